@@ -1,0 +1,1 @@
+"""Measure a model: problems, generations, scores, metrics. Imports none of the other packages."""

@@ -1,0 +1,1 @@
+"""Ways to get text out of a model, one file each."""

@@ -1,0 +1,71 @@
+"""Greedy generation with transformers' `generate`, one padded batch at a time."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Generated text without the stop string; `n_tokens` counts what was generated, the end-of-turn token left out."""
+
+    text: str
+    n_tokens: int
+    finish_reason: Literal["stop", "length"]
+
+
+def complete(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    prompts: list[str],
+    *,
+    stop: list[str],
+    max_tokens: int,
+) -> list[Completion]:
+    """Continue every prompt greedily until end of turn, a stop string or `max_tokens`.
+
+    Prompts are text that already went through the chat template. One that leaves no room for `max_tokens` in the
+    model's context loses its beginning, as in lm-eval.
+    """
+    import torch
+
+    room = model.config.get_text_config().max_position_embeddings - max_tokens
+    tokenizer.truncation_side = "left"
+    batch = tokenizer(
+        prompts, return_tensors="pt", padding=True, add_special_tokens=False, truncation=True, max_length=room
+    ).to(model.device)
+    ends = _end_tokens(tokenizer, stop)
+    strings = [text for text in stop if tokenizer.convert_tokens_to_ids(text) not in ends]
+    with torch.inference_mode():
+        tokens = model.generate(
+            **batch,
+            max_new_tokens=max_tokens,
+            eos_token_id=sorted(ends),
+            pad_token_id=tokenizer.pad_token_id,
+            **_greedy(strings, tokenizer),
+        )
+    return [_read(row, tokenizer, ends, strings) for row in tokens[:, batch["input_ids"].shape[1] :].tolist()]
+
+
+def _end_tokens(tokenizer: "PreTrainedTokenizerBase", stop: list[str]) -> set[int]:
+    """Stop strings that are special tokens stop as tokens: decoding would drop them before they could be seen."""
+    special = {text for text in stop if text in tokenizer.all_special_tokens or text in tokenizer.get_added_vocab()}
+    return {tokenizer.eos_token_id, *tokenizer.convert_tokens_to_ids(sorted(special))}
+
+
+def _greedy(strings: list[str], tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
+    greedy: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    return {**greedy, "stop_strings": strings, "tokenizer": tokenizer} if strings else greedy
+
+
+def _read(row: list[int], tokenizer: "PreTrainedTokenizerBase", ends: set[int], strings: list[str]) -> Completion:
+    end = next((position for position, token in enumerate(row) if token in ends), None)
+    kept = row if end is None else row[:end]
+    if end is None and tokenizer.pad_token_id not in ends:
+        kept = [token for token in row if token != tokenizer.pad_token_id]
+    text = tokenizer.decode(kept, skip_special_tokens=True)
+    cut = min((text.index(string) for string in strings if string in text), default=None)
+    finished = end is not None or cut is not None
+    return Completion(text[:cut], len(kept), "stop" if finished else "length")

@@ -1,0 +1,58 @@
+"""Records on disk: one JSON object a line, whole-file writes atomic, appends safe against a kill in mid-line."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` by `text` in one step: write beside it, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with beside.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def write_json(path: Path, value: object) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def write_records(path: Path, records: Iterable[BaseModel]) -> None:
+    write_text(path, "".join(f"{record.model_dump_json()}\n" for record in records))
+
+
+def append_records(path: Path, records: Iterable[BaseModel]) -> None:
+    """Append records and fsync them; a kill in the middle leaves at most one torn last line, which reading drops."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8", newline="\n") as file:
+        file.write("".join(f"{record.model_dump_json()}\n" for record in records))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_records(path: Path, kind: type[AnyRecord]) -> list[AnyRecord]:
+    """Read a file of records; a missing file is empty, and a torn last line (no newline) is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [kind.model_validate_json(line) for line in lines[:-1] if line]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object. Raises ValueError, naming the file, where it is not one."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} does not hold a JSON object.")
+    return value

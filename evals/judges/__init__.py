@@ -1,0 +1,1 @@
+"""Ways to prefer one response over another, one file each."""

@@ -1,0 +1,71 @@
+"""Which model, and the only place that loads one: a base, optionally with a LoRA adapter on top, never merged."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from evals import bundled
+from evals.records import Record
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+Device = Literal["cpu", "cuda"]
+
+
+class ModelRef(Record):
+    """A base model by path or Hub name, where it runs, and the adapter folder to put on it."""
+
+    path: str
+    revision: str | None = None
+    eos_token: str | None = None
+    dtype: Dtype
+    device: Device
+    adapter: str | None = None
+
+
+def model_folder(path: str) -> str:
+    """Return what `from_pretrained` takes: the cached folder of the bundled model, or the path itself."""
+    return str(bundled.bundled_model()) if path == bundled.NAME else path
+
+
+def model_title(path: str) -> str:
+    """Return the name a report shows."""
+    if path == bundled.NAME:
+        return bundled.TITLE
+    return Path(path).name if Path(path).exists() else path
+
+
+def load_tokenizer(path: str, revision: str | None, eos_token: str | None) -> "PreTrainedTokenizerBase":
+    """Load a tokenizer that pads on the left, with `eos_token` (where given) ending a turn."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model_folder(path), revision=revision, padding_side="left")
+    if eos_token is not None:
+        tokenizer.eos_token = eos_token
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(ref: ModelRef) -> "PreTrainedModel":
+    """Load the base weights on their device, without the adapter; generation ends at the tokenizer's end of turn."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        model_folder(ref.path), revision=ref.revision, dtype=getattr(torch, ref.dtype)
+    )
+    tokenizer = load_tokenizer(ref.path, ref.revision, ref.eos_token)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return model.to(ref.device)
+
+
+def load_model(ref: ModelRef) -> "PreTrainedModel":
+    """Load base and adapter for generation. Unmerged: merging in 16 bits rounds as much as a DPO step changes."""
+    from peft import PeftModel
+
+    base = load_base(ref)
+    model = base if ref.adapter is None else PeftModel.from_pretrained(base, ref.adapter)
+    return model.eval()

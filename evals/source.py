@@ -1,0 +1,133 @@
+"""Where rows come from: the bundled generator, local files, or the Hub through `datasets.load_dataset`.
+
+Splits are `train`, `test` and (bundled only) `held_out`. A folder holds one file per split, named after it.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evals import schoolmath
+from evals.records import Record
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+SCHOOLMATH = "bundled/schoolmath"
+BUNDLED_TRAIN_ROWS = 4096
+_FORMATS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
+
+
+class Source(Record):
+    """A dataset; `columns` maps the name a consumer expects to the name the source uses."""
+
+    path: str
+    name: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    columns: dict[str, str] = {}
+    limit: int | None = None
+
+
+def rows(source: Source) -> "Dataset":
+    """Load the rows of a source's split, renamed by `columns` and cut to `limit`."""
+    from datasets import Dataset
+
+    if source.path == SCHOOLMATH:
+        return Dataset.from_list(_schoolmath_rows(source))
+    dataset = _load(source, streaming=False)
+    for wanted, present in source.columns.items():
+        dataset = dataset.rename_column(present, wanted)
+    return dataset if source.limit is None else dataset.select(range(min(source.limit, len(dataset))))
+
+
+def column_names(source: Source) -> list[str]:
+    """Name the columns as a consumer sees them, reading one row. Raises ValueError in a sentence where that fails."""
+    if source.path == SCHOOLMATH:
+        return list(_schoolmath_rows(source.model_copy(update={"limit": 1}))[0])
+    _check_file(source)
+    try:
+        present = list(next(iter(_load(source, streaming=True))))
+    except StopIteration:
+        raise ValueError(f"Dataset '{source.path}' has no rows in split '{source.split}'.") from None
+    except Exception as error:  # the reader's errors are of many kinds, and all mean the same to the user
+        raise ValueError(
+            f"Cannot read split '{source.split}' of dataset '{source.path}': {_one_line(error)} "
+            "Check the path, the split and (for the Hub) the connection."
+        ) from error
+    for wanted, name in source.columns.items():
+        if name not in present:
+            raise ValueError(
+                f"Column '{name}' (mapped to '{wanted}') is not in dataset '{source.path}'. "
+                f"Its columns: {', '.join(present)}."
+            )
+    renamed = {present_name: wanted for wanted, present_name in source.columns.items()}
+    return [renamed.get(name, name) for name in present]
+
+
+def fingerprint(source: Source) -> str:
+    """Identify the content: generator version, file hash, or Hub commit (else the revision asked for)."""
+    if source.path == SCHOOLMATH:
+        return f"schoolmath-{schoolmath.VERSION}/{source.split}"
+    file = local_file(source)
+    if file is not None:
+        with file.open("rb") as handle:
+            return f"sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
+    return f"hub:{source.path}/{source.name or ''}/{source.split}@{_hub_commit(source)}"
+
+
+def local_file(source: Source) -> Path | None:
+    """Return the file behind a local source's split, or None where the source is not local (or has no such file)."""
+    path = Path(source.path)
+    if path.is_file():
+        return path
+    files = [path / f"{source.split}{suffix}" for suffix in _FORMATS]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _schoolmath_rows(source: Source) -> list[dict[str, str]]:
+    count = source.limit or BUNDLED_TRAIN_ROWS
+    problems = schoolmath.problems(source.split, count)  # type: ignore[arg-type]  # checked by Recipe and _check_file
+    return [{"id": p.id, "question": p.question, "answer": p.answer} for p in problems]
+
+
+def _load(source: Source, *, streaming: bool) -> Any:
+    from datasets import load_dataset
+
+    file = local_file(source)
+    if file is None:
+        return load_dataset(source.path, source.name, split=source.split, revision=source.revision, streaming=streaming)
+    return load_dataset(_FORMATS[file.suffix], data_files=str(file), split="train", streaming=streaming)
+
+
+def _check_file(source: Source) -> None:
+    path = Path(source.path)
+    looks_local = path.exists() or path.suffix in _FORMATS or source.path.startswith((".", "/", "~"))
+    if not looks_local:
+        return
+    if not path.exists():
+        raise ValueError(f"Dataset '{source.path}' does not exist. Give a file, a folder or a Hub name.")
+    file = local_file(source)
+    if file is None:
+        raise ValueError(
+            f"Folder '{source.path}' has no file for split '{source.split}'. "
+            f"Expected {source.split}.jsonl, .json, .csv or .parquet in it."
+        )
+    if file.suffix not in _FORMATS:
+        raise ValueError(f"Dataset file '{file}' is of no known format. Known: {', '.join(_FORMATS)}.")
+
+
+def _hub_commit(source: Source) -> str:
+    """Resolve the branch to a commit where the Hub answers, so that an updated dataset is a different one."""
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi().dataset_info(source.path, revision=source.revision, timeout=10).sha or "main"
+    except Exception:  # offline, or no such dataset: loading will say which; the asked-for revision identifies it
+        return source.revision or "main"
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = text if len(text) <= 200 else f"{text[:200]}..."
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,228 @@
+"""The `stagelift` command. Heavy imports only inside the commands that need them: --help is instant."""
+
+import os
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from reports.report import Report
+
+app = typer.Typer(
+    help="What did each post-training stage add? Runs SFT, DPO and GRPO, measures after every stage, reports with intervals.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds runs and their nodes.")]
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    terminal = "terminal"
+    markdown = "markdown"
+    json = "json"
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    _check_packages()
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"stagelift {version('stagelift')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe (quickstart, gsm8k, ...) or a YAML file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override a field: --set stages.sft.args.max_steps=10 (repeatable)."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run, if not the recipe's.")] = None,
+    runs: RunsFolder = Path("runs"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")
+    ] = False,
+) -> None:
+    """Train and evaluate what is missing of a recipe, then report. Run it again to go on after an interruption."""
+    _quiet_environment()
+    from harness.errors import UsageError
+    from harness.recipe import load_recipe
+    from harness.run import JobFailed, execute, prepare
+    from harness.store import Store
+
+    store = Store(runs)
+    try:
+        plan = prepare(load_recipe(recipe, overrides or [], name), store)
+        if dry_run:
+            _print_plan(plan, store)
+            return
+        from harness.progress import open_view
+
+        with open_view([node.name for node in plan.nodes]) as view:
+            folder = execute(plan, store, view.on_event)
+    except UsageError as error:
+        _fail(str(error))
+    except JobFailed as error:
+        typer.echo(f"{error}\nWhat was done is kept. {_resume_hint()}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        typer.echo(f"\nInterrupted; what was done is kept. {_resume_hint()}", err=True)
+        raise typer.Exit(130) from None
+    _write_reports(folder)
+
+
+@app.command()
+def report(
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs by name or folder.")],
+    format: Annotated[Format, typer.Option(help="How to write it.")] = Format.terminal,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Report one or more runs from their records."""
+    from reports.document import render_json
+    from reports.markdown import render_markdown
+
+    found = _load_report([_run_folder(name, runs) for name in names])
+    match format:
+        case Format.terminal:
+            _print_report(found)
+        case Format.markdown:
+            sys.stdout.write(render_markdown(found))
+        case Format.json:
+            sys.stdout.write(render_json(found))
+
+
+@app.command("runs")
+def list_runs(runs: RunsFolder = Path("runs")) -> None:
+    """List the runs in a folder, with the accuracy of each stage."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from reports.formatting import value
+    from reports.records import read_run
+
+    folders = sorted(file.parent for file in runs.glob("*/run.json"))
+    if not folders:
+        typer.echo(f"No runs in {runs}. Start one with: stagelift run quickstart")
+        return
+    table = Table("run", "state", "model", "accuracy by stage")
+    for folder in folders:
+        try:
+            record = read_run(folder)
+        except ValueError as error:
+            table.add_row(folder.name, "nothing evaluated yet", "", str(error))
+            continue
+        accuracies = [
+            f"{stage.name} {value('accuracy', stage.evaluation.metrics['accuracy'])}" for stage in record.stages
+        ]
+        state = f"missing: {', '.join(record.missing)}" if record.missing else "finished"
+        table.add_row(record.name, state, record.model, "\n".join(accuracies))
+    Console().print(table)
+
+
+def _write_reports(folder: Path) -> None:
+    """Print the report and write report.md and report.json into the run's folder."""
+    from evals.files import write_text
+    from reports.document import render_json
+    from reports.markdown import render_markdown
+
+    found = _load_report([folder])
+    write_text(folder / "report.md", render_markdown(found))
+    write_text(folder / "report.json", render_json(found))
+    _print_report(found)
+    typer.echo(f"\nWritten: {folder / 'report.md'} and {folder / 'report.json'}")
+
+
+def _load_report(folders: list[Path]) -> "Report":
+    from reports.records import read_run
+    from reports.report import build_report
+
+    try:
+        return build_report([read_run(folder) for folder in folders])
+    except (ValueError, OSError, KeyError) as error:
+        _fail(str(error))
+
+
+def _print_report(found: "Report") -> None:
+    from rich.console import Console
+
+    from reports.terminal import print_report
+
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(width=140)  # a pipe has no width, and 80 columns would fold every interval
+    print_report(found, console)
+
+
+def _run_folder(name: str, runs: Path) -> Path:
+    return Path(name) if Path(name, "run.json").exists() else runs / name
+
+
+def _print_plan(plan: object, store: object) -> None:
+    from harness.plan import Plan
+    from harness.store import Store
+
+    assert isinstance(plan, Plan) and isinstance(store, Store)
+    typer.echo(
+        f"Recipe '{plan.recipe.name}' is valid. Model {plan.model.path}, {plan.model.dtype} on {plan.model.device}."
+    )
+    for node in plan.nodes:
+        trained = "nothing to train" if node.settings is None else "trained" if store.is_trained(node) else "to train"
+        evaluated = "evaluated" if store.is_evaluated(node, plan) else "to evaluate"
+        typer.echo(f"{node.name}: {node.id}, {trained}, {evaluated}")
+
+
+def _quiet_environment() -> None:
+    """Set what libraries read at import: no telemetry, no thread warnings, no progress bars of theirs."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+
+def _check_packages() -> None:
+    """Stop where another distribution owns a top-level name of ours (OpenAI's `evals` does)."""
+    from importlib.util import find_spec
+
+    here = Path(__file__).resolve().parent.parent
+    for package in ("evals", "stages", "reports"):
+        spec = find_spec(package)
+        places = [Path(place).resolve().parent for place in (spec.submodule_search_locations or [])] if spec else []
+        if places != [here]:
+            _fail(
+                f"Package '{package}' is not stagelift's but {places[0] / package if places else 'missing'}. "
+                "Install stagelift into a virtual environment of its own."
+            )
+
+
+def _resume_hint() -> str:
+    return f"Go on with: {shlex.join(['stagelift', *sys.argv[1:]])}"
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"Error: {message}", err=True)
+    raise SystemExit(2)

@@ -1,0 +1,134 @@
+"""What a run shows while it works: one live table on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_INTERVAL_SECONDS = 15
+
+
+class View(Protocol):
+    """Something that shows events of a stage."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def on_event(self, stage: str, event: dict[str, Any]) -> None:
+        """Show one event of a stage."""
+
+
+def open_view(stages: list[str]) -> View:
+    """Return the live view on a terminal, else plain lines."""
+    return LiveView(stages) if sys.stdout.isatty() else PlainView()
+
+
+class LiveView:
+    """One row per stage: waiting, training, evaluating, or done with its headline numbers."""
+
+    def __init__(self, stages: list[str]) -> None:
+        self.states = dict.fromkeys(stages, "waiting")
+        self.clock = Clock()
+        self.live = Live(self._table(), console=Console(), refresh_per_second=4)
+
+    def __enter__(self) -> Self:
+        self.live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.live.__exit__(kind, error, trace)
+
+    def on_event(self, stage: str, event: dict[str, Any]) -> None:
+        self.states[stage] = describe(event, self.clock.seconds_left(stage, event))
+        self.live.update(self._table())
+
+    def _table(self) -> Table:
+        table = Table(box=None, show_header=False, padding=(0, 2))
+        for stage, state in self.states.items():
+            style = "dim" if state == "waiting" else "green" if state.startswith("done") else "bold"
+            table.add_row(Text(stage, style="bold"), Text(state, style=style))
+        return table
+
+
+class PlainView:
+    """A line when a stage changes what it does, and one every few seconds in between: fit for logs."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.last: tuple[str, str] = ("", "")
+        self.printed_at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    def on_event(self, stage: str, event: dict[str, Any]) -> None:
+        text = describe(event, self.clock.seconds_left(stage, event))
+        key = (stage, event["event"])
+        now = time.monotonic()
+        if key != self.last or now - self.printed_at > PLAIN_INTERVAL_SECONDS:
+            self.last, self.printed_at = key, now
+            print(f"{stage}: {text}", flush=True)
+
+
+class Clock:
+    """Estimates what is left from the pace since the first event of the same kind."""
+
+    def __init__(self) -> None:
+        self.first: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def seconds_left(self, stage: str, event: dict[str, Any]) -> float | None:
+        """Return the estimate in seconds; None before there is a pace to go by."""
+        done, total = event.get("step", event.get("done")), event.get("steps", event.get("total"))
+        if done is None or total is None:
+            return None
+        started, already = self.first.setdefault((stage, event["event"]), (time.monotonic(), done))
+        if done == already:
+            return None
+        pace = (time.monotonic() - started) / (done - already)
+        return float(pace * (total - done))
+
+
+def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
+    """Write an event as a reader would say it."""
+    eta = "" if not seconds_left else f", {_duration(seconds_left)} left"
+    match event["event"]:
+        case "starting":
+            return f"starting to {event['job']}"
+        case "training":
+            numbers = "".join(f", {name} {event[name]:.3f}" for name in ("loss", "reward") if name in event)
+            return f"training step {event['step']} of {event['steps']}{numbers}{eta}"
+        case "evaluating":
+            return f"evaluating {event['done']} of {event['total']}{eta}"
+        case "finished":
+            return f"done: {_headline(event['metrics'])}"
+        case "failed":
+            return f"failed: {event['error']}"
+        case _:
+            return str(event["event"])
+
+
+def _headline(metrics: dict[str, Any]) -> str:
+    accuracy, length = metrics["accuracy"], metrics["length_tokens"]
+    low, high = 100 * accuracy["low"], 100 * accuracy["high"]
+    parts = [f"accuracy {100 * accuracy['value']:.1f}% [{low:.1f}, {high:.1f}]", f"length {length['value']:.0f} tokens"]
+    if "win_rate_previous" in metrics:
+        parts.append(f"win rate {100 * metrics['win_rate_previous']['value']:.0f}% against previous")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"

@@ -1,0 +1,84 @@
+"""Where nodes and runs lie on disk, and who may write them: one process at a time, by file locks the system frees."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from evals.files import read_json
+from harness.errors import UsageError
+from harness.plan import Node, Plan
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of content-addressed nodes and of runs that refer to them."""
+
+    root: Path
+
+    def node_folder(self, node: Node) -> Path:
+        """Return the folder of a node: its record, adapter, checkpoints and evaluations."""
+        return self.root / "nodes" / node.id
+
+    def evaluation_folder(self, node: Node, plan: Plan) -> Path:
+        """Return the folder of a node's evaluation under the plan's contract."""
+        return self.node_folder(node) / "evals" / plan.contract_id
+
+    def run_folder(self, name: str) -> Path:
+        """Return the folder of a run: recipe, run.json and reports."""
+        return self.root / name
+
+    def is_trained(self, node: Node) -> bool:
+        """Say whether a node has nothing left to train; base never had."""
+        return node.settings is None or (self.node_folder(node) / "stage.json").exists()
+
+    def is_evaluated(self, node: Node, plan: Plan) -> bool:
+        """Say whether a node's evaluation under this contract is complete."""
+        return (self.evaluation_folder(node, plan) / "result.json").exists()
+
+    def missing_work(self, plan: Plan) -> bool:
+        """Say whether anything of a plan is still to be trained or evaluated."""
+        return not all(self.is_trained(node) and self.is_evaluated(node, plan) for node in plan.nodes)
+
+
+def check_run_folder(folder: Path, recipe: dict[str, object]) -> None:
+    """Raise UsageError where `folder` holds a run of another recipe, or something that is not a run."""
+    if folder.is_dir() and not (folder / "run.json").exists() and any(not _is_lock(f) for f in folder.iterdir()):
+        raise UsageError(f"Folder {folder} exists and is not a run. Choose another name with --name.")
+    if not (folder / "run.json").exists():
+        return
+    held = read_json(folder / "run.json").get("recipe")
+    if held != recipe:
+        raise UsageError(
+            f"Folder {folder} holds a run of another recipe: {_first_difference(held, recipe)}. "
+            "Give this run a name of its own with --name."
+        )
+
+
+def lock_run(folder: Path) -> FileLock:
+    """Lock a run folder for this process. Raises UsageError where another run is writing it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(
+            f"Another stagelift process is writing {folder}. Wait for it, or give this run a name of its own with --name."
+        ) from None
+    return lock
+
+
+def _is_lock(file: Path) -> bool:
+    return file.name == ".lock"
+
+
+def _first_difference(held: object, wanted: object, place: str = "") -> str:
+    if isinstance(held, dict) and isinstance(wanted, dict):
+        for key in sorted({*held, *wanted}):
+            if held.get(key) != wanted.get(key):
+                return _first_difference(held.get(key), wanted.get(key), f"{place}.{key}".lstrip("."))
+    if isinstance(held, list) and isinstance(wanted, list) and len(held) == len(wanted):
+        for index, (old, new) in enumerate(zip(held, wanted, strict=True)):
+            if old != new:
+                return _first_difference(old, new, f"{place}.{index}")
+    return f"{place} is {held!r} there and {wanted!r} here"

@@ -1,0 +1,1 @@
+"""Turn records into comparisons and comparisons into text. Renders without torch."""

@@ -1,0 +1,75 @@
+"""The report as JSON: names are a promise to later tools (add, never rename)."""
+
+import json
+from typing import Any
+
+from reports.compare import Comparison
+from reports.records import RunRecord, StageRecord
+from reports.report import Report
+
+SCHEMA = 1
+
+
+def render_json(report: Report) -> str:
+    """Return the report document as indented JSON, ending in a newline."""
+    return json.dumps(report_document(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def report_document(report: Report) -> dict[str, Any]:
+    """Return the report as plain data; None stands for "not measured"."""
+    return {
+        "schema": SCHEMA,
+        "runs": [_run(run) for run in report.runs],
+        "stages": [_stage(stage) for stage in report.stages()],
+        "comparisons": [_comparison(comparison) for comparison in report.comparisons],
+    }
+
+
+def _run(run: RunRecord) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "model": run.model,
+        "data": run.data,
+        "device": run.device,
+        "versions": run.versions,
+        "contract_id": run.contract_id,
+        "contract": run.contract,
+        "wall_clock_seconds": run.wall_clock_seconds,
+        "missing_stages": run.missing,
+    }
+
+
+def _stage(stage: StageRecord) -> dict[str, Any]:
+    training = None if stage.training is None else stage.training.model_dump(mode="json", exclude={"kind"})
+    return {
+        "run": stage.run,
+        "name": stage.name,
+        "kind": stage.kind,
+        "metrics": {name: metric.model_dump() for name, metric in stage.evaluation.metrics.items()},
+        "outcomes": dict(stage.evaluation.outcomes),
+        "win_tie_loss": {name: list(counts) for name, counts in stage.evaluation.win_tie_loss.items()},
+        "training": training,
+        "evaluation": {
+            "seconds": stage.evaluation.seconds,
+            "peak_memory_bytes": stage.evaluation.peak_memory_bytes,
+        },
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    names = (
+        "run",
+        "metric",
+        "stage",
+        "against",
+        "delta",
+        "low",
+        "high",
+        "n",
+        "p",
+        "p_adjusted",
+        "p_sign",
+        "mde",
+        "verdict",
+    )
+    return {name: getattr(comparison, name) for name in names}

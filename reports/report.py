@@ -1,0 +1,93 @@
+"""What every format renders: runs, their comparisons, and a few flipped problems per stage."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.compare import Comparison, compare_stages
+from reports.flips import flips
+from reports.records import RunRecord, StageRecord
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Example:
+    """One problem that a stage fixed or broke: the two responses and how they were read."""
+
+    problem: str
+    question: str
+    target: str
+    before: str
+    after: str
+    outcome_before: str
+    outcome_after: str
+
+
+@dataclass(frozen=True)
+class StageFlips:
+    """How many problems a stage fixed and broke, with the first few of each."""
+
+    run: str
+    stage: str
+    previous: str
+    fixed: int
+    broken: int
+    fixed_examples: list[Example]
+    broken_examples: list[Example]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a report shows; a pure function of the records."""
+
+    runs: list[RunRecord]
+    comparisons: list[Comparison]
+    flips: list[StageFlips]
+
+    def stages(self) -> list[StageRecord]:
+        """All columns, run by run."""
+        return [stage for run in self.runs for stage in run.stages]
+
+    def column(self, stage: StageRecord) -> str:
+        """Name a column: the stage, with its run where there are several."""
+        return stage.name if len(self.runs) == 1 else f"{stage.run}/{stage.name}"
+
+    def find(self, metric: str, stage: StageRecord, against: str) -> Comparison | None:
+        """Return a stage's comparison with another stage of its run, if it was made."""
+        for comparison in self.comparisons:
+            key = (comparison.run, comparison.metric, comparison.stage, comparison.against)
+            if key == (stage.run, metric, stage.name, against):
+                return comparison
+        return None
+
+
+def build_report(runs: Sequence[RunRecord]) -> Report:
+    """Compare the stages of one or more runs. Raises ValueError where their contracts differ."""
+    found = [_stage_flips(stage, run.stages[position]) for run in runs for position, stage in enumerate(run.stages[1:])]
+    return Report(list(runs), compare_stages(runs), found)
+
+
+def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips:
+    fixed, broken = flips(stage, previous)
+    return StageFlips(
+        run=stage.run,
+        stage=stage.name,
+        previous=previous.name,
+        fixed=len(fixed),
+        broken=len(broken),
+        fixed_examples=[_example(problem, stage, previous) for problem in fixed[:EXAMPLES]],
+        broken_examples=[_example(problem, stage, previous) for problem in broken[:EXAMPLES]],
+    )
+
+
+def _example(problem: str, stage: StageRecord, previous: StageRecord) -> Example:
+    now, before = stage.scores[problem], previous.scores[problem]
+    return Example(
+        problem=problem,
+        question=now.question,
+        target=now.target,
+        before=previous.generations[problem].response,
+        after=stage.generations[problem].response,
+        outcome_before=before.outcome,
+        outcome_after=now.outcome,
+    )

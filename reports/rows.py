@@ -1,0 +1,134 @@
+"""The stage table as plain cells, shared by the terminal and Markdown: one column per stage, one group of rows per metric."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reports import formatting
+from reports.records import StageRecord
+from reports.report import Report
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell's text and, under a difference, its verdict."""
+
+    text: str
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: a metric's values, or (`indented`) its differences to another stage."""
+
+    title: str
+    cells: list[Cell]
+    indented: bool = False
+
+
+def metric_rows(report: Report) -> list[list[Row]]:
+    """Return one group of rows per metric: its values, then the differences to the previous stage and to base."""
+    stages = report.stages()
+    names = [name for name in formatting.TITLES if any(name in stage.evaluation.metrics for stage in stages)]
+    return [_metric_group(name, report) for name in names]
+
+
+def cost_rows(report: Report) -> list[Row]:
+    """Return what each stage's training and evaluation took."""
+    stages = report.stages()
+    return [
+        Row("outcomes", [Cell(_outcomes(stage)) for stage in stages]),
+        Row("training time", [_trained(stage, lambda t: formatting.duration(t.seconds)) for stage in stages]),
+        Row(
+            "training peak memory",
+            [_trained(stage, lambda t: formatting.memory(t.peak_memory_bytes)) for stage in stages],
+        ),
+        Row("trainable parameters", [_trained(stage, lambda t: f"{t.trainable_parameters:,}") for stage in stages]),
+        Row("steps / tokens", [_trained(stage, lambda t: f"{t.steps:,} / {t.tokens:,}") for stage in stages]),
+        Row("evaluation time", [Cell(formatting.duration(stage.evaluation.seconds)) for stage in stages]),
+        Row(
+            "evaluation peak memory", [Cell(formatting.memory(stage.evaluation.peak_memory_bytes)) for stage in stages]
+        ),
+    ]
+
+
+def header_lines(report: Report) -> list[tuple[str, str]]:
+    """Return what a reader must know before the numbers: model, data, contract, versions, device, wall clock."""
+    lines = []
+    for run in report.runs:
+        contract = run.contract
+        problems = f"{contract['task']}, {run.stages[0].evaluation.metrics['accuracy'].n} test problems"
+        held_out = f" and {contract['held_out']} of held-out templates" if contract["held_out"] else ""
+        settings = (
+            f"{contract['num_fewshot']}-shot chat, greedy, at most {contract['max_tokens']} tokens, {contract['dtype']}"
+        )
+        lines += [
+            ("run", run.name + (f" (unfinished: {', '.join(run.missing)} missing)" if run.missing else "")),
+            ("model", run.model),
+            ("data", run.data),
+            ("evaluation", f"{problems}{held_out}; {settings}; judge {contract['judge']}"),
+            ("contract", run.contract_id),
+            ("device", run.device),
+            ("wall clock", _wall_clock(run.wall_clock_seconds, run.sittings)),
+            ("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
+        ]
+    return lines
+
+
+def footnotes() -> list[str]:
+    """Return how to read the table."""
+    return [
+        "95% intervals in brackets; differences are paired by problem (percentage points, or tokens). Verdicts use "
+        "Holm-adjusted p < 0.05 over the whole table; MDE is the difference that this n would show with 80% power.",
+        "Lengths, outcomes and win rates are of the test problems. Shorter and less often cut off count as improved. The "
+        "win rate's judge knows the answers: right beats wrong; of two right answers the shorter by more than 10% wins.",
+    ]
+
+
+def _metric_group(name: str, report: Report) -> list[Row]:
+    stages = report.stages()
+    counts = sorted({stage.evaluation.metrics[name].n for stage in stages if name in stage.evaluation.metrics})
+    title = f"{formatting.TITLES[name]}, n = {'/'.join(map(str, counts))}"
+    group = [Row(title, [_value(name, stage) for stage in stages])]
+    for label in ("previous", "base"):
+        cells = [_difference(name, stage, label, report) for stage in stages]
+        if any(cell.text != NOTHING for cell in cells):
+            group.append(Row("to one half" if name.startswith("win_rate") else f"to {label}", cells, indented=True))
+    return group
+
+
+def _value(name: str, stage: StageRecord) -> Cell:
+    metric = stage.evaluation.metrics.get(name)
+    if metric is None:
+        return Cell(NOTHING)
+    counts = stage.evaluation.win_tie_loss.get(name)
+    record = f" W/T/L {counts[0]}/{counts[1]}/{counts[2]}" if counts else ""
+    return Cell(formatting.value(name, metric) + record)
+
+
+def _difference(name: str, stage: StageRecord, label: str, report: Report) -> Cell:
+    """Find the difference to the previous stage or to base; at the first trained stage they are the same one."""
+    if name.startswith("win_rate") and name != f"win_rate_{label}":
+        return Cell(NOTHING)
+    run = next(run for run in report.runs if stage in run.stages)
+    position = run.stages.index(stage)
+    if position == 0:
+        return Cell(NOTHING)
+    against = run.stages[position - 1].name if label == "previous" else run.stages[0].name
+    found = report.find(name, stage, against)
+    if found is None and against == run.stages[0].name:  # the first stage's only comparison is filed under base
+        found = report.find(name.replace("_previous", "_base"), stage, against)
+    return Cell(NOTHING) if found is None else Cell(formatting.difference(found), formatting.verdict(found))
+
+
+def _trained(stage: StageRecord, write: Callable[..., str]) -> Cell:
+    return Cell(NOTHING if stage.training is None else write(stage.training))
+
+
+def _outcomes(stage: StageRecord) -> str:
+    return ", ".join(f"{count} {outcome}" for outcome, count in stage.evaluation.outcomes.items())
+
+
+def _wall_clock(seconds: float, sittings: int) -> str:
+    return formatting.duration(seconds) + (f" in {sittings} sittings" if sittings > 1 else "")

@@ -1,0 +1,71 @@
+"""The report for a terminal, with Rich. Model output is shown as text: no markup and no escape sequence in it acts."""
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from reports.formatting import excerpt
+from reports.report import Example, Report, StageFlips
+from reports.rows import Cell, Row, cost_rows, footnotes, header_lines, metric_rows
+
+_STYLES = {"improved": "bold green", "regressed": "bold red", "identical": "dim"}
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print header, stage table and examples."""
+    console.print(_header(report))
+    console.print(_table(report))
+    for note in footnotes():
+        console.print(Text(note, style="dim"))
+    for flips in report.flips:
+        console.print(_flips(flips))
+
+
+def _header(report: Report) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for name, text in header_lines(report):
+        grid.add_row(Text(name, style="bold"), Text(text))
+    return grid
+
+
+def _table(report: Report) -> Table:
+    table = Table(show_lines=False, header_style="bold")
+    table.add_column("")
+    for stage in report.stages():
+        table.add_column(Text(report.column(stage)), ratio=1)
+    for group in metric_rows(report):
+        for row in group:
+            table.add_row(*_rendered(row))
+        table.add_section()
+    for row in cost_rows(report):
+        table.add_row(*_rendered(row))
+    return table
+
+
+def _rendered(row: Row) -> list[RenderableType]:
+    title = Text(f"  {row.title}" if row.indented else row.title, style="" if row.indented else "bold")
+    return [title, *(_cell(cell) for cell in row.cells)]
+
+
+def _cell(cell: Cell) -> Text:
+    if not cell.verdict:
+        return Text(cell.text)
+    return Text(f"{cell.text}\n").append(cell.verdict, style=_STYLES.get(cell.verdict, "dim"))
+
+
+def _flips(flips: StageFlips) -> Group:
+    title = f"{flips.stage} against {flips.previous}: {flips.fixed} problems fixed, {flips.broken} broken"
+    parts: list[RenderableType] = [Text(f"\n{title}", style="bold underline")]
+    for name, examples in (("fixed", flips.fixed_examples), ("broken", flips.broken_examples)):
+        for example in examples:
+            parts.append(_example(name, example, flips))
+    return Group(*parts)
+
+
+def _example(name: str, example: Example, flips: StageFlips) -> Padding:
+    text = Text().append(f"{name}: ", style="green" if name == "fixed" else "red")
+    text.append(f"{excerpt(example.question)} ").append(f"(target {excerpt(example.target)})\n", style="bold")
+    text.append(f"{flips.previous}, {example.outcome_before}: ", style="bold").append(f"{excerpt(example.before)}\n")
+    text.append(f"{flips.stage}, {example.outcome_after}: ", style="bold").append(excerpt(example.after))
+    return Padding(text, (1, 0, 0, 2))

@@ -1,0 +1,141 @@
+"""Run a trainer to its end, from its last whole checkpoint if it was killed, and leave an adapter and a record.
+
+Kills may come at any moment: a checkpoint counts only once its `complete` mark is there, the adapter folder appears in
+one rename, and `stage.json` (the caller's) comes last.
+"""
+
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+from transformers import ProgressCallback, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+
+from evals.files import append_records, read_records, write_records, write_text
+from evals.memory import peak_memory
+from evals.model import ModelRef
+from evals.records import Record
+from stages.lm_head import masked_positions_skipped
+from stages.records import StageResult
+from stages.settings import StageKind
+
+OnStep = Callable[[int, int, dict[str, float]], None]  # step, steps, what was logged
+_COMPLETE = "complete"
+
+
+class LogRow(Record):
+    """One logged step in `training.jsonl`; seconds, tokens and memory go on across a resume."""
+
+    step: int
+    seconds: float
+    tokens: int
+    peak_memory_bytes: int
+    logs: dict[str, JsonValue]
+
+
+def checkpoints_folder(folder: Path) -> Path:
+    """Return where the trainer of a node writes its checkpoints."""
+    return folder / "checkpoints"
+
+
+def fit(
+    kind: StageKind, trainer: Any, ref: ModelRef, folder: Path, versions: dict[str, str], on_step: OnStep
+) -> StageResult:
+    """Train to the end and save the adapter under `folder/adapter`. Returns the stage's record."""
+    checkpoint = _last_whole_checkpoint(checkpoints_folder(folder))
+    rows = _rows_up_to(folder / "training.jsonl", _step(checkpoint))
+    ledger = _Ledger(folder / "training.jsonl", ref, rows, on_step)
+    for callback in (ProgressCallback, PrinterCallback):
+        trainer.remove_callback(callback)
+    trainer.add_callback(ledger)
+    with masked_positions_skipped():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    _save_adapter(trainer, folder)
+    last = ledger.row(trainer.state.global_step, {})
+    return StageResult(
+        kind=kind,
+        steps=trainer.state.global_step,
+        tokens=last.tokens,
+        seconds=last.seconds,
+        peak_memory_bytes=last.peak_memory_bytes,
+        peak_memory_of=peak_memory(ref.device)[1],
+        trainable_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        device=ref.device,
+        dtype=ref.dtype,
+        versions=versions,
+        history=[{"step": row.step, **row.logs} for row in ledger.rows],
+    )
+
+
+class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
+    """Writes a row for every logged step and marks checkpoints complete."""
+
+    def __init__(self, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep) -> None:
+        self.path, self.ref, self.rows, self.on_step = path, ref, rows, on_step
+        self.before = rows[-1] if rows else LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
+        self.started = time.monotonic()
+        self.token_offset: int | None = None
+
+    def row(self, step: int, logs: dict[str, JsonValue]) -> LogRow:
+        return LogRow(
+            step=step,
+            seconds=self.before.seconds + time.monotonic() - self.started,
+            tokens=self._tokens(logs),
+            peak_memory_bytes=max(self.before.peak_memory_bytes, peak_memory(self.ref.device)[0]),
+            logs=logs,
+        )
+
+    def _tokens(self, logs: dict[str, JsonValue]) -> int:
+        """TRL's SFT and DPO count tokens from zero again after a resume, its GRPO goes on counting: join them up."""
+        seen = logs.get("num_tokens")
+        if not isinstance(seen, int | float):
+            return self.rows[-1].tokens if self.rows else self.before.tokens
+        if self.token_offset is None:
+            self.token_offset = self.before.tokens if seen < self.before.tokens else 0
+        return int(seen) + self.token_offset
+
+    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        numbers: dict[str, JsonValue] = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)}
+        if "train_runtime" in numbers:  # the closing summary, not a step
+            return
+        self.rows.append(self.row(state.global_step, numbers))
+        append_records(self.path, self.rows[-1:])
+        self.on_step(state.global_step, state.max_steps, {k: float(str(v)) for k, v in numbers.items()})
+
+    def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
+        write_text(Path(args.output_dir, f"checkpoint-{state.global_step}", _COMPLETE), "")
+
+
+def _last_whole_checkpoint(folder: Path) -> Path | None:
+    """Return the newest checkpoint that was written to its end; remove those that were not."""
+    found = sorted(folder.glob("checkpoint-*"), key=_step)
+    for checkpoint in found:
+        if not (checkpoint / _COMPLETE).exists():
+            shutil.rmtree(checkpoint)
+    whole = [checkpoint for checkpoint in found if checkpoint.exists()]
+    return whole[-1] if whole else None
+
+
+def _step(checkpoint: Path | None) -> int:
+    match = re.search(r"checkpoint-(\d+)$", str(checkpoint))
+    return int(match.group(1)) if match else 0
+
+
+def _rows_up_to(path: Path, step: int) -> list[LogRow]:
+    """Drop what was logged after the checkpoint that training goes on from: those steps are done again."""
+    rows = [row for row in read_records(path, LogRow) if row.step <= step]
+    write_records(path, rows)
+    return rows
+
+
+def _save_adapter(trainer: Any, folder: Path) -> None:
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    beside = folder / "adapter.part"
+    shutil.rmtree(beside, ignore_errors=True)
+    model.save_pretrained(beside, selected_adapters=["default"])
+    shutil.rmtree(folder / "adapter", ignore_errors=True)
+    beside.rename(folder / "adapter")

@@ -1,0 +1,42 @@
+"""One LoRA adapter carried through the chain: made at the first trained stage, loaded and trained further at the next."""
+
+from typing import TYPE_CHECKING, Any
+
+from evals.model import ModelRef, load_base
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+
+def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
+    """Return the model to train: the parent's adapter where `ref` has one, else a new adapter with `lora` settings.
+
+    The adapter is called `default`: TRL copies that one into a frozen `ref`, so the reference policy of DPO (and of GRPO with
+    beta > 0) is the previous stage. A new adapter changes nothing yet, so there the reference is the base.
+    """
+    import torch
+    from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers import set_seed
+
+    base = load_base(ref)
+    set_seed(seed)
+    if ref.adapter is None:
+        policy = get_peft_model(base, lora_config(lora))
+    else:
+        policy = PeftModel.from_pretrained(base, ref.adapter, is_trainable=True)
+    assert isinstance(policy, PeftModel) and isinstance(policy.peft_config["default"], LoraConfig)
+    for parameter in policy.parameters():
+        if parameter.requires_grad:  # fp16's GradScaler refuses 16-bit gradients
+            parameter.data = parameter.data.to(torch.float32)
+    return policy
+
+
+def lora_config(lora: dict[str, Any]) -> Any:
+    """Build peft's LoraConfig. Raises ValueError in a sentence for an argument it does not know."""
+    from peft import LoraConfig
+
+    try:
+        return LoraConfig(task_type="CAUSAL_LM", **lora)
+    except (TypeError, ValueError) as error:
+        reason = str(error).removeprefix("LoraConfig.__init__() ")
+        raise ValueError(f"Recipe section 'lora': LoraConfig {reason}.") from error

@@ -1,0 +1,82 @@
+"""GRPO rewards: `correctness`, `brevity`, and any dotted path to a user's own function.
+
+A reward function takes what TRL passes (prompts, completions, completion_ids and the dataset's columns, as keyword
+arguments) and returns one float per completion. Several rewards are summed, weighted by TRL's `reward_weights`.
+"""
+
+import importlib
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from evals.scoring import is_correct
+
+Reward = Callable[..., list[float]]
+Completion = str | list[dict[str, str]]
+
+
+def correctness(*, completions: list[Completion], answer: list[str], **_: Any) -> list[float]:
+    """1 where the final number is right, else 0: the evaluation's own scorer (flexible), so reward and metric agree."""
+    return [float(is_correct(_text(c), a)) for c, a in zip(completions, answer, strict=True)]
+
+
+def brevity(
+    *, prompts: list[Any], completions: list[Completion], completion_ids: list[list[int]], answer: list[str], **_: Any
+) -> list[float]:
+    """From 0.5 (the shortest in its group) down to -0.5 (the longest), in tokens; a wrong answer gets at most 0.
+
+    Completions of one prompt form a group. Wrong answers cannot profit from being short, so the reward has no pull
+    towards saying nothing. Source: the length reward of Kimi k1.5 (arXiv 2501.12599, section 2.3.3).
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, prompt in enumerate(prompts):
+        groups[str(prompt)].append(index)
+    rewards = [0.0] * len(prompts)
+    for members in groups.values():
+        lengths = [len(completion_ids[index]) for index in members]
+        shortest, spread = min(lengths), max(lengths) - min(lengths)
+        for index, length in zip(members, lengths, strict=True):
+            relative = 0.5 - (length - shortest) / spread if spread else 0.0
+            rewards[index] = relative if is_correct(_text(completions[index]), answer[index]) else min(0.0, relative)
+    return rewards
+
+
+def load_reward(name: str) -> Reward:
+    """Return a reward by name or dotted path (`package.module.function`, the working folder counts).
+
+    Raises ValueError where there is no such function.
+    """
+    ours: dict[str, Reward] = {"correctness": correctness, "brevity": brevity}
+    if name in ours:
+        return ours[name]
+    module_name, _, function_name = name.rpartition(".")
+    if not module_name:
+        raise ValueError(
+            f"Unknown reward '{name}'. Known rewards: correctness, brevity, or a path like package.module.function."
+        )
+    function = getattr(_import(name, module_name), function_name, None)
+    if not callable(function):
+        raise ValueError(f"Reward '{name}': module '{module_name}' has no function '{function_name}'.")
+    return function  # type: ignore[no-any-return]  # a user's function; TRL checks what it returns
+
+
+def reward_source(name: str) -> str:
+    """Return the source text of a user's reward module, which is part of the stage's identity; "" for ours."""
+    module = sys.modules.get(load_reward(name).__module__)
+    file = getattr(module, "__file__", None)
+    return "" if file is None or name in ("correctness", "brevity") else Path(file).read_text(encoding="utf-8")
+
+
+def _import(name: str, module_name: str) -> Any:
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(module_name)
+    except ImportError as error:
+        raise ValueError(f"Reward '{name}' cannot be imported: {error}.") from error
+
+
+def _text(completion: Completion) -> str:
+    return completion if isinstance(completion, str) else completion[-1]["content"]

@@ -1,0 +1,85 @@
+"""Shared pieces: a random two-layer model with a tokenizer of its own, and recipes small enough for seconds."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random two-layer Llama and a BPE tokenizer trained on the bundled problems."""
+    return make_tiny_model(tmp_path_factory.mktemp("tiny"), chat_template=TEMPLATE)
+
+
+def make_tiny_model(folder: Path, chat_template: str | None) -> Path:
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    from evals.schoolmath import problems
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    texts = [f"{problem.question} {problem.answer}" for problem in problems("train", 300)]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=alphabet)
+    )
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+    wrapped.chat_template = chat_template
+    wrapped.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(wrapped),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny_recipe(tiny_model: Path, tmp_path: Path) -> Path:
+    """A recipe file for the whole chain on the tiny model, with few steps and problems."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(tiny_recipe_text(tiny_model))
+    return path
+
+
+def tiny_recipe_text(model: Path, sft_steps: int = 4, limit: int = 12) -> str:
+    return f"""
+name: tiny
+model: {{path: "{model.as_posix()}", dtype: float32}}
+lora: {{r: 4, target_modules: [q_proj, v_proj]}}
+data: {{path: bundled/schoolmath, limit: 64}}
+stages:
+  - sft: {{args: {{max_steps: {sft_steps}, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}}}
+  - dpo: {{args: {{max_steps: 3, per_device_train_batch_size: 2, learning_rate: 1e-3, save_steps: 1}}}}
+  - grpo:
+      rewards: [correctness, brevity]
+      args: {{max_steps: 3, per_device_train_batch_size: 4, num_generations: 2, max_completion_length: 12, beta: 0.1,
+              learning_rate: 1e-2, save_steps: 1}}
+evals:
+  accuracy: {{task: schoolmath, limit: {limit}, held_out: 4, max_tokens: 16, batch_size: 4}}
+"""
