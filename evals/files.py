@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel
 
@@ -33,10 +33,21 @@ def write_records(path: Path, records: Iterable[BaseModel]) -> None:
 def append_records(path: Path, records: Iterable[BaseModel]) -> None:
     """Append records and fsync them; a kill in the middle leaves at most one torn last line, which reading drops."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.write("".join(f"{record.model_dump_json()}\n" for record in records))
+    with path.open("ab+") as file:
+        _drop_torn_line(file)
+        file.write("".join(f"{record.model_dump_json()}\n" for record in records).encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def _drop_torn_line(file: BinaryIO) -> None:
+    """Cut off what a kill left after the last newline."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return
+    file.seek(-1, os.SEEK_END)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def read_records(path: Path, kind: type[AnyRecord]) -> list[AnyRecord]:

@@ -5,7 +5,7 @@ Splits are `train`, `test` and (bundled only) `held_out`. A folder holds one fil
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from evals import schoolmath
 from evals.records import Record
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 SCHOOLMATH = "bundled/schoolmath"
 BUNDLED_TRAIN_ROWS = 4096
 _FORMATS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
+
+
+class UnreachableError(ValueError):
+    """A Hub dataset could not be read; offline that says nothing about whether it is there."""
 
 
 class Source(Record):
@@ -44,6 +48,8 @@ def rows(source: Source) -> "Dataset":
 def column_names(source: Source) -> list[str]:
     """Name the columns as a consumer sees them, reading one row. Raises ValueError in a sentence where that fails."""
     if source.path == SCHOOLMATH:
+        if source.split not in get_args(schoolmath.Split):
+            raise ValueError(f"{SCHOOLMATH} has no split '{source.split}'. Its splits: train, test, held_out.")
         return list(_schoolmath_rows(source.model_copy(update={"limit": 1}))[0])
     _check_file(source)
     try:
@@ -51,7 +57,8 @@ def column_names(source: Source) -> list[str]:
     except StopIteration:
         raise ValueError(f"Dataset '{source.path}' has no rows in split '{source.split}'.") from None
     except Exception as error:  # the reader's errors are of many kinds, and all mean the same to the user
-        raise ValueError(
+        kind = ValueError if local_file(source) else UnreachableError
+        raise kind(
             f"Cannot read split '{source.split}' of dataset '{source.path}': {_one_line(error)} "
             "Check the path, the split and (for the Hub) the connection."
         ) from error
@@ -87,7 +94,7 @@ def local_file(source: Source) -> Path | None:
 
 def _schoolmath_rows(source: Source) -> list[dict[str, str]]:
     count = source.limit or BUNDLED_TRAIN_ROWS
-    problems = schoolmath.problems(source.split, count)  # type: ignore[arg-type]  # checked by Recipe and _check_file
+    problems = schoolmath.problems(source.split, count)  # type: ignore[arg-type]  # checked by column_names
     return [{"id": p.id, "question": p.question, "answer": p.answer} for p in problems]
 
 

@@ -66,7 +66,9 @@ def difference(differences: Sequence[float], *, binary: bool = False) -> Differe
     d = np.asarray(differences, dtype=float)
     if not d.any():
         return Difference(0.0, 0.0, 0.0, d.size, None, None)
-    mde = _MDE_FACTOR * float(d.std(ddof=1)) / float(np.sqrt(d.size)) if d.size > 1 else None
+    if np.ptp(d) == 0:
+        return _constant(d)
+    mde = _MDE_FACTOR * float(d.std(ddof=1)) / float(np.sqrt(d.size))
     discordant = int(np.count_nonzero(d))
     if d.size >= FEW_PROMPTS and not (binary and discordant < FEW_DISCORDANT_PAIRS):
         test = stats.ttest_1samp(d, 0)
@@ -77,10 +79,15 @@ def difference(differences: Sequence[float], *, binary: bool = False) -> Differe
     return Difference(float(d.mean()), low, high, d.size, float(p), mde)
 
 
+def _constant(d: np.ndarray) -> Difference:
+    """Every prompt moved by the same amount: no spread to estimate from. The sign test decides; few prompts prove little."""
+    value, p = float(d[0]), float(stats.binomtest(d.size, d.size).pvalue)
+    low, high = (value, value) if d.size >= FEW_PROMPTS else (min(0.0, value), max(0.0, value))
+    return Difference(value, low, high, d.size, p, None)
+
+
 def _bca(d: np.ndarray) -> tuple[float, float]:
-    """BCa bootstrap interval; where all values are equal it has no width to give, and the range of d bounds it."""
-    if np.ptp(d) == 0:
-        return min(0.0, float(d[0])), max(0.0, float(d[0]))
+    """BCa bootstrap interval of the mean; where it degenerates, the range of the values."""
     result = stats.bootstrap((d,), np.mean, method="BCa", rng=np.random.default_rng(0), n_resamples=9999)
     low, high = float(result.confidence_interval.low), float(result.confidence_interval.high)
     return (float(d.min()), float(d.max())) if np.isnan(low) or np.isnan(high) else (low, high)

@@ -71,12 +71,16 @@ def run(
     _quiet_environment()
     from harness.errors import UsageError
     from harness.recipe import load_recipe
-    from harness.run import JobFailed, execute, prepare
+    from harness.run import JobFailed, check_offline, execute, prepare
     from harness.store import Store
 
     store = Store(runs)
     try:
-        plan = prepare(load_recipe(recipe, overrides or [], name), store)
+        wanted = load_recipe(recipe, overrides or [], name)
+        if dry_run and (unchecked := check_offline(wanted)):
+            typer.echo("\n".join([f"Recipe '{wanted.name}' is valid, but not checked:", *unchecked]))
+            return
+        plan = prepare(wanted, store)
         if dry_run:
             _print_plan(plan, store)
             return

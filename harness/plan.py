@@ -18,6 +18,8 @@ from stages import precision
 from stages.rewards import reward_source
 from stages.settings import StageSettings
 
+_TRAINING_VERSION = 1  # raise it when the same settings train differently (data format, pairs, rewards)
+
 
 @dataclass(frozen=True)
 class Node:
@@ -78,6 +80,7 @@ def stage_settings(recipe: Recipe, stage: StageSection) -> StageSettings:
 def _node(recipe: Recipe, stage: StageSection, before: list[Node]) -> Node:
     settings = stage_settings(recipe, stage)
     identity = settings.model_dump(mode="json", exclude={"dataset": {"path"}}) | {
+        "training_version": _TRAINING_VERSION,
         "data": fingerprint(settings.dataset),
         "lora": recipe.lora,
         "seed": recipe.seed,

@@ -1,12 +1,13 @@
 """Everything that can be known to fail before a model is loaded or a file is written."""
 
+from functools import partial
 from pathlib import Path
 
 from evals.bundled import NAME as BUNDLED_MODEL
-from evals.source import column_names
+from evals.source import UnreachableError, column_names
 from harness.errors import UsageError
 from harness.plan import stage_settings
-from harness.recipe import Recipe
+from harness.recipe import Recipe, StageSection
 from stages.data import check_training_source
 from stages.lora import lora_config
 from stages.rewards import load_reward
@@ -15,16 +16,24 @@ from stages.settings import training_config
 
 def check_sources(recipe: Recipe) -> None:
     """Check model path, datasets, columns and rewards. Raises UsageError."""
+    unreachable = unreachable_sources(recipe)
+    if unreachable:
+        raise UsageError(unreachable[0])
+
+
+def unreachable_sources(recipe: Recipe) -> list[str]:
+    """Check the same, but return a sentence for each Hub dataset that cannot be reached. Raises UsageError for the rest."""
     _check_model(recipe)
-    try:
-        for stage in recipe.stages:
-            settings = stage_settings(recipe, stage)
-            check_training_source(settings.kind, settings.dataset)
-            for reward in settings.rewards:
-                load_reward(reward)
-        _check_problems(recipe)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    checks = [partial(_check_stage, recipe, stage) for stage in recipe.stages]
+    unreachable = []
+    for check in [*checks, partial(_check_problems, recipe)]:
+        try:
+            check()
+        except UnreachableError as error:
+            unreachable.append(str(error))
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    return unreachable
 
 
 def check_arguments(recipe: Recipe) -> None:
@@ -44,6 +53,18 @@ def _check_model(recipe: Recipe) -> None:
         return
     if path.startswith(("bundled/", ".", "/", "~")):
         raise UsageError(f"Model '{path}' does not exist. Give a folder, a Hub name or {BUNDLED_MODEL}.")
+
+
+def _check_stage(recipe: Recipe, stage: StageSection) -> None:
+    settings = stage_settings(recipe, stage)
+    for reward in settings.rewards:
+        load_reward(reward)
+    check_training_source(settings.kind, settings.dataset)
+    if {"correctness", "brevity"} & set(settings.rewards) and "answer" not in column_names(settings.dataset):
+        raise ValueError(
+            f"Rewards correctness and brevity need a column 'answer', which dataset '{settings.dataset.path}' lacks; "
+            "`columns` in the recipe can rename one."
+        )
 
 
 def _check_problems(recipe: Recipe) -> None:

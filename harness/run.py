@@ -39,12 +39,20 @@ def prepare(recipe: Recipe, store: Store) -> Plan:
     return plan
 
 
+def check_offline(recipe: Recipe) -> list[str]:
+    """Check a recipe without insisting on the Hub; return what could not be checked. Raises UsageError for the rest."""
+    preflight.check_arguments(recipe)
+    return preflight.unreachable_sources(recipe)
+
+
 def execute(plan: Plan, store: Store, on_event: OnEvent) -> Path:
     """Do what is missing and return the run's folder. Killed or interrupted, the next call goes on from there."""
     folder = store.run_folder(plan.recipe.name)
     with lock_run(folder):
+        check_run_folder(folder, plan.recipe.model_dump(mode="json"))  # it may have changed since `prepare`
         session = _Session(plan, store, folder)
         for node in plan.nodes:
+            _describe(node, store)
             if not store.is_trained(node):
                 _work(_train_job(node, plan, store), partial(on_event, node.name))
                 session.save(finished=False)
@@ -108,6 +116,14 @@ def _as_written(recipe: Recipe) -> dict[str, Any]:
     return content
 
 
+def _describe(node: Node, store: Store) -> None:
+    """Write what a node is beside what it becomes."""
+    path = store.node_folder(node) / "node.json"
+    if not path.exists():
+        parent = node.parent.id if node.parent else None
+        write_json(path, {"id": node.id, "kind": node.kind, "parent": parent, "identity": node.identity})
+
+
 def _train_job(node: Node, plan: Plan, store: Store) -> TrainJob:
     assert node.settings is not None and node.parent is not None
     return TrainJob(
@@ -144,7 +160,7 @@ def _model(node: Node, plan: Plan, store: Store) -> ModelRef:
 def _work(job: TrainJob | EvaluateJob, on_event: Callable[[dict[str, Any]], None]) -> None:
     """Run one worker to its end, passing on its events. Ends it with us, also when interrupted."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.worker"],
+        [sys.executable, "-P", "-m", "harness.worker"]  # -P: nothing in the working folder shadows a package,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -161,7 +177,8 @@ def _work(job: TrainJob | EvaluateJob, on_event: Callable[[dict[str, Any]], None
             event = json.loads(line)
             if event["event"] == "failed":
                 failure = event["error"]
-            on_event(event)
+            if event["event"] != "done":
+                on_event(event)
         process.wait()  # before its standard input closes, which would end it
     finally:
         if process.poll() is None:
@@ -181,9 +198,9 @@ _WORKER_ENVIRONMENT = {
 
 
 def _import_path() -> str:
-    """Workers import what we import, and a user's reward functions from the working folder."""
+    """Workers import the packages this process runs, installed or not."""
     ours = str(Path(__file__).resolve().parent.parent)
-    return os.pathsep.join(part for part in (ours, os.getcwd(), os.environ.get("PYTHONPATH", "")) if part)
+    return os.pathsep.join(part for part in (ours, os.environ.get("PYTHONPATH", "")) if part)
 
 
 def _failure_message(job: TrainJob | EvaluateJob, failure: str | None, returncode: int) -> str:

@@ -6,16 +6,16 @@ from evals.records import Metric
 from reports.compare import Comparison
 
 TITLES = {
-    "accuracy": "accuracy (flexible)",
-    "accuracy_strict": "accuracy (strict, ####)",
-    "accuracy_held_out": "held-out templates (flexible)",
-    "accuracy_strict_held_out": "held-out templates (strict)",
-    "win_rate_base": "win rate against base",
-    "win_rate_previous": "win rate against previous",
-    "length_tokens": "length, mean tokens",
-    "length_tokens_median": "length, median tokens",
-    "length_tokens_p90": "length, 90th percentile",
-    "truncated": "cut off by the limit",
+    "accuracy": ("accuracy", "flexible"),
+    "accuracy_strict": ("accuracy", "strict (####)"),
+    "accuracy_held_out": ("held-out accuracy", "flexible"),
+    "accuracy_strict_held_out": ("held-out accuracy", "strict (####)"),
+    "win_rate_base": ("win rate", "against base"),
+    "win_rate_previous": ("win rate", "against previous"),
+    "length_tokens": ("length", "mean tokens"),
+    "length_tokens_median": ("length", "median tokens"),
+    "length_tokens_p90": ("length", "90th percentile"),
+    "truncated": ("cut off", "at the limit"),
 }
 
 
@@ -38,7 +38,7 @@ def verdict(comparison: Comparison) -> str:
     if comparison.verdict != "no difference shown" or comparison.mde is None:
         return comparison.verdict
     scale = 1 if in_tokens(comparison.metric) else 100
-    return f"no difference shown (MDE {scale * comparison.mde:.1f})"
+    return f"no difference shown, MDE {scale * comparison.mde:.1f}"
 
 
 def in_tokens(metric: str) -> bool:

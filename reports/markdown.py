@@ -29,14 +29,15 @@ def _table(report: Report) -> str:
 
 def _row(row: Row) -> str:
     title = f"&emsp;{_inline(row.title)}" if row.indented else f"**{_inline(row.title)}**"
+    title += f"<br>{_inline(row.note)}" if row.note else ""
     return _line([title, *(_cell(cell) for cell in row.cells)])
 
 
 def _cell(cell: Cell) -> str:
-    if not cell.verdict:
+    if not cell.note:
         return _inline(cell.text)
-    verdict = f"**{cell.verdict}**" if cell.verdict in _BOLD else cell.verdict
-    return f"{_inline(cell.text)}<br>{verdict}"
+    note = f"**{cell.note}**" if cell.note in _BOLD else _inline(cell.note)
+    return f"{_inline(cell.text)}<br>{note}"
 
 
 def _line(cells: list[str]) -> str:

@@ -12,18 +12,19 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell's text and, under a difference, its verdict."""
+    """A cell's text and, on a second line, a note: a difference's verdict, or wins, ties and losses."""
 
     text: str
-    verdict: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: a metric's values, or (`indented`) its differences to another stage."""
+    """One row: a metric's values, or (`indented`) its differences to another stage. The note says how and with what n."""
 
     title: str
     cells: list[Cell]
+    note: str = ""
     indented: bool = False
 
 
@@ -80,7 +81,8 @@ def footnotes() -> list[str]:
     """Return how to read the table."""
     return [
         "95% intervals in brackets; differences are paired by problem (percentage points, or tokens). Verdicts use "
-        "Holm-adjusted p < 0.05 over the whole table; MDE is the difference that this n would show with 80% power.",
+        "Holm-adjusted p < 0.05 over the whole table, the intervals are each on their own: one may leave out zero where the "
+        "verdict shows no difference. MDE is the difference that this n would show with 80% power in a single test.",
         "Lengths, outcomes and win rates are of the test problems. Shorter and less often cut off count as improved. The "
         "win rate's judge knows the answers: right beats wrong; of two right answers the shorter by more than 10% wins.",
     ]
@@ -89,8 +91,9 @@ def footnotes() -> list[str]:
 def _metric_group(name: str, report: Report) -> list[Row]:
     stages = report.stages()
     counts = sorted({stage.evaluation.metrics[name].n for stage in stages if name in stage.evaluation.metrics})
-    title = f"{formatting.TITLES[name]}, n = {'/'.join(map(str, counts))}"
-    group = [Row(title, [_value(name, stage) for stage in stages])]
+    title, how = formatting.TITLES[name]
+    note = f"{how}, n={'/'.join(map(str, counts))}"
+    group = [Row(title, [_value(name, stage) for stage in stages], note)]
     for label in ("previous", "base"):
         cells = [_difference(name, stage, label, report) for stage in stages]
         if any(cell.text != NOTHING for cell in cells):
@@ -103,8 +106,8 @@ def _value(name: str, stage: StageRecord) -> Cell:
     if metric is None:
         return Cell(NOTHING)
     counts = stage.evaluation.win_tie_loss.get(name)
-    record = f" W/T/L {counts[0]}/{counts[1]}/{counts[2]}" if counts else ""
-    return Cell(formatting.value(name, metric) + record)
+    record = f"W/T/L {counts[0]}/{counts[1]}/{counts[2]}" if counts else ""
+    return Cell(formatting.value(name, metric), record)
 
 
 def _difference(name: str, stage: StageRecord, label: str, report: Report) -> Cell:

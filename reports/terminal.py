@@ -31,7 +31,7 @@ def _header(report: Report) -> Table:
 
 def _table(report: Report) -> Table:
     table = Table(show_lines=False, header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for stage in report.stages():
         table.add_column(Text(report.column(stage)), ratio=1)
     for group in metric_rows(report):
@@ -44,14 +44,16 @@ def _table(report: Report) -> Table:
 
 
 def _rendered(row: Row) -> list[RenderableType]:
-    title = Text(f"  {row.title}" if row.indented else row.title, style="" if row.indented else "bold")
+    title = Text(f"  {row.title}") if row.indented else Text(row.title, style="bold")
+    if row.note:
+        title.append(f"\n{row.note}", style="not bold dim")
     return [title, *(_cell(cell) for cell in row.cells)]
 
 
 def _cell(cell: Cell) -> Text:
-    if not cell.verdict:
+    if not cell.note:
         return Text(cell.text)
-    return Text(f"{cell.text}\n").append(cell.verdict, style=_STYLES.get(cell.verdict, "dim"))
+    return Text(f"{cell.text}\n").append(cell.note, style=_STYLES.get(cell.note, "dim"))
 
 
 def _flips(flips: StageFlips) -> Group:

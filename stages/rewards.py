@@ -71,7 +71,7 @@ def reward_source(name: str) -> str:
 
 def _import(name: str, module_name: str) -> Any:
     if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)
     try:
         return importlib.import_module(module_name)
     except ImportError as error:

@@ -1,6 +1,8 @@
 """Shared pieces: a random two-layer model with a tokenizer of its own, and recipes small enough for seconds."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,25 @@ def make_tiny_model(folder: Path, chat_template: str | None) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_recipe_file(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recipe of `finished_run`."""
+    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
+    path.write_text(tiny_recipe_text(tiny_model))
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished_run(tiny_recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a whole run on the tiny model, made through the command."""
+    folder = tmp_path_factory.mktemp("finished")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    command = [sys.executable, "-m", "harness", "run", str(tiny_recipe_file)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "runs" / "tiny"
+
+
 @pytest.fixture
 def tiny_recipe(tiny_model: Path, tmp_path: Path) -> Path:
     """A recipe file for the whole chain on the tiny model, with few steps and problems."""
@@ -67,18 +88,18 @@ def tiny_recipe(tiny_model: Path, tmp_path: Path) -> Path:
     return path
 
 
-def tiny_recipe_text(model: Path, sft_steps: int = 4, limit: int = 12) -> str:
+def tiny_recipe_text(model: Path, limit: int = 12) -> str:
     return f"""
 name: tiny
 model: {{path: "{model.as_posix()}", dtype: float32}}
 lora: {{r: 4, target_modules: [q_proj, v_proj]}}
 data: {{path: bundled/schoolmath, limit: 64}}
 stages:
-  - sft: {{args: {{max_steps: {sft_steps}, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}}}
-  - dpo: {{args: {{max_steps: 3, per_device_train_batch_size: 2, learning_rate: 1e-3, save_steps: 1}}}}
+  - sft: {{args: {{max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}}}
+  - dpo: {{args: {{max_steps: 6, per_device_train_batch_size: 2, learning_rate: 1e-3, save_steps: 1}}}}
   - grpo:
-      rewards: [correctness, brevity]
-      args: {{max_steps: 3, per_device_train_batch_size: 4, num_generations: 2, max_completion_length: 12, beta: 0.1,
+      rewards: [correctness, brevity, tests.rewards.share_of_letters]
+      args: {{max_steps: 5, per_device_train_batch_size: 4, num_generations: 2, max_completion_length: 12, beta: 0.1,
               learning_rate: 1e-2, save_steps: 1}}
 evals:
   accuracy: {{task: schoolmath, limit: {limit}, held_out: 4, max_tokens: 16, batch_size: 4}}

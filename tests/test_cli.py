@@ -1,0 +1,138 @@
+"""The command in-process: help, version, reports, and every kind of bad input (exit code 2, one sentence, nothing written)."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from filelock import FileLock
+from typer.testing import CliRunner
+
+from harness.cli import app
+from tests.conftest import make_tiny_model
+
+
+@pytest.fixture
+def stagelift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def refused(result: Result, says: str, folder: Path, before: set[Path]) -> None:
+    assert result.exit_code == 2, result.output
+    message = result.stderr.strip()
+    assert says in message
+    assert message.startswith("Error: ") and "\n" not in message and "Traceback" not in message
+    assert set(folder.rglob("*")) == before
+
+
+def test_version_and_help(stagelift: Callable[..., Result]) -> None:
+    assert stagelift("--version").output.startswith("stagelift 0.")
+    assert "run" in stagelift("--help").output
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["evals.accuracy.limti=3"], "did you mean 'limit'?"),
+        (["stages=[ppo]"], "Unknown stage 'ppo'"),
+        (["stages.sft.args.learnin_rate=1"], "did you mean 'learning_rate'?"),
+        (["stages.sft.args.max_steps=some"], "'max_steps' is 'some'"),
+        (["lora.rank=4"], "unexpected keyword argument 'rank'"),
+        (["stages.sft.dataset.path=./nowhere.jsonl"], "'./nowhere.jsonl' does not exist"),
+        (["stages.dpo.dataset.path=./wrong.jsonl"], "It needs question+answer or chosen+rejected"),
+        (["stages.sft.dataset.path=no-such/dataset"], "Cannot read split 'train' of dataset 'no-such/dataset'"),
+        (["model.path=./nowhere"], "Model './nowhere' does not exist"),
+        (["model.path=./empty"], "Cannot read a model at './empty'"),
+        (["model.path=no-such/model"], "Cannot read a model at 'no-such/model'"),
+        (["model.path=./no-template"], "has no chat template"),
+        (["model.eos_token=<|end|>"], "'<|end|>' is not a token"),
+        (["stages.grpo.args.per_device_train_batch_size=5"], "must be divisible by num_generations"),
+        (["stages.grpo.rewards=[kindness]"], "Unknown reward 'kindness'"),
+        (["evals.accuracy.task=gsm8k", "evals.accuracy.held_out=0"], "Task gsm8k needs GSM8K's files"),
+        (
+            ["evals.accuracy.task=gsm8k", "evals.accuracy.held_out=0", "data.path=./wrong.jsonl"],
+            "It needs question+answer or chosen+rejected",
+        ),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(
+    stagelift: Callable[..., Result], tiny_recipe: Path, tmp_path: Path, overrides: list[str], says: str
+) -> None:
+    (tmp_path / "wrong.jsonl").write_text(json.dumps({"text": "no pairs here"}) + "\n")
+    (tmp_path / "empty").mkdir()
+    if "./no-template" in overrides[0]:
+        make_tiny_model(tmp_path / "no-template", chat_template=None)
+    before = set(tmp_path.rglob("*"))
+    arguments = [argument for override in overrides for argument in ("--set", override)]
+    refused(stagelift("run", str(tiny_recipe), *arguments), says, tmp_path, before)
+
+
+def test_an_unknown_recipe_or_run_is_refused(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+    refused(stagelift("run", "quikstart"), "No recipe 'quikstart'", tmp_path, set())
+    refused(stagelift("report", "nothing"), "is not a run", tmp_path, set())
+
+
+def test_a_dry_run_lists_the_nodes_and_writes_nothing(
+    stagelift: Callable[..., Result], tiny_recipe: Path, tmp_path: Path
+) -> None:
+    before = set(tmp_path.rglob("*"))
+    result = stagelift("run", str(tiny_recipe), "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert [line.split(":")[0] for line in result.output.splitlines()[1:]] == ["base", "sft", "dpo", "grpo"]
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_the_t4_recipe_is_validated_as_far_as_it_can_be_without_the_hub(stagelift: Callable[..., Result]) -> None:
+    result = stagelift("run", "t4-qwen2.5-0.5b", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "not checked" in result.output and "trl-lib/Capybara" in result.output
+    assert (
+        stagelift("run", "t4-qwen2.5-0.5b", "--dry-run", "--set", "stages.grpo.args.num_generations=3").exit_code == 2
+    )
+
+
+@pytest.mark.xdist_group("run")
+def test_a_folder_of_another_recipe_is_refused(
+    stagelift: Callable[..., Result], tiny_recipe: Path, finished_run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished_run, tmp_path / "runs" / "tiny")
+    before = set(tmp_path.rglob("*"))
+    result = stagelift("run", str(tiny_recipe), "--set", "lora.r=8")
+    refused(result, "lora.r is 4 there and 8 here", tmp_path, before)
+
+
+def test_two_runs_cannot_write_one_folder(stagelift: Callable[..., Result], tiny_recipe: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "tiny"
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"):
+        before = set(tmp_path.rglob("*"))
+        refused(stagelift("run", str(tiny_recipe)), "Another stagelift process is writing", tmp_path, before)
+
+
+def test_a_folder_that_is_not_a_run_is_refused(
+    stagelift: Callable[..., Result], tiny_recipe: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "runs" / "tiny").mkdir(parents=True)
+    (tmp_path / "runs" / "tiny" / "thesis.tex").write_text("dear")
+    before = set(tmp_path.rglob("*"))
+    refused(stagelift("run", str(tiny_recipe)), "exists and is not a run", tmp_path, before)
+
+
+@pytest.mark.xdist_group("run")
+def test_runs_are_listed_and_reported_in_every_format(stagelift: Callable[..., Result], finished_run: Path) -> None:
+    root = finished_run.parent
+    assert "finished" in stagelift("runs", "--runs", str(root)).output
+    document = json.loads(stagelift("report", "tiny", "--runs", str(root), "--format", "json").output)
+    assert [stage["name"] for stage in document["stages"]] == ["base", "sft", "dpo", "grpo"]
+    assert (
+        stagelift("report", str(finished_run), "--format", "markdown").output
+        == (finished_run / "report.md").read_text()
+    )
+    assert "trainable parameters" in stagelift("report", str(finished_run)).output
+
+
+def test_there_may_be_no_runs_yet(stagelift: Callable[..., Result]) -> None:
+    assert "stagelift run quickstart" in stagelift("runs").output

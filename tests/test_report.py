@@ -1,0 +1,104 @@
+import json
+
+import pytest
+from rich.console import Console
+
+from reports.document import render_json
+from reports.flips import flips
+from reports.markdown import render_markdown
+from reports.report import build_report
+from reports.terminal import print_report
+from tests.records import chain
+
+HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]markup[/bold] </script><script>x</script> ``` | pipe \u202e\n## heading\n4"
+
+
+def as_terminal(run_text: str = "It is 4.", width: int = 120) -> str:
+    console = Console(width=width, force_terminal=True, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    print_report(build_report([chain([False] * 8, [True] * 5 + [False] * 3, text=run_text)]), console)
+    return console.export_text(styles=False)
+
+
+def test_fixed_and_broken_problems_are_told_apart() -> None:
+    run = chain([False, False, True, True], [True, False, False, True])
+    assert flips(run.stages[1], run.stages[0]) == (["p/0"], ["p/2"])
+
+
+def test_three_examples_of_each_at_most() -> None:
+    report = build_report([chain([False] * 9 + [True] * 2, [True] * 9 + [False] * 2)])
+    (found,) = report.flips
+    assert (found.fixed, found.broken) == (9, 2)
+    assert (len(found.fixed_examples), len(found.broken_examples)) == (3, 2)
+
+
+def test_the_terminal_report_has_header_table_and_examples() -> None:
+    text = as_terminal()
+    for expected in (
+        "model",
+        "tiny",
+        "contract",
+        "accuracy",
+        "flexible, n=8",
+        "to base",
+        "W/T/L",
+        "trainable parameters",
+    ):
+        assert expected in text
+    assert "5 problems fixed, 0 broken" in text
+
+
+def test_every_value_has_an_interval() -> None:
+    report = build_report([chain([False] * 8, [True] * 5 + [False] * 3)])
+    document = json.loads(render_json(report))
+    for stage in document["stages"]:
+        for metric in stage["metrics"].values():
+            assert metric["low"] <= metric["value"] <= metric["high"] and metric["n"] == 8
+
+
+def test_json_keeps_the_promised_names() -> None:
+    document = json.loads(render_json(build_report([chain([False] * 8, [True] * 8)])))
+    assert document["schema"] == 1
+    assert {"schema", "runs", "stages", "comparisons"} <= set(document)
+    stage = document["stages"][1]
+    assert {"run", "name", "kind", "metrics", "outcomes", "training"} <= set(stage)
+    assert {
+        "accuracy",
+        "accuracy_strict",
+        "length_tokens",
+        "truncated",
+        "win_rate_base",
+        "win_rate_previous",
+    } <= set(stage["metrics"])
+    names = {"metric", "stage", "against", "delta", "low", "high", "n", "p", "p_adjusted", "mde", "verdict"}
+    assert all(names <= set(comparison) for comparison in document["comparisons"])
+    assert document["stages"][0]["training"] is None
+
+
+def test_hostile_responses_do_not_act_on_a_terminal() -> None:
+    text = as_terminal(HOSTILE)
+    assert "\x1b" not in text and "\x07" not in text and "\u202e" not in text
+    assert "[bold]markup[/bold]" in text  # shown, not obeyed
+
+
+def test_hostile_responses_stay_inside_their_markdown_fence() -> None:
+    markdown = render_markdown(build_report([chain([False] * 8, [True] * 8, text=HOSTILE)]))
+    assert "\x1b" not in markdown
+    fences = 0
+    for line in markdown.splitlines():
+        if line.startswith("````"):
+            fences += 1
+        if line.startswith("## heading"):
+            assert fences % 2 == 1  # inside a block
+    assert fences and fences % 2 == 0
+
+
+def test_markdown_tables_have_equal_columns() -> None:
+    markdown = render_markdown(build_report([chain([False] * 8, [True] * 8)]))
+    widths = {line.count("|") for line in markdown.splitlines() if line.startswith("| ")}
+    assert widths == {4}
+
+
+@pytest.mark.parametrize("render", [render_markdown, render_json])
+def test_rendering_is_deterministic(render: object) -> None:
+    report = [build_report([chain([False, True] * 20, [True] * 40)]) for _ in range(2)]
+    assert render(report[0]) == render(report[1])  # type: ignore[operator]  # one of the two renderers

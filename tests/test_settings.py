@@ -1,0 +1,54 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evals.source import Source
+from stages.settings import StageKind, StageSettings, training_config
+
+BUNDLED = Source(path="bundled/schoolmath")
+
+
+def config(kind: StageKind, args: dict[str, Any]) -> Any:
+    return training_config(StageSettings(kind=kind, dataset=BUNDLED, args=args), Path("unused"), 3, "cpu", "float32")
+
+
+def test_arguments_reach_trl_as_they_are_and_strings_become_numbers() -> None:
+    built = config("sft", {"max_steps": 7, "learning_rate": "1e-3", "lr_scheduler_type": "cosine", "packing": True})
+    assert (built.max_steps, built.learning_rate, built.packing, built.seed) == (7, 1e-3, True, 3)
+    assert built.lr_scheduler_type == "cosine"
+    assert built.bf16 is False and built.fp16 is False and built.activation_checkpointing is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "says"),
+    [
+        (
+            "sft",
+            {"learnin_rate": 1},
+            "Stage 'sft': SFTConfig has no argument 'learnin_rate'; did you mean 'learning_rate'?",
+        ),
+        ("sft", {"learning_rate": "fast"}, "'learning_rate' is 'fast'"),
+        ("dpo", {"seed": 1}, "the recipe's `seed`"),
+        ("dpo", {"bf16": True}, "`model.dtype`"),
+        ("dpo", {"loss_type": 5}, "loss_type"),
+        ("grpo", {"per_device_train_batch_size": 10, "num_generations": 4}, "must be divisible by num_generations"),
+        ("grpo", {"num_generations": 1}, "at least 2"),
+    ],
+)
+def test_what_trl_would_not_take_is_refused_in_one_sentence(kind: StageKind, args: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=r".") as refused:
+        config(kind, args)
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_grpo_saves_only_where_it_is_about_to_generate() -> None:
+    built = config("grpo", {"per_device_train_batch_size": 8, "steps_per_generation": 4, "num_iterations": 2})
+    assert built.save_steps == 8
+
+
+def test_building_a_config_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config("sft", {})
+    assert list(tmp_path.iterdir()) == []
