@@ -160,7 +160,7 @@ def _model(node: Node, plan: Plan, store: Store) -> ModelRef:
 def _work(job: TrainJob | EvaluateJob, on_event: Callable[[dict[str, Any]], None]) -> None:
     """Run one worker to its end, passing on its events. Ends it with us, also when interrupted."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "harness.worker"]  # -P: nothing in the working folder shadows a package,
+        [sys.executable, "-P", "-m", "harness.worker"],  # -P: nothing in the working folder shadows a package
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
