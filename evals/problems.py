@@ -38,15 +38,14 @@ def load_problems(name: str, source: Source, *, limit: int | None, held_out: int
 def problems_fingerprint(source: Source, *, held_out: int, num_fewshot: int) -> str:
     """Identify the content of every split an evaluation reads."""
     splits = ["test", *(["held_out"] if held_out else []), *(["train"] if num_fewshot else [])]
-    return " ".join(fingerprint(source.model_copy(update={"split": split})) for split in splits)
+    contents = [fingerprint(source.model_copy(update={"split": split})) for split in splits]
+    return " ".join([*contents, *(f"{wanted}={name}" for wanted, name in sorted(source.columns.items()))])
 
 
 def _problems(name: str, source: Source, split: str, limit: int | None) -> list[Problem]:
     part = source.model_copy(update={"split": split, "limit": limit})
     group: Group = "held_out" if split == "held_out" else "test"
     return [
-        Problem(
-            id=row.get("id") or f"{name}/{split}/{index}", group=group, question=row["question"], answer=row["answer"]
-        )
+        Problem(id=f"{name}/{split}/{index}", group=group, question=str(row["question"]), answer=str(row["answer"]))
         for index, row in enumerate(rows(part))
     ]

@@ -19,6 +19,9 @@ from typing import Literal
 
 VERSION = 1  # part of every data fingerprint: raise it whenever a generated problem changes
 
+# How many different problems a split can give, the scarcest template deciding (`rows_of_chairs` has no names to vary).
+CAPACITY = {"train": 12_000, "test": 3_000, "held_out": 2_500}
+
 Split = Literal["train", "test", "held_out"]
 
 
@@ -44,7 +47,12 @@ class WordProblem:
 
 
 def problems(split: Split, count: int) -> list[WordProblem]:
-    """Return the first `count` problems of a split: the same ones always, and a prefix of any longer request."""
+    """Return the first `count` problems of a split: the same ones always, and a prefix of any longer request.
+
+    Raises ValueError beyond the split's CAPACITY.
+    """
+    if count > CAPACITY[split]:
+        raise ValueError(f"Split '{split}' has {CAPACITY[split]} different problems, {count} were asked for.")
     return list(islice(_stream(split), count))
 
 

@@ -3,9 +3,13 @@
 Splits are `train`, `test` and (bundled only) `held_out`. A folder holds one file per split, named after it.
 """
 
+import glob
 import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import Field
 
 from evals import schoolmath
 from evals.records import Record
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHOOLMATH = "bundled/schoolmath"
 BUNDLED_TRAIN_ROWS = 4096
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _FORMATS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
 
@@ -30,7 +35,7 @@ class Source(Record):
     split: str = "train"
     revision: str | None = None
     columns: dict[str, str] = {}
-    limit: int | None = None
+    limit: int | None = Field(default=None, ge=1)
 
 
 def rows(source: Source) -> "Dataset":
@@ -40,8 +45,7 @@ def rows(source: Source) -> "Dataset":
     if source.path == SCHOOLMATH:
         return Dataset.from_list(_schoolmath_rows(source))
     dataset = _load(source, streaming=False)
-    for wanted, present in source.columns.items():
-        dataset = dataset.rename_column(present, wanted)
+    dataset = dataset.rename_columns({present: wanted for wanted, present in source.columns.items()})
     return dataset if source.limit is None else dataset.select(range(min(source.limit, len(dataset))))
 
 
@@ -50,19 +54,29 @@ def column_names(source: Source) -> list[str]:
     if source.path == SCHOOLMATH:
         if source.split not in get_args(schoolmath.Split):
             raise ValueError(f"{SCHOOLMATH} has no split '{source.split}'. Its splits: train, test, held_out.")
+        if source.limit is not None and source.limit > schoolmath.CAPACITY[source.split]:
+            raise ValueError(
+                f"{SCHOOLMATH} has {schoolmath.CAPACITY[source.split]} different problems in split '{source.split}', "
+                f"{source.limit} were asked for."
+            )
         return list(_schoolmath_rows(source.model_copy(update={"limit": 1}))[0])
     _check_file(source)
     try:
-        present = list(next(iter(_load(source, streaming=True))))
+        whole = source.model_copy(update={"split": re.split(r"[+\[]", source.split)[0]})  # streams know no slices
+        present = list(next(iter(_load(whole, streaming=True))))
     except StopIteration:
         raise ValueError(f"Dataset '{source.path}' has no rows in split '{source.split}'.") from None
     except Exception as error:  # the reader's errors are of many kinds, and all mean the same to the user
         kind = ValueError if local_file(source) else UnreachableError
         raise kind(
-            f"Cannot read split '{source.split}' of dataset '{source.path}': {_one_line(error)} "
+            f"Cannot read split '{source.split}' of dataset '{source.path}': {one_sentence(error)} "
             "Check the path, the split and (for the Hub) the connection."
         ) from error
     for wanted, name in source.columns.items():
+        if wanted in present and wanted not in source.columns.values():
+            raise ValueError(
+                f"Column '{name}' of dataset '{source.path}' cannot become '{wanted}': it has a column of that name already."
+            )
         if name not in present:
             raise ValueError(
                 f"Column '{name}' (mapped to '{wanted}') is not in dataset '{source.path}'. "
@@ -80,7 +94,14 @@ def fingerprint(source: Source) -> str:
     if file is not None:
         with file.open("rb") as handle:
             return f"sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
-    return f"hub:{source.path}/{source.name or ''}/{source.split}@{_hub_commit(source)}"
+    return f"hub:{source.path}/{source.name or ''}/{source.split}@{pinned(source).revision or 'main'}"
+
+
+def pinned(source: Source) -> Source:
+    """Replace a Hub dataset's branch by the commit it stands at, asked of the Hub, else of the cache."""
+    if source.path == SCHOOLMATH or local_file(source) is not None or _COMMIT.fullmatch(source.revision or ""):
+        return source
+    return source.model_copy(update={"revision": _hub_commit(source) or _cached_commit(source) or source.revision})
 
 
 def local_file(source: Source) -> Path | None:
@@ -95,7 +116,7 @@ def local_file(source: Source) -> Path | None:
 def _schoolmath_rows(source: Source) -> list[dict[str, str]]:
     count = source.limit or BUNDLED_TRAIN_ROWS
     problems = schoolmath.problems(source.split, count)  # type: ignore[arg-type]  # checked by column_names
-    return [{"id": p.id, "question": p.question, "answer": p.answer} for p in problems]
+    return [{"question": problem.question, "answer": problem.answer} for problem in problems]
 
 
 def _load(source: Source, *, streaming: bool) -> Any:
@@ -104,7 +125,7 @@ def _load(source: Source, *, streaming: bool) -> Any:
     file = local_file(source)
     if file is None:
         return load_dataset(source.path, source.name, split=source.split, revision=source.revision, streaming=streaming)
-    return load_dataset(_FORMATS[file.suffix], data_files=str(file), split="train", streaming=streaming)
+    return load_dataset(_FORMATS[file.suffix], data_files=glob.escape(str(file)), split="train", streaming=streaming)
 
 
 def _check_file(source: Source) -> None:
@@ -124,17 +145,26 @@ def _check_file(source: Source) -> None:
         raise ValueError(f"Dataset file '{file}' is of no known format. Known: {', '.join(_FORMATS)}.")
 
 
-def _hub_commit(source: Source) -> str:
-    """Resolve the branch to a commit where the Hub answers, so that an updated dataset is a different one."""
+def _hub_commit(source: Source) -> str | None:
     from huggingface_hub import HfApi
 
     try:
-        return HfApi().dataset_info(source.path, revision=source.revision, timeout=10).sha or "main"
-    except Exception:  # offline, or no such dataset: loading will say which; the asked-for revision identifies it
-        return source.revision or "main"
+        return HfApi().dataset_info(source.path, revision=source.revision, timeout=10).sha
+    except Exception:  # offline, or no such dataset: loading will say which
+        return None
 
 
-def _one_line(error: BaseException) -> str:
+def _cached_commit(source: Source) -> str | None:
+    """Read which commit the branch stood at when it was last downloaded."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folder = f"datasets--{source.path.replace('/', '--')}"
+    file = Path(HF_HUB_CACHE, folder, "refs", source.revision or "main")
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else None
+
+
+def one_sentence(error: BaseException) -> str:
+    """Flatten an error of a library's to something that fits in a message of ours."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = text if len(text) <= 200 else f"{text[:200]}..."
     return text if text.endswith((".", "!", "?")) else f"{text}."

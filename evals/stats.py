@@ -56,18 +56,18 @@ def quantile(values: Sequence[float], q: float) -> Metric:
     return Metric(value=float(np.quantile(x, q)), low=low, high=float(x.max()) if np.isnan(high) else high, n=x.size)
 
 
-def difference(differences: Sequence[float], *, binary: bool = False) -> Difference:
+def difference(differences: Sequence[float], *, binary: bool = False, bound: float | None = None) -> Difference:
     """Test a paired difference against zero.
 
     `differences` holds one value per prompt. The t test decides, except where it cannot be trusted: with fewer than 30
     prompts, or (`binary`, values in {-1, 0, 1}) fewer than 25 discordant pairs, the interval is BCa and a binary p is
-    exact McNemar.
+    exact McNemar. `bound` is the largest size a difference can have, where there is one (1 for binary values).
     """
     d = np.asarray(differences, dtype=float)
     if not d.any():
         return Difference(0.0, 0.0, 0.0, d.size, None, None)
     if np.ptp(d) == 0:
-        return _constant(d)
+        return _constant(d, 1.0 if binary else bound)
     mde = _MDE_FACTOR * float(d.std(ddof=1)) / float(np.sqrt(d.size))
     discordant = int(np.count_nonzero(d))
     if d.size >= FEW_PROMPTS and not (binary and discordant < FEW_DISCORDANT_PAIRS):
@@ -79,11 +79,15 @@ def difference(differences: Sequence[float], *, binary: bool = False) -> Differe
     return Difference(float(d.mean()), low, high, d.size, float(p), mde)
 
 
-def _constant(d: np.ndarray) -> Difference:
-    """Every prompt moved by the same amount: no spread to estimate from. The sign test decides; few prompts prove little."""
-    value, p = float(d[0]), float(stats.binomtest(d.size, d.size).pvalue)
-    low, high = (value, value) if d.size >= FEW_PROMPTS else (min(0.0, value), max(0.0, value))
-    return Difference(value, low, high, d.size, p, None)
+def _constant(d: np.ndarray, bound: float | None) -> Difference:
+    """Every prompt moved by the same amount, so there is no spread to estimate from: the sign test decides.
+
+    The interval comes from the share of prompts that may yet move otherwise (Wilson), at worst by the whole bound.
+    """
+    value, share = float(d[0]), proportion(d.size, d.size).low
+    worst = value * share - np.copysign(1 - share, value) * (bound if bound is not None else abs(value))
+    p = float(stats.binomtest(d.size, d.size).pvalue)
+    return Difference(value, min(value, float(worst)), max(value, float(worst)), d.size, p, None)
 
 
 def _bca(d: np.ndarray) -> tuple[float, float]:

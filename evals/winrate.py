@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from evals.records import Metric, Score, Verdict
-from evals.stats import mean
+from evals.stats import mean, proportion
 
 Judge = Callable[[Score, Score], tuple[float, str]]
 
@@ -28,7 +28,10 @@ def _judge_both_orders(score: Score, other: Score, against: Literal["base", "pre
 
 def win_rate(verdicts: Sequence[Verdict]) -> Metric:
     """Mean score over prompts, ties counting half, with its t interval clipped to [0, 1]."""
-    raw = mean([verdict.score for verdict in verdicts])
+    scores = [verdict.score for verdict in verdicts]
+    if set(scores) in ({0.0}, {1.0}):  # no spread for a t interval: a share of all, or none
+        return proportion(round(sum(scores)), len(scores))
+    raw = mean(scores)
     return raw.model_copy(update={"low": max(0.0, raw.low), "high": min(1.0, raw.high)})
 
 

@@ -1,5 +1,6 @@
 """The `stagelift` command. Heavy imports only inside the commands that need them: --help is instant."""
 
+import io
 import os
 import shlex
 import sys
@@ -34,6 +35,9 @@ class Format(StrEnum):
 def main() -> None:
     """Entry point of the console script."""
     _check_packages()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # reports hold more than old code pages and the C locale can say
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
     app()
 
 
@@ -80,6 +84,7 @@ def run(
         if dry_run and (unchecked := check_offline(wanted)):
             typer.echo("\n".join([f"Recipe '{wanted.name}' is valid, but not checked:", *unchecked]))
             return
+        _announce_first_use(wanted.model.path)
         plan = prepare(wanted, store)
         if dry_run:
             _print_plan(plan, store)
@@ -88,7 +93,7 @@ def run(
 
         with open_view([node.name for node in plan.nodes]) as view:
             folder = execute(plan, store, view.on_event)
-    except UsageError as error:
+    except (UsageError, OSError, ValueError) as error:  # a file in the way, a folder that cannot be written
         _fail(str(error))
     except JobFailed as error:
         typer.echo(f"{error}\nWhat was done is kept. {_resume_hint()}", err=True)
@@ -124,8 +129,9 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
     """List the runs in a folder, with the accuracy of each stage."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    from reports.formatting import value
+    from reports.formatting import value_with_n
     from reports.records import read_run
 
     folders = sorted(file.parent for file in runs.glob("*/run.json"))
@@ -137,14 +143,21 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
         try:
             record = read_run(folder)
         except ValueError as error:
-            table.add_row(folder.name, "nothing evaluated yet", "", str(error))
+            table.add_row(Text(folder.name), "nothing evaluated yet", "", Text(str(error)))
             continue
         accuracies = [
-            f"{stage.name} {value('accuracy', stage.evaluation.metrics['accuracy'])}" for stage in record.stages
+            f"{stage.name} {value_with_n('accuracy', stage.evaluation.metrics['accuracy'])}" for stage in record.stages
         ]
         state = f"missing: {', '.join(record.missing)}" if record.missing else "finished"
-        table.add_row(record.name, state, record.model, "\n".join(accuracies))
+        table.add_row(Text(record.name), Text(state), Text(record.model), Text("\n".join(accuracies)))
     Console().print(table)
+
+
+def _announce_first_use(model: str) -> None:
+    from evals import bundled
+
+    if model == bundled.NAME and not bundled.is_prepared():
+        typer.echo(f"Preparing {bundled.TITLE}: once, into your cache.")
 
 
 def _write_reports(folder: Path) -> None:
@@ -182,7 +195,7 @@ def _print_report(found: "Report") -> None:
 
 
 def _run_folder(name: str, runs: Path) -> Path:
-    return Path(name) if Path(name, "run.json").exists() else runs / name
+    return Path(name).resolve() if Path(name, "run.json").exists() else runs / name
 
 
 def _print_plan(plan: object, store: object) -> None:

@@ -4,14 +4,15 @@ from functools import partial
 from pathlib import Path
 
 from evals.bundled import NAME as BUNDLED_MODEL
-from evals.source import UnreachableError, column_names
+from evals.model import model_folder
+from evals.source import UnreachableError, column_names, fingerprint, local_file, one_sentence
 from harness.errors import UsageError
-from harness.plan import stage_settings
+from harness.plan import Plan, stage_settings
 from harness.recipe import Recipe, StageSection
 from stages.data import check_training_source
 from stages.lora import lora_config
 from stages.rewards import load_reward
-from stages.settings import training_config
+from stages.settings import StageSettings, training_config
 
 
 def check_sources(recipe: Recipe) -> None:
@@ -47,6 +48,22 @@ def check_arguments(recipe: Recipe) -> None:
         raise UsageError(str(error)) from error
 
 
+def check_adapter(plan: Plan) -> None:
+    """Put the adapter on the model's skeleton (no weights): a target module that is not there shows now. Raises UsageError."""
+    import torch
+    from peft import get_peft_model
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"):
+            config = AutoConfig.from_pretrained(model_folder(plan.model.path), revision=plan.model.revision)
+            get_peft_model(AutoModelForCausalLM.from_config(config), lora_config(plan.recipe.lora))
+    except Exception as error:  # whatever it is, it would also stop the training that comes later
+        raise UsageError(
+            f"The adapter of section 'lora' does not fit '{plan.model.path}': {one_sentence(error)}"
+        ) from error
+
+
 def _check_model(recipe: Recipe) -> None:
     path = recipe.model.path
     if path == BUNDLED_MODEL or Path(path).is_dir():
@@ -60,10 +77,21 @@ def _check_stage(recipe: Recipe, stage: StageSection) -> None:
     for reward in settings.rewards:
         load_reward(reward)
     check_training_source(settings.kind, settings.dataset)
+    _check_not_the_test_set(recipe, settings)
     if {"correctness", "brevity"} & set(settings.rewards) and "answer" not in column_names(settings.dataset):
         raise ValueError(
             f"Rewards correctness and brevity need a column 'answer', which dataset '{settings.dataset.path}' lacks; "
             "`columns` in the recipe can rename one."
+        )
+
+
+def _check_not_the_test_set(recipe: Recipe, settings: StageSettings) -> None:
+    """Refuse to train on the file that the evaluation asks, under whatever name."""
+    test = recipe.problem_source().model_copy(update={"split": "test"})
+    if local_file(settings.dataset) and local_file(test) and fingerprint(settings.dataset) == fingerprint(test):
+        raise ValueError(
+            f"Stage '{settings.kind}' would train on '{settings.dataset.path}', which is what the evaluation asks. "
+            "Give data.path a folder with train.jsonl and test.jsonl."
         )
 
 

@@ -10,6 +10,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from evals.records import Metric
+from reports.formatting import value
+
 PLAIN_INTERVAL_SECONDS = 15
 
 
@@ -121,12 +124,14 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
 
 
 def _headline(metrics: dict[str, Any]) -> str:
-    accuracy, length = metrics["accuracy"], metrics["length_tokens"]
-    low, high = 100 * accuracy["low"], 100 * accuracy["high"]
-    parts = [f"accuracy {100 * accuracy['value']:.1f}% [{low:.1f}, {high:.1f}]", f"length {length['value']:.0f} tokens"]
-    if "win_rate_previous" in metrics:
-        parts.append(f"win rate {100 * metrics['win_rate_previous']['value']:.0f}% against previous")
-    return ", ".join(parts)
+    found = {name: Metric.model_validate(metric) for name, metric in metrics.items()}
+    parts = [
+        f"accuracy {value('accuracy', found['accuracy'])}",
+        f"length {value('length_tokens', found['length_tokens'])}",
+    ]
+    if "win_rate_previous" in found:
+        parts.append(f"win rate {value('win_rate_previous', found['win_rate_previous'])} against previous")
+    return f"{', '.join(parts)}, n={found['accuracy'].n}"
 
 
 def _duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from evals.bundled import NAME as BUNDLED_MODEL
 from evals.records import Record
+from evals.schoolmath import CAPACITY
 from evals.source import SCHOOLMATH, Source
 from harness.errors import UsageError
 from stages.precision import DtypeSetting
@@ -71,7 +72,7 @@ class EvalsSection(Record):
 class Recipe(Record):
     """A whole run: one model, a chain of stages, and the evaluation after each."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
     seed: int = 0
     model: ModelSection = ModelSection()
     lora: dict[str, Any] = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
@@ -90,6 +91,14 @@ class Recipe(Record):
     @model_validator(mode="after")
     def _problems_exist(self) -> "Recipe":
         accuracy = self.evals.accuracy
+        if self.name == "nodes":
+            raise ValueError("A run cannot be named 'nodes': that is where the trained stages lie.")
+        if accuracy.held_out > CAPACITY["held_out"] or (
+            accuracy.task == "schoolmath" and (accuracy.limit or 0) > CAPACITY["test"]
+        ):
+            raise ValueError(
+                f"schoolmath has {CAPACITY['test']} test and {CAPACITY['held_out']} held-out problems, not more."
+            )
         if accuracy.task == "schoolmath" and accuracy.limit is None:
             raise ValueError(
                 "evals.accuracy.limit is missing: schoolmath is generated, so say how many problems to ask."
@@ -157,7 +166,10 @@ def _read(name: str) -> tuple[str, str]:
         raise UsageError(
             f"No recipe '{name}': it is neither a file nor one of the shipped recipes ({', '.join(shipped_recipes())})."
         )
-    return path.read_text(encoding="utf-8"), path.name
+    try:
+        return path.read_text(encoding="utf-8"), path.name
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path.name} is not a recipe: it is not text in UTF-8.") from error
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
@@ -165,14 +177,18 @@ def _apply(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise UsageError(f"--set {override} has no value. Write it as --set key=value, for example --set seed=1.")
+    try:
+        value = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {override} has a value that is not valid YAML.") from error
     *parents, last = key.split(".")
     place: Any = content
     for part in parents:
         place = _enter(place, part, key)
     if isinstance(place, list) and last.isdigit() and int(last) < len(place):
-        place[int(last)] = yaml.load(text, _Loader)
+        place[int(last)] = value
     elif isinstance(place, dict):
-        place[last] = yaml.load(text, _Loader)
+        place[last] = value
     else:
         raise UsageError(f"--set {override} leads nowhere: '{last}' is not a key of a mapping or a position in a list.")
 
@@ -181,7 +197,9 @@ def _enter(place: Any, part: str, key: str) -> Any:
     if isinstance(place, list):
         if part.isdigit() and int(part) < len(place):
             return place[int(part)]
-        for item in place:
+        for position, item in enumerate(place):
+            if item == part:  # a stage written without settings
+                place[position] = item = {part: {}}
             if isinstance(item, dict) and part in item:
                 return _enter(item, part, key)
     if isinstance(place, dict):
@@ -199,6 +217,8 @@ def _stage(stage: Any) -> dict[str, Any]:
     ((kind, settings),) = stage.items()
     if kind not in KINDS:
         raise ValueError(f"Unknown stage '{kind}'. Known stages: {', '.join(KINDS)}.")
+    if not isinstance(settings, dict | None) or "kind" in (settings or {}):
+        raise ValueError(f"Stage '{kind}' needs its settings as keys, such as: {kind}: {{args: {{max_steps: 10}}}}.")
     return {"kind": kind, **(settings or {})}
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from harness import preflight
 from harness.environment import device_title, versions
 from harness.plan import Node, Plan, make_plan
 from harness.recipe import Recipe
-from harness.store import Store, check_run_folder, lock_run
+from harness.store import Store, check_run_folder, is_finished, lock_run
 from harness.worker import EvaluateJob, TrainJob
 
 OnEvent = Callable[[str, dict[str, Any]], None]  # the stage's name, what happened
@@ -31,12 +32,22 @@ class JobFailed(Exception):
 
 def prepare(recipe: Recipe, store: Store) -> Plan:
     """Check everything that can be checked and return the plan. Writes nothing; raises UsageError."""
-    check_run_folder(store.run_folder(recipe.name), recipe.model_dump(mode="json"))
-    preflight.check_sources(recipe)
+    folder = store.run_folder(recipe.name)
+    check_run_folder(folder, recipe.model_dump(mode="json"))
+    finished = is_finished(folder)  # then it was checked when it ran, and all it needs is stored
+    if not finished:
+        _check(recipe)
     plan = make_plan(recipe)
     if store.missing_work(plan):
-        preflight.check_arguments(recipe)
+        if finished:
+            _check(recipe)
+        preflight.check_adapter(plan)
     return plan
+
+
+def _check(recipe: Recipe) -> None:
+    preflight.check_arguments(recipe)
+    preflight.check_sources(recipe)
 
 
 def check_offline(recipe: Recipe) -> list[str]:
@@ -51,18 +62,26 @@ def execute(plan: Plan, store: Store, on_event: OnEvent) -> Path:
     with lock_run(folder):
         check_run_folder(folder, plan.recipe.model_dump(mode="json"))  # it may have changed since `prepare`
         session = _Session(plan, store, folder)
-        for node in plan.nodes:
-            _describe(node, store)
-            if not store.is_trained(node):
-                _work(_train_job(node, plan, store), partial(on_event, node.name))
+        finished = False
+        try:
+            for node in plan.nodes:
+                _complete(node, plan, store, partial(on_event, node.name))
                 session.save(finished=False)
-            if not store.is_evaluated(node, plan):
-                _work(_evaluate_job(node, plan, store), partial(on_event, node.name))
-                session.save(finished=False)
-            result = read_json(store.evaluation_folder(node, plan) / "result.json")
-            on_event(node.name, {"event": "finished", "metrics": result["metrics"]})
-        session.save(finished=True)
+            finished = True
+        finally:  # after Ctrl-C too: the time spent so far counts
+            session.save(finished=finished)
     return folder
+
+
+def _complete(node: Node, plan: Plan, store: Store, on_event: Callable[[dict[str, Any]], None]) -> None:
+    """Train and evaluate one node, as far as that is missing."""
+    _describe(node, store)
+    if not store.is_trained(node):
+        _work(_train_job(node, plan, store), on_event)
+    if not store.is_evaluated(node, plan):
+        _work(_evaluate_job(node, plan, store), on_event)
+    result = read_json(store.evaluation_folder(node, plan) / "result.json")
+    on_event({"event": "finished", "metrics": result["metrics"]})
 
 
 class _Session:
@@ -71,13 +90,17 @@ class _Session:
     def __init__(self, plan: Plan, store: Store, folder: Path) -> None:
         self.path = folder / "run.json"
         self.started = time.monotonic()
-        self.record = read_json(self.path) if self.path.exists() else _new_run_record(plan, store)
-        self.idle = bool(self.record["finished"]) and not store.missing_work(plan)
+        fresh = _new_run_record(plan, store)
+        held = read_json(self.path) if self.path.exists() else fresh
+        # the same recipe can mean other nodes: a data file, a reward or the machine may have changed since
+        same = held["stages"] == fresh["stages"]
+        self.record = held if same else {**fresh, "sessions": held["sessions"]}
+        self.idle = same and bool(held["finished"]) and not store.missing_work(plan)
         if self.idle:
             return
-        write_text(folder / "recipe.yaml", yaml.safe_dump(_as_written(plan.recipe), sort_keys=False))
         self.record["sessions"].append({"started": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": 0.0})
         self.save(finished=False)
+        write_text(folder / "recipe.yaml", yaml.safe_dump(_as_written(plan.recipe), sort_keys=False))
 
     def save(self, *, finished: bool) -> None:
         if self.idle:  # nothing was missing: a finished run stays as it is, to the byte
@@ -143,7 +166,7 @@ def _evaluate_job(node: Node, plan: Plan, store: Store) -> EvaluateJob:
         folder=str(store.evaluation_folder(node, plan)),
         node_folder=str(store.node_folder(node)),
         model=_model(node, plan, store),
-        source=plan.recipe.problem_source(),
+        source=plan.problems,
         contract_id=plan.contract_id,
         contract=plan.contract,
         references={name: str(store.evaluation_folder(others[name], plan)) for name in against},
@@ -164,15 +187,16 @@ def _work(job: TrainJob | EvaluateJob, on_event: Callable[[dict[str, Any]], None
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **_WORKER_ENVIRONMENT, "PYTHONPATH": _import_path()},
+        env=_worker_environment(),
         start_new_session=True,  # Ctrl-C is ours to handle
     )
     assert process.stdin is not None and process.stdout is not None
     failure = None
     on_event({"event": "starting", "job": job.job})
     try:
-        process.stdin.write(job.model_dump_json() + "\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # it died at once: the exit code says so below
+            process.stdin.write(job.model_dump_json() + "\n")
+            process.stdin.flush()
         for line in process.stdout:
             event = json.loads(line)
             if event["event"] == "failed":
@@ -184,23 +208,23 @@ def _work(job: TrainJob | EvaluateJob, on_event: Callable[[dict[str, Any]], None
         if process.poll() is None:
             process.kill()
             process.wait()
-        process.stdin.close()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
     if process.returncode != 0:
         raise JobFailed(_failure_message(job, failure, process.returncode))
 
 
-_WORKER_ENVIRONMENT = {
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "PYTHONUNBUFFERED": "1",
-    "PYTHONHASHSEED": "0",
-}
-
-
-def _import_path() -> str:
-    """Workers import the packages this process runs, installed or not."""
-    ours = str(Path(__file__).resolve().parent.parent)
-    return os.pathsep.join(part for part in (ours, os.environ.get("PYTHONPATH", "")) if part)
+def _worker_environment() -> dict[str, str]:
+    """Ours, with the packages this process runs (installed or not) and one GPU: with two, Trainer would double the batch."""
+    packages = str(Path(__file__).resolve().parent.parent)
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(part for part in (packages, os.environ.get("PYTHONPATH", "")) if part),
+        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0],
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONHASHSEED": "0",
+    }
 
 
 def _failure_message(job: TrainJob | EvaluateJob, failure: str | None, returncode: int) -> str:

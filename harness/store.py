@@ -43,16 +43,25 @@ class Store:
 
 def check_run_folder(folder: Path, recipe: dict[str, object]) -> None:
     """Raise UsageError where `folder` holds a run of another recipe, or something that is not a run."""
-    if folder.is_dir() and not (folder / "run.json").exists() and any(not _is_lock(f) for f in folder.iterdir()):
+    if (
+        folder.is_dir()
+        and not (folder / "run.json").exists()
+        and any(not file.name.startswith(".") for file in folder.iterdir())
+    ):
         raise UsageError(f"Folder {folder} exists and is not a run. Choose another name with --name.")
     if not (folder / "run.json").exists():
         return
-    held = read_json(folder / "run.json").get("recipe")
+    held = _recipe_of(folder)
     if held != recipe:
         raise UsageError(
             f"Folder {folder} holds a run of another recipe: {_first_difference(held, recipe)}. "
             "Give this run a name of its own with --name."
         )
+
+
+def is_finished(folder: Path) -> bool:
+    """Say whether a run folder holds a run that went to its end."""
+    return (folder / "run.json").exists() and bool(read_json(folder / "run.json").get("finished"))
 
 
 def lock_run(folder: Path) -> FileLock:
@@ -68,8 +77,11 @@ def lock_run(folder: Path) -> FileLock:
     return lock
 
 
-def _is_lock(file: Path) -> bool:
-    return file.name == ".lock"
+def _recipe_of(folder: Path) -> object:
+    try:
+        return read_json(folder / "run.json").get("recipe")
+    except ValueError as error:
+        raise UsageError(f"{error} Move the folder away, or give this run a name of its own with --name.") from error
 
 
 def _first_difference(held: object, wanted: object, place: str = "") -> str:

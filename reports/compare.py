@@ -64,11 +64,22 @@ def compare_stages(runs: Sequence[RunRecord]) -> list[Comparison]:
     """
     _refuse_unequal_contracts(runs)
     found = [comparison for run in runs for comparison in _compare_run(run)]
-    adjusted = stats.holm([comparison.p for comparison in found])
+    family = {_test(comparison): comparison.p for comparison in found}
+    adjusted = dict(zip(family, stats.holm(list(family.values())), strict=True))
     return [
-        replace(comparison, p_adjusted=p, verdict=_verdict(comparison, p))
-        for comparison, p in zip(found, adjusted, strict=True)
+        replace(
+            comparison,
+            p_adjusted=adjusted[_test(comparison)],
+            verdict=_verdict(comparison, adjusted[_test(comparison)]),
+        )
+        for comparison in found
     ]
+
+
+def _test(comparison: Comparison) -> tuple[str, str, str, str]:
+    """Name the test behind a comparison: against base and previous are one test where they are one model."""
+    metric = comparison.metric.removesuffix("_base").removesuffix("_previous")
+    return comparison.run, metric, comparison.stage, comparison.against
 
 
 def _refuse_unequal_contracts(runs: Sequence[RunRecord]) -> None:
@@ -87,12 +98,9 @@ def _compare_run(run: RunRecord) -> list[Comparison]:
     found = []
     for position, stage in enumerate(run.stages[1:], start=1):
         others = {"previous": run.stages[position - 1], "base": run.stages[0]}
-        if others["previous"] is others["base"]:
-            del others["previous"]  # the same difference must not count twice
-        for role, other in others.items():
+        for other in {other.name: other for other in others.values()}.values():  # for the first stage they are one
             found += [_compare_metric(name, stage, other) for name in COMPARED if name in stage.evaluation.metrics]
-            if role in stage.verdicts:
-                found.append(_compare_win_rate(role, stage, other))
+        found += [_compare_win_rate(role, stage, others[role]) for role in others if role in stage.verdicts]
     return found
 
 
@@ -115,7 +123,7 @@ def _pairs(stage: StageRecord, other: StageRecord, group: Group) -> list[tuple[S
 def _compare_win_rate(role: str, stage: StageRecord, other: StageRecord) -> Comparison:
     leads = [verdict.score - 0.5 for verdict in stage.verdicts[role].values()]
     sign = stats.sign_test(leads)
-    return _comparison(f"win_rate_{role}", stage, other, stats.difference(leads), sign)
+    return _comparison(f"win_rate_{role}", stage, other, stats.difference(leads, bound=0.5), sign)
 
 
 def _comparison(

@@ -13,8 +13,6 @@ TITLES = {
     "win_rate_base": ("win rate", "against base"),
     "win_rate_previous": ("win rate", "against previous"),
     "length_tokens": ("length", "mean tokens"),
-    "length_tokens_median": ("length", "median tokens"),
-    "length_tokens_p90": ("length", "90th percentile"),
     "truncated": ("cut off", "at the limit"),
 }
 
@@ -24,6 +22,11 @@ def value(name: str, metric: Metric) -> str:
     if in_tokens(name):
         return f"{metric.value:.1f} [{metric.low:.1f}, {metric.high:.1f}]"
     return f"{100 * metric.value:.1f}% [{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
+
+
+def value_with_n(name: str, metric: Metric) -> str:
+    """Write a value that stands alone, outside a table that says n."""
+    return f"{value(name, metric)}, n={metric.n}"
 
 
 def difference(comparison: Comparison) -> str:
@@ -39,6 +42,11 @@ def verdict(comparison: Comparison) -> str:
         return comparison.verdict
     scale = 1 if in_tokens(comparison.metric) else 100
     return f"no difference shown, MDE {scale * comparison.mde:.1f}"
+
+
+def p_value(p: float) -> str:
+    """Write a p value: `p = 0.041`, or `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def in_tokens(metric: str) -> bool:

@@ -36,7 +36,7 @@ def _row(row: Row) -> str:
 def _cell(cell: Cell) -> str:
     if not cell.note:
         return _inline(cell.text)
-    note = f"**{cell.note}**" if cell.note in _BOLD else _inline(cell.note)
+    note = f"**{cell.note}**" if cell.note in _BOLD else "<br>".join(_inline(line) for line in cell.note.splitlines())
     return f"{_inline(cell.text)}<br>{note}"
 
 

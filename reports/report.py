@@ -63,8 +63,14 @@ class Report:
 
 def build_report(runs: Sequence[RunRecord]) -> Report:
     """Compare the stages of one or more runs. Raises ValueError where their contracts differ."""
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"Two of the runs have the same name ({', '.join(names)}), so their columns could not be told apart."
+        )
+    comparisons = compare_stages(runs)
     found = [_stage_flips(stage, run.stages[position]) for run in runs for position, stage in enumerate(run.stages[1:])]
-    return Report(list(runs), compare_stages(runs), found)
+    return Report(list(runs), comparisons, found)
 
 
 def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reports import formatting
+from reports.compare import Comparison
 from reports.records import StageRecord
 from reports.report import Report
 
@@ -93,7 +94,7 @@ def _metric_group(name: str, report: Report) -> list[Row]:
     counts = sorted({stage.evaluation.metrics[name].n for stage in stages if name in stage.evaluation.metrics})
     title, how = formatting.TITLES[name]
     note = f"{how}, n={'/'.join(map(str, counts))}"
-    group = [Row(title, [_value(name, stage) for stage in stages], note)]
+    group = [Row(title, [_value(name, stage, report) for stage in stages], note)]
     for label in ("previous", "base"):
         cells = [_difference(name, stage, label, report) for stage in stages]
         if any(cell.text != NOTHING for cell in cells):
@@ -101,28 +102,41 @@ def _metric_group(name: str, report: Report) -> list[Row]:
     return group
 
 
-def _value(name: str, stage: StageRecord) -> Cell:
+def _value(name: str, stage: StageRecord, report: Report) -> Cell:
     metric = stage.evaluation.metrics.get(name)
     if metric is None:
         return Cell(NOTHING)
-    counts = stage.evaluation.win_tie_loss.get(name)
-    record = f"W/T/L {counts[0]}/{counts[1]}/{counts[2]}" if counts else ""
-    return Cell(formatting.value(name, metric), record)
+    return Cell(formatting.value(name, metric), _value_note(name, stage, report))
+
+
+def _value_note(name: str, stage: StageRecord, report: Report) -> str:
+    """Say what belongs to a value: quantiles to the mean length; counts and sign test to a win rate."""
+    metrics = stage.evaluation.metrics
+    if name == "length_tokens":
+        quantiles = {"median": metrics["length_tokens_median"], "90%": metrics["length_tokens_p90"]}
+        return "\n".join(f"{title} {formatting.value(name, metric)}" for title, metric in quantiles.items())
+    if name not in stage.evaluation.win_tie_loss:
+        return ""
+    wins, ties, losses = stage.evaluation.win_tie_loss[name]
+    found = _difference_of(name, stage, name.removeprefix("win_rate_"), report)
+    sign = "" if found is None or found.p_sign is None else f"\nsign test {formatting.p_value(found.p_sign)}"
+    return f"W/T/L {wins}/{ties}/{losses}{sign}"
 
 
 def _difference(name: str, stage: StageRecord, label: str, report: Report) -> Cell:
-    """Find the difference to the previous stage or to base; at the first trained stage they are the same one."""
     if name.startswith("win_rate") and name != f"win_rate_{label}":
         return Cell(NOTHING)
+    found = _difference_of(name, stage, label, report)
+    return Cell(NOTHING) if found is None else Cell(formatting.difference(found), formatting.verdict(found))
+
+
+def _difference_of(name: str, stage: StageRecord, label: str, report: Report) -> Comparison | None:
+    """Find a stage's difference to the previous stage or to base; at the first trained stage they are the same one."""
     run = next(run for run in report.runs if stage in run.stages)
     position = run.stages.index(stage)
     if position == 0:
-        return Cell(NOTHING)
-    against = run.stages[position - 1].name if label == "previous" else run.stages[0].name
-    found = report.find(name, stage, against)
-    if found is None and against == run.stages[0].name:  # the first stage's only comparison is filed under base
-        found = report.find(name.replace("_previous", "_base"), stage, against)
-    return Cell(NOTHING) if found is None else Cell(formatting.difference(found), formatting.verdict(found))
+        return None
+    return report.find(name, stage, run.stages[position - 1 if label == "previous" else 0].name)
 
 
 def _trained(stage: StageRecord, write: Callable[..., str]) -> Cell:

@@ -1,16 +1,20 @@
 """Training rows for each stage, in the formats TRL's trainers take; train splits only.
 
-Word problems (`question`, `answer`) become the stage's own format, with the prompt the evaluation uses. Anything else
-must already be in one of TRL's formats, conversational or standard.
+Rows that are in one of TRL's formats for the stage, conversational or standard, stay as they are. Else they must be word
+problems (`question`, `answer`) and become the stage's format, with the prompt the evaluation uses.
+
+One format is changed: for SFT a conversation (`messages`) becomes its last assistant turn after all that came before,
+because TRL would also train on the user's words; with `assistant_only_loss: true` it stays whole.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evals.source import Source, column_names, rows
 from evals.task import prompt_text
 from stages.pairs import rejected_answer
-from stages.settings import StageKind
+from stages.settings import StageKind, StageSettings
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -24,36 +28,52 @@ _FORMATS: dict[StageKind, tuple[tuple[str, ...], ...]] = {
 }
 
 
-def training_rows(kind: StageKind, source: Source) -> "Dataset":
-    """Load the rows of a training source in a format the stage's trainer takes."""
-    dataset = rows(source)
-    if not set(_PROBLEM) <= set(dataset.column_names):
-        return dataset
-    return dataset.map(_FROM_PROBLEM[kind], remove_columns=dataset.column_names)
+def training_rows(settings: StageSettings) -> "Dataset":
+    """Load the rows of a stage's dataset in a format its trainer takes."""
+    dataset = rows(settings.dataset)
+    names = dataset.column_names
+    if not _has_one_of(_FORMATS[settings.kind], names):
+        return dataset.map(_FROM_PROBLEM[settings.kind], remove_columns=names)
+    if settings.kind == "sft" and "messages" in names and not settings.args.get("assistant_only_loss"):
+        answered = dataset.filter(_ends_with_assistant)
+        return answered.map(_last_turn, remove_columns=names)
+    return dataset
 
 
 def check_training_source(kind: StageKind, source: Source) -> None:
     """Raise ValueError, in a sentence, where the source is missing, is not for training or lacks the columns."""
-    if source.split in ("test", "held_out"):
+    if {"test", "held_out"} & {re.sub(r"\[.*", "", part).strip() for part in source.split.split("+")}:
         raise ValueError(
             f"Stage '{kind}' would train on split '{source.split}' of '{source.path}', which is for testing. "
             "Use a training split."
         )
     present = column_names(source)
     formats = (_PROBLEM, *_FORMATS[kind])
-    if not any(set(needed) <= set(present) for needed in formats):
+    if not _has_one_of(formats, present):
         raise ValueError(
             f"Stage '{kind}' cannot use dataset '{source.path}' with columns {_words(present)}. "
             f"It needs {' or '.join(_words(needed) for needed in formats)}; `columns` in the recipe can rename."
         )
 
 
+def _has_one_of(formats: Sequence[Sequence[str]], present: Sequence[str]) -> bool:
+    return any(set(needed) <= set(present) for needed in formats)
+
+
 def _words(names: Sequence[str]) -> str:
     return "+".join(names)
 
 
+def _ends_with_assistant(row: dict[str, Any]) -> bool:
+    return len(row["messages"]) > 1 and row["messages"][-1]["role"] == "assistant"
+
+
+def _last_turn(row: dict[str, Any]) -> dict[str, Any]:
+    return {"prompt": row["messages"][:-1], "completion": row["messages"][-1:]}
+
+
 def _sft_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {"prompt": _user(row["question"]), "completion": _assistant(row["answer"])}
+    return {"prompt": _user(str(row["question"])), "completion": _assistant(str(row["answer"]))}
 
 
 def _dpo_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def fit(
     """Train to the end and save the adapter under `folder/adapter`. Returns the stage's record."""
     checkpoint = _last_whole_checkpoint(checkpoints_folder(folder))
     rows = _rows_up_to(folder / "training.jsonl", _step(checkpoint))
-    ledger = _Ledger(folder / "training.jsonl", ref, rows, on_step)
+    ledger = _Ledger(kind, folder / "training.jsonl", ref, rows, on_step)
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(ledger)
@@ -74,11 +74,10 @@ def fit(
 class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
     """Writes a row for every logged step and marks checkpoints complete."""
 
-    def __init__(self, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep) -> None:
-        self.path, self.ref, self.rows, self.on_step = path, ref, rows, on_step
+    def __init__(self, kind: StageKind, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep) -> None:
+        self.kind, self.path, self.ref, self.rows, self.on_step = kind, path, ref, rows, on_step
         self.before = rows[-1] if rows else LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
         self.started = time.monotonic()
-        self.token_offset: int | None = None
 
     def row(self, step: int, logs: dict[str, JsonValue]) -> LogRow:
         return LogRow(
@@ -94,9 +93,7 @@ class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         seen = logs.get("num_tokens")
         if not isinstance(seen, int | float):
             return self.rows[-1].tokens if self.rows else self.before.tokens
-        if self.token_offset is None:
-            self.token_offset = self.before.tokens if seen < self.before.tokens else 0
-        return int(seen) + self.token_offset
+        return int(seen) + (0 if self.kind == "grpo" else self.before.tokens)
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         numbers: dict[str, JsonValue] = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)}
@@ -107,7 +104,8 @@ class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         self.on_step(state.global_step, state.max_steps, {k: float(str(v)) for k, v in numbers.items()})
 
     def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
-        write_text(Path(args.output_dir, f"checkpoint-{state.global_step}", _COMPLETE), "")
+        if state.global_step < state.max_steps:  # resuming from the very end would train one step too many
+            write_text(Path(args.output_dir, f"checkpoint-{state.global_step}", _COMPLETE), "")
 
 
 def _last_whole_checkpoint(folder: Path) -> Path | None:

@@ -35,6 +35,8 @@ def lora_config(lora: dict[str, Any]) -> Any:
     """Build peft's LoraConfig. Raises ValueError in a sentence for an argument it does not know."""
     from peft import LoraConfig
 
+    if not isinstance(lora.get("r", 8), int) or lora.get("r", 8) < 1:
+        raise ValueError(f"Recipe section 'lora': r is {lora['r']!r}, it must be a whole number of 1 or more.")
     try:
         return LoraConfig(task_type="CAUSAL_LM", **lora)
     except (TypeError, ValueError) as error:

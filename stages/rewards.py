@@ -4,6 +4,7 @@ A reward function takes what TRL passes (prompts, completions, completion_ids an
 arguments) and returns one float per completion. Several rewards are summed, weighted by TRL's `reward_weights`.
 """
 
+import hashlib
 import importlib
 import sys
 from collections import defaultdict
@@ -62,11 +63,12 @@ def load_reward(name: str) -> Reward:
     return function  # type: ignore[no-any-return]  # a user's function; TRL checks what it returns
 
 
-def reward_source(name: str) -> str:
-    """Return the source text of a user's reward module, which is part of the stage's identity; "" for ours."""
-    module = sys.modules.get(load_reward(name).__module__)
-    file = getattr(module, "__file__", None)
-    return "" if file is None or name in ("correctness", "brevity") else Path(file).read_text(encoding="utf-8")
+def reward_fingerprint(name: str) -> str:
+    """Hash the module a user's reward comes from, which is part of the stage's identity; ours are named by their names."""
+    if name in ("correctness", "brevity"):
+        return name
+    file = getattr(sys.modules.get(load_reward(name).__module__), "__file__", None)
+    return name if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def _import(name: str, module_name: str) -> Any:
@@ -74,8 +76,8 @@ def _import(name: str, module_name: str) -> Any:
         sys.path.append(here)
     try:
         return importlib.import_module(module_name)
-    except ImportError as error:
-        raise ValueError(f"Reward '{name}' cannot be imported: {error}.") from error
+    except Exception as error:  # a user's module can fail in any way
+        raise ValueError(f"Reward '{name}' cannot be imported: {type(error).__name__}: {error}.") from error
 
 
 def _text(completion: Completion) -> str:

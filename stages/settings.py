@@ -1,6 +1,7 @@
 """What a recipe may say of a stage, and the TRL config it becomes: TRL's own arguments, checked before anything loads."""
 
 import difflib
+import math
 import re
 import typing
 from dataclasses import fields
@@ -23,6 +24,8 @@ RESERVED = {
     "bf16": "`model.dtype`",
     "fp16": "`model.dtype`",
     "model_init_kwargs": "`model`",
+    "save_total_limit": "2, so that a kill while saving leaves a whole checkpoint",
+    "eval_strategy": "not needed, stagelift evaluates after the stage",
 }
 
 
@@ -40,12 +43,10 @@ def training_config(settings: StageSettings, folder: Path, seed: int, on: Device
     config_class = _config_class(settings.kind)
     try:
         given = {name: _checked(config_class, name, value) for name, value in settings.args.items()}
-        return config_class(
-            **{**_defaults(settings.kind, given), **training_flags(on, precision), **given},
-            output_dir=str(folder),
-            seed=seed,
-        )
-    except (ValueError, TypeError) as error:
+        ours = {**_DEFAULTS, **_flags(on, precision, given), **given, "output_dir": str(folder), "seed": seed}
+        config = config_class(**ours)
+        return config if settings.kind != "grpo" else config_class(**ours | _grpo_saving(config, given))
+    except Exception as error:  # configs raise ValueError, TypeError, ImportError and more, all for what the user gave
         raise ValueError(f"Stage '{settings.kind}': {_sentence(error)}") from error
 
 
@@ -55,15 +56,35 @@ def _config_class(kind: StageKind) -> Any:
     return {"sft": trl.SFTConfig, "dpo": trl.DPOConfig, "grpo": trl.GRPOConfig}[kind]
 
 
-def _defaults(kind: StageKind, given: dict[str, Any]) -> dict[str, Any]:
-    """Ours where the recipe is silent: log every step, keep two checkpoints, save ten times (and where resuming is exact)."""
-    defaults = {"logging_steps": 1, "save_strategy": "steps", "save_steps": 0.1, "save_total_limit": 2}
-    defaults |= {"report_to": "none", "disable_tqdm": True}
-    steps_per_generation = given.get("steps_per_generation") or given.get("gradient_accumulation_steps", 1)
-    steps = steps_per_generation * given.get("num_iterations", 1) // given.get("gradient_accumulation_steps", 1)
-    if kind == "grpo" and steps > 1:
-        defaults["save_steps"] = steps  # GRPO resumes exactly only where it was about to generate
-    return defaults
+# Ours where the recipe is silent: log every step, save ten times, keep two checkpoints.
+_DEFAULTS = {
+    "logging_steps": 1,
+    "save_strategy": "steps",
+    "save_steps": 0.1,
+    "save_total_limit": 2,
+    "report_to": "none",
+    "disable_tqdm": True,
+}
+
+
+def _flags(on: Device, precision: Dtype, given: dict[str, Any]) -> dict[str, Any]:
+    flags = training_flags(on, precision)
+    if "gradient_checkpointing" in given:  # the older name of the same switch, if the user prefers it
+        del flags["activation_checkpointing"]
+    return flags
+
+
+def _grpo_saving(config: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """GRPO resumes exactly only from a step at which it was about to generate: save there, or refuse to save elsewhere."""
+    accumulated = config.gradient_accumulation_steps
+    every = math.lcm(config.steps_per_generation * config.num_iterations, accumulated) // accumulated
+    if every == 1:
+        return {}
+    if given.get("save_strategy", "steps") == "epoch" or given.get("save_steps", every) % every:
+        raise ValueError(
+            f"GRPO resumes only where it generates, every {every} steps: make save_steps a multiple of {every}."
+        )
+    return {"save_steps": given.get("save_steps", every)}
 
 
 def _checked(config_class: Any, name: str, value: Any) -> Any:

@@ -23,7 +23,7 @@ def train(
 ) -> StageResult:
     """Train on top of `parent` and write `adapter/` under `folder`; a killed call goes on where it was."""
     config = training_config(settings, checkpoints_folder(folder), seed, parent.device, parent.dtype)
-    rows = training_rows(settings.kind, settings.dataset)
+    rows = training_rows(settings)
     tokenizer = load_tokenizer(parent.path, parent.revision, parent.eos_token)
     policy = load_policy(parent, lora, seed)
     match settings.kind:

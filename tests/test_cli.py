@@ -41,6 +41,12 @@ def test_version_and_help(stagelift: Callable[..., Result]) -> None:
         (["stages.sft.args.learnin_rate=1"], "did you mean 'learning_rate'?"),
         (["stages.sft.args.max_steps=some"], "'max_steps' is 'some'"),
         (["lora.rank=4"], "unexpected keyword argument 'rank'"),
+        (["lora.r=0"], "r is 0"),
+        (["lora.target_modules=[no_proj]"], "does not fit"),
+        (
+            ["evals.accuracy.task=gsm8k", "evals.accuracy.held_out=0", "data.path=./one.jsonl"],
+            "is what the evaluation asks",
+        ),
         (["stages.sft.dataset.path=./nowhere.jsonl"], "'./nowhere.jsonl' does not exist"),
         (["stages.dpo.dataset.path=./wrong.jsonl"], "It needs question+answer or chosen+rejected"),
         (["stages.sft.dataset.path=no-such/dataset"], "Cannot read split 'train' of dataset 'no-such/dataset'"),
@@ -53,7 +59,7 @@ def test_version_and_help(stagelift: Callable[..., Result]) -> None:
         (["stages.grpo.rewards=[kindness]"], "Unknown reward 'kindness'"),
         (["evals.accuracy.task=gsm8k", "evals.accuracy.held_out=0"], "Task gsm8k needs GSM8K's files"),
         (
-            ["evals.accuracy.task=gsm8k", "evals.accuracy.held_out=0", "data.path=./wrong.jsonl"],
+            ["stages=[dpo]", "data.path=./wrong.jsonl"],
             "It needs question+answer or chosen+rejected",
         ),
     ],
@@ -62,6 +68,7 @@ def test_bad_input_is_refused_before_anything_is_written(
     stagelift: Callable[..., Result], tiny_recipe: Path, tmp_path: Path, overrides: list[str], says: str
 ) -> None:
     (tmp_path / "wrong.jsonl").write_text(json.dumps({"text": "no pairs here"}) + "\n")
+    (tmp_path / "one.jsonl").write_text(json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n")
     (tmp_path / "empty").mkdir()
     if "./no-template" in overrides[0]:
         make_tiny_model(tmp_path / "no-template", chat_template=None)

@@ -50,6 +50,11 @@ def test_the_first_trained_stage_is_compared_with_base_once() -> None:
     keys = [(c.metric, c.stage, c.against) for c in found]
     assert len(set(keys)) == len(keys)
     assert {against for _, _, against in keys} == {"base"}
+    by_metric = {c.metric: c for c in found}
+    assert by_metric["win_rate_previous"].p_adjusted == by_metric["win_rate_base"].p_adjusted  # one test, counted once
+    tests = sum(c.p is not None for c in found) - 1
+    smallest = min(c.p for c in found if c.p is not None)
+    assert min(c.p_adjusted for c in found if c.p_adjusted is not None) == pytest.approx(tests * smallest)
 
 
 def test_problems_are_joined_by_id_not_by_position() -> None:

@@ -13,8 +13,9 @@ def test_events_are_described_as_a_reader_would_say_them() -> None:
 
 def test_done_shows_the_headline_numbers() -> None:
     accuracy = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}
-    metrics = {"accuracy": accuracy, "length_tokens": {"value": 41.2, "low": 0, "high": 0, "n": 10}}
-    assert describe({"event": "finished", "metrics": metrics}) == "done: accuracy 50.0% [40.0, 60.0], length 41 tokens"
+    metrics = {"accuracy": accuracy, "length_tokens": {"value": 41.2, "low": 40.0, "high": 42.5, "n": 10}}
+    shown = describe({"event": "finished", "metrics": metrics})
+    assert shown == "done: accuracy 50.0% [40.0, 60.0], length 41.2 [40.0, 42.5], n=10"
 
 
 def test_there_is_no_estimate_before_there_is_a_pace() -> None:

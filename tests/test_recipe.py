@@ -60,6 +60,10 @@ def test_set_reaches_a_stage_by_kind_or_position() -> None:
         (MINIMAL.replace("{limit: 8}", "{limit: many}"), "'evals.accuracy.limit' in mine.yaml is 'many'"),
         (MINIMAL.replace("{limit: 8}", "{task: gsm8k}"), "Task gsm8k needs GSM8K's files"),
         (MINIMAL.replace("name: mine", "name: ../mine"), "'name' in mine.yaml is '../mine'"),
+        (MINIMAL.replace("[sft]", "[sft: 40]"), "Stage 'sft' needs its settings as keys"),
+        (MINIMAL.replace("[sft]", "[sft: {kind: dpo}]"), "Stage 'sft' needs its settings as keys"),
+        (MINIMAL.replace("name: mine", "name: nodes"), "cannot be named 'nodes'"),
+        (MINIMAL.replace("limit: 8", "limit: 5000"), "schoolmath has 3000 test"),
         ("just text", "is not a recipe"),
         ("a: [", "is not valid YAML"),
     ],
@@ -71,7 +75,7 @@ def test_a_bad_recipe_is_refused_in_one_sentence(tmp_path: Path, text: str, says
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("override", ["seed", "stages.ppo.args.x=1", "stages.9.sft.args=1"])
+@pytest.mark.parametrize("override", ["seed", "seed=[", "stages.ppo.args.x=1", "stages.9.sft.args=1"])
 def test_an_override_that_leads_nowhere_is_refused(override: str) -> None:
     with pytest.raises(UsageError, match="--set"):
         load_recipe("quickstart", [override])

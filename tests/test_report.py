@@ -24,6 +24,12 @@ def test_fixed_and_broken_problems_are_told_apart() -> None:
     assert flips(run.stages[1], run.stages[0]) == (["p/0"], ["p/2"])
 
 
+def test_two_runs_of_one_name_cannot_share_a_report() -> None:
+    run = chain([True, False], [True, True])
+    with pytest.raises(ValueError, match="same name"):
+        build_report([run, run])
+
+
 def test_three_examples_of_each_at_most() -> None:
     report = build_report([chain([False] * 9 + [True] * 2, [True] * 9 + [False] * 2)])
     (found,) = report.flips

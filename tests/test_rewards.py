@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.rewards import brevity, correctness, load_reward, reward_source
+from stages.rewards import brevity, correctness, load_reward, reward_fingerprint
 
 
 def said(text: str) -> list[dict[str, str]]:
@@ -41,9 +41,16 @@ def test_a_users_function_is_found_by_its_dotted_path(tmp_path: Path, monkeypatc
     (tmp_path / "my_rewards.py").write_text("def polite(completions, **_):\n    return [1.0 for _ in completions]\n")
     monkeypatch.chdir(tmp_path)
     assert load_reward("my_rewards.polite")(completions=["a"]) == [1.0]
-    assert "def polite" in reward_source("my_rewards.polite")
+    assert len(reward_fingerprint("my_rewards.polite")) == 64
     with pytest.raises(ValueError, match="has no function 'rude'"):
         load_reward("my_rewards.rude")
+
+
+def test_a_module_that_does_not_compile_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_rewards.py").write_text("def polite(:\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="cannot be imported: SyntaxError"):
+        load_reward("broken_rewards.polite")
 
 
 @pytest.mark.parametrize("name", ["correctnes", "no_such_module.reward"])

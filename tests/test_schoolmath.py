@@ -1,6 +1,8 @@
 import re
 
-from evals.schoolmath import HELD_OUT_TEMPLATES, TEMPLATES, problems
+import pytest
+
+from evals.schoolmath import CAPACITY, HELD_OUT_TEMPLATES, TEMPLATES, Split, problems
 
 
 def numbers_of(text: str) -> tuple[str, ...]:
@@ -28,6 +30,13 @@ def test_train_and_test_never_share_a_choice_of_numbers() -> None:
     train = {(p.template, numbers_of(p.question)) for p in problems("train", 4096)}
     test = {(p.template, numbers_of(p.question)) for p in problems("test", 512)}
     assert not train & test
+
+
+@pytest.mark.parametrize("split", ["train", "test", "held_out"])
+def test_every_split_gives_as_many_problems_as_it_says(split: Split) -> None:
+    assert len({p.question for p in problems(split, CAPACITY[split])}) == CAPACITY[split]
+    with pytest.raises(ValueError, match="different problems"):
+        problems(split, CAPACITY[split] + 1)
 
 
 def test_no_question_comes_twice() -> None:

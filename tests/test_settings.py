@@ -34,6 +34,9 @@ def test_arguments_reach_trl_as_they_are_and_strings_become_numbers() -> None:
         ("dpo", {"loss_type": 5}, "loss_type"),
         ("grpo", {"per_device_train_batch_size": 10, "num_generations": 4}, "must be divisible by num_generations"),
         ("grpo", {"num_generations": 1}, "at least 2"),
+        ("grpo", {"num_generations": 0}, "Stage 'grpo': "),
+        ("sft", {"save_total_limit": 1}, "cannot be set"),
+        ("sft", {"eval_strategy": "steps"}, "stagelift evaluates after the stage"),
     ],
 )
 def test_what_trl_would_not_take_is_refused_in_one_sentence(kind: StageKind, args: dict[str, Any], says: str) -> None:
@@ -43,9 +46,20 @@ def test_what_trl_would_not_take_is_refused_in_one_sentence(kind: StageKind, arg
     assert "\n" not in str(refused.value)
 
 
-def test_grpo_saves_only_where_it_is_about_to_generate() -> None:
-    built = config("grpo", {"per_device_train_batch_size": 8, "steps_per_generation": 4, "num_iterations": 2})
-    assert built.save_steps == 8
+@pytest.mark.parametrize(
+    ("args", "every"),
+    [
+        ({"steps_per_generation": 4, "num_iterations": 2}, 8),
+        ({"steps_per_generation": 3, "gradient_accumulation_steps": 2}, 3),
+        ({"generation_batch_size": 32}, 4),
+        ({"gradient_accumulation_steps": 4}, 0.1),  # generates at every step: anywhere is fine
+    ],
+)
+def test_grpo_saves_only_where_it_is_about_to_generate(args: dict[str, Any], every: float) -> None:
+    assert config("grpo", {"per_device_train_batch_size": 8, **args}).save_steps == every
+    if every > 1:
+        with pytest.raises(ValueError, match=f"multiple of {every}"):
+            config("grpo", {"per_device_train_batch_size": 8, **args, "save_steps": every + 1})
 
 
 def test_building_a_config_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

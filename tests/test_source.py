@@ -1,12 +1,19 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evals.source import Source, column_names, fingerprint, rows
-from stages.data import check_training_source, training_rows
+from stages.data import check_training_source
+from stages.data import training_rows as rows_of_stage
+from stages.settings import StageKind, StageSettings
 
 PROBLEM = {"question": "1 + 1?", "answer": "1 + 1 = 2\n#### 2"}
+
+
+def training_rows(kind: StageKind, source: Source, **args: object) -> Any:
+    return rows_of_stage(StageSettings(kind=kind, dataset=source, args=args))
 
 
 def jsonl(path: Path, content: list[dict[str, object]]) -> Path:
@@ -56,11 +63,25 @@ def test_trl_formats_pass_as_they_are(tmp_path: Path) -> None:
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
     chat = Source(path=str(jsonl(tmp_path / "chat.jsonl", [{"messages": messages}])))
     check_training_source("sft", chat)
-    assert training_rows("sft", chat)[0]["messages"] == messages
+    assert training_rows("sft", chat, assistant_only_loss=True)[0]["messages"] == messages
+    assert training_rows("sft", chat)[0] == {"prompt": messages[:1], "completion": messages[1:]}
     pair = {"prompt": "Hi", "chosen": "Hello", "rejected": "Go away"}
     preference = Source(path=str(jsonl(tmp_path / "pairs.jsonl", [pair])))
     check_training_source("dpo", preference)
     assert training_rows("dpo", preference)[0] == pair
+
+
+def test_a_users_own_pairs_are_not_replaced_by_ours(tmp_path: Path) -> None:
+    row = {**PROBLEM, "prompt": "1 + 1?", "chosen": "2", "rejected": "3"}
+    assert training_rows("dpo", Source(path=str(jsonl(tmp_path / "pairs.jsonl", [row]))))[0]["rejected"] == "3"
+
+
+def test_folders_with_brackets_in_their_names_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "run[1]"
+    folder.mkdir()
+    jsonl(folder / "train.jsonl", [PROBLEM])
+    assert len(rows(Source(path=str(folder)))) == 1
+    assert column_names(Source(path=str(folder))) == ["question", "answer"]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +91,11 @@ def test_trl_formats_pass_as_they_are(tmp_path: Path) -> None:
         (Source(path="FOLDER", split="validation"), "no file for split 'validation'"),
         (Source(path="FOLDER", columns={"prompt": "text"}), "Column 'text' (mapped to 'prompt') is not in dataset"),
         (Source(path="FOLDER", split="test"), "would train on split 'test'"),
+        (Source(path="FOLDER", split="test[:50%]"), "would train on split 'test[:50%]'"),
+        (Source(path="FOLDER", split="train+test"), "would train on split 'train+test'"),
+        (Source(path="FOLDER", columns={"answer": "question"}), "has a column of that name already"),
+        (Source(path="bundled/schoolmath", limit=10**6), "different problems"),
+        (Source(path="bundled/schoolmath", split="validation"), "has no split 'validation'"),
         (Source(path="FOLDER", columns={"reply": "answer"}), "cannot use dataset"),
     ],
 )

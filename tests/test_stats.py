@@ -50,6 +50,13 @@ def test_tiny_samples_have_finite_intervals_that_hold_the_estimate(values: list[
     assert found.low <= found.delta <= found.high
 
 
+def test_prompts_that_all_moved_alike_still_have_an_interval() -> None:
+    found = stats.difference([1.0] * 128, binary=True)
+    assert (found.delta, found.high) == (1, 1)
+    assert 0.9 < found.low < 1
+    assert found.p is not None and found.p < 1e-6
+
+
 def test_holm_ignores_identical_pairs() -> None:
     assert stats.holm([0.01, None, 0.04]) == [pytest.approx(0.02), None, pytest.approx(0.04)]
     assert stats.holm([None]) == [None]

@@ -8,7 +8,7 @@ from evals.engines.transformers import Completion, complete
 from evals.files import read_records
 from evals.judges.reference import prefer
 from evals.lm import StoredLM
-from evals.model import ModelRef, load_model, load_tokenizer
+from evals.model import ModelRef, load_base, load_model, load_tokenizer
 from evals.problems import ProblemSet, load_problems
 from evals.records import Generation
 from evals.scoring import is_correct
@@ -122,6 +122,12 @@ def test_generation_stops_and_counts(tiny_model: Path, stop: str) -> None:
         assert stop not in done.text
         assert done.n_tokens <= 9
         assert (done.finish_reason == "length") == (done.n_tokens == 9) or done.finish_reason == "stop"
+
+
+def test_a_models_own_end_tokens_end_what_it_says(tiny_model: Path) -> None:
+    assert load_base(ref(tiny_model)).generation_config.eos_token_id == [2]
+    with_other = load_base(ref(tiny_model).model_copy(update={"eos_token": "<|endoftext|>"}))
+    assert with_other.generation_config.eos_token_id == [0, 2]
 
 
 def test_a_response_does_not_depend_on_what_it_is_batched_with(tiny_model: Path) -> None:
