@@ -97,31 +97,6 @@ def test_a_finished_run_trains_nothing_and_stays_as_it_is(finished_run: Path, ti
     assert tree(finished_run.parent) == before
 
 
-def test_a_changed_reward_makes_new_nodes_and_the_report_follows(tiny_model: Path, tmp_path: Path) -> None:
-    recipe = tmp_path / "mine.yaml"
-    recipe.write_text(
-        f"""
-name: mine
-model: {{path: "{tiny_model.as_posix()}", dtype: float32}}
-lora: {{r: 2, target_modules: [q_proj]}}
-data: {{path: bundled/schoolmath, limit: 8}}
-stages: [grpo: {{rewards: [my_reward.letters], args: {{max_steps: 1, per_device_train_batch_size: 2, num_generations: 2,
-  max_completion_length: 4}}}}]
-evals: {{accuracy: {{limit: 2, max_tokens: 2}}}}
-"""
-    )
-    (tmp_path / "my_reward.py").write_text("def letters(completions, **_):\n    return [0.0 for _ in completions]\n")
-    finish(start(recipe, tmp_path))
-    first = json.loads((tmp_path / "runs/mine/run.json").read_text())
-    (tmp_path / "my_reward.py").write_text("def letters(completions, **_):\n    return [1.0 for _ in completions]\n")
-    finish(start(recipe, tmp_path))
-    second = json.loads((tmp_path / "runs/mine/run.json").read_text())
-    assert first["stages"][0] == second["stages"][0]
-    assert first["stages"][1]["node"] != second["stages"][1]["node"]
-    assert (first["finished"], second["finished"], len(second["sessions"])) == (True, True, 2)
-    assert trained(read_run(tmp_path / "runs" / "mine"), "grpo").history[0]["rewards/letters/mean"] == 1.0
-
-
 def interrupted(recipe: Path, folder: Path, ready: Callable[[Path], bool], strike: Callable[[int], None]) -> str:
     """Start the run, strike as soon as `ready`, and return what it printed."""
     process = start(recipe, folder)
