@@ -75,8 +75,9 @@ def run(
     """Train and evaluate what is missing of a recipe, then report. Run it again to go on after an interruption."""
     _quiet_environment()
     from harness.errors import UsageError
+    from harness.executor import JobFailed
     from harness.recipe import load_recipe
-    from harness.run import JobFailed, check_offline, execute, prepare
+    from harness.run import check_offline, execute, prepare
     from harness.store import Store
 
     store = Store(runs)

@@ -73,13 +73,13 @@ def _do(job: TrainJob | EvaluateJob, events: TextIO) -> None:
     if isinstance(job, TrainJob):
         if not Path(job.folder, "stage.json").exists():
             _train(job, events)
+        shutil.rmtree(Path(job.folder, "checkpoints"), ignore_errors=True)
     elif not Path(job.folder, "result.json").exists():
         _evaluate(job, events)
 
 
 def _train(job: TrainJob, events: TextIO) -> None:
     from evals.files import write_text
-    from stages.fit import checkpoints_folder
     from stages.train import train
 
     def on_step(step: int, steps: int, logs: dict[str, float]) -> None:
@@ -89,7 +89,6 @@ def _train(job: TrainJob, events: TextIO) -> None:
     folder = Path(job.folder)
     result = train(job.settings, job.parent, job.lora, job.seed, folder, job.versions, on_step)
     write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
-    shutil.rmtree(checkpoints_folder(folder), ignore_errors=True)
 
 
 def _evaluate(job: EvaluateJob, events: TextIO) -> None:
