@@ -41,7 +41,7 @@ def verdict(comparison: Comparison) -> str:
     if comparison.verdict != "no difference shown" or comparison.mde is None:
         return comparison.verdict
     scale = 1 if in_tokens(comparison.metric) else 100
-    return f"no difference shown, MDE {scale * comparison.mde:.1f}"
+    return f"no difference shown\nMDE {scale * comparison.mde:.1f}"
 
 
 def p_value(p: float) -> str:

@@ -113,8 +113,8 @@ def _value_note(name: str, stage: StageRecord, report: Report) -> str:
     """Say what belongs to a value: quantiles to the mean length; counts and sign test to a win rate."""
     metrics = stage.evaluation.metrics
     if name == "length_tokens":
-        quantiles = {"median": metrics["length_tokens_median"], "90%": metrics["length_tokens_p90"]}
-        return "\n".join(f"{title} {formatting.value(name, metric)}" for title, metric in quantiles.items())
+        quantiles = {"median": metrics["length_tokens_median"], "p90": metrics["length_tokens_p90"]}
+        return "\n".join(f"{title} {m.value:g} [{m.low:g}, {m.high:g}]" for title, m in quantiles.items())
     if name not in stage.evaluation.win_tie_loss:
         return ""
     wins, ties, losses = stage.evaluation.win_tie_loss[name]

@@ -33,7 +33,7 @@ def _table(report: Report) -> Table:
     table = Table(show_lines=False, header_style="bold")
     table.add_column("", no_wrap=True)
     for stage in report.stages():
-        table.add_column(Text(report.column(stage)), ratio=1)
+        table.add_column(Text(report.column(stage)), ratio=1, min_width=20)
     for group in metric_rows(report):
         for row in group:
             table.add_row(*_rendered(row))

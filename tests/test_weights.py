@@ -23,7 +23,7 @@ evals:
 @pytest.mark.slow
 def test_the_bundled_model_goes_through_sft_and_dpo(tmp_path: Path) -> None:
     (tmp_path / "weights.yaml").write_text(RECIPE)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
     command = [sys.executable, "-m", "harness", "run", "weights.yaml"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
