@@ -64,7 +64,10 @@ class Metric(Record):
 
 
 class EvalResult(Record):
-    """One model under one contract: the headline metrics and the cost of getting them."""
+    """One model under one contract: the headline metrics and the cost of getting them.
+
+    `seconds` and `peak_memory_bytes` are of the sitting that finished it: what an interrupted one generated is not counted.
+    """
 
     contract_id: str
     contract: dict[str, Any]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -28,6 +29,17 @@ def test_two_runs_of_one_name_cannot_share_a_report() -> None:
     run = chain([True, False], [True, True])
     with pytest.raises(ValueError, match="same name"):
         build_report([run, run])
+
+
+def test_two_runs_stand_side_by_side_each_against_its_own_base() -> None:
+    one = chain([False] * 40, [True] * 40)
+    two = chain([False] * 40, [False] * 40)
+    two = replace(two, name="other", stages=[replace(stage, run="other") for stage in two.stages])
+    report = build_report([one, two])
+    assert [report.column(stage) for stage in report.stages()] == ["demo/base", "demo/sft", "other/base", "other/sft"]
+    verdicts = {c.run: c.verdict for c in report.comparisons if c.metric == "accuracy"}
+    assert verdicts == {"demo": "improved", "other": "identical"}
+    assert "other/sft" in render_markdown(report)
 
 
 def test_three_examples_of_each_at_most() -> None:
