@@ -92,9 +92,7 @@ def _dequantise(gguf: Path, folder: Path) -> None:
     """Write model and tokenizer (chat template included) as an ordinary Hugging Face folder, all or nothing."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-    from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         model = AutoModelForCausalLM.from_pretrained(
