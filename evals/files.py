@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
 
@@ -55,7 +55,22 @@ def read_records(path: Path, kind: type[AnyRecord]) -> list[AnyRecord]:
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")
-    return [kind.model_validate_json(line) for line in lines[:-1] if line]
+    return [_parse(line, kind, f"{path}, line {number}") for number, line in enumerate(lines[:-1], start=1) if line]
+
+
+def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
+    """Read a file that holds one record. Raises ValueError, naming the file, where it does not."""
+    return _parse(path.read_text(encoding="utf-8"), kind, str(path))
+
+
+def _parse(text: str, kind: type[AnyRecord], place: str) -> AnyRecord:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise ValueError(
+            f"{place} is damaged: no {kind.__name__} ({reason}). Delete its folder and run again."
+        ) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

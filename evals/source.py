@@ -49,6 +49,16 @@ def rows(source: Source) -> "Dataset":
     return dataset if source.limit is None else dataset.select(range(min(source.limit, len(dataset))))
 
 
+def local_rows(source: Source) -> "Dataset | None":
+    """Load the rows of a local source to look at them all; None for others. Raises ValueError where they cannot be read."""
+    if local_file(source) is None:
+        return None
+    try:
+        return rows(source)
+    except Exception as error:  # the reader's errors are of many kinds, and all mean the same to the user
+        raise ValueError(f"Cannot read dataset '{source.path}': {one_sentence(error)}") from error
+
+
 def column_names(source: Source) -> list[str]:
     """Name the columns as a consumer sees them, reading one row. Raises ValueError in a sentence where that fails."""
     if source.path == SCHOOLMATH:
@@ -67,11 +77,10 @@ def column_names(source: Source) -> list[str]:
     except StopIteration:
         raise ValueError(f"Dataset '{source.path}' has no rows in split '{source.split}'.") from None
     except Exception as error:  # the reader's errors are of many kinds, and all mean the same to the user
-        kind = ValueError if local_file(source) else UnreachableError
-        raise kind(
-            f"Cannot read split '{source.split}' of dataset '{source.path}': {one_sentence(error)} "
-            "Check the path, the split and (for the Hub) the connection."
-        ) from error
+        what = f"Cannot read split '{source.split}' of dataset '{source.path}'"
+        if local_file(source) is not None:
+            raise ValueError(f"{what}: {one_sentence(error)}") from error
+        raise UnreachableError(f"{what}, which is no local file or folder: {one_sentence(error)}") from error
     for wanted, name in source.columns.items():
         if wanted in present and wanted not in source.columns.values():
             raise ValueError(

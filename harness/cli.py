@@ -218,8 +218,10 @@ def _quiet_environment() -> None:
     """Set what libraries read at import: no telemetry, no thread warnings, no progress bars of theirs."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DATASETS_VERBOSITY", "critical")
     warnings.simplefilter("ignore", FutureWarning)  # libraries telling each other what to rename
 
 

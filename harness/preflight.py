@@ -5,7 +5,7 @@ from pathlib import Path
 
 from evals.bundled import NAME as BUNDLED_MODEL
 from evals.model import model_folder
-from evals.source import UnreachableError, column_names, fingerprint, local_file, one_sentence
+from evals.source import UnreachableError, column_names, fingerprint, local_file, local_rows, one_sentence
 from harness.errors import UsageError
 from harness.plan import Plan, stage_settings
 from harness.recipe import Recipe, StageSection
@@ -96,6 +96,23 @@ def _check_not_the_test_set(recipe: Recipe, settings: StageSettings) -> None:
 
 
 def _check_problems(recipe: Recipe) -> None:
+    accuracy, source = recipe.evals.accuracy, recipe.problem_source()
+    _check_problem_columns(recipe)
+    test = local_rows(source.model_copy(update={"split": "test"}))
+    for number, answer in enumerate(test["answer"] if test is not None else (), start=1):
+        if "####" not in str(answer):
+            raise ValueError(
+                f"Row {number} of split 'test' of '{source.path}' has no '#### number' at the end of its answer, "
+                "so nothing can be compared with it."
+            )
+    train = local_rows(source) if accuracy.num_fewshot else None
+    if train is not None and accuracy.num_fewshot > len(train):
+        raise ValueError(
+            f"evals.accuracy.num_fewshot is {accuracy.num_fewshot}, but '{source.path}' has {len(train)} training rows."
+        )
+
+
+def _check_problem_columns(recipe: Recipe) -> None:
     accuracy, source = recipe.evals.accuracy, recipe.problem_source()
     for split in ["test", *(["train"] if accuracy.num_fewshot else [])]:
         present = column_names(source.model_copy(update={"split": split}))

@@ -130,6 +130,7 @@ def load_recipe(name: str, overrides: list[str], run_name: str | None = None) ->
         raise UsageError(f"{where} is not a recipe: expected keys such as name, model and stages.")
     for override in overrides:
         _apply(content, override)
+        where = f"{where} with --set {override}"
     if run_name is not None:
         content["name"] = run_name
     try:
@@ -148,7 +149,14 @@ def _recipes() -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, as in YAML 1.2 and in everybody's head (PyYAML reads it as a string)."""
+    """YAML in which 1e-3 is a number, as in YAML 1.2 (PyYAML reads it as a string), and a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"key '{twice}' is given twice")
+        return super().construct_mapping(node, deep=deep)
 
 
 _Loader.add_implicit_resolver(
@@ -176,7 +184,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
     """Set one dotted key. A list is entered by position, or at a stage by its kind (`stages.sft.args.max_steps=5`)."""
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise UsageError(f"--set {override} has no value. Write it as --set key=value, for example --set seed=1.")
+        raise UsageError(f"--set {override} is not key=value. Write it for example as --set seed=1.")
     try:
         value = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
@@ -213,7 +221,10 @@ def _stage(stage: Any) -> dict[str, Any]:
     if isinstance(stage, str):
         stage = {stage: {}}
     if not isinstance(stage, dict) or len(stage) != 1:
-        raise ValueError("Each stage is one key with its settings, such as: - sft: {args: {max_steps: 10}}.")
+        raise ValueError(
+            "Each stage is one key with its settings, such as: - sft: {args: {max_steps: 10}} "
+            "(with --set: stages.sft.args.max_steps=10)."
+        )
     ((kind, settings),) = stage.items()
     if kind not in KINDS:
         raise ValueError(f"Unknown stage '{kind}'. Known stages: {', '.join(KINDS)}.")

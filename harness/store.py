@@ -42,7 +42,9 @@ class Store:
 
 
 def check_run_folder(folder: Path, recipe: dict[str, object]) -> None:
-    """Raise UsageError where `folder` holds a run of another recipe, or something that is not a run."""
+    """Raise UsageError where `folder` cannot be one, holds a run of another recipe, or something that is not a run."""
+    if folder.parent.exists() and not folder.parent.is_dir():
+        raise UsageError(f"{folder.parent} is a file, so runs cannot lie in it. Give --runs a folder.")
     if (
         folder.is_dir()
         and not (folder / "run.json").exists()

@@ -15,7 +15,7 @@ def render_markdown(report: Report) -> str:
     header = "\n".join(f"- **{name}**: {_inline(text)}" for name, text in header_lines(report))
     notes = "\n\n".join(footnotes())
     parts = [f"# What each stage added: {_inline(title)}", header, _table(report), notes]
-    return "\n\n".join([*parts, *(_flips(flips) for flips in report.flips)]) + "\n"
+    return "\n\n".join([*parts, *(_flips(flips, report) for flips in report.flips)]) + "\n"
 
 
 def _table(report: Report) -> str:
@@ -44,9 +44,9 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _flips(flips: StageFlips) -> str:
+def _flips(flips: StageFlips, report: Report) -> str:
     stage, previous = _inline(flips.stage), _inline(flips.previous)
-    parts = [f"## {stage} against {previous}: {flips.fixed} problems fixed, {flips.broken} broken"]
+    parts = [f"## {_inline(report.flips_title(flips))}"]
     for name, examples in (("Fixed", flips.fixed_examples), ("Broken", flips.broken_examples)):
         parts += [_example(name, example, stage, previous) for example in examples]
     return "\n\n".join(parts)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evals.files import read_json, read_records
+from evals.files import read_json, read_record, read_records
 from evals.records import EvalResult, Generation, Score, Verdict
 from stages.records import StageResult
 
@@ -68,6 +68,9 @@ def read_run(folder: Path) -> RunRecord:
 def _read_stage(run: str, stage: dict[str, str], root: Path) -> StageRecord:
     node, evaluation = root / stage["node"], root / stage["evaluation"]
     trained = node / "stage.json"
+    for name in ("scores.jsonl", "generations.jsonl"):
+        if not (evaluation / name).exists():
+            raise ValueError(f"{evaluation / name} is missing. Delete {evaluation} and run again.")
     verdicts: dict[str, dict[str, Verdict]] = {}
     for verdict in read_records(evaluation / "verdicts.jsonl", Verdict):
         verdicts.setdefault(verdict.against, {})[verdict.id] = verdict
@@ -75,8 +78,8 @@ def _read_stage(run: str, stage: dict[str, str], root: Path) -> StageRecord:
         run=run,
         name=stage["name"],
         kind=stage["kind"],
-        training=StageResult.model_validate_json(trained.read_text("utf-8")) if trained.exists() else None,
-        evaluation=EvalResult.model_validate_json((evaluation / "result.json").read_text("utf-8")),
+        training=read_record(trained, StageResult) if trained.exists() else None,
+        evaluation=read_record(evaluation / "result.json", EvalResult),
         scores={score.id: score for score in read_records(evaluation / "scores.jsonl", Score)},
         generations={one.id: one for one in read_records(evaluation / "generations.jsonl", Generation)},
         verdicts=verdicts,

@@ -52,6 +52,11 @@ class Report:
         """Name a column: the stage, with its run where there are several."""
         return stage.name if len(self.runs) == 1 else f"{stage.run}/{stage.name}"
 
+    def flips_title(self, flips: "StageFlips") -> str:
+        """Say how many problems a stage fixed and broke, naming its run where there are several."""
+        run = "" if len(self.runs) == 1 else f"{flips.run}: "
+        return f"{run}{flips.stage} against {flips.previous}: {flips.fixed} problems fixed, {flips.broken} broken"
+
     def find(self, metric: str, stage: StageRecord, against: str) -> Comparison | None:
         """Return a stage's comparison with another stage of its run, if it was made."""
         for comparison in self.comparisons:

@@ -19,7 +19,7 @@ def print_report(report: Report, console: Console) -> None:
     for note in footnotes():
         console.print(Text(note, style="dim"))
     for flips in report.flips:
-        console.print(_flips(flips))
+        console.print(_flips(flips, report))
 
 
 def _header(report: Report) -> Table:
@@ -56,9 +56,8 @@ def _cell(cell: Cell) -> Text:
     return Text(f"{cell.text}\n").append(cell.note, style=_STYLES.get(cell.note, "dim"))
 
 
-def _flips(flips: StageFlips) -> Group:
-    title = f"{flips.stage} against {flips.previous}: {flips.fixed} problems fixed, {flips.broken} broken"
-    parts: list[RenderableType] = [Text(f"\n{title}", style="bold underline")]
+def _flips(flips: StageFlips, report: Report) -> Group:
+    parts: list[RenderableType] = [Text(f"\n{report.flips_title(flips)}", style="bold underline")]
     for name, examples in (("fixed", flips.fixed_examples), ("broken", flips.broken_examples)):
         for example in examples:
             parts.append(_example(name, example, flips))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evals.source import Source, column_names, rows
+from evals.source import Source, column_names, local_rows, rows
 from evals.task import prompt_text
 from stages.pairs import rejected_answer
 from stages.settings import StageKind, StageSettings
@@ -48,12 +48,25 @@ def check_training_source(kind: StageKind, source: Source) -> None:
             "Use a training split."
         )
     present = column_names(source)
-    formats = (_PROBLEM, *_FORMATS[kind])
+    formats = (*_FORMATS[kind], _PROBLEM)
     if not _has_one_of(formats, present):
         raise ValueError(
             f"Stage '{kind}' cannot use dataset '{source.path}' with columns {_words(present)}. "
             f"It needs {' or '.join(_words(needed) for needed in formats)}; `columns` in the recipe can rename."
         )
+    _check_rows(source, next(needed for needed in formats if set(needed) <= set(present)))
+
+
+def _check_rows(source: Source, columns: Sequence[str]) -> None:
+    """Look at every row of a local file: a trainer would stop at an empty or numeric field after minutes, saying less."""
+    dataset = local_rows(source)
+    if dataset is None:
+        return
+    for column in columns:
+        for number, value in enumerate(dataset[column], start=1):
+            if not isinstance(value, str | list) or not value:
+                place = f"Row {number} of dataset '{source.path}'"
+                raise ValueError(f"{place} has {value!r} in column '{column}', which must be text.")
 
 
 def _has_one_of(formats: Sequence[Sequence[str]], present: Sequence[str]) -> bool:

@@ -1,5 +1,7 @@
 """One LoRA adapter carried through the chain: made at the first trained stage, loaded and trained further at the next."""
 
+import difflib
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from evals.model import ModelRef, load_base
@@ -37,6 +39,12 @@ def lora_config(lora: dict[str, Any]) -> Any:
 
     if not isinstance(lora.get("r", 8), int) or lora.get("r", 8) < 1:
         raise ValueError(f"Recipe section 'lora': r is {lora['r']!r}, it must be a whole number of 1 or more.")
+    known = [field.name for field in fields(LoraConfig)]
+    for name in lora:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else "."
+            raise ValueError(f"Recipe section 'lora': LoraConfig has no argument '{name}'{hint}")
     try:
         return LoraConfig(task_type="CAUSAL_LM", **lora)
     except (TypeError, ValueError) as error:

@@ -40,7 +40,7 @@ def test_version_and_help(stagelift: Callable[..., Result]) -> None:
         (["stages=[ppo]"], "Unknown stage 'ppo'"),
         (["stages.sft.args.learnin_rate=1"], "did you mean 'learning_rate'?"),
         (["stages.sft.args.max_steps=some"], "'max_steps' is 'some'"),
-        (["lora.rank=4"], "unexpected keyword argument 'rank'"),
+        (["lora.rank=4"], "LoraConfig has no argument 'rank'"),
         (["lora.r=0"], "r is 0"),
         (["lora.target_modules=[no_proj]"], "does not fit"),
         (
@@ -48,7 +48,7 @@ def test_version_and_help(stagelift: Callable[..., Result]) -> None:
             "is what the evaluation asks",
         ),
         (["stages.sft.dataset.path=./nowhere.jsonl"], "'./nowhere.jsonl' does not exist"),
-        (["stages.dpo.dataset.path=./wrong.jsonl"], "It needs question+answer or chosen+rejected"),
+        (["stages.dpo.dataset.path=./wrong.jsonl"], "It needs chosen+rejected or question+answer"),
         (["stages.sft.dataset.path=no-such/dataset"], "Cannot read split 'train' of dataset 'no-such/dataset'"),
         (["model.path=./nowhere"], "Model './nowhere' does not exist"),
         (["model.path=./empty"], "Cannot read a model at './empty'"),
@@ -56,11 +56,21 @@ def test_version_and_help(stagelift: Callable[..., Result]) -> None:
         (["model.path=./no-template"], "has no chat template"),
         (["model.eos_token=<|end|>"], "'<|end|>' is not a token"),
         (["stages.grpo.args.per_device_train_batch_size=5"], "must be divisible by num_generations"),
+        (
+            [
+                "evals.accuracy.task=gsm8k",
+                "evals.accuracy.held_out=0",
+                "data.path=./math",
+                "evals.accuracy.num_fewshot=9",
+            ],
+            "num_fewshot is 9, but './math' has 1 training rows",
+        ),
+        (["evals.accuracy.task=gsm8k", "evals.accuracy.held_out=0", "data.path=./unmarked"], "Row 1 of split 'test'"),
         (["stages.grpo.rewards=[kindness]"], "Unknown reward 'kindness'"),
         (["evals.accuracy.task=gsm8k", "evals.accuracy.held_out=0"], "Task gsm8k needs GSM8K's files"),
         (
             ["stages=[dpo]", "data.path=./wrong.jsonl"],
-            "It needs question+answer or chosen+rejected",
+            "It needs chosen+rejected or question+answer",
         ),
     ],
 )
@@ -69,6 +79,10 @@ def test_bad_input_is_refused_before_anything_is_written(
 ) -> None:
     (tmp_path / "wrong.jsonl").write_text(json.dumps({"text": "no pairs here"}) + "\n")
     (tmp_path / "one.jsonl").write_text(json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n")
+    for folder, marked in (("math", "#### 3"), ("unmarked", "3")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "train.jsonl").write_text(json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n")
+        (tmp_path / folder / "test.jsonl").write_text(json.dumps({"question": "1 + 2?", "answer": marked}) + "\n")
     (tmp_path / "empty").mkdir()
     if "./no-template" in overrides[0]:
         make_tiny_model(tmp_path / "no-template", chat_template=None)

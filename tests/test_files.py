@@ -35,6 +35,13 @@ def test_writing_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_damaged_record_is_named_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(f"{ONE.model_dump_json()}\n{{}}\n")
+    with pytest.raises(ValueError, match=r"rows\.jsonl, line 2 is damaged") as refused:
+        read_records(tmp_path / "rows.jsonl", Metric)
+    assert "\n" not in str(refused.value)
+
+
 def test_bad_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(ValueError, match=r"bad\.json is not valid JSON"):

@@ -64,6 +64,7 @@ def test_set_reaches_a_stage_by_kind_or_position() -> None:
         (MINIMAL.replace("[sft]", "[sft: {kind: dpo}]"), "Stage 'sft' needs its settings as keys"),
         (MINIMAL.replace("name: mine", "name: nodes"), "cannot be named 'nodes'"),
         (MINIMAL.replace("limit: 8", "limit: 5000"), "schoolmath has 3000 test"),
+        (MINIMAL + "name: twice\n", "key 'name' is given twice"),
         ("just text", "is not a recipe"),
         ("a: [", "is not valid YAML"),
     ],

@@ -76,6 +76,13 @@ def test_a_users_own_pairs_are_not_replaced_by_ours(tmp_path: Path) -> None:
     assert training_rows("dpo", Source(path=str(jsonl(tmp_path / "pairs.jsonl", [row]))))[0]["rejected"] == "3"
 
 
+@pytest.mark.parametrize("reply", [None, 5, ""])
+def test_a_row_without_text_is_named(tmp_path: Path, reply: object) -> None:
+    content = [{"prompt": "Hi", "completion": "Hello"}, {"prompt": "Hi", "completion": reply}]
+    with pytest.raises(ValueError, match=r"Row 2 of dataset|Cannot read dataset"):
+        check_training_source("sft", Source(path=str(jsonl(tmp_path / "chat.jsonl", content))))
+
+
 def test_folders_with_brackets_in_their_names_are_read(tmp_path: Path) -> None:
     folder = tmp_path / "run[1]"
     folder.mkdir()
