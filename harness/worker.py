@@ -73,7 +73,9 @@ def _do(job: TrainJob | EvaluateJob, events: TextIO) -> None:
     if isinstance(job, TrainJob):
         if not Path(job.folder, "stage.json").exists():
             _train(job, events)
-        shutil.rmtree(Path(job.folder, "checkpoints"), ignore_errors=True)
+        from stages.fit import checkpoints_folder
+
+        shutil.rmtree(checkpoints_folder(Path(job.folder)), ignore_errors=True)
     elif not Path(job.folder, "result.json").exists():
         _evaluate(job, events)
 

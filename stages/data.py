@@ -32,7 +32,7 @@ def training_rows(settings: StageSettings) -> "Dataset":
     """Load the rows of a stage's dataset in a format its trainer takes."""
     dataset = rows(settings.dataset)
     names = dataset.column_names
-    if not _has_one_of(_FORMATS[settings.kind], names):
+    if _first_fit(_FORMATS[settings.kind], names) is None:
         return dataset.map(_FROM_PROBLEM[settings.kind], remove_columns=names)
     if settings.kind == "sft" and "messages" in names and not settings.args.get("assistant_only_loss"):
         answered = dataset.filter(_ends_with_assistant)
@@ -49,12 +49,13 @@ def check_training_source(kind: StageKind, source: Source) -> None:
         )
     present = column_names(source)
     formats = (*_FORMATS[kind], _PROBLEM)
-    if not _has_one_of(formats, present):
+    fitting = _first_fit(formats, present)
+    if fitting is None:
         raise ValueError(
             f"Stage '{kind}' cannot use dataset '{source.path}' with columns {_words(present)}. "
             f"It needs {' or '.join(_words(needed) for needed in formats)}; `columns` in the recipe can rename."
         )
-    _check_rows(source, next(needed for needed in formats if set(needed) <= set(present)))
+    _check_rows(source, fitting)
 
 
 def _check_rows(source: Source, columns: Sequence[str]) -> None:
@@ -69,8 +70,8 @@ def _check_rows(source: Source, columns: Sequence[str]) -> None:
                 raise ValueError(f"{place} has {value!r} in column '{column}', which must be text.")
 
 
-def _has_one_of(formats: Sequence[Sequence[str]], present: Sequence[str]) -> bool:
-    return any(set(needed) <= set(present) for needed in formats)
+def _first_fit(formats: Sequence[Sequence[str]], present: Sequence[str]) -> Sequence[str] | None:
+    return next((needed for needed in formats if set(needed) <= set(present)), None)
 
 
 def _words(names: Sequence[str]) -> str:
