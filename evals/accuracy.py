@@ -1,28 +1,63 @@
-"""Accuracy: the share of problems whose final number is right, by lm-eval's strict and flexible filters.
+"""Accuracy: the share of problems whose final number is right, read three ways; with several samples also pass@k.
 
-Strict wants `#### n`; flexible takes the last number in the response. It does not measure whether the working is
-right, and flexible gives credit for a right number that was cut off in mid-sentence.
+`accuracy` is our numeric reading; strict (`#### n`) and flexible (the last number) are lm-eval's. pass@k says how many
+problems are solved by at least one of k samples: where accuracy rises and pass@k does not, the model became surer of what it
+could do already. None of them says whether the working is right.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
+from evals import stats
 from evals.records import Metric, Outcome, Score
-from evals.stats import proportion
+
+READINGS = {"accuracy": "correct", "accuracy_strict": "correct_strict", "accuracy_flexible": "correct_flexible"}
 
 
-def accuracy(scores: Sequence[Score]) -> Metric:
-    """Share right by the flexible filter, with its Wilson interval."""
-    return proportion(sum(score.correct for score in scores), len(scores))
+def accuracy_metrics(scores: Sequence[Score]) -> dict[str, Metric]:
+    """Compute the three accuracies and, with several samples per problem, pass@k; empty where nothing has a target."""
+    scored = [score for score in scores if score.correct is not None]
+    if not scored:
+        return {}
+    named = {name: share(scored, field) for name, field in READINGS.items()}
+    return {name: metric for name, metric in named.items() if metric is not None} | _pass_at(scored)
 
 
-def accuracy_strict(scores: Sequence[Score]) -> Metric:
-    """Share right by the strict filter, with its Wilson interval."""
-    return proportion(sum(score.correct_strict for score in scores), len(scores))
+def share(scores: Sequence[Score], field: str) -> Metric | None:
+    """Share of true values: Wilson over problems, or with several samples a t interval over the problems' means.
+
+    None where not every score has the field.
+    """
+    values = [(score.id, getattr(score, field)) for score in scores]
+    if not values or any(value is None for _, value in values):
+        return None
+    means = stats.prompt_means(values)
+    if len(means) == len(values):
+        return stats.proportion(sum(value for _, value in values), len(values))
+    return stats.clipped(stats.mean(list(means.values())), 0, 1)
+
+
+def pass_at(scores: Sequence[Score], k: int) -> dict[str, float]:
+    """Return the unbiased estimate of pass@k of each problem."""
+    outcomes: dict[str, list[bool]] = {}
+    for score in scores:
+        outcomes.setdefault(score.id, []).append(bool(score.correct))
+    return {problem: stats.pass_at_k(len(seen), sum(seen), k) for problem, seen in outcomes.items()}
+
+
+def ks(samples: int) -> list[int]:
+    """Which k are reported: powers of two from 2 on, and the number of samples itself."""
+    powers = [2**power for power in range(1, samples.bit_length()) if 2**power <= samples]
+    return sorted({*powers, samples}) if samples > 1 else []
 
 
 def count_outcomes(scores: Sequence[Score]) -> dict[Outcome, int]:
-    """Count correct, wrong, unparsed and truncated; they sum to the number of problems."""
-    counts = Counter(score.outcome for score in scores)
-    return {outcome: counts[outcome] for outcome in get_args(Outcome)}
+    """Count correct, wrong, unparsed and truncated; they sum to the number of responses. Empty where nothing has a target."""
+    counts = Counter(score.outcome for score in scores if score.outcome is not None)
+    return {outcome: counts[outcome] for outcome in get_args(Outcome)} if counts else {}
+
+
+def _pass_at(scores: Sequence[Score]) -> dict[str, Metric]:
+    fewest = min(Counter(score.id for score in scores).values())
+    return {f"pass@{k}": stats.clipped(stats.mean(list(pass_at(scores, k).values())), 0, 1) for k in ks(fewest)}

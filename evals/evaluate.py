@@ -1,74 +1,120 @@
-"""Evaluate one model under one contract: generate once, let lm-eval score, compute every metric, store all of it."""
+"""Evaluate one model under one contract: ask it, read what it wrote, have it judged, and store all of it."""
 
+import hashlib
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
 
-from evals.engines.transformers import complete
-from evals.files import read_records, write_records, write_text
-from evals.judges.reference import prefer
-from evals.lm import StoredLM
+from evals.ask import OnProgress, ask
+from evals.files import read_record, read_records, write_records, write_text
+from evals.judges.judge import Judge
+from evals.judges.load import judges_prompts, load_judge
+from evals.judges.passport import GOLD_VERSION, gold_agreement, passport
+from evals.judging import Responses, judge_responses
 from evals.memory import peak_memory
-from evals.model import ModelRef, load_model, load_tokenizer
-from evals.problems import load_problems
-from evals.records import EvalResult, Score
-from evals.source import Source
+from evals.preference_accuracy import preference_accuracy
+from evals.preferences import Preference, load_preferences, words
+from evals.problems import ProblemSet, load_problems
+from evals.records import (
+    EvalResult,
+    Generation,
+    GoldAgreement,
+    Group,
+    Metric,
+    PairScore,
+    Passport,
+    Role,
+    Score,
+    Verdict,
+)
+from evals.scoring import score
+from evals.settings import Evaluation, EvaluationSettings
+from evals.source import Source, fingerprint
 from evals.suite import measure, score_responses
-from evals.task import load_tasks
 
 
-def evaluate(
-    model: ModelRef,
-    source: Source,
-    contract: Mapping[str, Any],
-    contract_id: str,
-    references: Mapping[Literal["base", "previous"], Path],
-    folder: Path,
-    versions: dict[str, str],
-    on_progress: Callable[[int, int], None],
-) -> EvalResult:
-    """Write generations, scores, verdicts and, last, result.json into `folder`; a killed call goes on where it was.
-
-    `references` are the evaluation folders of the models to judge against, under the same contract.
-    """
-    started = time.monotonic()
-    lm = _stored_lm(model, contract, folder / "generations.jsonl", on_progress)
-    problems = load_problems(
-        contract["task"],
-        source,
-        limit=contract["limit"],
-        held_out=contract["held_out"],
-        num_fewshot=contract["num_fewshot"],
-    )
-    tasks = load_tasks(problems, num_fewshot=contract["num_fewshot"], max_tokens=contract["max_tokens"])
-    scores = score_responses(tasks, lm)
-    others = {against: read_records(reference / "scores.jsonl", Score) for against, reference in references.items()}
-    measured = measure(scores, others, prefer)
-    write_records(folder / "scores.jsonl", measured.scores)
-    write_records(folder / "verdicts.jsonl", measured.verdicts)
+def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
+    """Write every record and, last, result.json into the job's folder; a killed call goes on where it was."""
+    started, folder = time.monotonic(), Path(job.folder)
+    problems, preferences = _load_problems(job.settings), _load_preferences(job.settings)
+    task_metrics = ask(job.model, job.settings, problems, preferences, folder, on_progress)
+    write_records(folder / "scores.jsonl", _scores(folder, problems, preferences))
+    verdicts, judged_by = _judge(job, folder, on_progress)
+    write_records(folder / "verdicts.jsonl", verdicts)
+    measured = measure(read_records(folder / "scores.jsonl", Score), verdicts)
     result = EvalResult(
-        contract_id=contract_id,
-        contract=dict(contract),
-        metrics=measured.metrics,
+        contract_id=job.contract_id,
+        contract=job.contract,
+        metrics=measured.metrics | _preference_accuracy(folder, job.base) | task_metrics,
         outcomes=measured.outcomes,
         win_tie_loss=measured.win_tie_loss,
+        extrapolated=measured.extrapolated,
+        passport=judged_by,
         seconds=time.monotonic() - started,
-        peak_memory_bytes=peak_memory(model.device)[0],
-        versions=versions,
+        peak_memory_bytes=peak_memory(job.model.device)[0],
+        versions=job.versions,
     )
     write_text(folder / "result.json", result.model_dump_json(indent=2) + "\n")
     return result
 
 
-def _stored_lm(
-    model: ModelRef, contract: Mapping[str, Any], path: Path, on_progress: Callable[[int, int], None]
-) -> StoredLM:
-    tokenizer, loaded = load_tokenizer(model.path, model.revision, model.eos_token), load_model(model)
-    return StoredLM(
-        tokenizer,
-        lambda prompts, stop, limit: complete(loaded, tokenizer, prompts, stop=stop, max_tokens=limit),
-        path,
-        contract["batch_size"],
-        on_progress,
+def read_responses(folder: Path) -> Responses:
+    """Read an evaluation's scores and generations."""
+    return read_records(folder / "scores.jsonl", Score), read_records(folder / "generations.jsonl", Generation)
+
+
+def _load_problems(settings: EvaluationSettings) -> ProblemSet:
+    asked = settings.problems
+    return load_problems(
+        asked.task, asked.source, limit=asked.limit, held_out=asked.held_out, num_fewshot=asked.num_fewshot
     )
+
+
+def _load_preferences(settings: EvaluationSettings) -> list[Preference]:
+    prompts = settings.preference.prompts
+    return [] if prompts is None else load_preferences(prompts)
+
+
+def _scores(folder: Path, problems: ProblemSet, preferences: list[Preference]) -> list[Score]:
+    """Read the responses to the problems; those to preference prompts have no target to be read against."""
+    generations = read_records(folder / "generations.jsonl", Generation)
+    prompts = {one.id: words(one.prompt) for one in preferences}
+    return score_responses(generations, problems.problems) + [
+        score(one, prompts[one.id], None) for one in generations if one.group == "preference"
+    ]
+
+
+def _judge(job: Evaluation, folder: Path, on_progress: OnProgress) -> tuple[list[Verdict], Passport | None]:
+    """Judge against every reference; base itself has nobody to be judged against, and no passport."""
+    if not job.references:
+        return [], None
+    settings = job.settings.preference
+    judge = load_judge(settings.judge, Path(job.judges, "answers.jsonl"), job.model.device)
+    on_progress("judging", 0, 1)
+    gold = None if settings.gold is None else _gold(judge, settings.gold, Path(job.judges))
+    others: dict[Role, Responses] = {
+        against: read_responses(Path(reference)) for against, reference in job.references.items()
+    }
+    groups: list[Group] = ["test", "preference"] if judges_prompts(settings.judge) else ["test"]
+    verdicts = judge_responses(read_responses(folder), others, judge, groups)
+    on_progress("judging", 1, 1)
+    return verdicts, passport(judge.id, judge.prompt_hash, verdicts, gold, judge.usage())
+
+
+def _gold(judge: Judge, source: Source, judges: Path) -> GoldAgreement | None:
+    """Judge the gold pairs once for all stages and runs."""
+    name = " ".join([judge.id, judge.prompt_hash or "", GOLD_VERSION, fingerprint(source), str(source.limit)])
+    path = judges / f"gold-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+    if path.exists():
+        return read_record(path, GoldAgreement)
+    found = gold_agreement(judge, load_preferences(source), f"{source.path}, {source.split}")
+    if found is not None:
+        write_text(path, found.model_dump_json(indent=2) + "\n")
+    return found
+
+
+def _preference_accuracy(folder: Path, base: str | None) -> dict[str, Metric]:
+    """Compare with base's log-probabilities; base itself is not measured by this."""
+    if base is None:
+        return {}
+    of_base = {pair.id: pair for pair in read_records(Path(base, "pairs.jsonl"), PairScore)}
+    return preference_accuracy(read_records(folder / "pairs.jsonl", PairScore), of_base)

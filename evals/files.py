@@ -1,8 +1,9 @@
 """Records on disk: one JSON object a line, whole-file writes atomic, appends safe against a kill in mid-line."""
 
+import gzip
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -71,6 +72,40 @@ def _parse(text: str, kind: type[AnyRecord], place: str) -> AnyRecord:
         raise ValueError(
             f"{place} is damaged: no {kind.__name__} ({reason}). Delete its folder and run again."
         ) from error
+
+
+def read_rows(path: Path, malformed: Callable[[ValueError], Any] | None = None) -> Iterator[tuple[int, Any]]:
+    """Yield the rows of a JSON list or of JSON lines (`.gz` or not) with their line numbers (in a list: positions), from 1.
+
+    Raises ValueError, naming the file and line, where it is not JSON; with `malformed` a bad line yields what that returns.
+    """
+    text = _text(path)
+    if text.lstrip()[:1] == "[":
+        yield from enumerate(_json(text, str(path)), start=1)
+        return
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield number, _json(line, f"{path}, line {number}")
+            except ValueError as error:
+                if malformed is None:
+                    raise
+                yield number, malformed(error)
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8-sig")
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} is not text in UTF-8, gzipped or not: {error}.") from error
+
+
+def _json(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{place} is not valid JSON: {error}.") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

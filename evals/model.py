@@ -1,5 +1,6 @@
 """Which model, and the only place that loads one: a base, optionally with a LoRA adapter on top, never merged."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -34,6 +35,22 @@ def model_title(path: str) -> str:
     if path == bundled.NAME:
         return bundled.TITLE
     return Path(path).name if Path(path).exists() else path
+
+
+def model_fingerprint(path: str, revision: str | None) -> str:
+    """Identify the weights: the bundled file's hash, a local folder's content, or the Hub's commit."""
+    if path == bundled.NAME:
+        return f"bundled:{bundled.GGUF_SHA256}"
+    return folder_hash(Path(path)) if Path(path).is_dir() else f"hub:{path}@{revision or 'main'}"
+
+
+def folder_hash(folder: Path) -> str:
+    """Hash names and contents of the files of a folder (not of its folders)."""
+    digest = hashlib.sha256()
+    for file in sorted(file for file in folder.iterdir() if file.is_file()):
+        with file.open("rb") as handle:
+            digest.update(f"{file.name}:{hashlib.file_digest(handle, 'sha256').hexdigest()}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def load_tokenizer(path: str, revision: str | None, eos_token: str | None) -> "PreTrainedTokenizerBase":

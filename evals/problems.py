@@ -3,8 +3,9 @@
 Ids are stable: the same source gives the same id to the same problem, whatever the limit.
 """
 
+from evals.bundled_data import SCHOOLMATH
 from evals.records import Group, Record
-from evals.source import SCHOOLMATH, Source, fingerprint, rows
+from evals.source import Source, fingerprint, rows
 
 
 class Problem(Record):

@@ -5,7 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 Outcome = Literal["correct", "wrong", "unparsed", "truncated"]
-Group = Literal["test", "held_out"]
+Group = Literal["test", "held_out", "preference"]
+Role = Literal["base", "previous", "reference"]
 
 
 class Record(BaseModel):
@@ -15,43 +16,75 @@ class Record(BaseModel):
 
 
 class Generation(Record):
-    """What a model wrote for one prompt; `n_tokens` leaves out the end-of-turn token."""
+    """What a model wrote for one prompt; `n_tokens` leaves out the end-of-turn token. None: not known (imported)."""
 
     id: str
     group: Group
+    sample: int = 0
     prompt: str
     response: str
-    n_tokens: int
-    finish_reason: Literal["stop", "length"]
+    n_tokens: int | None
+    finish_reason: Literal["stop", "length"] | None
 
 
 class Score(Record):
-    """How one generation was read: lm-eval's two answers, what they are worth, and the one outcome of the problem.
+    """How one generation was read: three answers, what they are worth, and the one outcome of the response.
 
-    `answer` is None where lm-eval's filter found nothing. Outcomes partition the problems: `correct` first (by the
-    flexible filter), then `truncated` (cut off by the token limit), `unparsed` (no answer found), else `wrong`.
+    `correct` and `answer` are of our numeric reading, the others of lm-eval's two filters. An answer is None where none
+    could be read; everything is None where there is no target. Outcomes partition the responses: `correct` first, then
+    `truncated` (cut off by the token limit), `unparsed` (no answer could be read), else `wrong`.
     """
 
     id: str
     group: Group
+    sample: int = 0
     question: str
-    target: str
-    correct: bool
-    correct_strict: bool
+    target: str | None
+    correct: bool | None
+    correct_strict: bool | None
+    correct_flexible: bool | None = None
     answer: str | None
     answer_strict: str | None
-    outcome: Outcome
-    n_tokens: int
-    truncated: bool
+    answer_flexible: str | None = None
+    outcome: Outcome | None
+    n_tokens: int | None
+    n_chars: int | None = None
+    truncated: bool | None
 
 
 class Verdict(Record):
-    """One judged pair: `score` is 1 where the stage wins, 0 where the reference does, 0.5 for a tie, over both orders."""
+    """One judged pair: `score` is 1 where the stage wins, 0 where the other does, 0.5 for a tie, over both orders.
+
+    `orders` holds the stage's score when it was shown first and when it was shown second; None where the responses were
+    the same (no judge was asked) or the source gives one verdict only. `score` is None where the judge gave no
+    verdict that could be read. `length_difference` is the stage's length minus the other's, in characters.
+    """
 
     id: str
-    against: Literal["base", "previous"]
-    score: float
+    group: Group = "test"
+    against: Role
+    score: float | None
+    orders: tuple[float | None, float | None] | None = None
+    length_difference: int | None = None
     reason: str
+
+
+class PairScore(Record):
+    """One held-out preference pair: the model's log-probability of each answer (nats, summed) and their tokens."""
+
+    id: str
+    chosen: float
+    rejected: float
+    chosen_tokens: int
+    rejected_tokens: int
+
+
+class TaskScore(Record):
+    """What one document of an lm-eval task is worth by one of the task's metrics."""
+
+    id: str
+    metric: str
+    value: float
 
 
 class Metric(Record):
@@ -63,10 +96,51 @@ class Metric(Record):
     n: int
 
 
+class Usage(Record):
+    """What a judge's server was asked: tokens are of the requests made, cached answers cost nothing again."""
+
+    requests: int
+    cached: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+
+
+class GoldAgreement(Record):
+    """How often a judge picks the answer that is known to be better, beside the control that picks the longer one.
+
+    A tie, or a verdict that could not be read, is no agreement. `advantage` is the paired difference to the control.
+    """
+
+    pairs: str
+    agreement: Metric
+    kappa: Metric
+    control: Metric
+    advantage: Metric
+    failures: int
+    position_consistency: Metric | None
+
+
+class Passport(Record):
+    """What is known of a judge. None: not measured. `fit` is None where there are no gold pairs to tell by."""
+
+    judge: str
+    prompt_hash: str | None
+    pairs: int
+    failures: int
+    position_consistency: Metric | None
+    first_slot_rate: Metric | None
+    prefers_longer: Metric | None
+    gold: GoldAgreement | None
+    fit: bool | None
+    usage: Usage | None
+
+
 class EvalResult(Record):
     """One model under one contract: the headline metrics and the cost of getting them.
 
-    `seconds` and `peak_memory_bytes` are of the sitting that finished it: what an interrupted one generated is not counted.
+    `extrapolated` names length-controlled metrics that rest on an extrapolation. `seconds` and `peak_memory_bytes` are of
+    the sitting that finished it (what an interrupted one generated is not counted), None where it was imported.
     """
 
     contract_id: str
@@ -74,6 +148,8 @@ class EvalResult(Record):
     metrics: dict[str, Metric]
     outcomes: dict[Outcome, int]
     win_tie_loss: dict[str, tuple[int, int, int]]
-    seconds: float
-    peak_memory_bytes: int
+    extrapolated: list[str] = []
+    passport: Passport | None = None
+    seconds: float | None
+    peak_memory_bytes: int | None
     versions: dict[str, str]

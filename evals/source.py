@@ -1,4 +1,4 @@
-"""Where rows come from: the bundled generator, local files, or the Hub through `datasets.load_dataset`.
+"""Where rows come from: the bundled generators, local files, or the Hub through `datasets.load_dataset`.
 
 Splits are `train`, `test` and (bundled only) `held_out`. A folder holds one file per split, named after it.
 """
@@ -7,18 +7,16 @@ import glob
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from evals import schoolmath
+from evals.bundled_data import bundled_fingerprint, bundled_rows, check_bundled, is_bundled
 from evals.records import Record
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-SCHOOLMATH = "bundled/schoolmath"
-BUNDLED_TRAIN_ROWS = 4096
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _FORMATS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
@@ -42,8 +40,8 @@ def rows(source: Source) -> "Dataset":
     """Load the rows of a source's split, renamed by `columns` and cut to `limit`."""
     from datasets import Dataset
 
-    if source.path == SCHOOLMATH:
-        return Dataset.from_list(_schoolmath_rows(source))
+    if is_bundled(source.path):
+        return Dataset.from_list(bundled_rows(source.path, source.split, source.limit))
     dataset = _load(source, streaming=False)
     dataset = dataset.rename_columns({present: wanted for wanted, present in source.columns.items()})
     return dataset if source.limit is None else dataset.select(range(min(source.limit, len(dataset))))
@@ -61,15 +59,9 @@ def local_rows(source: Source) -> "Dataset | None":
 
 def column_names(source: Source) -> list[str]:
     """Name the columns as a consumer sees them, reading one row. Raises ValueError in a sentence where that fails."""
-    if source.path == SCHOOLMATH:
-        if source.split not in get_args(schoolmath.Split):
-            raise ValueError(f"{SCHOOLMATH} has no split '{source.split}'. Its splits: train, test, held_out.")
-        if source.limit is not None and source.limit > schoolmath.CAPACITY[source.split]:
-            raise ValueError(
-                f"{SCHOOLMATH} has {schoolmath.CAPACITY[source.split]} different problems in split '{source.split}', "
-                f"{source.limit} were asked for."
-            )
-        return list(_schoolmath_rows(source.model_copy(update={"limit": 1}))[0])
+    if is_bundled(source.path):
+        check_bundled(source.path, source.split, source.limit)
+        return list(bundled_rows(source.path, source.split, 1)[0])
     _check_file(source)
     try:
         whole = source.model_copy(update={"split": re.split(r"[+\[]", source.split)[0]})  # streams know no slices
@@ -97,8 +89,8 @@ def column_names(source: Source) -> list[str]:
 
 def fingerprint(source: Source) -> str:
     """Identify the content: generator version, file hash, or Hub commit (else the revision asked for)."""
-    if source.path == SCHOOLMATH:
-        return f"schoolmath-{schoolmath.VERSION}/{source.split}"
+    if is_bundled(source.path):
+        return bundled_fingerprint(source.path, source.split)
     file = local_file(source)
     if file is not None:
         with file.open("rb") as handle:
@@ -108,7 +100,7 @@ def fingerprint(source: Source) -> str:
 
 def pinned(source: Source) -> Source:
     """Replace a Hub dataset's branch by the commit it stands at, asked of the Hub, else of the cache."""
-    if source.path == SCHOOLMATH or local_file(source) is not None or _COMMIT.fullmatch(source.revision or ""):
+    if is_bundled(source.path) or local_file(source) is not None or _COMMIT.fullmatch(source.revision or ""):
         return source
     return source.model_copy(update={"revision": _hub_commit(source) or _cached_commit(source) or source.revision})
 
@@ -120,12 +112,6 @@ def local_file(source: Source) -> Path | None:
         return path
     files = [path / f"{source.split}{suffix}" for suffix in _FORMATS]
     return next((file for file in files if file.is_file()), None)
-
-
-def _schoolmath_rows(source: Source) -> list[dict[str, str]]:
-    count = source.limit or BUNDLED_TRAIN_ROWS
-    problems = schoolmath.problems(source.split, count)  # type: ignore[arg-type]  # checked by column_names
-    return [{"question": problem.question, "answer": problem.answer} for problem in problems]
 
 
 def _load(source: Source, *, streaming: bool) -> Any:

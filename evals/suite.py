@@ -1,103 +1,80 @@
-"""Score one model's generations: lm-eval reads the answers, then every metric is computed from the same responses."""
+"""Score one model's generations: every response is read the same way, then every metric is computed from the records."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from evals.accuracy import accuracy, accuracy_strict, count_outcomes
-from evals.files import read_records
+from evals.accuracy import accuracy_metrics, count_outcomes
 from evals.length import length_metrics
-from evals.records import Generation, Metric, Outcome, Score, Verdict
-from evals.task import FLEXIBLE, STRICT
-from evals.winrate import Judge, judge_pairs, win_rate, win_tie_loss
+from evals.problems import Problem
+from evals.records import Generation, Group, Metric, Outcome, Role, Score, Verdict
+from evals.scoring import score
+from evals.winrate import length_controlled_win_rate, metric_name, win_rate, win_tie_loss
 
 if TYPE_CHECKING:
     from lm_eval.api.task import ConfigurableTask
 
     from evals.lm import StoredLM
 
-_INVALID = "[invalid]"  # what lm-eval's regex filter returns where it found nothing
+_SUFFIX: dict[Group, str] = {"test": "", "held_out": "_held_out", "preference": "_preference"}
 
 
 class Measurement(NamedTuple):
-    """Everything computed from one model's generations."""
+    """Everything computed from one model's scores and verdicts."""
 
-    scores: list[Score]
-    verdicts: list[Verdict]
     metrics: dict[str, Metric]
     outcomes: dict[Outcome, int]
     win_tie_loss: dict[str, tuple[int, int, int]]
+    extrapolated: list[str]
 
 
-def score_responses(tasks: Mapping[str, "ConfigurableTask"], lm: "StoredLM") -> list[Score]:
-    """Run lm-eval's `evaluate` (prompts, filters and scoring are its own) and read one Score per problem."""
+def generate_responses(tasks: Mapping[str, "ConfigurableTask"], lm: "StoredLM") -> None:
+    """Let lm-eval's `evaluate` write the prompts and ask `lm`, which stores every response."""
     from lm_eval.evaluator import evaluate
 
-    result: Any = evaluate(
+    evaluate(
         lm,
         {"tasks": dict(tasks), "groups": {}, "group_map": {}},  # the shape TaskManager.load returns
         bootstrap_iters=0,
         apply_chat_template=True,
         fewshot_as_multiturn=True,
     )
-    generations = {generation.id: generation for generation in read_records(lm.path, Generation)}
-    by_problem: dict[str, dict[str, Any]] = {}  # lm-eval gives one sample per problem and filter
-    for sample in (sample for samples in result["samples"].values() for sample in samples):
-        by_problem.setdefault(sample["doc"]["id"], {})[sample["filter"]] = sample
-    return [_score(samples, generations[problem]) for problem, samples in by_problem.items()]
 
 
-def measure(
-    scores: Sequence[Score], references: Mapping[Literal["base", "previous"], Sequence[Score]], judge: Judge
-) -> Measurement:
-    """Compute every metric from scores. `references` holds the scores to judge against; base itself has none.
+def score_responses(generations: Sequence[Generation], problems: Sequence[Problem]) -> list[Score]:
+    """Read every response to the problems, in the order of `problems` (samples together)."""
+    asked = {problem.id: problem for problem in problems}
+    return [score(one, asked[one.id].question, asked[one.id].answer) for one in generations if one.id in asked]
 
-    Accuracy comes for both groups of problems; lengths, outcomes and win rates are those of the `test` group.
+
+def measure(scores: Sequence[Score], verdicts: Sequence[Verdict]) -> Measurement:
+    """Compute every metric of scores and verdicts.
+
+    Accuracy comes for both groups of problems, lengths for the `test` problems and the preference prompts; outcomes are
+    those of the `test` problems.
     """
-    test = [score for score in scores if score.group == "test"]
-    held_out = [score for score in scores if score.group == "held_out"]
-    verdicts = [
-        verdict
-        for against, others in references.items()
-        for verdict in judge_pairs(test, {other.id: other for other in others}, against, judge)
-    ]
-    judged = {against: [v for v in verdicts if v.against == against] for against in references}
-    metrics = {"accuracy": accuracy(test), "accuracy_strict": accuracy_strict(test)}
-    if held_out:
-        metrics |= {"accuracy_held_out": accuracy(held_out), "accuracy_strict_held_out": accuracy_strict(held_out)}
-    metrics |= length_metrics(test)
-    metrics |= {f"win_rate_{against}": win_rate(pairs) for against, pairs in judged.items()}
-    counts = {f"win_rate_{against}": win_tie_loss(pairs) for against, pairs in judged.items()}
-    return Measurement(list(scores), verdicts, metrics, count_outcomes(test), counts)
+    groups = {group: [score for score in scores if score.group == group] for group in _SUFFIX}
+    metrics = accuracy_metrics(groups["test"]) | _named(accuracy_metrics(groups["held_out"]), "held_out")
+    metrics |= length_metrics(groups["test"]) | _named(length_metrics(groups["preference"]), "preference")
+    counts: dict[str, tuple[int, int, int]] = {}
+    extrapolated = []
+    for (against, group), found in _by_pairing(verdicts).items():
+        name = metric_name(against, group)
+        rate, controlled = win_rate(found), length_controlled_win_rate(found)
+        if rate is not None:
+            metrics[name], counts[name] = rate, win_tie_loss(found)
+        if controlled is not None:
+            name = metric_name(against, group, length_controlled=True)
+            metrics[name] = Metric(value=controlled.value, low=controlled.low, high=controlled.high, n=controlled.n)
+            extrapolated += [name] if controlled.extrapolates else []
+    return Measurement(metrics, count_outcomes(groups["test"]), counts, extrapolated)
 
 
-def _score(samples: Mapping[str, Any], generation: Generation) -> Score:
-    flexible, strict = samples[FLEXIBLE], samples[STRICT]
-    correct = bool(flexible["exact_match"])
-    truncated = generation.finish_reason == "length"
-    answer = _answer(flexible)
-    return Score(
-        id=generation.id,
-        group=generation.group,
-        question=flexible["doc"]["question"],
-        target=flexible["doc"]["answer"].rsplit("####", 1)[-1].strip(),
-        correct=correct,
-        correct_strict=bool(strict["exact_match"]),
-        answer=answer,
-        answer_strict=_answer(strict),
-        outcome=_outcome(correct, truncated, answer),
-        n_tokens=generation.n_tokens,
-        truncated=truncated,
-    )
+def _named(metrics: Mapping[str, Metric], group: Group) -> dict[str, Metric]:
+    return {f"{name}{_SUFFIX[group]}": metric for name, metric in metrics.items()}
 
 
-def _answer(sample: Mapping[str, Any]) -> str | None:
-    answer = str(sample["filtered_resps"][0])
-    return None if answer == _INVALID else answer
-
-
-def _outcome(correct: bool, truncated: bool, answer: str | None) -> Outcome:
-    if correct:
-        return "correct"
-    if truncated:
-        return "truncated"
-    return "unparsed" if answer is None else "wrong"
+def _by_pairing(verdicts: Sequence[Verdict]) -> dict[tuple[Role, Group], list[Verdict]]:
+    pairings: dict[tuple[Role, Group], list[Verdict]] = {}
+    for verdict in verdicts:
+        pairings.setdefault((verdict.against, verdict.group), []).append(verdict)
+    return pairings

@@ -5,6 +5,8 @@ import os
 import shlex
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from harness.sections import Recipe
     from reports.report import Report
 
 app = typer.Typer(
@@ -22,7 +25,18 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+judge_app = typer.Typer(help="Make judges of one's own.", no_args_is_help=True)
+app.add_typer(judge_app, name="judge")
+
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds runs and their nodes.")]
+
+
+class ImportFormat(StrEnum):
+    """What a file of results holds."""
+
+    responses = "responses"
+    lm_eval = "lm-eval"
+    alpaca_eval = "alpaca-eval"
 
 
 class Format(StrEnum):
@@ -74,36 +88,92 @@ def run(
 ) -> None:
     """Train and evaluate what is missing of a recipe, then report. Run it again to go on after an interruption."""
     _quiet_environment()
-    from harness.errors import UsageError
-    from harness.executor import JobFailed
     from harness.recipe import load_recipe
-    from harness.run import check_offline, execute, prepare
+
+    _run(lambda: load_recipe(recipe, overrides or [], name), runs, dry_run=dry_run)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model folder, a Hub name, or the bundled model.")],
+    recipe: Annotated[str, typer.Option(help="The recipe whose `evals` section says what to measure.")],
+    adapter: Annotated[
+        str | None, typer.Option(help="A LoRA adapter on the model: measured as a stage after the model itself.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a field of the recipe (repeatable).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; the model's or adapter's if not given.")] = None,
+    runs: RunsFolder = Path("runs"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")
+    ] = False,
+) -> None:
+    """Evaluate any checkpoint under a recipe's contract, training nothing, and report it like a stage."""
+    _quiet_environment()
+    from harness.recipe import evaluation_recipe
+
+    _run(lambda: evaluation_recipe(recipe, overrides or [], model, adapter, name), runs, dry_run=dry_run)
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="The file of results.")],
+    form: Annotated[ImportFormat, typer.Option("--as", help="What the file holds.")],
+    name: Annotated[str, typer.Option(help="Name of the run it becomes.")],
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Make a run out of results produced elsewhere; every report works on it. A malformed file is refused whole."""
+    from harness.importing import import_results
     from harness.store import Store
 
-    store = Store(runs)
-    try:
-        wanted = load_recipe(recipe, overrides or [], name)
-        if dry_run and (unchecked := check_offline(wanted)):
-            typer.echo("\n".join([f"Recipe '{wanted.name}' is valid, but not checked:", *unchecked]))
-            return
-        _announce_first_use(wanted.model.path)
-        plan = prepare(wanted, store)
-        if dry_run:
-            _print_plan(plan, store)
-            return
-        from harness.progress import open_view
-
-        with open_view([node.name for node in plan.nodes]) as view:
-            folder = execute(plan, store, view.on_event)
-    except (UsageError, OSError, ValueError) as error:  # a file in the way, a folder that cannot be written
-        _fail(str(error))
-    except JobFailed as error:
-        typer.echo(f"{error}\nWhat was done is kept. {_resume_hint()}", err=True)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        typer.echo(f"\nInterrupted; what was done is kept. {_resume_hint()}", err=True)
-        raise typer.Exit(130) from None
+    with _usage_errors():
+        folder = import_results(file, form.value, name, Store(runs))
     _write_reports(folder)
+
+
+@app.command()
+def rescore(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run by name or folder.")],
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Read a run's stored responses again with the scorer as it is now, without a model, and say what changed."""
+    from harness.rescoring import rescore as score_again
+    from reports.changes import describe_changes
+
+    with _usage_errors():
+        changes = score_again(_run_folder(name, runs))
+    typer.echo("\n".join(describe_changes(changes)))
+
+
+@judge_app.command("train")
+def judge_train(
+    output: Annotated[Path, typer.Option(help="Folder for the reward model and its passport.")],
+    model: Annotated[str, typer.Option(help="The model to start from.")] = "bundled/smollm2-135m-instruct",
+    dataset: Annotated[
+        str, typer.Option(help="A preference dataset; its train split is used.")
+    ] = "bundled/instructions",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="A TRL RewardConfig argument: --set max_steps=100 (repeatable).")
+    ] = None,
+) -> None:
+    """Train a reward model with TRL's RewardTrainer and check it on pairs it was not trained on."""
+    _quiet_environment()
+    _announce_first_use(model)
+    from harness.executor import JobFailed
+    from harness.judge_training import JudgeRequest, train_judge
+    from harness.progress import open_view
+    from reports.rows import passport_parts
+
+    try:
+        with _usage_errors():
+            found = train_judge(JudgeRequest(model, dataset, output, overrides or []), open_view(["judge"]))
+    except JobFailed as error:
+        _stop(f"{error}\nWhat was done is kept.", 1)
+    except KeyboardInterrupt:
+        _stop("\nInterrupted; what was done is kept.", 130)
+    typer.echo("\n".join(passport_parts(found)))
+    typer.echo(f"Use it in a recipe: evals.preference.judge: {{reward_model: {{path: {output / 'model'}}}}}")
 
 
 @app.command()
@@ -153,6 +223,52 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
         state = f"missing: {', '.join(record.missing)}" if record.missing else "finished"
         table.add_row(Text(record.name), Text(state), Text(record.model), Text("\n".join(accuracies)))
     Console().print(table)
+
+
+def _run(load: Callable[[], "Recipe"], runs: Path, *, dry_run: bool) -> None:
+    """Check a recipe, do what is missing of it, and report."""
+    from harness.executor import JobFailed
+    from harness.run import check_offline, execute, prepare
+    from harness.store import Store
+
+    store = Store(runs)
+    try:
+        with _usage_errors():
+            wanted = load()
+            if dry_run and (unchecked := check_offline(wanted)):
+                typer.echo("\n".join([f"Recipe '{wanted.name}' is valid, but not checked:", *unchecked]))
+                return
+            _announce_first_use(wanted.model.path)
+            plan = prepare(wanted, store)
+            if dry_run:
+                _print_plan(plan, store)
+                return
+            from harness.progress import open_view
+
+            with open_view([node.name for node in plan.nodes]) as view:
+                folder = execute(plan, store, view.on_event)
+    except JobFailed as error:
+        _stop(f"{error}\nWhat was done is kept.", 1)
+    except KeyboardInterrupt:
+        _stop("\nInterrupted; what was done is kept.", 130)
+    _write_reports(folder)
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Turn what the user can put right into one sentence and exit code 2."""
+    from harness.errors import UsageError
+
+    try:
+        yield
+    except (UsageError, OSError, ValueError) as error:  # a file in the way, a folder that cannot be written
+        _fail(str(error))
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    """End after something was done, saying how to go on."""
+    typer.echo(f"{message} {_resume_hint()}", err=True)
+    raise SystemExit(code)
 
 
 def _announce_first_use(model: str) -> None:

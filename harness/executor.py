@@ -9,14 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness.worker import EvaluateJob, TrainJob
+from harness.worker import AnyJob, log_folder
 
 
 class JobFailed(Exception):
     """A worker ended with an error; the message says which, and where its log is."""
 
 
-def run_worker(job: TrainJob | EvaluateJob, on_event: Callable[[dict[str, Any]], None]) -> None:
+def run_worker(job: AnyJob, on_event: Callable[[dict[str, Any]], None]) -> None:
     """Run one worker to its end, passing on its events. Ends it with us, also when interrupted.
 
     Raises JobFailed where the worker ends with an error or a signal.
@@ -66,8 +66,8 @@ def _worker_environment() -> dict[str, str]:
     }
 
 
-def _failure_message(job: TrainJob | EvaluateJob, failure: str | None, returncode: int) -> str:
-    log = Path(job.node_folder if isinstance(job, EvaluateJob) else job.folder, f"{job.job}.log")
+def _failure_message(job: AnyJob, failure: str | None, returncode: int) -> str:
+    log = log_folder(job) / f"{job.job}.log"
     reason = failure or (
         f"the worker was ended by signal {-returncode}; if nobody sent it, memory ran out"
         if returncode < 0

@@ -1,20 +1,22 @@
 """A recipe turned into nodes. A node's id is the hash of what it is and of its parent, so it is trained once, ever."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evals import bundled
+from evals.answers import EXTRACTION
 from evals.engines.transformers import ENGINE
-from evals.judges import reference
-from evals.model import ModelRef, load_tokenizer
+from evals.judges.load import judge_identity, judges_prompts
+from evals.lm_tasks import task_fingerprint
+from evals.model import ModelRef, folder_hash, load_tokenizer, model_fingerprint
 from evals.problems import problems_fingerprint
+from evals.settings import EvaluationSettings, PreferenceSettings, ProblemSettings
 from evals.source import Source, fingerprint, one_sentence, pinned
 from evals.task import FEWSHOT_SEED, shipped_config
+from harness.digest import digest
 from harness.errors import UsageError
-from harness.recipe import Recipe, StageSection
+from harness.sections import Recipe, StageSection
 from stages import precision
 from stages.rewards import reward_fingerprint
 from stages.settings import StageSettings
@@ -24,41 +26,42 @@ _TRAINING_VERSION = 1  # raise it when the same settings train differently (data
 
 @dataclass(frozen=True)
 class Node:
-    """One model in the graph: `base` trains nothing, the others train on top of their parent."""
+    """One model in the graph: `base` trains nothing, nor does a `checkpoint`, the others train on top of their parent."""
 
     name: str
     kind: str
     identity: dict[str, Any]
     parent: "Node | None"
     settings: StageSettings | None
+    adapter: str | None = None  # of a checkpoint; a trained stage's lies in its folder
 
     @property
     def id(self) -> str:
         """Hash of kind, settings, data and ancestors."""
         ancestry = self.parent.id if self.parent else None
-        return f"{self.kind}-{_digest({'kind': self.kind, 'identity': self.identity, 'parent': ancestry})}"
+        return f"{self.kind}-{digest({'kind': self.kind, 'identity': self.identity, 'parent': ancestry})}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The nodes of a run in order, the base model they share, the problems, and the contract of every evaluation."""
+    """The nodes of a run in order, the base model they share, and what every evaluation measures under which contract."""
 
     recipe: Recipe
     model: ModelRef
     nodes: list[Node]
-    problems: Source
+    settings: EvaluationSettings
     contract: dict[str, Any]
 
     @property
     def contract_id(self) -> str:
         """Hash of everything that makes two evaluations comparable."""
-        return _digest(self.contract)
+        return digest(self.contract)
 
 
 def make_plan(recipe: Recipe) -> Plan:
     """Turn a recipe whose sources were checked into nodes. Raises UsageError where the model cannot be used."""
     on, dtype = precision.device(), precision.dtype(recipe.model.dtype)
-    template, revision = _chat_template(recipe), _model_revision(recipe)
+    template, revision = _chat_template(recipe), model_revision(recipe.model.path, recipe.model.revision)
     model = ModelRef(
         path=recipe.model.path,
         revision=revision,
@@ -67,16 +70,19 @@ def make_plan(recipe: Recipe) -> Plan:
         device=on,
     )
     base = {
-        "model": _model_fingerprint(recipe.model.path, revision),
+        "model": model_fingerprint(recipe.model.path, revision),
         "eos_token": model.eos_token,
         "dtype": dtype,
         "device": on,
     }
     nodes = [Node("base", "base", base, None, None)]
+    if recipe.checkpoint is not None:
+        adapter = {"adapter": folder_hash(Path(recipe.checkpoint.adapter))}
+        nodes.append(Node(recipe.checkpoint.name, "checkpoint", adapter, nodes[0], None, recipe.checkpoint.adapter))
     for stage in recipe.stages:
         nodes.append(_node(recipe, stage, nodes))
-    problems = pinned(recipe.problem_source())
-    return Plan(recipe, model, nodes, problems, _contract(recipe, problems, model, template))
+    settings = evaluation_settings(recipe)
+    return Plan(recipe, model, nodes, settings, _contract(settings, model, template))
 
 
 def stage_settings(recipe: Recipe, stage: StageSection) -> StageSettings:
@@ -99,27 +105,65 @@ def _node(recipe: Recipe, stage: StageSection, before: list[Node]) -> Node:
     return Node(name, stage.kind, identity, before[-1], settings)
 
 
-def _contract(recipe: Recipe, problems: Source, model: ModelRef, template: str) -> dict[str, Any]:
-    accuracy, config = recipe.evals.accuracy, shipped_config()
+def evaluation_settings(recipe: Recipe) -> EvaluationSettings:
+    """Turn the `evals` section into settings whose sources are pinned to a commit."""
+    accuracy, preference = recipe.evals.accuracy, recipe.evals.preference
+    problems = accuracy.model_dump() | {"source": pinned(recipe.problem_source())}
+    prompts, gold = [None if one is None else pinned(one) for one in (preference.prompts, preference.gold_source())]
+    return EvaluationSettings(
+        problems=ProblemSettings(**problems),
+        preference=PreferenceSettings(
+            judge=preference.judge,
+            against=preference.against,
+            prompts=prompts,
+            max_tokens=preference.max_tokens,
+            gold=gold,
+        ),
+        tasks=recipe.evals.tasks,
+    )
+
+
+def _contract(settings: EvaluationSettings, model: ModelRef, template: str) -> dict[str, Any]:
+    """Everything that makes two evaluations comparable, field by field, so that a difference can be named."""
     return {
-        "task": accuracy.task,
-        "task_config": f"lm-eval gsm8k {config['metadata']['version']}, {_digest(config)}",
-        "data": problems_fingerprint(problems, held_out=accuracy.held_out, num_fewshot=accuracy.num_fewshot),
-        "limit": accuracy.limit,
-        "held_out": accuracy.held_out,
-        "num_fewshot": accuracy.num_fewshot,
-        "fewshot_seed": FEWSHOT_SEED,
-        "max_tokens": accuracy.max_tokens,
-        "decoding": "greedy",
-        "batch_size": accuracy.batch_size,
+        **_problems_contract(settings.problems),
+        **_preference_contract(settings.preference),
+        "tasks": [task.model_dump() | task_fingerprint(task) for task in settings.tasks],
         "engine": ENGINE,
         "dtype": model.dtype,
         "device": model.device,
         "eos_token": model.eos_token,
-        "chat_template": _digest(template),
-        "judge": reference.ID,
-        "against": list(recipe.evals.preference.against),
+        "chat_template": digest(template),
     }
+
+
+def _problems_contract(asked: ProblemSettings) -> dict[str, Any]:
+    config = shipped_config()
+    return {
+        **asked.model_dump(exclude={"source", "temperature"}),
+        "task_config": f"lm-eval gsm8k {config['metadata']['version']}, {digest(config)}",
+        "data": problems_fingerprint(asked.source, held_out=asked.held_out, num_fewshot=asked.num_fewshot),
+        "fewshot_seed": FEWSHOT_SEED,
+        "decoding": f"sampled at temperature {asked.temperature:g}" if asked.temperature else "greedy",
+        "extraction": EXTRACTION,
+    }
+
+
+def _preference_contract(preference: PreferenceSettings) -> dict[str, Any]:
+    judge, prompt_hash = judge_identity(preference.judge)
+    answered = preference.prompts is not None and judges_prompts(preference.judge)
+    return {
+        "judge": judge,
+        "judge_prompt": prompt_hash,
+        "against": list(preference.against),
+        "gold": _rows(preference.gold),
+        "preference_prompts": _rows(preference.prompts),
+        "preference_max_tokens": preference.max_tokens if answered else None,
+    }
+
+
+def _rows(source: Source | None) -> str | None:
+    return None if source is None else f"{fingerprint(source)}, {source.limit or 'all'} rows"
 
 
 def _chat_template(recipe: Recipe) -> str:
@@ -138,9 +182,8 @@ def _chat_template(recipe: Recipe) -> str:
     return str(tokenizer.chat_template)
 
 
-def _model_revision(recipe: Recipe) -> str | None:
-    """Pin a Hub model to the commit its branch stands at; local and bundled models have none."""
-    path, revision = recipe.model.path, recipe.model.revision
+def model_revision(path: str, revision: str | None) -> str | None:
+    """Pin a Hub model to the commit its branch stands at; local and bundled models have none. Raises UsageError."""
     if path == bundled.NAME:
         return None
     from huggingface_hub import hf_hub_download
@@ -155,22 +198,3 @@ def _model_revision(recipe: Recipe) -> str | None:
     if local and not [*Path(path).glob("*.safetensors"), *Path(path).glob("*.bin")]:
         raise UsageError(f"Cannot read a model at '{path}': there are no weights (*.safetensors) in it.")
     return commit
-
-
-def _model_fingerprint(path: str, revision: str | None) -> str:
-    """Identify the weights: the bundled file's hash, a local folder's content, or the Hub's commit."""
-    if path == bundled.NAME:
-        return f"bundled:{bundled.GGUF_SHA256}"
-    return _folder_hash(Path(path)) if Path(path).is_dir() else f"hub:{path}@{revision or 'main'}"
-
-
-def _folder_hash(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(file for file in folder.iterdir() if file.is_file()):
-        with file.open("rb") as handle:
-            digest.update(f"{file.name}:{hashlib.file_digest(handle, 'sha256').hexdigest()}\n".encode())
-    return f"sha256:{digest.hexdigest()}"
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -4,11 +4,14 @@ from functools import partial
 from pathlib import Path
 
 from evals.bundled import NAME as BUNDLED_MODEL
+from evals.judges.load import check_judge
+from evals.lm_tasks import check_extras, task_fingerprint
 from evals.model import model_folder
-from evals.source import UnreachableError, column_names, fingerprint, local_file, local_rows, one_sentence
+from evals.preferences import check_preferences
+from evals.source import Source, UnreachableError, column_names, fingerprint, local_file, local_rows, one_sentence
 from harness.errors import UsageError
 from harness.plan import Plan, stage_settings
-from harness.recipe import Recipe, StageSection
+from harness.sections import Recipe, StageSection
 from stages.data import check_training_source
 from stages.lora import lora_config
 from stages.rewards import load_reward
@@ -24,10 +27,11 @@ def check_sources(recipe: Recipe) -> None:
 
 def unreachable_sources(recipe: Recipe) -> list[str]:
     """Check the same, but return a sentence for each Hub dataset that cannot be reached. Raises UsageError for the rest."""
-    _check_model(recipe)
+    check_model_path(recipe.model.path)
+    _check_checkpoint(recipe)
     checks = [partial(_check_stage, recipe, stage) for stage in recipe.stages]
     unreachable = []
-    for check in [*checks, partial(_check_problems, recipe)]:
+    for check in [*checks, partial(_check_problems, recipe), partial(_check_preference, recipe)]:
         try:
             check()
         except UnreachableError as error:
@@ -37,13 +41,21 @@ def unreachable_sources(recipe: Recipe) -> list[str]:
     return unreachable
 
 
+def check_model_path(path: str) -> None:
+    """Raise UsageError where a path looks local and is not there."""
+    if path == BUNDLED_MODEL or Path(path).is_dir():
+        return
+    if path.startswith(("bundled/", ".", "/", "~")):
+        raise UsageError(f"Model '{path}' does not exist. Give a folder, a Hub name or {BUNDLED_MODEL}.")
+
+
 def check_arguments(recipe: Recipe) -> None:
     """Check every TRL and LoRA argument by building the configs. Raises UsageError."""
     try:
         lora_config(recipe.lora)
         for stage in recipe.stages:
             # on CPU in float32, whatever the machine: this process must not start a GPU context
-            training_config(stage_settings(recipe, stage), Path("unused"), recipe.seed, "cpu", "float32")
+            training_config(stage.kind, stage.args, Path("unused"), recipe.seed, "cpu", "float32")
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -64,12 +76,37 @@ def check_adapter(plan: Plan) -> None:
         ) from error
 
 
-def _check_model(recipe: Recipe) -> None:
-    path = recipe.model.path
-    if path == BUNDLED_MODEL or Path(path).is_dir():
+def _check_checkpoint(recipe: Recipe) -> None:
+    if recipe.checkpoint is None:
         return
-    if path.startswith(("bundled/", ".", "/", "~")):
-        raise UsageError(f"Model '{path}' does not exist. Give a folder, a Hub name or {BUNDLED_MODEL}.")
+    adapter = Path(recipe.checkpoint.adapter)
+    if not (adapter / "adapter_config.json").is_file():
+        raise UsageError(
+            f"'{adapter}' is no LoRA adapter: it has no adapter_config.json. Give the folder that peft's save_pretrained wrote."
+        )
+
+
+def _check_preference(recipe: Recipe) -> None:
+    """Check judge, prompts, gold pairs and lm-eval tasks. What is for testing must not be trained on."""
+    preference = recipe.evals.preference
+    check_judge(preference.judge)
+    for source, pairs in ((preference.prompts, False), (preference.gold_source(), True)):
+        if source is not None:
+            check_preferences(source, pairs=pairs)
+            _check_not_trained_on(recipe, source)
+    for task in recipe.evals.tasks:
+        task_fingerprint(task)
+        check_extras(task)
+
+
+def _check_not_trained_on(recipe: Recipe, held_out: Source) -> None:
+    for stage in recipe.stages:
+        rows = stage_settings(recipe, stage).dataset
+        if fingerprint(rows) == fingerprint(held_out):
+            raise ValueError(
+                f"Stage '{stage.kind}' would train on split '{rows.split}' of '{rows.path}', which evals.preference measures "
+                "with. Name a held-out split there."
+            )
 
 
 def _check_stage(recipe: Recipe, stage: StageSection) -> None:

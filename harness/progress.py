@@ -79,7 +79,7 @@ class PlainView:
 
     def on_event(self, stage: str, event: dict[str, Any]) -> None:
         text = describe(event, self.clock.seconds_left(stage, event))
-        key = (stage, event["event"])
+        key = (stage, activity(event))
         now = time.monotonic()
         if key != self.last or now - self.printed_at > PLAIN_INTERVAL_SECONDS:
             self.last, self.printed_at = key, now
@@ -97,11 +97,16 @@ class Clock:
         done, total = event.get("step", event.get("done")), event.get("steps", event.get("total"))
         if done is None or total is None:
             return None
-        started, already = self.first.setdefault((stage, event["event"]), (time.monotonic(), done))
+        started, already = self.first.setdefault((stage, activity(event)), (time.monotonic(), done))
         if done == already:
             return None
         pace = (time.monotonic() - started) / (done - already)
         return float(pace * (total - done))
+
+
+def activity(event: dict[str, Any]) -> str:
+    """Name what an event is about: training, or which part of an evaluation."""
+    return f"{event['event']} {event.get('what', '')}".strip()
 
 
 def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
@@ -111,10 +116,10 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
         case "starting":
             return f"starting to {event['job']}"
         case "training":
-            numbers = "".join(f", {name} {event[name]:.3f}" for name in ("loss", "reward") if name in event)
+            numbers = "".join(f", {name} {event[name]:.3f}" for name in ("loss", "reward", "accuracy") if name in event)
             return f"training step {event['step']} of {event['steps']}{numbers}{eta}"
         case "evaluating":
-            return f"evaluating {event['done']} of {event['total']}{eta}"
+            return f"evaluating {event['what']}, {event['done']} of {event['total']}{eta}"
         case "finished":
             return f"done: {_headline(event['metrics'])}"
         case "failed":

@@ -1,122 +1,16 @@
-"""What a user asks for: a YAML recipe, checked key by key, with `--set key=value` on top."""
+"""Read a recipe: a shipped one or a YAML file, with `--set key=value` on top, checked key by key."""
 
 import difflib
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ValidationError
 
-from evals.bundled import NAME as BUNDLED_MODEL
-from evals.records import Record
-from evals.schoolmath import CAPACITY
-from evals.source import SCHOOLMATH, Source
 from harness.errors import UsageError
-from stages.precision import DtypeSetting
-from stages.settings import KINDS, StageKind
-
-
-class ModelSection(Record):
-    """The model every stage starts from. `eos_token` is for base models whose chat turns end in another token."""
-
-    path: str = BUNDLED_MODEL
-    revision: str | None = None
-    dtype: DtypeSetting = "auto"
-    eos_token: str | None = None
-
-
-class StageSection(Record):
-    """One training stage; without a `dataset` it trains on the recipe's `data`."""
-
-    kind: StageKind
-    dataset: Source | None = None
-    args: dict[str, Any] = {}
-    rewards: list[str] = []
-
-    @model_validator(mode="after")
-    def _rewards_belong_to_grpo(self) -> "StageSection":
-        if self.kind == "grpo" and not self.rewards:
-            raise ValueError("Stage 'grpo' needs rewards, for example: rewards: [correctness, brevity].")
-        if self.kind != "grpo" and self.rewards:
-            raise ValueError(f"Stage '{self.kind}' takes no rewards; only grpo does.")
-        return self
-
-
-class AccuracySection(Record):
-    """Which problems are asked, and how. `limit` counts test problems (None: all), `held_out` those of held-out templates."""
-
-    task: Literal["schoolmath", "gsm8k"] = "schoolmath"
-    limit: int | None = Field(default=None, ge=2)
-    held_out: int = Field(default=0, ge=0)
-    num_fewshot: int = Field(default=0, ge=0)
-    max_tokens: int = Field(default=256, ge=1)
-    batch_size: int = Field(default=32, ge=1)
-
-
-class PreferenceSection(Record):
-    """Who decides which of two responses is better, and against which models each stage is judged."""
-
-    judge: Literal["reference"] = "reference"
-    against: list[Literal["base", "previous"]] = ["base", "previous"]
-
-
-class EvalsSection(Record):
-    """What is measured after every stage."""
-
-    accuracy: AccuracySection = AccuracySection()
-    preference: PreferenceSection = PreferenceSection()
-
-
-class Recipe(Record):
-    """A whole run: one model, a chain of stages, and the evaluation after each."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
-    seed: int = 0
-    model: ModelSection = ModelSection()
-    lora: dict[str, Any] = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
-    data: Source = Source(path=SCHOOLMATH)
-    stages: list[StageSection]
-    evals: EvalsSection = EvalsSection()
-
-    @field_validator("stages", mode="before")
-    @classmethod
-    def _one_kind_each(cls, stages: Any) -> Any:
-        """Turn `- sft: {...}` into a section that knows its kind."""
-        if not isinstance(stages, list):
-            raise ValueError("'stages' must be a list such as: [sft: {args: {max_steps: 10}}].")
-        return [_stage(stage) for stage in stages]
-
-    @model_validator(mode="after")
-    def _problems_exist(self) -> "Recipe":
-        accuracy = self.evals.accuracy
-        if self.name == "nodes":
-            raise ValueError("A run cannot be named 'nodes': that is where the trained stages lie.")
-        if accuracy.held_out > CAPACITY["held_out"] or (
-            accuracy.task == "schoolmath" and (accuracy.limit or 0) > CAPACITY["test"]
-        ):
-            raise ValueError(
-                f"schoolmath has {CAPACITY['test']} test and {CAPACITY['held_out']} held-out problems, not more."
-            )
-        if accuracy.task == "schoolmath" and accuracy.limit is None:
-            raise ValueError(
-                "evals.accuracy.limit is missing: schoolmath is generated, so say how many problems to ask."
-            )
-        if accuracy.task == "gsm8k" and accuracy.held_out:
-            raise ValueError(
-                "evals.accuracy.held_out must be 0 for task gsm8k: only schoolmath has held-out templates."
-            )
-        if accuracy.task == "gsm8k" and self.data.path == SCHOOLMATH:
-            raise ValueError(
-                "Task gsm8k needs GSM8K's files: set data.path to a folder with train.jsonl and test.jsonl, "
-                "or to openai/gsm8k with data.name main."
-            )
-        return self
-
-    def problem_source(self) -> Source:
-        """Where the evaluation's problems come from."""
-        return Source(path=SCHOOLMATH) if self.evals.accuracy.task == "schoolmath" else self.data
+from harness.sections import Recipe
 
 
 def load_recipe(name: str, overrides: list[str], run_name: str | None = None) -> Recipe:
@@ -137,6 +31,28 @@ def load_recipe(name: str, overrides: list[str], run_name: str | None = None) ->
         return Recipe.model_validate(content)
     except ValidationError as error:
         raise UsageError(_sentence(error, where)) from error
+
+
+def evaluation_recipe(
+    recipe: str, overrides: list[str], model: str, adapter: str | None, run_name: str | None
+) -> Recipe:
+    """Take a recipe's evaluation for another model: nothing is trained, and an adapter is a stage after the model."""
+    wanted = load_recipe(recipe, overrides)
+    content = wanted.model_dump() | {"stages": [], "name": run_name or _slug(adapter or model)}
+    if model != wanted.model.path:
+        content["model"] = {"path": model, "dtype": wanted.model.dtype, "eos_token": wanted.model.eos_token}
+    if adapter is not None:
+        content["checkpoint"] = {"adapter": adapter}
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(_sentence(error, f"what was given on top of {recipe}")) from error
+
+
+def _slug(path: str) -> str:
+    """Name a run after the last parts of a path, in characters that a run's name may have."""
+    parts = [part for part in re.split(r"[\\/]", path) if part not in ("", ".", "..")]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(parts[-2:]))[-80:].lstrip("._-") or "model"
 
 
 def shipped_recipes() -> list[str]:
@@ -185,10 +101,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise UsageError(f"--set {override} is not key=value. Write it for example as --set seed=1.")
-    try:
-        value = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise UsageError(f"--set {override} has a value that is not valid YAML.") from error
+    value = read_value(text, override)
     *parents, last = key.split(".")
     place: Any = content
     for part in parents:
@@ -199,6 +112,14 @@ def _apply(content: dict[str, Any], override: str) -> None:
         place[last] = value
     else:
         raise UsageError(f"--set {override} leads nowhere: '{last}' is not a key of a mapping or a position in a list.")
+
+
+def read_value(text: str, override: str) -> Any:
+    """Read the value of `--set override` as YAML does, so that 1e-3 is a number. Raises UsageError."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {override} has a value that is not valid YAML.") from error
 
 
 def _enter(place: Any, part: str, key: str) -> Any:
@@ -215,22 +136,6 @@ def _enter(place: Any, part: str, key: str) -> Any:
             place[part] = {}
         return place[part]
     raise UsageError(f"--set {key}=... leads nowhere: there is no '{part}' in the recipe at that place.")
-
-
-def _stage(stage: Any) -> dict[str, Any]:
-    if isinstance(stage, str):
-        stage = {stage: {}}
-    if not isinstance(stage, dict) or len(stage) != 1:
-        raise ValueError(
-            "Each stage is one key with its settings, such as: - sft: {args: {max_steps: 10}} "
-            "(with --set: stages.sft.args.max_steps=10)."
-        )
-    ((kind, settings),) = stage.items()
-    if kind not in KINDS:
-        raise ValueError(f"Unknown stage '{kind}'. Known stages: {', '.join(KINDS)}.")
-    if not isinstance(settings, dict | None) or "kind" in (settings or {}):
-        raise ValueError(f"Stage '{kind}' needs its settings as keys, such as: {kind}: {{args: {{max_steps: 10}}}}.")
-    return {"kind": kind, **(settings or {})}
 
 
 def _sentence(error: ValidationError, where: str) -> str:
@@ -252,14 +157,23 @@ def _sentence(error: ValidationError, where: str) -> str:
 
 
 def _known_keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    found = [model]
     for part in place:
         if isinstance(part, str):
-            model = _model_in(model.model_fields[part].annotation) or model
-    return [name for name in model.model_fields if name != "kind"]
+            found = _entered(found, part)
+    return [name for name in found[0].model_fields if name != "kind"]
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Find the section a field holds, also inside `list[...]` and `... | None`."""
+def _entered(models: list[type[BaseModel]], part: str) -> list[type[BaseModel]]:
+    """Follow one part of a place: a field of one of the models, else the kind that tells them apart."""
+    fields = [model.model_fields[part] for model in models if part in model.model_fields]
+    if not fields:
+        return [model for model in models if part in get_args(model.model_fields["kind"].annotation)] or models
+    return [found for field in fields for found in _models_in(field.annotation)] or models
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Find the sections a field can hold, also inside `list[...]` and `... | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for arg in get_args(annotation) if (found := _model_in(arg))), None)
+        return [annotation]
+    return [found for arg in get_args(annotation) for found in _models_in(arg)]

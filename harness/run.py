@@ -11,7 +11,7 @@ from harness import preflight
 from harness.environment import versions
 from harness.executor import run_worker
 from harness.plan import Node, Plan, make_plan
-from harness.recipe import Recipe
+from harness.sections import Recipe
 from harness.session import Session
 from harness.store import Store, check_run_folder, is_finished, lock_run
 from harness.worker import EvaluateJob, TrainJob
@@ -100,15 +100,17 @@ def _evaluate_job(node: Node, plan: Plan, store: Store) -> EvaluateJob:
         folder=str(store.evaluation_folder(node, plan)),
         node_folder=str(store.node_folder(node)),
         model=_model(node, plan, store),
-        source=plan.problems,
+        settings=plan.settings,
         contract_id=plan.contract_id,
         contract=plan.contract,
         references={name: str(store.evaluation_folder(others[name], plan)) for name in against},
+        base=None if node.parent is None else str(store.evaluation_folder(plan.nodes[0], plan)),
+        judges=str(store.judges_folder()),
         versions=versions(),
     )
 
 
 def _model(node: Node, plan: Plan, store: Store) -> ModelRef:
     """Name a node's model; the bundled base is resolved here, so that workers find it whatever their cache."""
-    adapter = None if node.settings is None else str(store.node_folder(node) / "adapter")
+    adapter = node.adapter if node.settings is None else str(store.node_folder(node) / "adapter")
     return plan.model.model_copy(update={"path": model_folder(plan.model.path), "adapter": adapter})

@@ -11,7 +11,7 @@ from evals.files import read_json, write_json, write_text
 from evals.model import model_title
 from harness.environment import device_title, versions
 from harness.plan import Plan
-from harness.recipe import Recipe
+from harness.sections import Recipe
 from harness.store import Store
 
 
@@ -56,6 +56,7 @@ def _new_run_record(plan: Plan, store: Store) -> dict[str, Any]:
         "name": plan.recipe.name,
         "recipe": plan.recipe.model_dump(mode="json"),
         "model": model_title(plan.recipe.model.path),
+        "data": plan.recipe.data.path,
         "device": device_title(),
         "versions": versions(),
         "stages": stages,
@@ -68,4 +69,7 @@ def _as_written(recipe: Recipe) -> dict[str, Any]:
     """Write a recipe back in the form a user writes, so that recipe.yaml can be run again."""
     content = recipe.model_dump(mode="json")
     content["stages"] = [{stage.pop("kind"): stage} for stage in content["stages"]]
+    judge = content["evals"]["preference"]["judge"]
+    kind = judge.pop("kind")
+    content["evals"]["preference"]["judge"] = {kind: judge} if judge else kind
     return content

@@ -28,6 +28,10 @@ class Store:
         """Return the folder of a run: recipe, run.json and reports."""
         return self.root / name
 
+    def judges_folder(self) -> Path:
+        """Return the folder of what is known of judges: a server's answers and agreement with gold pairs."""
+        return self.root / "judges"
+
     def is_trained(self, node: Node) -> bool:
         """Say whether a node has nothing left to train; base never had."""
         return node.settings is None or (self.node_folder(node) / "stage.json").exists()

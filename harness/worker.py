@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TextIO
 
@@ -19,6 +20,7 @@ from pydantic import Field, TypeAdapter
 
 from evals.model import ModelRef
 from evals.records import Record
+from evals.settings import Evaluation
 from evals.source import Source
 from stages.settings import StageSettings
 
@@ -35,28 +37,35 @@ class TrainJob(Record):
     versions: dict[str, str]
 
 
-class EvaluateJob(Record):
-    """Evaluate `model` under `contract` into `folder`; `references` are the evaluation folders to judge against."""
+class EvaluateJob(Evaluation):
+    """Evaluate a node's model; the log goes into the node's folder."""
 
     job: Literal["evaluate"] = "evaluate"
-    folder: str
     node_folder: str
-    model: ModelRef
+
+
+class TrainJudgeJob(Record):
+    """Train a reward model on top of `base` into `folder`, and measure its agreement with `gold`."""
+
+    job: Literal["train-judge"] = "train-judge"
+    folder: str
+    base: ModelRef
     source: Source
-    contract_id: str
-    contract: dict[str, Any]
-    references: dict[Literal["base", "previous"], str]
+    gold: Source
+    args: dict[str, Any]
+    seed: int
     versions: dict[str, str]
 
 
-Job = Annotated[TrainJob | EvaluateJob, Field(discriminator="job")]
+AnyJob = TrainJob | EvaluateJob | TrainJudgeJob
+Job = Annotated[AnyJob, Field(discriminator="job")]
 
 
 def main() -> None:
     """Read a job, do it, and say how it went."""
-    job: TrainJob | EvaluateJob = TypeAdapter(Job).validate_json(sys.stdin.readline())
+    job: AnyJob = TypeAdapter(Job).validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_the_conductor, daemon=True).start()
-    folder = Path(job.node_folder if isinstance(job, EvaluateJob) else job.folder)
+    folder = log_folder(job)
     folder.mkdir(parents=True, exist_ok=True)
     events = _events_apart_from_prints(folder / f"{job.job}.log")
     try:
@@ -69,43 +78,74 @@ def main() -> None:
     _emit(events, event="done")
 
 
-def _do(job: TrainJob | EvaluateJob, events: TextIO) -> None:
-    if isinstance(job, TrainJob):
-        if not Path(job.folder, "stage.json").exists():
-            _train(job, events)
-        from stages.fit import checkpoints_folder
+def log_folder(job: AnyJob) -> Path:
+    """Return where a job's log lies: the node's folder, or what the judge is trained into."""
+    return Path(job.node_folder if isinstance(job, EvaluateJob) else job.folder)
 
-        shutil.rmtree(checkpoints_folder(Path(job.folder)), ignore_errors=True)
-    elif not Path(job.folder, "result.json").exists():
-        _evaluate(job, events)
+
+def _do(job: AnyJob, events: TextIO) -> None:
+    match job:
+        case EvaluateJob():
+            if not Path(job.folder, "result.json").exists():
+                _evaluate(job, events)
+        case TrainJob():
+            if not Path(job.folder, "stage.json").exists():
+                _train(job, events)
+            _drop_checkpoints(Path(job.folder))
+        case TrainJudgeJob():
+            if not Path(job.folder, "passport.json").exists():
+                _train_judge(job, events)
+            _drop_checkpoints(Path(job.folder))
+
+
+def _drop_checkpoints(folder: Path) -> None:
+    from stages.fit import checkpoints_folder
+
+    shutil.rmtree(checkpoints_folder(folder), ignore_errors=True)
 
 
 def _train(job: TrainJob, events: TextIO) -> None:
     from evals.files import write_text
     from stages.train import train
 
-    def on_step(step: int, steps: int, logs: dict[str, float]) -> None:
-        shown = {name: logs[name] for name in ("loss", "reward") if name in logs}
-        _emit(events, event="training", step=step, steps=steps, **shown)
+    folder = Path(job.folder)
+    result = train(job.settings, job.parent, job.lora, job.seed, folder, job.versions, _step_events(events))
+    write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
+
+
+def _train_judge(job: TrainJudgeJob, events: TextIO) -> None:
+    """Train, then show the judge pairs whose better answer is known; passport.json comes last."""
+    from evals.files import write_text
+    from evals.judges.passport import gold_agreement, passport
+    from evals.judges.reward_model import RewardModelJudge, reward_model_judge
+    from evals.preferences import load_preferences
+    from stages.reward import train_reward_model
 
     folder = Path(job.folder)
-    result = train(job.settings, job.parent, job.lora, job.seed, folder, job.versions, on_step)
-    write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
+    if not (folder / "stage.json").exists():
+        result = train_reward_model(
+            job.base, job.source, job.args, job.seed, folder, job.versions, _step_events(events)
+        )
+        write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
+    _emit(events, event="evaluating", what="gold pairs", done=0, total=1)
+    judge = reward_model_judge(RewardModelJudge(path=str(folder / "model")), job.base.device)
+    gold = gold_agreement(judge, load_preferences(job.gold), f"{job.gold.path}, {job.gold.split}")
+    written = passport(judge.id, None, [], gold, None)
+    write_text(folder / "passport.json", written.model_dump_json(indent=2) + "\n")
+
+
+def _step_events(events: TextIO) -> Callable[[int, int, dict[str, float]], None]:
+    def on_step(step: int, steps: int, logs: dict[str, float]) -> None:
+        shown = {name: logs[name] for name in ("loss", "reward", "accuracy") if name in logs}
+        _emit(events, event="training", step=step, steps=steps, **shown)
+
+    return on_step
 
 
 def _evaluate(job: EvaluateJob, events: TextIO) -> None:
     from evals.evaluate import evaluate
 
-    evaluate(
-        job.model,
-        job.source,
-        job.contract,
-        job.contract_id,
-        {against: Path(folder) for against, folder in job.references.items()},
-        Path(job.folder),
-        job.versions,
-        lambda done, total: _emit(events, event="evaluating", done=done, total=total),
-    )
+    evaluate(job, lambda what, done, total: _emit(events, event="evaluating", what=what, done=done, total=total))
 
 
 def _events_apart_from_prints(log: Path) -> TextIO:

@@ -1,45 +1,31 @@
-"""Records -> comparisons: every difference between a stage and an earlier one, paired by problem, Holm-adjusted.
+"""Records -> comparisons: every difference between a stage and an earlier one, paired by prompt, Holm-adjusted.
 
-All the arithmetic of a report lives here. Differences are in the metric's own unit (shares, tokens).
+All the arithmetic of a report lives here. Differences are in the metric's own unit (shares, tokens, characters).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from evals import stats
-from evals.records import Group, Score
+from evals.length_control import LengthControlled
+from evals.power import Difference
+from evals.records import Metric, Verdict
+from evals.winrate import length_controlled_win_rate
 from reports.records import RunRecord, StageRecord
+from reports.values import LENGTHS, better, is_compared, prompt_values
 
-Verdict = Literal["improved", "regressed", "no difference shown", "identical"]
+Decision = Literal["improved", "regressed", "no difference shown", "identical"]
 ALPHA = 0.05
-
-
-@dataclass(frozen=True)
-class ComparedMetric:
-    """How a metric reads off one problem, and which direction is better (+1 more, -1 less)."""
-
-    group: Group
-    value: Callable[[Score], float]
-    better: int
-    binary: bool
-
-
-COMPARED = {
-    "accuracy": ComparedMetric("test", lambda score: float(score.correct), +1, True),
-    "accuracy_strict": ComparedMetric("test", lambda score: float(score.correct_strict), +1, True),
-    "accuracy_held_out": ComparedMetric("held_out", lambda score: float(score.correct), +1, True),
-    "accuracy_strict_held_out": ComparedMetric("held_out", lambda score: float(score.correct_strict), +1, True),
-    "length_tokens": ComparedMetric("test", lambda score: float(score.n_tokens), -1, False),
-    "truncated": ComparedMetric("test", lambda score: float(score.truncated), -1, True),
-}
 
 
 @dataclass(frozen=True)
 class Comparison:
     """One difference with its interval and verdict. `p`, `p_adjusted` and `mde` are None where all pairs are identical.
 
-    For win rates the difference is to one half, and `p_sign` is the exact sign test over the decided pairs.
+    For win rates the difference is to one half, and `p_sign` is the exact sign test over the decided pairs. Lengths have
+    the `ratio` of geometric means and the `median` of the differences, too. `needed` is the number of prompts that would
+    show this difference with 80% power.
     """
 
     run: str
@@ -54,7 +40,10 @@ class Comparison:
     p_adjusted: float | None
     p_sign: float | None
     mde: float | None
-    verdict: Verdict
+    needed: int | None
+    ratio: Metric | None
+    median: Metric | None
+    verdict: Decision
 
 
 def compare_stages(runs: Sequence[RunRecord]) -> list[Comparison]:
@@ -63,22 +52,15 @@ def compare_stages(runs: Sequence[RunRecord]) -> list[Comparison]:
     Raises ValueError where the runs were not evaluated under one contract, naming the field that differs.
     """
     _refuse_unequal_contracts(runs)
-    found = [comparison for run in runs for comparison in _compare_run(run)]
-    family = {_test(comparison): comparison.p for comparison in found}
+    pairs = [(found, stage) for run in runs for stage in run.stages for found in _compare_stage(stage, run)]
+    family = {_test(comparison): comparison.p for comparison, _ in pairs}
     adjusted = dict(zip(family, stats.holm(list(family.values())), strict=True))
-    return [
-        replace(
-            comparison,
-            p_adjusted=adjusted[_test(comparison)],
-            verdict=_verdict(comparison, adjusted[_test(comparison)]),
-        )
-        for comparison in found
-    ]
+    return [_decided(comparison, stage, adjusted[_test(comparison)]) for comparison, stage in pairs]
 
 
 def _test(comparison: Comparison) -> tuple[str, str, str, str]:
     """Name the test behind a comparison: against base and previous are one test where they are one model."""
-    metric = comparison.metric.removesuffix("_base").removesuffix("_previous")
+    metric = comparison.metric.replace("_base", "").replace("_previous", "")
     return comparison.run, metric, comparison.stage, comparison.against
 
 
@@ -94,62 +76,97 @@ def _refuse_unequal_contracts(runs: Sequence[RunRecord]) -> None:
                 )
 
 
-def _compare_run(run: RunRecord) -> list[Comparison]:
+def _compare_stage(stage: StageRecord, run: RunRecord) -> list[Comparison]:
+    others = _others(stage, run)
     found = []
-    for position, stage in enumerate(run.stages[1:], start=1):
-        others = {"previous": run.stages[position - 1], "base": run.stages[0]}
-        for other in {other.name: other for other in others.values()}.values():  # for the first stage they are one
-            found += [_compare_metric(name, stage, other) for name in COMPARED if name in stage.evaluation.metrics]
-        found += [_compare_win_rate(role, stage, others[role]) for role in others if role in stage.verdicts]
+    for other in {other.name: other for other in others.values()}.values():  # for the first trained stage they are one
+        names = [name for name in stage.evaluation.metrics if _is_shown(name, stage)]
+        found += [_compare_metric(name, stage, other, run.stages[0]) for name in names]
+    for name, verdicts in stage.verdicts.items():
+        role = next((role for role in others if role in name.split("_")), None)
+        found += _compare_win_rate(name, stage, "reference" if role is None else others[role].name, verdicts)
     return found
 
 
-def _compare_metric(name: str, stage: StageRecord, other: StageRecord) -> Comparison:
-    metric = COMPARED[name]
-    pairs = _pairs(stage, other, metric.group)
-    differences = [metric.value(mine) - metric.value(theirs) for mine, theirs in pairs]
-    return _comparison(name, stage, other, stats.difference(differences, binary=metric.binary), None)
+def _others(stage: StageRecord, run: RunRecord) -> dict[str, StageRecord]:
+    """The stages a stage is compared with; the first one has none before it."""
+    position = [one.name for one in run.stages].index(stage.name)
+    return {"previous": run.stages[position - 1], "base": run.stages[0]} if position else {}
 
 
-def _pairs(stage: StageRecord, other: StageRecord, group: Group) -> list[tuple[Score, Score]]:
-    """Join by problem id, never by position."""
-    if stage.scores.keys() != other.scores.keys():
+def _is_shown(name: str, stage: StageRecord) -> bool:
+    """Characters say what tokens say: they are compared where tokens are not known, so that no test is made twice."""
+    in_tokens = name.replace("_chars", "_tokens")
+    return is_compared(name, stage) and (in_tokens == name or in_tokens not in stage.evaluation.metrics)
+
+
+def _compare_metric(name: str, stage: StageRecord, other: StageRecord, base: StageRecord) -> Comparison:
+    _refuse_different_problems(stage, other)
+    mine, theirs = prompt_values(name, stage, base), prompt_values(name, other, base)
+    shared = [problem for problem in mine if problem in theirs]  # joined by id, never by position
+    pairs = [(mine[problem], theirs[problem]) for problem in shared]
+    differences = [value - before for value, before in pairs]
+    binary = {value for pair in pairs for value in pair} <= {0.0, 1.0}
+    found = _comparison(name, stage, other.name, stats.difference(differences, binary=binary))
+    if name not in LENGTHS:
+        return found
+    ratio = stats.ratio([value for value, _ in pairs], [before for _, before in pairs])
+    return replace(found, ratio=ratio, median=stats.median_difference(differences))
+
+
+def _refuse_different_problems(stage: StageRecord, other: StageRecord) -> None:
+    if {score.id for score in stage.scores} != {score.id for score in other.scores}:
         raise ValueError(
             f"Stages '{stage.name}' and '{other.name}' of run '{stage.run}' were asked different problems."
         )
-    return [(score, other.scores[problem]) for problem, score in stage.scores.items() if score.group == group]
 
 
-def _compare_win_rate(role: str, stage: StageRecord, other: StageRecord) -> Comparison:
-    leads = [verdict.score - 0.5 for verdict in stage.verdicts[role].values()]
-    sign = stats.sign_test(leads)
-    return _comparison(f"win_rate_{role}", stage, other, stats.difference(leads, bound=0.5), sign)
+def _compare_win_rate(name: str, stage: StageRecord, against: str, verdicts: Mapping[str, Verdict]) -> list[Comparison]:
+    """Compare a win rate, and the length-controlled one where there is one, with one half."""
+    leads = [verdict.score - 0.5 for verdict in verdicts.values() if verdict.score is not None]
+    if not leads:
+        return []
+    raw = _comparison(name, stage, against, stats.difference(leads, bound=0.5))
+    found = [replace(raw, p_sign=stats.sign_test(leads))]
+    controlled = length_controlled_win_rate(list(verdicts.values()))
+    return found if controlled is None else [*found, _length_controlled(name, stage, against, controlled)]
 
 
-def _comparison(
-    metric: str, stage: StageRecord, other: StageRecord, found: stats.Difference, sign: float | None
-) -> Comparison:
+def _length_controlled(name: str, stage: StageRecord, against: str, found: LengthControlled) -> Comparison:
+    difference = Difference(
+        found.value - 0.5, found.low - 0.5, found.high - 0.5, found.n, found.p, found.mde, found.needed
+    )
+    return _comparison(name.replace("win_rate", "win_rate_lc", 1), stage, against, difference)
+
+
+def _comparison(metric: str, stage: StageRecord, against: str, found: Difference) -> Comparison:
     return Comparison(
         run=stage.run,
         metric=metric,
         stage=stage.name,
-        against=other.name,
+        against=against,
         delta=found.delta,
         low=found.low,
         high=found.high,
         n=found.n,
         p=found.p,
         p_adjusted=None,
-        p_sign=sign,
+        p_sign=None,
         mde=found.mde,
+        needed=found.needed,
+        ratio=None,
+        median=None,
         verdict="no difference shown",
     )
 
 
-def _verdict(comparison: Comparison, p_adjusted: float | None) -> Verdict:
+def _decided(comparison: Comparison, stage: StageRecord, p_adjusted: float | None) -> Comparison:
+    return replace(comparison, p_adjusted=p_adjusted, verdict=_decision(comparison, stage, p_adjusted))
+
+
+def _decision(comparison: Comparison, stage: StageRecord, p_adjusted: float | None) -> Decision:
     if p_adjusted is None:
         return "identical"
     if p_adjusted >= ALPHA:
         return "no difference shown"
-    better = COMPARED[comparison.metric].better if comparison.metric in COMPARED else +1
-    return "improved" if comparison.delta * better > 0 else "regressed"
+    return "improved" if comparison.delta * better(comparison.metric, stage) > 0 else "regressed"

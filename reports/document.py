@@ -1,9 +1,13 @@
 """The report as JSON: names are a promise to later tools (add, never rename)."""
 
 import json
+from dataclasses import fields
 from typing import Any
 
+from pydantic import BaseModel
+
 from reports.compare import Comparison
+from reports.ranking import Strength
 from reports.records import RunRecord, StageRecord
 from reports.report import Report
 
@@ -19,13 +23,13 @@ def report_document(report: Report) -> dict[str, Any]:
     """Return the report as plain data; None stands for "not measured"."""
     return {
         "schema": SCHEMA,
-        "runs": [_run(run) for run in report.runs],
+        "runs": [_run(run, report) for run in report.runs],
         "stages": [_stage(stage) for stage in report.stages()],
         "comparisons": [_comparison(comparison) for comparison in report.comparisons],
     }
 
 
-def _run(run: RunRecord) -> dict[str, Any]:
+def _run(run: RunRecord, report: Report) -> dict[str, Any]:
     return {
         "name": run.name,
         "model": run.model,
@@ -36,6 +40,8 @@ def _run(run: RunRecord) -> dict[str, Any]:
         "contract": run.contract,
         "wall_clock_seconds": run.wall_clock_seconds,
         "missing_stages": run.missing,
+        "passport": _plain(report.passports.get(run.name)),
+        "ranking": [_strength(strength) for strength in report.rankings.get(run.name, [])],
     }
 
 
@@ -47,6 +53,8 @@ def _stage(stage: StageRecord) -> dict[str, Any]:
         "kind": stage.kind,
         "metrics": {name: metric.model_dump() for name, metric in stage.evaluation.metrics.items()},
         "outcomes": dict(stage.evaluation.outcomes),
+        "extrapolated": list(stage.evaluation.extrapolated),
+        "passport": _plain(stage.evaluation.passport),
         "win_tie_loss": {name: list(counts) for name, counts in stage.evaluation.win_tie_loss.items()},
         "training": training,
         "evaluation": {
@@ -56,20 +64,14 @@ def _stage(stage: StageRecord) -> dict[str, Any]:
     }
 
 
+def _strength(strength: Strength) -> dict[str, Any]:
+    return {"stage": strength.stage, "against": strength.reference, **strength.strength.model_dump()}
+
+
 def _comparison(comparison: Comparison) -> dict[str, Any]:
-    names = (
-        "run",
-        "metric",
-        "stage",
-        "against",
-        "delta",
-        "low",
-        "high",
-        "n",
-        "p",
-        "p_adjusted",
-        "p_sign",
-        "mde",
-        "verdict",
-    )
-    return {name: getattr(comparison, name) for name in names}
+    names = [field.name for field in fields(comparison)]
+    return {name: _plain(getattr(comparison, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value

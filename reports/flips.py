@@ -14,17 +14,18 @@ class Flips(NamedTuple):
 
 
 def flips(stage: StageRecord, previous: StageRecord) -> Flips:
-    """Split the `test` problems that changed between right and wrong (flexible filter)."""
+    """Split the `test` problems that changed between right and wrong (numeric reading of the first sample)."""
+    earlier = previous.first_scores()
 
     def changed(to_correct: bool) -> list[str]:
         return [
             problem
-            for problem, score in stage.scores.items()
-            if score.group == "test" and _flipped(score, previous.scores[problem], to_correct)
+            for problem, score in stage.first_scores().items()
+            if score.group == "test" and problem in earlier and _flipped(score, earlier[problem], to_correct)
         ]
 
     return Flips(changed(True), changed(False))
 
 
 def _flipped(now: Score, before: Score, to_correct: bool) -> bool:
-    return now.correct == to_correct and before.correct != to_correct
+    return now.correct is to_correct and before.correct is (not to_correct)

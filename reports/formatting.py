@@ -1,25 +1,72 @@
 """Numbers and model text as a reader sees them, the same in every format."""
 
+import re
 import unicodedata
+from collections.abc import Iterable
 
 from evals.records import Metric
 from reports.compare import Comparison
 
 TITLES = {
-    "accuracy": ("accuracy", "flexible"),
+    "accuracy": ("accuracy", "numeric"),
     "accuracy_strict": ("accuracy", "strict (####)"),
-    "accuracy_held_out": ("held-out accuracy", "flexible"),
+    "accuracy_flexible": ("accuracy", "flexible"),
+    "accuracy_held_out": ("held-out accuracy", "numeric"),
     "accuracy_strict_held_out": ("held-out accuracy", "strict (####)"),
+    "accuracy_flexible_held_out": ("held-out accuracy", "flexible"),
+    "win_rate": ("win rate", "against the reference"),
+    "win_rate_lc": ("win rate, equal lengths", "against the reference"),
     "win_rate_base": ("win rate", "against base"),
+    "win_rate_lc_base": ("win rate, equal lengths", "against base"),
     "win_rate_previous": ("win rate", "against previous"),
+    "win_rate_lc_previous": ("win rate, equal lengths", "against previous"),
+    "win_rate_preference": ("win rate on prompts", "against the reference"),
+    "win_rate_lc_preference": ("same, equal lengths", "against the reference"),
+    "win_rate_base_preference": ("win rate on prompts", "against base"),
+    "win_rate_lc_base_preference": ("same, equal lengths", "against base"),
+    "win_rate_previous_preference": ("win rate on prompts", "against previous"),
+    "win_rate_lc_previous_preference": ("same, equal lengths", "against previous"),
+    "preference_accuracy": ("preference accuracy", "held-out pairs"),
+    "preference_accuracy_per_token": ("preference accuracy", "per token"),
     "length_tokens": ("length", "mean tokens"),
+    "length_chars": ("length", "mean characters"),
     "truncated": ("cut off", "at the limit"),
+    "length_tokens_preference": ("length on prompts", "mean tokens"),
+    "length_chars_preference": ("length on prompts", "mean characters"),
+    "truncated_preference": ("cut off on prompts", "at the limit"),
 }
+_NOT_SHARES = ("perplexity", "byte", "ppl", "bleu", "chrf", "ter", "wer")  # of lm-eval's metrics
+
+
+def title(name: str) -> tuple[str, str]:
+    """Return what a metric is called and how it was read: ours from the list, lm-eval's as `task` and `metric`."""
+    if name in TITLES:
+        return TITLES[name]
+    if name.startswith("pass@"):
+        k, _, group = name.partition("_")
+        return ("held-out " if group else "") + k, "solved by one of k samples"
+    task, _, metric = name.rpartition("/")
+    return task, f"lm-eval, {metric}"
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Put metrics in the order of a report: accuracy, pass@k, preferences, lengths, then lm-eval's tasks."""
+    known = list(TITLES)
+    last_accuracy = known.index("accuracy_flexible_held_out")
+
+    def place(name: str) -> tuple[int, int, str]:
+        if name in TITLES:
+            return (0 if known.index(name) <= last_accuracy else 2), known.index(name), ""
+        return (
+            (1, int(name.removeprefix("pass@").partition("_")[0]), name) if name.startswith("pass@") else (3, 0, name)
+        )
+
+    return sorted(set(names), key=place)
 
 
 def value(name: str, metric: Metric) -> str:
-    """Write a value with its interval: `52.3% [43.7, 60.8]`, or tokens without the percent sign."""
-    if in_tokens(name):
+    """Write a value with its interval: `52.3% [43.7, 60.8]`, or what is no share without the percent sign."""
+    if not is_share(name):
         return f"{metric.value:.1f} [{metric.low:.1f}, {metric.high:.1f}]"
     return f"{100 * metric.value:.1f}% [{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
 
@@ -31,17 +78,22 @@ def value_with_n(name: str, metric: Metric) -> str:
 
 def difference(comparison: Comparison) -> str:
     """Write a difference with its interval, in percentage points or tokens: `+47.7 [+38.1, +57.2]`."""
-    scale = 1 if in_tokens(comparison.metric) else 100
+    scale = 100 if is_share(comparison.metric) else 1
     delta, low, high = (_signed(scale * number) for number in (comparison.delta, comparison.low, comparison.high))
     return f"{delta} [{low}, {high}]"
 
 
 def verdict(comparison: Comparison) -> str:
-    """Write a verdict; where no difference was shown, with the smallest one this many problems would likely show."""
+    """Write a verdict; where no difference was shown, with the smallest one this many problems would likely show.
+
+    A length has its ratio beside it, which says more than tokens where lengths are skewed.
+    """
+    ratio = comparison.ratio
+    times = "" if ratio is None else f"\n× {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
     if comparison.verdict != "no difference shown" or comparison.mde is None:
-        return comparison.verdict
-    scale = 1 if in_tokens(comparison.metric) else 100
-    return f"no difference shown\nMDE {scale * comparison.mde:.1f}"
+        return f"{comparison.verdict}{times}"
+    scale = 100 if is_share(comparison.metric) else 1
+    return f"no difference shown\nMDE {scale * comparison.mde:.1f}{times}"
 
 
 def p_value(p: float) -> str:
@@ -49,9 +101,11 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def in_tokens(metric: str) -> bool:
-    """Say whether a metric is counted in tokens (the others are shares)."""
-    return metric.startswith("length_tokens")
+def is_share(metric: str) -> bool:
+    """Say whether a metric is a share, written in percent; lengths and some of lm-eval's metrics are not."""
+    return not metric.startswith("length_") and not any(
+        part in _NOT_SHARES for part in re.split(r"[_,]", metric.rpartition("/")[2])
+    )
 
 
 def duration(seconds: float) -> str:

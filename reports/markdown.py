@@ -13,7 +13,7 @@ def render_markdown(report: Report) -> str:
     """Return the whole report, ending in a newline."""
     title = ", ".join(run.name for run in report.runs)
     header = "\n".join(f"- **{name}**: {_inline(text)}" for name, text in header_lines(report))
-    notes = "\n\n".join(footnotes())
+    notes = "\n\n".join(footnotes(report))
     parts = [f"# What each stage added: {_inline(title)}", header, _table(report), notes]
     return "\n\n".join([*parts, *(_flips(flips, report) for flips in report.flips)]) + "\n"
 

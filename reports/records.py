@@ -5,22 +5,33 @@ from pathlib import Path
 from typing import Any
 
 from evals.files import read_json, read_record, read_records
-from evals.records import EvalResult, Generation, Score, Verdict
+from evals.records import EvalResult, Generation, PairScore, Score, TaskScore, Verdict
+from evals.winrate import metric_name
 from stages.records import StageResult
 
 
 @dataclass(frozen=True)
 class StageRecord:
-    """One stage of a run; base has no `training`. Scores, generations and verdicts are keyed by problem id."""
+    """One stage of a run; base has no `training`.
+
+    `scores` has every sample; `generations` the first one of each prompt, by id. `verdicts` are keyed by the win rate they
+    make (`win_rate_base`) and prompt id, `pairs` by id, `task_scores` by metric and document id.
+    """
 
     run: str
     name: str
     kind: str
     training: StageResult | None
     evaluation: EvalResult
-    scores: dict[str, Score]
+    scores: list[Score]
     generations: dict[str, Generation]
     verdicts: dict[str, dict[str, Verdict]]
+    pairs: dict[str, PairScore]
+    task_scores: dict[str, dict[str, float]]
+
+    def first_scores(self) -> dict[str, Score]:
+        """Return the score of each prompt's first sample, by id."""
+        return {score.id: score for score in self.scores if score.sample == 0}
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,7 @@ def read_run(folder: Path) -> RunRecord:
     return RunRecord(
         name=record["name"],
         model=record["model"],
-        data=record["recipe"]["data"]["path"],
+        data=record["data"],
         device=record["device"],
         versions=record["versions"],
         contract_id=stages[0].evaluation.contract_id,
@@ -71,16 +82,38 @@ def _read_stage(run: str, stage: dict[str, str], root: Path) -> StageRecord:
     for name in ("scores.jsonl", "generations.jsonl"):
         if not (evaluation / name).exists():
             raise ValueError(f"{evaluation / name} is missing. Delete {evaluation} and run again.")
-    verdicts: dict[str, dict[str, Verdict]] = {}
-    for verdict in read_records(evaluation / "verdicts.jsonl", Verdict):
-        verdicts.setdefault(verdict.against, {})[verdict.id] = verdict
+    result = read_record(evaluation / "result.json", EvalResult)
+    if "extraction" not in result.contract:
+        raise ValueError(
+            f"Run '{run}' was scored by an earlier stagelift, with lm-eval's flexible filter only. Read its responses again "
+            f"with: stagelift rescore {run}"
+        )
     return StageRecord(
         run=run,
         name=stage["name"],
         kind=stage["kind"],
         training=read_record(trained, StageResult) if trained.exists() else None,
-        evaluation=read_record(evaluation / "result.json", EvalResult),
-        scores={score.id: score for score in read_records(evaluation / "scores.jsonl", Score)},
-        generations={one.id: one for one in read_records(evaluation / "generations.jsonl", Generation)},
-        verdicts=verdicts,
+        evaluation=result,
+        scores=read_records(evaluation / "scores.jsonl", Score),
+        generations={
+            one.id: one for one in read_records(evaluation / "generations.jsonl", Generation) if one.sample == 0
+        },
+        verdicts=_read_verdicts(evaluation),
+        pairs={pair.id: pair for pair in read_records(evaluation / "pairs.jsonl", PairScore)},
+        task_scores=_read_task_scores(evaluation),
     )
+
+
+def _read_verdicts(evaluation: Path) -> dict[str, dict[str, Verdict]]:
+    verdicts: dict[str, dict[str, Verdict]] = {}
+    for verdict in read_records(evaluation / "verdicts.jsonl", Verdict):
+        verdicts.setdefault(metric_name(verdict.against, verdict.group), {})[verdict.id] = verdict
+    return verdicts
+
+
+def _read_task_scores(evaluation: Path) -> dict[str, dict[str, float]]:
+    scores: dict[str, dict[str, float]] = {}
+    for path in sorted((evaluation / "tasks").glob("*.jsonl")):
+        for score in read_records(path, TaskScore):
+            scores.setdefault(score.metric, {})[score.id] = score.value
+    return scores

@@ -1,10 +1,13 @@
-"""What every format renders: runs, their comparisons, and a few flipped problems per stage."""
+"""What every format renders: runs, their comparisons, their judges' passports, rankings, and a few flipped problems."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evals.records import Passport
 from reports.compare import Comparison, compare_stages
 from reports.flips import flips
+from reports.judging import run_passport
+from reports.ranking import Strength, rank_stages
 from reports.records import RunRecord, StageRecord
 
 EXAMPLES = 3
@@ -42,6 +45,8 @@ class Report:
 
     runs: list[RunRecord]
     comparisons: list[Comparison]
+    passports: dict[str, Passport]
+    rankings: dict[str, list[Strength]]
     flips: list[StageFlips]
 
     def stages(self) -> list[StageRecord]:
@@ -59,11 +64,8 @@ class Report:
 
     def find(self, metric: str, stage: StageRecord, against: str) -> Comparison | None:
         """Return a stage's comparison with another stage of its run, if it was made."""
-        for comparison in self.comparisons:
-            key = (comparison.run, comparison.metric, comparison.stage, comparison.against)
-            if key == (stage.run, metric, stage.name, against):
-                return comparison
-        return None
+        wanted = (stage.run, metric, stage.name, against)
+        return next((c for c in self.comparisons if (c.run, c.metric, c.stage, c.against) == wanted), None)
 
 
 def build_report(runs: Sequence[RunRecord]) -> Report:
@@ -75,7 +77,9 @@ def build_report(runs: Sequence[RunRecord]) -> Report:
         )
     comparisons = compare_stages(runs)
     found = [_stage_flips(stage, run.stages[position]) for run in runs for position, stage in enumerate(run.stages[1:])]
-    return Report(list(runs), comparisons, found)
+    judged = {run.name: passport for run in runs if (passport := run_passport(run)) is not None}
+    ranked = {run.name: ranking for run in runs if (ranking := rank_stages(run))}
+    return Report(list(runs), comparisons, judged, ranked, found)
 
 
 def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips:
@@ -92,13 +96,13 @@ def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips:
 
 
 def _example(problem: str, stage: StageRecord, previous: StageRecord) -> Example:
-    now, before = stage.scores[problem], previous.scores[problem]
+    now, before = stage.first_scores()[problem], previous.first_scores()[problem]
     return Example(
         problem=problem,
         question=now.question,
-        target=now.target,
+        target=now.target or "",
         before=previous.generations[problem].response,
         after=stage.generations[problem].response,
-        outcome_before=before.outcome,
-        outcome_after=now.outcome,
+        outcome_before=before.outcome or "not scored",
+        outcome_after=now.outcome or "not scored",
     )

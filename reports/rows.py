@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from evals.records import GoldAgreement, Passport, Usage
 from reports import formatting
 from reports.compare import Comparison
-from reports.records import StageRecord
+from reports.ranking import Strength
+from reports.records import RunRecord, StageRecord
 from reports.report import Report
+from reports.values import LENGTHS
 
 NOTHING = "–"
 
@@ -32,8 +35,8 @@ class Row:
 def metric_rows(report: Report) -> list[list[Row]]:
     """Return one group of rows per metric: its values, then the differences to the previous stage and to base."""
     stages = report.stages()
-    names = [name for name in formatting.TITLES if any(name in stage.evaluation.metrics for stage in stages)]
-    return [_metric_group(name, report) for name in names]
+    present = {name for stage in stages for name in stage.evaluation.metrics}
+    return [_metric_group(name, report) for name in formatting.ordered(present) if _has_row(name, present)]
 
 
 def cost_rows(report: Report) -> list[Row]:
@@ -48,51 +51,138 @@ def cost_rows(report: Report) -> list[Row]:
         ),
         Row("trainable parameters", [_trained(stage, lambda t: f"{t.trainable_parameters:,}") for stage in stages]),
         Row("steps / tokens", [_trained(stage, lambda t: f"{t.steps:,} / {t.tokens:,}") for stage in stages]),
-        Row("evaluation time", [Cell(formatting.duration(stage.evaluation.seconds)) for stage in stages]),
+        Row("evaluation time", [_evaluated(stage.evaluation.seconds, formatting.duration) for stage in stages]),
         Row(
-            "evaluation peak memory", [Cell(formatting.memory(stage.evaluation.peak_memory_bytes)) for stage in stages]
+            "evaluation peak memory",
+            [_evaluated(stage.evaluation.peak_memory_bytes, formatting.memory) for stage in stages],
         ),
     ]
 
 
 def header_lines(report: Report) -> list[tuple[str, str]]:
-    """Return what a reader must know before the numbers: model, data, contract, versions, device, wall clock."""
+    """Return what a reader must know before the numbers: model, data, contract, judge, versions, device, wall clock."""
     lines = []
     for run in report.runs:
-        contract = run.contract
-        problems = f"{contract['task']}, {run.stages[0].evaluation.metrics['accuracy'].n} test problems"
-        held_out = f" and {contract['held_out']} of held-out templates" if contract["held_out"] else ""
-        settings = (
-            f"{contract['num_fewshot']}-shot chat, greedy, at most {contract['max_tokens']} tokens, {contract['dtype']}"
-        )
+        judged = report.passports.get(run.name)
         lines += [
             ("run", run.name + (f" (unfinished: {', '.join(run.missing)} missing)" if run.missing else "")),
             ("model", run.model),
             ("data", run.data),
-            ("evaluation", f"{problems}{held_out}; {settings}; judge {contract['judge']}"),
+            ("evaluation", _asked(run)),
+            *([] if judged is None else [("judge", "; ".join(passport_parts(judged)))]),
             ("contract", run.contract_id),
             ("device", run.device),
             ("wall clock", _wall_clock(run.wall_clock_seconds, run.sittings)),
             ("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
         ]
-    return lines
+    return [(name, text) for name, text in lines if text]
 
 
-def footnotes() -> list[str]:
-    """Return how to read the table."""
-    return [
-        "95% intervals in brackets; differences are paired by problem (percentage points, or tokens). Verdicts use "
+def passport_parts(passport: Passport) -> list[str]:
+    """Write a judge's passport, part by part: what it did on the run's pairs, and how it agrees with gold pairs."""
+    rates = {
+        "same verdict in both orders": passport.position_consistency,
+        "first slot": passport.first_slot_rate,
+        "prefers the longer": passport.prefers_longer,
+    }
+    parts = [
+        f"{passport.judge}" + (f" (prompt {passport.prompt_hash})" if passport.prompt_hash else ""),
+        f"{passport.pairs} pairs judged, {passport.failures} without a verdict",
+        *(f"{name} {formatting.value_with_n('', rate)}" for name, rate in rates.items() if rate is not None),
+    ]
+    if passport.gold is not None:
+        parts += _gold_parts(passport.gold)
+    if passport.usage is not None:
+        parts.append(_usage(passport.usage))
+    fit = {
+        True: "FIT TO DECIDE: it beats the longest control",
+        False: "NOT FIT TO DECIDE: it does not beat the longest control",
+    }
+    return [*parts, "not checked: no gold pairs" if passport.fit is None else fit[passport.fit]]
+
+
+def footnotes(report: Report) -> list[str]:
+    """Return how to read the table, as far as the report has what is explained."""
+    names = {name for stage in report.stages() for name in stage.evaluation.metrics}
+    notes = [
+        "95% intervals in brackets; differences are paired by prompt (percentage points, tokens or characters). Verdicts use "
         "Holm-adjusted p < 0.05 over the whole table, the intervals are each on their own: one may leave out zero where the "
         "verdict shows no difference. MDE is the difference that this n would show with 80% power in a single test.",
-        "Lengths, outcomes and win rates are of the test problems. Shorter and less often cut off count as improved. The "
-        "win rate's judge knows the answers: right beats wrong; of two right answers the shorter by more than 10% wins.",
+        "Lengths, outcomes and win rates are of the test problems, unless said. Shorter and less often cut off count as "
+        "improved; × is the ratio of geometric mean lengths.",
     ]
+    if any(run.contract.get("judge", "").startswith("reference") for run in report.runs):
+        notes.append(
+            "The win rate's judge knows the answers: right beats wrong; of two right answers the shorter by more than 10% wins."
+        )
+    if any(name.startswith("win_rate_lc") for name in names):
+        notes.append(
+            "At equal lengths: what the win rate would be if both wrote equally many characters, by a binomial regression on "
+            "tanh(length difference / sd). Marked 'extrapolated' where nearly all of one side's responses are the longer ones."
+        )
+    if "preference_accuracy" in names:
+        notes.append(
+            "Preference accuracy: how often the log-probability ratio to base is higher for the better answer of a held-out "
+            "pair (base itself would be at 50%)."
+        )
+    if any(name.startswith("pass@") for name in names):
+        notes.append(
+            "pass@k: the share of problems that at least one of k samples solves (unbiased). Accuracy up and pass@k not: the "
+            "model became surer of what it could do, not more capable."
+        )
+    notes += [f"Ranking of {run}, by {_ranking(ranks)}" for run, ranks in report.rankings.items()]
+    return notes
+
+
+def _ranking(ranks: list[Strength]) -> str:
+    written = ", ".join(
+        f"{rank.stage} {rank.strength.value:+.2f} [{rank.strength.low:+.2f}, {rank.strength.high:+.2f}]"
+        for rank in ranks
+    )
+    against, n = ranks[0].reference, ranks[0].strength.n
+    return f"Bradley-Terry over all judged pairs (log-odds against {against}, n={n} prompts): {written}."
+
+
+def _asked(run: RunRecord) -> str:
+    """Say what was asked and how; of an imported run, where it came from."""
+    contract = run.contract
+    if "imported" in contract:
+        return f"imported from {contract['imported']}, {max(m.n for m in run.stages[0].evaluation.metrics.values())} prompts"
+    accuracy = run.stages[0].evaluation.metrics["accuracy"].n
+    held_out = f" and {contract['held_out']} of held-out templates" if contract["held_out"] else ""
+    samples = f", {contract['samples']} samples each" if contract["samples"] > 1 else ""
+    return (
+        f"{contract['task']}, {accuracy} test problems{held_out}; {contract['num_fewshot']}-shot chat, "
+        f"{contract['decoding']}{samples}, at most {contract['max_tokens']} tokens, {contract['dtype']}"
+    )
+
+
+def _gold_parts(gold: GoldAgreement) -> list[str]:
+    kappa = gold.kappa
+    return [
+        f"agrees with {gold.pairs} {formatting.value_with_n('', gold.agreement)}"
+        f" (kappa {kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}], {gold.failures} without a verdict)",
+        f"longest control {formatting.value('', gold.control)}",
+    ]
+
+
+def _usage(usage: Usage) -> str:
+    cost = "cost not known" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+    tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
+    return f"{usage.requests} requests ({usage.cached} answers from the cache), {tokens}, {cost}"
+
+
+def _has_row(name: str, present: set[str]) -> bool:
+    """Quantiles stand in their mean's row; characters are left to report.json where tokens are known."""
+    return not name.endswith(("_median", "_p90", "_median_preference", "_p90_preference")) and (
+        "_chars" not in name or name.replace("_chars", "_tokens") not in present
+    )
 
 
 def _metric_group(name: str, report: Report) -> list[Row]:
     stages = report.stages()
     counts = sorted({stage.evaluation.metrics[name].n for stage in stages if name in stage.evaluation.metrics})
-    title, how = formatting.TITLES[name]
+    title, how = formatting.title(name)
     note = f"{how}, n={'/'.join(map(str, counts))}"
     group = [Row(title, [_value(name, stage, report) for stage in stages], note)]
     for label in ("previous", "base"):
@@ -110,24 +200,36 @@ def _value(name: str, stage: StageRecord, report: Report) -> Cell:
 
 
 def _value_note(name: str, stage: StageRecord, report: Report) -> str:
-    """Say what belongs to a value: quantiles to the mean length; counts and sign test to a win rate."""
-    metrics = stage.evaluation.metrics
-    if name == "length_tokens":
-        quantiles = {"median": metrics["length_tokens_median"], "p90": metrics["length_tokens_p90"]}
+    """Say what belongs to a value: quantiles to the mean length; counts and sign test to a win rate; an extrapolation."""
+    if name in stage.evaluation.extrapolated:
+        return "extrapolated"
+    if name in LENGTHS:
+        base = name.removesuffix("_preference")
+        metrics = stage.evaluation.metrics
+        quantiles = {
+            part: metrics[f"{base}_{part}{'_preference' if name != base else ''}"] for part in ("median", "p90")
+        }
         return "\n".join(f"{title} {m.value:g} [{m.low:g}, {m.high:g}]" for title, m in quantiles.items())
     if name not in stage.evaluation.win_tie_loss:
         return ""
     wins, ties, losses = stage.evaluation.win_tie_loss[name]
-    found = _difference_of(name, stage, name.removeprefix("win_rate_"), report)
+    found = _win_rate_difference(name, stage, report)
     sign = "" if found is None or found.p_sign is None else f"\nsign test {formatting.p_value(found.p_sign)}"
     return f"W/T/L {wins}/{ties}/{losses}{sign}"
 
 
 def _difference(name: str, stage: StageRecord, label: str, report: Report) -> Cell:
-    if name.startswith("win_rate") and name != f"win_rate_{label}":
-        return Cell(NOTHING)
-    found = _difference_of(name, stage, label, report)
+    if name.startswith("win_rate"):
+        # a win rate is a difference to one model already: one row, whichever label comes first
+        found = _win_rate_difference(name, stage, report) if label == "previous" else None
+    else:
+        found = _difference_of(name, stage, label, report)
     return Cell(NOTHING) if found is None else Cell(formatting.difference(found), formatting.verdict(found))
+
+
+def _win_rate_difference(name: str, stage: StageRecord, report: Report) -> Comparison | None:
+    role = next((part for part in name.split("_") if part in ("base", "previous")), None)
+    return report.find(name, stage, "reference") if role is None else _difference_of(name, stage, role, report)
 
 
 def _difference_of(name: str, stage: StageRecord, label: str, report: Report) -> Comparison | None:
@@ -139,13 +241,21 @@ def _difference_of(name: str, stage: StageRecord, label: str, report: Report) ->
     return report.find(name, stage, run.stages[position - 1 if label == "previous" else 0].name)
 
 
+def _evaluated(number: float | None, write: Callable[..., str]) -> Cell:
+    return Cell(NOTHING if number is None else write(number))
+
+
 def _trained(stage: StageRecord, write: Callable[..., str]) -> Cell:
     return Cell(NOTHING if stage.training is None else write(stage.training))
 
 
 def _outcomes(stage: StageRecord) -> str:
-    return ", ".join(f"{count} {outcome}" for outcome, count in stage.evaluation.outcomes.items())
+    return (
+        NOTHING
+        if not stage.evaluation.outcomes
+        else ", ".join(f"{count} {outcome}" for outcome, count in stage.evaluation.outcomes.items())
+    )
 
 
 def _wall_clock(seconds: float, sittings: int) -> str:
-    return formatting.duration(seconds) + (f" in {sittings} sittings" if sittings > 1 else "")
+    return "" if not sittings else formatting.duration(seconds) + (f" in {sittings} sittings" if sittings > 1 else "")

@@ -16,7 +16,7 @@ def print_report(report: Report, console: Console) -> None:
     """Print header, stage table and examples."""
     console.print(_header(report))
     console.print(_table(report))
-    for note in footnotes():
+    for note in footnotes(report):
         console.print(Text(note, style="dim"))
     for flips in report.flips:
         console.print(_flips(flips, report))

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from evals.pairs import rejected_answer
 from evals.source import Source, column_names, local_rows, rows
 from evals.task import prompt_text
-from stages.pairs import rejected_answer
 from stages.settings import StageKind, StageSettings
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from evals.model import ModelRef
 from evals.records import Record
 from stages.lm_head import masked_positions_skipped
 from stages.records import StageResult
-from stages.settings import StageKind
+from stages.settings import ConfigKind
 
 OnStep = Callable[[int, int, dict[str, float]], None]  # step, steps, what was logged
 _COMPLETE = "complete"
@@ -43,7 +43,7 @@ def checkpoints_folder(folder: Path) -> Path:
 
 
 def fit(
-    kind: StageKind, trainer: Any, ref: ModelRef, folder: Path, versions: dict[str, str], on_step: OnStep
+    kind: ConfigKind, trainer: Any, ref: ModelRef, folder: Path, versions: dict[str, str], on_step: OnStep
 ) -> StageResult:
     """Train to the end and save the adapter under `folder/adapter`. Returns the stage's record."""
     checkpoint = _last_whole_checkpoint(checkpoints_folder(folder))
@@ -74,7 +74,7 @@ def fit(
 class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
     """Writes a row for every logged step and marks checkpoints complete."""
 
-    def __init__(self, kind: StageKind, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep) -> None:
+    def __init__(self, kind: ConfigKind, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep) -> None:
         self.kind, self.path, self.ref, self.rows, self.on_step = kind, path, ref, rows, on_step
         self.before = rows[-1] if rows else LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
         self.started = time.monotonic()

@@ -14,6 +14,7 @@ from evals.source import Source
 from stages.precision import training_flags
 
 StageKind = Literal["sft", "dpo", "grpo"]
+ConfigKind = Literal[StageKind, "reward"]
 KINDS: tuple[str, ...] = get_args(StageKind)
 # Set elsewhere in the recipe, or by the harness; `args` must not contradict them.
 RESERVED = {
@@ -38,22 +39,24 @@ class StageSettings(Record):
     rewards: list[str] = []
 
 
-def training_config(settings: StageSettings, folder: Path, seed: int, on: Device, precision: Dtype) -> Any:
-    """Build SFTConfig, DPOConfig or GRPOConfig. Raises ValueError in one sentence for an argument TRL would not take."""
-    config_class = _config_class(settings.kind)
+def training_config(
+    kind: ConfigKind, args: dict[str, Any], folder: Path, seed: int, on: Device, precision: Dtype
+) -> Any:
+    """Build TRL's config of a stage or of a reward model. Raises ValueError in one sentence for an argument it would not take."""
+    config_class = _config_class(kind)
     try:
-        given = {name: _checked(config_class, name, value) for name, value in settings.args.items()}
+        given = {name: _checked(config_class, name, value) for name, value in args.items()}
         ours = {**_DEFAULTS, **_flags(on, precision, given), **given, "output_dir": str(folder), "seed": seed}
         config = config_class(**ours)
-        return config if settings.kind != "grpo" else config_class(**ours | _grpo_saving(config, given))
+        return config if kind != "grpo" else config_class(**ours | _grpo_saving(config, given))
     except Exception as error:  # configs raise ValueError, TypeError, ImportError and more, all for what the user gave
-        raise ValueError(f"Stage '{settings.kind}': {_sentence(error)}") from error
+        raise ValueError(f"Stage '{kind}': {_sentence(error)}") from error
 
 
-def _config_class(kind: StageKind) -> Any:
+def _config_class(kind: ConfigKind) -> Any:
     import trl
 
-    return {"sft": trl.SFTConfig, "dpo": trl.DPOConfig, "grpo": trl.GRPOConfig}[kind]
+    return {"sft": trl.SFTConfig, "dpo": trl.DPOConfig, "grpo": trl.GRPOConfig, "reward": trl.RewardConfig}[kind]
 
 
 # Ours where the recipe is silent: log every step, save ten times, keep two checkpoints.

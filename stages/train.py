@@ -22,7 +22,9 @@ def train(
     on_step: OnStep,
 ) -> StageResult:
     """Train on top of `parent` and write `adapter/` under `folder`; a killed call goes on where it was."""
-    config = training_config(settings, checkpoints_folder(folder), seed, parent.device, parent.dtype)
+    config = training_config(
+        settings.kind, settings.args, checkpoints_folder(folder), seed, parent.device, parent.dtype
+    )
     rows = training_rows(settings)
     tokenizer = load_tokenizer(parent.path, parent.revision, parent.eos_token)
     policy = load_policy(parent, lora, seed)

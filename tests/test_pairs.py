@@ -1,6 +1,6 @@
+from evals.pairs import rejected_answer
 from evals.schoolmath import problems
 from evals.scoring import is_correct
-from stages.pairs import rejected_answer
 
 GSM8K_QUESTION = "Betty is saving money for a wallet which costs $100. How much more does she need?"
 GSM8K_ANSWER = "She has 100/2 = $<<100/2=50>>50.\nShe needs 100 - 50 - 45 = $<<100-50-45=5>>5 more.\n#### 5"

@@ -8,7 +8,8 @@ def test_events_are_described_as_a_reader_would_say_them() -> None:
     assert describe({"event": "training", "step": 1, "steps": 2, "loss": 0.0, "reward": 1.5}) == (
         "training step 1 of 2, loss 0.000, reward 1.500"
     )
-    assert describe({"event": "evaluating", "done": 64, "total": 128}, 9.6) == "evaluating 64 of 128, 10 s left"
+    event = {"event": "evaluating", "what": "problems", "done": 64, "total": 128}
+    assert describe(event, 9.6) == "evaluating problems, 64 of 128, 10 s left"
 
 
 def test_done_shows_the_headline_numbers() -> None:

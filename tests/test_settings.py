@@ -4,13 +4,13 @@ from typing import Any
 import pytest
 
 from evals.source import Source
-from stages.settings import StageKind, StageSettings, training_config
+from stages.settings import StageKind, training_config
 
 BUNDLED = Source(path="bundled/schoolmath")
 
 
 def config(kind: StageKind, args: dict[str, Any]) -> Any:
-    return training_config(StageSettings(kind=kind, dataset=BUNDLED, args=args), Path("unused"), 3, "cpu", "float32")
+    return training_config(kind, args, Path("unused"), 3, "cpu", "float32")
 
 
 def test_arguments_reach_trl_as_they_are_and_strings_become_numbers() -> None:

@@ -1,7 +1,8 @@
-"""Greedy generation with transformers' `generate`, one padded batch at a time."""
+"""Generation with transformers' `generate`, one padded batch at a time: greedy, or sampled from a seed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 ENGINE = "transformers-1"  # part of the contract: raise it when the same request can give another text
 
@@ -18,15 +19,23 @@ class Completion:
     finish_reason: Literal["stop", "length"]
 
 
+class Sampling(NamedTuple):
+    """Draw from the whole distribution at `temperature` (no top-k, no top-p), with a seed for the batch."""
+
+    temperature: float
+    seed: int
+
+
 def complete(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
     prompts: list[str],
     *,
-    stop: list[str],
+    stop: Sequence[str],
     max_tokens: int,
+    sampling: Sampling | None = None,
 ) -> list[Completion]:
-    """Continue every prompt greedily until end of turn, a stop string or `max_tokens`.
+    """Continue every prompt until end of turn, a stop string or `max_tokens`; greedily without `sampling`.
 
     Stop strings that are tokens of their own stop as tokens: decoding would drop them before they could be seen. Prompts
     are text that already went through the chat template. One that leaves no room for `max_tokens` in the
@@ -42,20 +51,24 @@ def complete(
     special = [text for text in stop if text in tokenizer.get_added_vocab()]
     ends = {*model.generation_config.eos_token_id, *tokenizer.convert_tokens_to_ids(special)}
     strings = [text for text in stop if text not in special]
+    if sampling is not None:
+        torch.manual_seed(sampling.seed)
     with torch.inference_mode():
         tokens = model.generate(
             **batch,
             max_new_tokens=max_tokens,
             eos_token_id=sorted(ends),
             pad_token_id=tokenizer.pad_token_id,
-            **_greedy(strings, tokenizer),
+            **_decoding(sampling),
+            **({"stop_strings": strings, "tokenizer": tokenizer} if strings else {}),
         )
     return [_read(row, tokenizer, ends, strings) for row in tokens[:, batch["input_ids"].shape[1] :].tolist()]
 
 
-def _greedy(strings: list[str], tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
-    greedy: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-    return {**greedy, "stop_strings": strings, "tokenizer": tokenizer} if strings else greedy
+def _decoding(sampling: Sampling | None) -> dict[str, Any]:
+    if sampling is None:
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    return {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
 
 
 def _read(row: list[int], tokenizer: "PreTrainedTokenizerBase", ends: set[int], strings: list[str]) -> Completion:

@@ -3,20 +3,38 @@
 It knows the targets, so it measures correctness and brevity, not what people would prefer.
 """
 
-from evals.records import Score
+from collections.abc import Sequence
 
-ID = "reference-1"  # part of the contract: raise it when the rule changes
+from evals.judges.judge import Judge, Opinion, Pair, Response
+
+ID = "reference-2"  # part of the contract: raise it when the rule changes
 CLEARLY_SHORTER = 0.9
 
 
-def prefer(first: Score, second: Score) -> tuple[float, str]:
-    """Return 1 where `first` is better, 0 where `second` is, 0.5 for a tie, and the reason."""
+def reference_judge() -> Judge:
+    """Return the judge. It can decide only pairs whose responses were scored against a target."""
+    return Judge(ID, decide)
+
+
+def decide(pairs: Sequence[Pair]) -> list[Opinion]:
+    """Decide each pair by correctness, then by length: in tokens where both have them, else in characters."""
+    return [_opinion(pair.first, pair.second) for pair in pairs]
+
+
+def _opinion(first: Response, second: Response) -> Opinion:
+    if first.correct is None or second.correct is None:
+        return Opinion(score=None, reason="no target to judge by")
     if first.correct != second.correct:
-        return (1.0, "right beats wrong") if first.correct else (0.0, "right beats wrong")
+        return Opinion(score=float(first.correct), reason="right beats wrong")
     if not first.correct:
-        return 0.5, "both wrong"
-    if first.n_tokens < CLEARLY_SHORTER * second.n_tokens:
-        return 1.0, "both right, shorter by more than 10%"
-    if second.n_tokens < CLEARLY_SHORTER * first.n_tokens:
-        return 0.0, "both right, shorter by more than 10%"
-    return 0.5, "both right, about as long"
+        return Opinion(score=0.5, reason="both wrong")
+    lengths = _lengths(first, second)
+    if min(lengths) < CLEARLY_SHORTER * max(lengths):
+        return Opinion(score=float(lengths[0] < lengths[1]), reason="both right, shorter by more than 10%")
+    return Opinion(score=0.5, reason="both right, about as long")
+
+
+def _lengths(first: Response, second: Response) -> tuple[int, int]:
+    if first.n_tokens is None or second.n_tokens is None:
+        return len(first.text), len(second.text)
+    return first.n_tokens, second.n_tokens

@@ -1,0 +1,1 @@
+"""Results produced elsewhere, read into our records: one file, one format."""

@@ -1,0 +1,81 @@
+"""AlpacaEval's `annotations.json`: a judge's verdicts on a model's outputs against a reference's, and their lengths.
+
+`preference` runs from 1 (the reference's output is better) to 2 (the model's is), so the win rate is mean(preference - 1).
+A null preference is a pair without a verdict, as AlpacaEval counts it. Each pair was judged once: in one order.
+"""
+
+import hashlib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from evals.imports.results import Imported, ImportedStage, read_valid
+from evals.records import Generation, Verdict
+from evals.scoring import score
+
+
+class AnnotationRow(BaseModel):
+    """One annotation; keys beyond these (prices, raw completions) are left alone."""
+
+    model_config = ConfigDict(strict=True)
+
+    instruction: str
+    output_1: str
+    output_2: str
+    generator_1: str
+    generator_2: str
+    annotator: str
+    preference: float | None = Field(ge=1, le=2)
+
+
+def read_alpaca_eval(path: Path) -> Imported:
+    """Read a file; every `generator_2` is a stage. Raises ValueError for malformed rows, duplicates and mixed judges."""
+    lines = read_valid(path, AnnotationRow)
+    reference = _the_one(path, "generator_1", {row.generator_1 for _, row in lines})
+    annotator = _the_one(path, "annotator", {row.annotator for _, row in lines})
+    models: dict[str, dict[str, tuple[int, AnnotationRow]]] = {}
+    for number, row in lines:
+        known = models.setdefault(row.generator_2, {})
+        if row.instruction in known:
+            raise ValueError(
+                f"{path}, lines {known[row.instruction][0]} and {number} are the same instruction of '{row.generator_2}', so "
+                "nothing was imported."
+            )
+        known[row.instruction] = (number, row)
+    stages = [_stage(name, [row for _, row in rows.values()]) for name, rows in models.items()]
+    return Imported(stages, ", ".join(models), {"judge": annotator, "reference": reference})
+
+
+def _the_one(path: Path, name: str, values: set[str]) -> str:
+    if len(values) > 1:
+        raise ValueError(
+            f"{path} mixes several values of {name} ({', '.join(sorted(values))}), which cannot be compared. Import one a time."
+        )
+    return values.pop()
+
+
+def _stage(name: str, rows: list[AnnotationRow]) -> ImportedStage:
+    generations = [_generation(row) for row in rows]
+    scores = [score(one, row.instruction, None) for one, row in zip(generations, rows, strict=True)]
+    return ImportedStage(name, generations, scores, [_verdict(row) for row in rows], {})
+
+
+def _generation(row: AnnotationRow) -> Generation:
+    return Generation(
+        id=_id(row), group="test", prompt=row.instruction, response=row.output_2, n_tokens=None, finish_reason=None
+    )
+
+
+def _verdict(row: AnnotationRow) -> Verdict:
+    return Verdict(
+        id=_id(row),
+        against="reference",
+        score=None if row.preference is None else row.preference - 1,
+        length_difference=len(row.output_2) - len(row.output_1),
+        reason=f"{row.annotator} against {row.generator_1}",
+    )
+
+
+def _id(row: AnnotationRow) -> str:
+    """Annotations have no ids: the instruction is what two files share."""
+    return f"alpaca_eval/{hashlib.sha256(row.instruction.encode()).hexdigest()[:16]}"

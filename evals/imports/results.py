@@ -1,0 +1,84 @@
+"""What every import format becomes, and the rule they share: a file is read whole or refused, with its bad lines named."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from evals import stats
+from evals.files import read_rows
+from evals.records import Generation, Metric, Score, TaskScore, Verdict
+
+Row = TypeVar("Row", bound=BaseModel)
+SHOWN = 10  # bad lines named in a message
+
+
+class ImportedStage(NamedTuple):
+    """One model's results. Verdicts are against a reference outside of the file's stages."""
+
+    name: str
+    generations: list[Generation]
+    scores: list[Score]
+    verdicts: list[Verdict]
+    task_scores: dict[str, list[TaskScore]]
+
+
+class Imported(NamedTuple):
+    """A whole file: its stages in order of appearance, what to call the model and what belongs into the contract."""
+
+    stages: list[ImportedStage]
+    model: str
+    contract: dict[str, Any]
+
+
+def read_valid(
+    path: Path, kind: type[Row], check: Callable[[Row], str | None] = lambda _: None
+) -> list[tuple[int, Row]]:
+    """Return every row with its line. Raises ValueError where any is malformed: how many, which lines, and what is wrong."""
+    good: list[tuple[int, Row]] = []
+    bad: list[tuple[int, str]] = []
+    for line, row, problem in _parsed(path, kind):
+        problem = problem or (check(row) if row is not None else None)
+        if problem is not None or row is None:
+            bad.append((line, problem or "not a row"))
+        else:
+            good.append((line, row))
+    if bad:
+        raise ValueError(_refusal(path, bad, len(good) + len(bad)))
+    if not good:
+        raise ValueError(f"{path} has no rows, so there is nothing to import.")
+    return good
+
+
+def _parsed(path: Path, kind: type[Row]) -> Iterator[tuple[int, Row | None, str | None]]:
+    for line, value in read_rows(path, malformed=lambda error: error):
+        if isinstance(value, ValueError):
+            yield line, None, "not valid JSON"
+            continue
+        try:
+            yield line, kind.model_validate(value), None
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            yield line, None, f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def _refusal(path: Path, bad: list[tuple[int, str]], rows: int) -> str:
+    lines = ", ".join(str(line) for line, _ in bad[:SHOWN]) + (", ..." if len(bad) > SHOWN else "")
+    line, problem = bad[0]
+    return (
+        f"{len(bad)} of {rows} rows of {path} are malformed (line {lines}), so nothing was imported. "
+        f"Line {line}: {problem.rstrip('.')}. Mend or remove them and import again."
+    )
+
+
+def task_metrics(scores: Iterable[TaskScore]) -> dict[str, Metric]:
+    """Sum up the documents of each metric: Wilson where every value is 0 or 1, else a t interval over documents."""
+    values: dict[str, list[float]] = {}
+    for score in scores:
+        values.setdefault(score.metric, []).append(score.value)
+    return {
+        name: stats.proportion(int(sum(found)), len(found)) if set(found) <= {0.0, 1.0} else stats.mean(found)
+        for name, found in values.items()
+    }

@@ -1,0 +1,54 @@
+"""The `verdicts` judge: looks decisions up in a file, for example people's. Nothing is asked and nothing is guessed.
+
+A row holds a prompt, two responses and `preference`: 1 where the first is better, 2 where the second is, 1.5 for a tie, or
+anything between (AlpacaEval's convention). The texts are the key, so the file fits whatever run wrote them.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evals.files import read_rows
+from evals.judges.judge import Judge, Opinion, Pair
+
+_NAMES = (("prompt", "instruction"), ("response_1", "output_1"), ("response_2", "output_2"))
+
+
+def verdicts_judge(path: Path) -> Judge:
+    """Read a file of verdicts (JSON lines or a JSON list, .gz or not). Raises ValueError naming rows that are not verdicts."""
+    known = _read(path)
+
+    def decide(pairs: Sequence[Pair]) -> list[Opinion]:
+        return [_look_up(pair, known) for pair in pairs]
+
+    return Judge(f"verdicts-1:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}", decide)
+
+
+def _read(path: Path) -> dict[tuple[str, str, str], float]:
+    known: dict[tuple[str, str, str], float] = {}
+    for number, row in read_rows(path):
+        texts, score = _row(row, f"{path}, row {number}")
+        if known.setdefault(texts, score) != score:
+            raise ValueError(f"{path}, row {number} contradicts an earlier row on the same responses.")
+    return known
+
+
+def _row(row: dict[str, Any], place: str) -> tuple[tuple[str, str, str], float]:
+    prompt, first, second = (next((row[name] for name in names if name in row), None) for names in _NAMES)
+    preference = row.get("preference")
+    if not isinstance(prompt, str) or not isinstance(first, str) or not isinstance(second, str):
+        raise ValueError(f"{place} lacks a text: prompt, response_1 and response_2 are needed.")
+    if isinstance(preference, bool) or not isinstance(preference, int | float) or not 1 <= preference <= 2:
+        raise ValueError(f"{place} has preference {preference!r}: a number from 1 (first is better) to 2 is needed.")
+    return (prompt, first, second), 2 - float(preference)
+
+
+def _look_up(pair: Pair, known: dict[tuple[str, str, str], float]) -> Opinion:
+    """A verdict given in one order counts in the other, too: people were not asked twice."""
+    prompt, first, second = pair.prompt, pair.first.text, pair.second.text
+    if (prompt, first, second) in known:
+        return Opinion(score=known[prompt, first, second], reason="from the file")
+    if (prompt, second, first) in known:
+        return Opinion(score=1 - known[prompt, second, first], reason="from the file, turned")
+    return Opinion(score=None, reason="not in the file")

@@ -1,0 +1,61 @@
+"""One evaluation to be done: what is measured of which model, with every source pinned."""
+
+from typing import Any, Literal
+
+from evals.judges.load import JudgeSettings
+from evals.lm_tasks import TaskSettings
+from evals.model import ModelRef
+from evals.records import Record
+from evals.source import Source
+
+Against = Literal["base", "previous"]
+
+
+class ProblemSettings(Record):
+    """Which problems are asked, and how: greedily once, or several samples each at a temperature."""
+
+    task: str
+    source: Source
+    limit: int | None
+    held_out: int
+    num_fewshot: int
+    max_tokens: int
+    batch_size: int
+    samples: int
+    temperature: float
+
+
+class PreferenceSettings(Record):
+    """Who judges, on which prompts beside the problems, and which pairs with a known better answer show how well."""
+
+    judge: JudgeSettings
+    against: list[Against]
+    prompts: Source | None
+    max_tokens: int
+    gold: Source | None
+
+
+class EvaluationSettings(Record):
+    """Everything that is measured of one model."""
+
+    problems: ProblemSettings
+    preference: PreferenceSettings
+    tasks: list[TaskSettings]
+
+
+class Evaluation(Record):
+    """One evaluation to be done.
+
+    `references` are the evaluation folders of the models to judge against and `base` that of the base model (None: this
+    is it), under the same contract. `judges` is the folder of what is known of judges, whichever run asked.
+    """
+
+    folder: str
+    model: ModelRef
+    settings: EvaluationSettings
+    contract_id: str
+    contract: dict[str, Any]
+    references: dict[Against, str]
+    base: str | None
+    judges: str
+    versions: dict[str, str]

@@ -1,0 +1,140 @@
+"""`stagelift import`: results produced elsewhere become an ordinary run, so every report and check works on them."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+from evals.answers import EXTRACTION
+from evals.files import write_json, write_records, write_text
+from evals.imports.alpaca_eval import read_alpaca_eval
+from evals.imports.lm_eval import read_lm_eval
+from evals.imports.responses import read_responses
+from evals.imports.results import Imported, ImportedStage, task_metrics
+from evals.judges import reference
+from evals.judges.passport import passport
+from evals.judging import judge_responses
+from evals.records import EvalResult, Passport, Role, Verdict
+from evals.suite import measure
+from harness.digest import digest
+from harness.environment import versions
+from harness.errors import UsageError
+from harness.store import Store, check_run_folder, lock_run
+
+ImportFormat = Literal["responses", "lm-eval", "alpaca-eval"]
+
+
+def import_results(file: Path, form: ImportFormat, name: str, store: Store) -> Path:
+    """Write a run called `name` and return its folder. Raises ValueError or UsageError before anything is written."""
+    if not file.is_file():
+        raise UsageError(
+            f"'{file}' is not a file. Give a file of results, such as one that lm-eval or AlpacaEval wrote."
+        )
+    imported = _read(file, form)
+    contract = _contract(form, imported)
+    origin: dict[str, object] = {"imported": {"as": form, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}}
+    folder = store.run_folder(name)
+    check_run_folder(folder, origin)
+    with lock_run(folder):
+        stages = [_write_stage(position, imported, contract, store) for position in range(len(imported.stages))]
+        write_json(folder / "run.json", _run_record(name, file, imported, origin, stages))
+    return folder
+
+
+def _read(file: Path, form: ImportFormat) -> Imported:
+    match form:
+        case "responses":
+            return read_responses(file)
+        case "lm-eval":
+            return read_lm_eval(file)
+        case _:
+            return read_alpaca_eval(file)
+
+
+def _contract(form: ImportFormat, imported: Imported) -> dict[str, Any]:
+    """What must agree for two imports to be compared: the same prompts and targets, read and judged the same way."""
+    asked = sorted({(score.id, score.question, score.target) for score in imported.stages[0].scores}, key=str)
+    given = {"data": asked, "judge": reference.ID if _can_judge(imported) else None, **imported.contract}
+    samples = max((score.sample for score in imported.stages[0].scores), default=0) + 1
+    return {
+        **given,
+        "imported": form,
+        "data": digest(given["data"]),
+        "samples": samples,
+        "extraction": EXTRACTION,
+    }
+
+
+def _can_judge(imported: Imported) -> bool:
+    """The reference judge needs a target everywhere, and somebody to judge against."""
+    scores = [score for stage in imported.stages for score in stage.scores]
+    return len(imported.stages) > 1 and bool(scores) and all(score.correct is not None for score in scores)
+
+
+def _write_stage(position: int, imported: Imported, contract: dict[str, Any], store: Store) -> dict[str, str]:
+    """Write one stage as a node of its own, result.json last."""
+    stage = imported.stages[position]
+    content = [one.model_dump() for one in (*stage.generations, *stage.scores, *stage.verdicts)]
+    before = [digest([one.model_dump() for one in other.generations]) for other in imported.stages[:position]]
+    node = store.root / "nodes" / f"imported-{digest([content, before, _plain(stage)])}"
+    evaluation = node / "evals" / digest(contract)
+    verdicts, judged_by = _judged(position, imported)
+    write_json(
+        node / "node.json", {"id": node.name, "kind": "imported", "parent": None, "identity": {"stage": stage.name}}
+    )
+    write_records(evaluation / "generations.jsonl", stage.generations)
+    write_records(evaluation / "scores.jsonl", stage.scores)
+    write_records(evaluation / "verdicts.jsonl", verdicts)
+    for task, scores in stage.task_scores.items():
+        write_records(evaluation / "tasks" / f"{task}.jsonl", scores)
+    measured = measure(stage.scores, verdicts)
+    tasks = task_metrics(score for scores in stage.task_scores.values() for score in scores)
+    result = EvalResult(
+        contract_id=digest(contract),
+        contract=contract,
+        metrics=measured.metrics | tasks,
+        outcomes=measured.outcomes,
+        win_tie_loss=measured.win_tie_loss,
+        extrapolated=measured.extrapolated,
+        passport=judged_by,
+        seconds=None,
+        peak_memory_bytes=None,
+        versions=versions(),
+    )
+    write_text(evaluation / "result.json", result.model_dump_json(indent=2) + "\n")
+    place = {"node": node.relative_to(store.root), "evaluation": evaluation.relative_to(store.root)}
+    return {"name": stage.name, "kind": "imported", **{key: path.as_posix() for key, path in place.items()}}
+
+
+def _plain(stage: ImportedStage) -> dict[str, Any]:
+    return {task: [score.model_dump() for score in scores] for task, scores in stage.task_scores.items()}
+
+
+def _judged(position: int, imported: Imported) -> tuple[list[Verdict], Passport | None]:
+    """Take the file's verdicts; else let the reference judge compare with the first and the previous stage."""
+    stage = imported.stages[position]
+    if stage.verdicts:
+        judge = imported.contract["judge"]
+        return stage.verdicts, passport(judge, None, stage.verdicts, None, None)
+    if position == 0 or not _can_judge(imported):
+        return [], None
+    others: dict[Role, ImportedStage] = {"base": imported.stages[0], "previous": imported.stages[position - 1]}
+    against = {role: (other.scores, other.generations) for role, other in others.items()}
+    judge = reference.reference_judge()
+    verdicts = judge_responses((stage.scores, stage.generations), against, judge, ["test"])
+    return verdicts, passport(judge.id, None, verdicts, None, None)
+
+
+def _run_record(
+    name: str, file: Path, imported: Imported, origin: dict[str, object], stages: list[dict[str, str]]
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "recipe": origin,
+        "model": imported.model,
+        "data": file.name,
+        "device": "",
+        "versions": versions(),
+        "stages": stages,
+        "sessions": [],
+        "finished": True,
+    }

@@ -1,0 +1,103 @@
+"""`stagelift judge train`: a reward model from preference pairs, with a passport from pairs it was not trained on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evals.bundled_data import INSTRUCTIONS
+from evals.files import read_json, read_record, write_json
+from evals.model import ModelRef
+from evals.preferences import check_preferences
+from evals.records import Passport
+from evals.source import Source, UnreachableError, fingerprint, pinned
+from harness import preflight
+from harness.environment import versions
+from harness.errors import UsageError
+from harness.executor import run_worker
+from harness.plan import model_revision
+from harness.progress import View
+from harness.recipe import read_value
+from harness.store import lock_run
+from harness.worker import TrainJudgeJob
+from stages import precision
+from stages.settings import training_config
+
+GOLD_PAIRS = 400
+# For the bundled model on two CPU cores: minutes, and enough to beat the longest control (README has the figures).
+DEFAULTS: dict[str, Any] = {
+    "max_steps": 60,
+    "per_device_train_batch_size": 8,
+    "learning_rate": 3e-4,
+    "warmup_steps": 5,
+    "max_length": 512,
+}
+
+
+@dataclass(frozen=True)
+class JudgeRequest:
+    """What the user asked for; `overrides` are RewardConfig arguments as `name=value`."""
+
+    model: str
+    dataset: str
+    output: Path
+    overrides: list[str]
+
+
+def train_judge(request: JudgeRequest, view: View) -> Passport:
+    """Train into `request.output` and return the judge's passport. Raises UsageError before anything is written."""
+    job = _job(request)
+    with lock_run(request.output):
+        _refuse_another(request.output, job)
+        with view:
+            run_worker(job, lambda event: view.on_event("judge", event))
+    return read_record(request.output / "passport.json", Passport)
+
+
+def _refuse_another(folder: Path, job: TrainJudgeJob) -> None:
+    """A folder holds one judge: go on with it, or refuse where it was another one, or is not one."""
+    path, wanted = folder / "judge.json", job.model_dump(mode="json", exclude={"folder", "versions"})
+    if path.exists() and read_json(path) != wanted:
+        raise UsageError(f"{folder} holds a judge that was trained with other settings. Give --output another folder.")
+    if not path.exists() and any(not file.name.startswith(".") for file in folder.iterdir()):
+        raise UsageError(f"Folder {folder} exists and is not a judge. Give --output another folder.")
+    write_json(path, wanted)
+
+
+def _job(request: JudgeRequest) -> TrainJudgeJob:
+    args = DEFAULTS | dict(_argument(text) for text in request.overrides)
+    source = Source(path=request.dataset)
+    try:
+        training_config("reward", args, Path("unused"), 0, "cpu", "float32")
+        check_preferences(source, pairs=True)
+        preflight.check_model_path(request.model)
+        gold = _held_out(source)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    base = ModelRef(
+        path=request.model,
+        revision=model_revision(request.model, None),
+        dtype=precision.dtype("auto"),
+        device=precision.device(),
+    )
+    return TrainJudgeJob(
+        folder=str(request.output), base=base, source=pinned(source), gold=gold, args=args, seed=0, versions=versions()
+    )
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--set {text} is not key=value. Write it for example as --set max_steps=100.")
+    return name, read_value(value, text)
+
+
+def _held_out(source: Source) -> Source:
+    """Pairs for the passport: the dataset's own test split, else the bundled one. Never the rows trained on."""
+    own = source.model_copy(update={"split": "test", "limit": GOLD_PAIRS})
+    try:
+        check_preferences(own.model_copy(update={"limit": None}), pairs=True)
+        if fingerprint(own) != fingerprint(source):
+            return pinned(own)
+    except (ValueError, UnreachableError):
+        pass
+    return Source(path=INSTRUCTIONS, split="test", limit=GOLD_PAIRS)

@@ -1,0 +1,128 @@
+"""`stagelift rescore`: read a run's stored responses again with the scorer as it is now, and say what changed. Needs no model.
+
+Old records stay; new ones lie beside them under their own contract, and the run refers to those from then on.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from evals.answers import EXTRACTION
+from evals.files import read_json, read_record, read_records, write_json, write_records, write_text
+from evals.judges import reference
+from evals.judges.passport import passport
+from evals.judging import Responses, judge_responses
+from evals.preference_accuracy import NAMES as PREFERENCE_ACCURACY
+from evals.records import EvalResult, Generation, Passport, Role, Score, Verdict
+from evals.scoring import score
+from evals.suite import measure
+from harness.digest import digest
+from harness.errors import UsageError
+from harness.store import lock_run
+from reports.changes import Change
+
+EXAMPLES = 5
+_COPIED = ("generations.jsonl", "pairs.jsonl", "tasks")
+
+
+def rescore(folder: Path) -> list[Change]:
+    """Score every stage of a run again and return what changed, stage by stage. Raises UsageError where it is no run."""
+    if not (folder / "run.json").is_file():
+        raise UsageError(f"{folder} is not a run: it has no run.json. `stagelift runs` lists the runs there are.")
+    with lock_run(folder):
+        record, root = read_json(folder / "run.json"), folder.parent
+        record.setdefault("data", record["recipe"]["data"]["path"] if "data" in record["recipe"] else "")
+        before: list[Responses] = []
+        changes = []
+        for stage in record["stages"]:
+            old = root / stage["evaluation"]
+            if not (old / "result.json").exists():
+                raise UsageError(
+                    f"Stage '{stage['name']}' of {folder} is not evaluated yet. `stagelift run` goes on with it."
+                )
+            new, change, responses = _rescore_stage(stage["name"], root / stage["node"], old, before)
+            stage["evaluation"] = new.relative_to(root).as_posix()
+            before.append(responses)
+            changes.append(change)
+        write_json(folder / "run.json", record)
+    return changes
+
+
+def _rescore_stage(name: str, node: Path, old: Path, before: list[Responses]) -> tuple[Path, Change, Responses]:
+    """Score one stage; `before` are the stages already scored, the first of them base."""
+    held, result = read_records(old / "scores.jsonl", Score), read_record(old / "result.json", EvalResult)
+    generations = read_records(old / "generations.jsonl", Generation)
+    scores = _scores(generations, held)
+    contract = {"samples": 1} | result.contract | {"extraction": EXTRACTION}
+    verdicts = read_records(old / "verdicts.jsonl", Verdict)
+    if str(contract["judge"]).startswith("reference-"):
+        contract["judge"] = reference.ID
+        verdicts = _judged((scores, generations), before, {verdict.against for verdict in verdicts})
+    measured = measure(scores, verdicts)
+    carried = {n: m for n, m in result.metrics.items() if n in PREFERENCE_ACCURACY or "/" in n}
+    now = result.model_copy(
+        update={
+            "contract_id": digest(contract),
+            "contract": contract,
+            "metrics": measured.metrics | carried,
+            "outcomes": measured.outcomes,
+            "win_tie_loss": measured.win_tie_loss,
+            "extrapolated": measured.extrapolated,
+            "passport": _passport(contract, result, verdicts),
+        }
+    )
+    new = node / "evals" / digest(contract)
+    if new != old and not (new / "result.json").exists():
+        _write(old, new, scores, verdicts, now)
+    return new, _change(name, held, scores, result, now), (scores, generations)
+
+
+def _scores(generations: list[Generation], held: list[Score]) -> list[Score]:
+    """Read the responses in the order of the old scores, which hold the questions and targets."""
+    by_key = {(one.id, one.sample): one for one in generations}
+    return [score(by_key[old.id, old.sample], old.question, old.target) for old in held]
+
+
+def _judged(stage: Responses, before: list[Responses], roles: set[Role]) -> list[Verdict]:
+    if not before:
+        return []
+    others: dict[Role, Responses] = {"base": before[0], "previous": before[-1]}
+    wanted: dict[Role, Responses] = {role: other for role, other in others.items() if role in roles}
+    return judge_responses(stage, wanted, reference.reference_judge(), ["test"])
+
+
+def _passport(contract: dict[str, Any], result: EvalResult, verdicts: list[Verdict]) -> Passport | None:
+    if not verdicts:
+        return result.passport
+    held = result.passport
+    if held is None:
+        return passport(contract["judge"], None, verdicts, None, None)
+    return passport(contract["judge"], held.prompt_hash, verdicts, held.gold, held.usage)
+
+
+def _write(old: Path, new: Path, scores: list[Score], verdicts: list[Verdict], result: EvalResult) -> None:
+    """Write the new evaluation beside the old one, result.json last."""
+    new.mkdir(parents=True, exist_ok=True)
+    for name in _COPIED:
+        if (old / name).is_dir():
+            shutil.copytree(old / name, new / name, dirs_exist_ok=True)
+        elif (old / name).exists():
+            shutil.copyfile(old / name, new / name)
+    write_records(new / "scores.jsonl", scores)
+    write_records(new / "verdicts.jsonl", verdicts)
+    write_text(new / "result.json", result.model_dump_json(indent=2) + "\n")
+
+
+def _change(name: str, held: list[Score], scores: list[Score], old: EvalResult, new: EvalResult) -> Change:
+    pairs = [(was, now) for was, now in zip(held, scores, strict=True) if was.correct != now.correct]
+    names = [n for n in {**old.metrics, **new.metrics} if old.metrics.get(n) != new.metrics.get(n)]
+    examples = [
+        f"{now.id}: read {was.answer or 'nothing'} before ({_word(was)}), {now.answer or 'nothing'} now ({_word(now)}); "
+        f"target {now.target}"
+        for was, now in pairs[:EXAMPLES]
+    ]
+    return Change(name, {n: (old.metrics.get(n), new.metrics.get(n)) for n in names}, len(pairs), examples)
+
+
+def _word(score: Score) -> str:
+    return score.outcome or "not scored"

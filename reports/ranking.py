@@ -1,0 +1,40 @@
+"""Rank the stages of a run by all their judged pairs together: Bradley-Terry, ties as halves, base at zero.
+
+One number per stage where every pair of stages was not judged; it trusts the judge, and that strengths add up.
+"""
+
+from dataclasses import dataclass
+
+from evals.ranking import Match, bradley_terry
+from evals.records import Metric
+from reports.records import RunRecord
+
+
+@dataclass(frozen=True)
+class Strength:
+    """A stage's log-odds of winning against `reference`, with the number of prompts."""
+
+    stage: str
+    reference: str
+    strength: Metric
+
+
+def rank_stages(run: RunRecord) -> list[Strength]:
+    """Return the stages, base among them, from strongest to weakest; empty with fewer than three or without verdicts."""
+    if len(run.stages) < 3:
+        return []
+    base, matches = run.stages[0].name, []
+    for before, stage in zip(run.stages, run.stages[1:], strict=False):
+        others = {"win_rate_base": base, "win_rate_previous": before.name}
+        played = {
+            other: name for name, other in others.items() if name in stage.verdicts
+        }  # one game where they are one
+        for other, name in played.items():
+            matches += [
+                Match(verdict.id, other, stage.name, 1 - verdict.score)  # base comes first: it is the zero
+                for verdict in stage.verdicts[name].values()
+                if verdict.score is not None
+            ]
+    strengths = bradley_terry(matches) if matches else None
+    ranked = sorted((strengths or {}).items(), key=lambda item: -item[1].value)
+    return [Strength(stage, base, strength) for stage, strength in ranked]

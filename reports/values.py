@@ -1,0 +1,86 @@
+"""What each metric reads off one prompt, so that two stages can be compared prompt by prompt.
+
+A value per prompt id (the mean over its samples), in the metric's own unit: shares, tokens or characters.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from evals import stats
+from evals.accuracy import READINGS, pass_at
+from evals.length import FIELDS
+from evals.preference_accuracy import NAMES as PREFERENCE_ACCURACY
+from evals.preference_accuracy import pair_values
+from evals.records import Group, Score
+from reports.records import StageRecord
+
+
+@dataclass(frozen=True)
+class ComparedMetric:
+    """Where a metric's values come from and which direction is better (+1 more, -1 less)."""
+
+    group: Group
+    value: Callable[[Score], float | None]
+    better: int
+
+
+def _scored(group: Group, field: str, better: int) -> ComparedMetric:
+    return ComparedMetric(group, lambda score: _number(getattr(score, field)), better)
+
+
+def _number(value: float | bool | None) -> float | None:
+    return None if value is None else float(value)
+
+
+COMPARED = {
+    **{name: _scored("test", field, +1) for name, field in READINGS.items()},
+    **{f"{name}_held_out": _scored("held_out", field, +1) for name, field in READINGS.items()},
+    **{name: _scored("test", field, -1) for name, field in FIELDS.items()},
+    **{f"{name}_preference": _scored("preference", field, -1) for name, field in FIELDS.items()},
+    "truncated": _scored("test", "truncated", -1),
+    "truncated_preference": _scored("preference", "truncated", -1),
+}
+LENGTHS = tuple(f"{name}{suffix}" for name in FIELDS for suffix in ("", "_preference"))
+
+
+def is_compared(name: str, stage: StageRecord) -> bool:
+    """Say whether a metric has a value for each prompt; quantiles and bootstrapped task metrics have not."""
+    return name in (*COMPARED, *PREFERENCE_ACCURACY, *stage.task_scores) or name.startswith("pass@")
+
+
+def prompt_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str, float]:
+    """Return a stage's values of a compared metric by prompt id; prompts where it was not measured are left out.
+
+    Of preference accuracy, base itself has one half everywhere: it differs from itself by nothing.
+    """
+    if name in stage.task_scores:
+        return stage.task_scores[name]
+    if name in PREFERENCE_ACCURACY:
+        return pair_values(list(stage.pairs.values()), base.pairs, name)
+    if match := re.fullmatch(r"pass@(\d+)(_held_out)?", name):
+        group = "held_out" if match[2] else "test"
+        return pass_at(
+            [score for score in stage.scores if score.group == group and score.correct is not None], int(match[1])
+        )
+    metric = COMPARED[name]
+    values = [(score.id, metric.value(score)) for score in stage.scores if score.group == metric.group]
+    return stats.prompt_means([(problem, value) for problem, value in values if value is not None])
+
+
+def better(name: str, stage: StageRecord) -> int:
+    """Which direction is better: +1 more, -1 less. lm-eval's perplexities and error rates are the ones to be smaller."""
+    if name in COMPARED:
+        return COMPARED[name].better
+    return -1 if name in stage.task_scores and _smaller_is_better(name) else +1
+
+
+def _smaller_is_better(name: str) -> bool:
+    return any(
+        word in name.rpartition("/")[2] for word in ("perplexity", "bits_per_byte", "ppl", "wer", "ter", "brier")
+    )
+
+
+def is_binary(values: Mapping[str, float]) -> bool:
+    """Say whether every value is 0 or 1."""
+    return set(values.values()) <= {0.0, 1.0}

@@ -1,0 +1,97 @@
+"""Train a reward model with TRL's RewardTrainer: a LoRA adapter and a score head, merged into an ordinary model folder.
+
+What comes out is a sequence-classification model with one output that any library loads, `model/` under the folder.
+"""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evals.model import ModelRef, load_tokenizer, model_folder
+from evals.preferences import Preference, load_preferences
+from evals.source import Source
+from stages.fit import OnStep, checkpoints_folder, fit
+from stages.records import StageResult
+from stages.settings import training_config
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+LORA = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear"}
+
+
+def train_reward_model(
+    base: ModelRef,
+    source: Source,
+    args: dict[str, Any],
+    seed: int,
+    folder: Path,
+    versions: dict[str, str],
+    on_step: OnStep,
+) -> StageResult:
+    """Train on a preference dataset's pairs and write `folder/model`; a killed call goes on where it was."""
+    from trl import RewardTrainer
+
+    config = training_config("reward", args, checkpoints_folder(folder), seed, base.device, base.dtype)
+    tokenizer = load_tokenizer(base.path, base.revision, base.eos_token)
+    trainer = RewardTrainer(
+        model=_policy(base, seed), args=config, train_dataset=reward_rows(source), processing_class=tokenizer
+    )
+    result = fit("reward", trainer, base, folder, versions, on_step)
+    _merge(base, folder)
+    return result
+
+
+def reward_rows(source: Source) -> "Dataset":
+    """Return the pairs as conversations with an implicit prompt, as TRL takes them; rows without a pair are left out."""
+    from datasets import Dataset
+
+    pairs = [one for one in load_preferences(source) if one.chosen is not None and one.rejected is not None]
+    return Dataset.from_list(
+        [{"chosen": _conversation(one, one.chosen), "rejected": _conversation(one, one.rejected)} for one in pairs]
+    )
+
+
+def _conversation(preference: Preference, answer: str | None) -> list[dict[str, str]]:
+    assert answer is not None
+    return [*preference.prompt, {"role": "assistant", "content": answer}]
+
+
+def _policy(base: ModelRef, seed: int) -> Any:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    policy = get_peft_model(
+        _classifier(base, getattr(torch, base.dtype), seed),
+        LoraConfig(task_type="SEQ_CLS", modules_to_save=["score"], **LORA),
+    )
+    for parameter in policy.parameters():
+        if parameter.requires_grad:  # as in stages.lora: fp16's GradScaler refuses 16-bit gradients
+            parameter.data = parameter.data.to(torch.float32)
+    return policy
+
+
+def _classifier(base: ModelRef, dtype: Any, seed: int) -> "PreTrainedModel":
+    from transformers import AutoModelForSequenceClassification, set_seed
+
+    set_seed(seed)  # the score head starts at random
+    model = AutoModelForSequenceClassification.from_pretrained(
+        model_folder(base.path), revision=base.revision, dtype=dtype, num_labels=1
+    )
+    model.config.get_text_config().pad_token_id = load_tokenizer(base.path, base.revision, base.eos_token).pad_token_id
+    return model.to(base.device)
+
+
+def _merge(base: ModelRef, folder: Path) -> None:
+    """Merge in float32 (in 16 bits merging rounds), and let the folder appear in one rename."""
+    import torch
+    from peft import PeftModel
+
+    beside = folder / "model.part"
+    shutil.rmtree(beside, ignore_errors=True)
+    adapted = PeftModel.from_pretrained(_classifier(base, torch.float32, 0), folder / "adapter")
+    adapted.merge_and_unload().save_pretrained(beside)
+    load_tokenizer(base.path, base.revision, base.eos_token).save_pretrained(beside)
+    shutil.rmtree(folder / "model", ignore_errors=True)
+    beside.rename(folder / "model")
