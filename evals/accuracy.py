@@ -35,7 +35,7 @@ def share(scores: Sequence[Score], field: str) -> Metric | None:
     means = stats.prompt_means(values)
     if len(means) == len(values):
         return stats.proportion(sum(value for _, value in values), len(values))
-    return stats.clipped(stats.mean(list(means.values())), 0, 1)
+    return stats.rate(list(means.values()))
 
 
 def pass_at(scores: Sequence[Score], k: int) -> dict[str, float]:
@@ -60,4 +60,4 @@ def count_outcomes(scores: Sequence[Score]) -> dict[Outcome, int]:
 
 def _pass_at(scores: Sequence[Score]) -> dict[str, Metric]:
     fewest = min(Counter(score.id for score in scores).values())
-    return {f"pass@{k}": stats.clipped(stats.mean(list(pass_at(scores, k).values())), 0, 1) for k in ks(fewest)}
+    return {f"pass@{k}": stats.rate(list(pass_at(scores, k).values())) for k in ks(fewest)}

@@ -36,8 +36,9 @@ def read_target(target: str) -> str | None:
         return _canonical(stated)
     text = text.strip().removesuffix(".")
     number = next(_numbers(text), None)
-    is_all = number is not None and number.start == 0 and _UNIT.fullmatch(text, number.end) is not None
-    return _canonical(number.value) if number is not None and is_all else None
+    if number is None or number.start > 0 or not _UNIT.fullmatch(text, number.end):
+        return None  # "Paris 2024" is no number
+    return _canonical(number.value)
 
 
 def _canonical(value: Fraction | None) -> str | None:
@@ -103,7 +104,7 @@ _REWRITES = [
         # what comes after an arrow or an approximation is the result, as after an equals sign
         (r"\\(?:approx|implies|to|[Rr]ightarrow)(?![A-Za-z])|[=-]>|==|[≈→⇒]", "="),
         *[(_WORDS_IN_LATEX, r" \1 ")] * 2,
-        (r"([-+]) ?[$£€¥] ?(?=[\d.\\])", r"\1"),
+        (r"([-+])[$£€¥] ?(?=[\d.\\])", r"\1"),
         (r"\b(?:USD|EUR|GBP|US(?= ?\$)|Rs\.?|approx\.?) ?(?=[-$]? ?\d)", " "),
         (r"[$£€¥]", " "),
         (r"(?<=\d) ?%(?! ?\d)", ""),
@@ -116,7 +117,10 @@ _REWRITES = [
         (r" ?\n\s*", "\n"),
         (r"(?m)^(?:[>*•] ?)+", ""),
         (r"(?m)^ ?\(?\d{1,2}[.)] (?=\S)", ""),
-        (r"(?i)\b(step|part|question|problem|equation|method|option|example|exercise) #?\d{1,9}[a-z]?\b", r"\1"),
+        (
+            r"(?i)\b(step|part|question|problem|equation|method|option|example|exercise) #?\d{1,9}(?:\.\d{1,3}){0,3}[a-z]?\b",
+            r"\1",
+        ),
         (r"(?i)\bnegative (?=[\d.])", "-"),
     ]
 ]
@@ -139,7 +143,8 @@ _MARKER = re.compile(
       | \b answers?\b
         (?: [ ](?:to|for|of|in|we|you|i|that|therefore|then|thus|here|now)\b (?:[ ][\w'()-]{1,20}){0,6}? )?
         (?: ,?[ ](?:therefore|then|thus|hence)\b,? )?
-        (?: [ ]?(?P<colon> [:=] ) | [ ](?:is|was|are|equals|(?:comes?[ ]out[ ])?to[ ]be|comes[ ]to|(?:w|c|sh)ould[ ]be)\b )
+        (?: [ ]?(?P<colon> [:=] )
+          | [ ](?:is|was|are|equals|comes[ ]to|(?:[a-z]{1,8}[ ]out[ ])?to[ ]be|(?:would|could|should|will|must)[ ]be)\b )
         [ :=]*+ \n?
     )"""
 )
@@ -234,7 +239,7 @@ def _concluded(sentence: str) -> Fraction | None:
 
 
 _IN_EQUATION = re.compile(
-    r"(?: ?(?!(?:and|or|so|as|with|for|if|when|where|because|since)\b)[A-Za-z]{1,20}){0,3} ?[-+*/×÷·^)=x]"
+    r"(?: ?(?!(?:and|or|so|as|with|for|if|when|where|because|since)\b)[A-Za-z]{1,20}){0,3} ?\)? ?(?:[+*/×÷·^=]|[-x] ?[\d(])"
 )
 
 
@@ -253,7 +258,9 @@ def _stated(sentence: str) -> Fraction | None:
 
 
 _UNIT = re.compile(r"(?: ?[A-Za-z]{1,20}){0,2} ?")
-_TWO_UNKNOWNS = re.compile(r"=[^=\d]{0,9}[\d.,/]{1,50}(?: [A-Za-z]{1,20}){0,2} ?(?:[,;]|\band\b)[^=\d]{0,30}=")
+_TWO_UNKNOWNS = re.compile(
+    r"=[^=\d]{0,9}[\d.,/]{1,50}(?: [A-Za-z]{1,20}){0,2} ?(?:[,;]|\band\b)(?! so\b| then\b| thus\b)[^=\d]{0,30}="
+)
 
 
 def _result(sentence: str) -> Fraction | None:
@@ -287,8 +294,8 @@ _JOIN = re.compile(
 def _only_number(sentence: str) -> Fraction | None:
     """Return the one number `sentence` gives, once or repeated."""
     previous = None
-    for number in _numbers(sentence):
-        if number.value is None:
+    for count, number in enumerate(_numbers(sentence)):
+        if number.value is None or count == 20:  # a model repeating itself without end states nothing
             return None
         if previous is not None:
             is_joined = _JOIN.fullmatch(sentence[previous.end : number.start]) is not None
@@ -315,16 +322,17 @@ _QUANTITY = re.compile(
     (?: [ -]?(?P<scale>hundred|thousand|million|billion|trillion)s?\b )?
     | \b(?:zero|none|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen
       |twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|[mb]illion|dozens?|half|twice|double|triple)\b
-    | (?<!the[ ])(?<!this[ ])(?<!that[ ])(?<!each[ ])(?<!every[ ])(?<!another[ ])\bone\b(?![ ]of\b)
+    | \bone\b (?<!the[ ]one)(?<!this[ ]one)(?<!that[ ]one)(?<!each[ ]one)(?<!every[ ]one)(?<!another[ ]one)(?![ ]of\b)
     | \\(?!f?boxed)[a-z]+
     """
 )
 _MORE_BEFORE = re.compile(
     r"(?i)(?:[*/×÷·+^±<≤≥≠√]|(?<!=)>|[-\u2013]) ?\Z|\u2014\Z"
-    r"|\b(?:at (?:least|most)|(?:more|less|fewer|greater) than|over|under|above|below|up to|times|plus|minus|between) \Z"
+    r"|\b(?:at (?:least|most)|(?:more|less|fewer|greater) than|over|under|above|below|up to|times|plus|minus|between|add(?:ing)?"
+    r"|subtract(?:ing)?|(?:multipl|divid)[a-z]{1,5}(?: [a-z]{1,5})? by) \Z"
 )
 _MORE_AFTER = re.compile(
-    r"(?i) ?[*×÷·+^±%⁰¹²³⁴-⁹]| ?/(?! ?[a-z])| ?x ?[\d(]| ?[-\u2013\u2014] ?[\d(]|(?:st|nd|rd|th|[xyzn])\b|(?-i:[kKMB]|bn)\b"
+    r"(?i) ?[*×÷·+^±%⁰¹²³⁴-⁹]| ?/(?! ?[a-z]{2})| ?x ?[\d(]| ?[-\u2013\u2014] ?[\d(]|(?:st|nd|rd|th|[xyzn])\b|(?-i:[kKMB]|bn)\b"
 )
 
 
@@ -335,7 +343,7 @@ def _numbers(text: str) -> Iterator[_Number]:
         if match["top"] is None:
             yield _Number(start, end, None)
         else:
-            is_part = _MORE_BEFORE.search(text[max(0, start - 16) : start]) or _MORE_AFTER.match(text, end)
+            is_part = _MORE_BEFORE.search(text[max(0, start - 24) : start]) or _MORE_AFTER.match(text, end)
             yield _Number(start, end, None if is_part else _value(match))
 
 
@@ -343,25 +351,27 @@ _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
-    whole, top, bottom = (_plain_number(match[part]) for part in ("whole", "top", "bottom"))
-    power = int(match["power"]) if match["power"] and len(match["power"]) <= 4 else 0
-    is_refused = top is None or (match["whole"] and whole is None) or (match["bottom"] and not bottom)
-    if is_refused or abs(power) > MAX_LENGTH or (match["power"] and len(match["power"]) > 4):
+    top, bottom = _plain_number(match["top"]), _plain_number(match["bottom"] or "1")
+    whole, power = _plain_number(match["whole"] or "0"), _power(match)
+    if top is None or not bottom or whole is None or power is None:
         return None
-    assert top is not None
-    value = top / (bottom or 1)
-    if whole is not None:
-        if whole.denominator != 1 or not bottom or top >= bottom:
-            return None  # "1 234/5" is no mixed number
-        value += whole
-    value *= Fraction(10) ** (power + _SCALES.get((match["scale"] or "").lower(), 0))
+    if match["whole"] and (whole.denominator != 1 or top >= bottom):
+        return None  # "1 234/5" is no mixed number
+    value = (whole + top / bottom) * Fraction(10) ** power
     return -value if match["sign"] not in (None, "+") else value
+
+
+def _power(match: re.Match[str]) -> int | None:
+    digits = match["power"] or "0"
+    if len(digits) > 4 or abs(int(digits)) > MAX_LENGTH:
+        return None
+    return int(digits) + _SCALES.get((match["scale"] or "").lower(), 0)
 
 
 _PLAIN = re.compile(r"(?:[0-9]+|[1-9][0-9]{0,2}(?:,[0-9]{3})+)?(?:\.[0-9]+)?")
 
 
-def _plain_number(text: str | None) -> Fraction | None:
-    if text is None or len(text) > MAX_LENGTH or not _PLAIN.fullmatch(text):
+def _plain_number(text: str) -> Fraction | None:
+    if len(text) > MAX_LENGTH or not _PLAIN.fullmatch(text):
         return None
     return Fraction(text.replace(",", ""))

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from functools import partial
 from pathlib import Path
 
 from evals.ask import OnProgress, ask
@@ -89,14 +90,12 @@ def _judge(job: Evaluation, folder: Path, on_progress: OnProgress) -> tuple[list
         return [], None
     settings = job.settings.preference
     judge = load_judge(settings.judge, Path(job.judges, "answers.jsonl"), job.model.device)
-    on_progress("judging", 0, 1)
     gold = None if settings.gold is None else _gold(judge, settings.gold, Path(job.judges))
     others: dict[Role, Responses] = {
         against: read_responses(Path(reference)) for against, reference in job.references.items()
     }
     groups: list[Group] = ["test", "preference"] if judges_prompts(settings.judge) else ["test"]
-    verdicts = judge_responses(read_responses(folder), others, judge, groups)
-    on_progress("judging", 1, 1)
+    verdicts = judge_responses(read_responses(folder), others, judge, groups, partial(on_progress, "verdicts"))
     return verdicts, passport(judge.id, judge.prompt_hash, verdicts, gold, judge.usage())
 
 

@@ -1,24 +1,43 @@
 """Judge one model's responses against other models' on the same prompts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from evals.judges.judge import Judge, Response
 from evals.records import Generation, Group, Role, Score, Verdict
 from evals.winrate import Answered, judge_pairs
 
+BLOCK = 32  # prompts shown to a judge between two signs of progress
 Responses = tuple[Sequence[Score], Sequence[Generation]]
 
 
 def judge_responses(
-    stage: Responses, others: Mapping[Role, Responses], judge: Judge, groups: Sequence[Group]
+    stage: Responses,
+    others: Mapping[Role, Responses],
+    judge: Judge,
+    groups: Sequence[Group],
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Verdict]:
-    """Judge the first sample of every prompt of `groups` against each of `others` (by role)."""
-    return [
-        verdict
+    """Judge the first sample of every prompt of `groups` against each of `others` (by role), a block of prompts at a time."""
+    blocks = [
+        (against, group, mine, theirs)
         for against, other in others.items()
         for group in groups
-        for verdict in judge_pairs(answers(stage, group), answers(other, group), group, against, judge)
+        for mine, theirs in _blocks(answers(stage, group), answers(other, group))
     ]
+    verdicts: list[Verdict] = []
+    for done, (against, group, mine, theirs) in enumerate(blocks):
+        on_progress(done, len(blocks))
+        verdicts += judge_pairs(mine, theirs, group, against, judge)
+    return verdicts
+
+
+def _blocks(
+    mine: dict[str, Answered], theirs: dict[str, Answered]
+) -> Iterator[tuple[dict[str, Answered], dict[str, Answered]]]:
+    ids = list(mine)
+    for start in range(0, len(ids), BLOCK):
+        block = ids[start : start + BLOCK]
+        yield {one: mine[one] for one in block}, {one: theirs[one] for one in block}
 
 
 def answers(responses: Responses, group: Group) -> dict[str, Answered]:

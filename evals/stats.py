@@ -9,6 +9,7 @@ a level of their own (`over_seeds`). Planning is in `power`, length control in `
 import warnings
 from collections.abc import Callable, Sequence
 from math import comb
+from statistics import fmean
 
 import numpy as np
 from scipy import stats
@@ -55,7 +56,7 @@ def prompt_means(values: Sequence[tuple[str, float]]) -> dict[str, float]:
     samples: dict[str, list[float]] = {}
     for prompt, value in values:
         samples.setdefault(prompt, []).append(value)
-    return {prompt: float(np.mean(seen)) for prompt, seen in samples.items()}
+    return {prompt: fmean(seen) for prompt, seen in samples.items()}
 
 
 def over_seeds(values: Sequence[float]) -> Metric:
@@ -172,7 +173,8 @@ def _bootstrap(
 
 def _exact_sign_flip(d: np.ndarray) -> float:
     """Paired permutation test: flip the signs of the differences (all of them where they are few enough)."""
-    result = stats.permutation_test((d,), np.mean, permutation_type="samples", rng=np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    result = stats.permutation_test((d,), np.mean, permutation_type="samples", batch=1000, rng=rng)
     return float(result.pvalue)
 
 

@@ -124,6 +124,7 @@ def import_file(
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Make a run out of results produced elsewhere; every report works on it. A malformed file is refused whole."""
+    _quiet_environment()
     from harness.importing import import_results
     from harness.store import Store
 
@@ -138,6 +139,7 @@ def rescore(
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Read a run's stored responses again with the scorer as it is now, without a model, and say what changed."""
+    _quiet_environment()
     from harness.rescoring import rescore as score_again
     from reports.changes import describe_changes
 
@@ -163,7 +165,7 @@ def judge_train(
     from harness.executor import JobFailed
     from harness.judge_training import JudgeRequest, train_judge
     from harness.progress import open_view
-    from reports.rows import passport_parts
+    from reports.rows import passport_lines
 
     try:
         with _usage_errors():
@@ -172,7 +174,7 @@ def judge_train(
         _stop(f"{error}\nWhat was done is kept.", 1)
     except KeyboardInterrupt:
         _stop("\nInterrupted; what was done is kept.", 130)
-    typer.echo("\n".join(passport_parts(found)))
+    typer.echo("\n".join(f"{title}: {text}" for title, text in passport_lines(found) if text))
     typer.echo(f"Use it in a recipe: evals.preference.judge: {{reward_model: {{path: {output / 'model'}}}}}")
 
 
@@ -338,6 +340,7 @@ def _quiet_environment() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DATASETS_VERBOSITY", "critical")
+    os.environ.setdefault("LMEVAL_LOG_LEVEL", "ERROR")
     warnings.simplefilter("ignore", FutureWarning)  # libraries telling each other what to rename
 
 

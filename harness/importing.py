@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evals.answers import EXTRACTION
+from evals.bundled_data import SCHOOLMATH
 from evals.files import write_json, write_records, write_text
 from evals.imports.alpaca_eval import read_alpaca_eval
 from evals.imports.lm_eval import read_lm_eval
 from evals.imports.responses import read_responses
 from evals.imports.results import Imported, ImportedStage, task_metrics
 from evals.judges import reference
-from evals.judges.passport import passport
+from evals.judges.passport import gold_agreement, passport
 from evals.judging import judge_responses
+from evals.preferences import load_preferences
 from evals.records import EvalResult, Passport, Role, Verdict
+from evals.source import Source
 from evals.suite import measure
 from harness.digest import digest
 from harness.environment import versions
 from harness.errors import UsageError
+from harness.sections import BUNDLED_GOLD
 from harness.store import Store, check_run_folder, lock_run
 
 ImportFormat = Literal["responses", "lm-eval", "alpaca-eval"]
@@ -113,15 +117,16 @@ def _judged(position: int, imported: Imported) -> tuple[list[Verdict], Passport 
     """Take the file's verdicts; else let the reference judge compare with the first and the previous stage."""
     stage = imported.stages[position]
     if stage.verdicts:
-        judge = imported.contract["judge"]
-        return stage.verdicts, passport(judge, None, stage.verdicts, None, None)
+        return stage.verdicts, passport(imported.contract["judge"], None, stage.verdicts, None, None)
     if position == 0 or not _can_judge(imported):
         return [], None
     others: dict[Role, ImportedStage] = {"base": imported.stages[0], "previous": imported.stages[position - 1]}
     against = {role: (other.scores, other.generations) for role, other in others.items()}
     judge = reference.reference_judge()
     verdicts = judge_responses((stage.scores, stage.generations), against, judge, ["test"])
-    return verdicts, passport(judge.id, None, verdicts, None, None)
+    gold = Source(path=SCHOOLMATH, split="test", limit=BUNDLED_GOLD)
+    agreement = gold_agreement(judge, load_preferences(gold), f"{gold.path}, {gold.split}")
+    return verdicts, passport(judge.id, None, verdicts, agreement, None)
 
 
 def _run_record(

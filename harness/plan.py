@@ -21,7 +21,7 @@ from stages import precision
 from stages.rewards import reward_fingerprint
 from stages.settings import StageSettings
 
-_TRAINING_VERSION = 1  # raise it when the same settings train differently (data format, pairs, rewards)
+_TRAINING_VERSION = 2  # raise it when the same settings train differently (data format, pairs, rewards)
 
 
 @dataclass(frozen=True)

@@ -36,27 +36,14 @@ def metric_rows(report: Report) -> list[list[Row]]:
     """Return one group of rows per metric: its values, then the differences to the previous stage and to base."""
     stages = report.stages()
     present = {name for stage in stages for name in stage.evaluation.metrics}
+    if not _is_chain(report):  # with one trained stage, previous and base are one
+        present = {name for name in present if "previous" not in name}
     return [_metric_group(name, report) for name in formatting.ordered(present) if _has_row(name, present)]
 
 
 def cost_rows(report: Report) -> list[Row]:
-    """Return what each stage's training and evaluation took."""
-    stages = report.stages()
-    return [
-        Row("outcomes", [Cell(_outcomes(stage)) for stage in stages]),
-        Row("training time", [_trained(stage, lambda t: formatting.duration(t.seconds)) for stage in stages]),
-        Row(
-            "training peak memory",
-            [_trained(stage, lambda t: formatting.memory(t.peak_memory_bytes)) for stage in stages],
-        ),
-        Row("trainable parameters", [_trained(stage, lambda t: f"{t.trainable_parameters:,}") for stage in stages]),
-        Row("steps / tokens", [_trained(stage, lambda t: f"{t.steps:,} / {t.tokens:,}") for stage in stages]),
-        Row("evaluation time", [_evaluated(stage.evaluation.seconds, formatting.duration) for stage in stages]),
-        Row(
-            "evaluation peak memory",
-            [_evaluated(stage.evaluation.peak_memory_bytes, formatting.memory) for stage in stages],
-        ),
-    ]
+    """Return what each stage's training and evaluation took, as far as that is known."""
+    return [row for row in _cost_rows(report.stages()) if any(cell.text != NOTHING for cell in row.cells)]
 
 
 def header_lines(report: Report) -> list[tuple[str, str]]:
@@ -69,7 +56,7 @@ def header_lines(report: Report) -> list[tuple[str, str]]:
             ("model", run.model),
             ("data", run.data),
             ("evaluation", _asked(run)),
-            *([] if judged is None else [("judge", "; ".join(passport_parts(judged)))]),
+            *([] if judged is None else passport_lines(judged)),
             ("contract", run.contract_id),
             ("device", run.device),
             ("wall clock", _wall_clock(run.wall_clock_seconds, run.sittings)),
@@ -78,27 +65,18 @@ def header_lines(report: Report) -> list[tuple[str, str]]:
     return [(name, text) for name, text in lines if text]
 
 
-def passport_parts(passport: Passport) -> list[str]:
-    """Write a judge's passport, part by part: what it did on the run's pairs, and how it agrees with gold pairs."""
-    rates = {
-        "same verdict in both orders": passport.position_consistency,
-        "first slot": passport.first_slot_rate,
-        "prefers the longer": passport.prefers_longer,
-    }
-    parts = [
-        f"{passport.judge}" + (f" (prompt {passport.prompt_hash})" if passport.prompt_hash else ""),
-        f"{passport.pairs} pairs judged, {passport.failures} without a verdict",
-        *(f"{name} {formatting.value_with_n('', rate)}" for name, rate in rates.items() if rate is not None),
+def passport_lines(passport: Passport) -> list[tuple[str, str]]:
+    """Write a judge's passport: who, what it did on the run's pairs, how it agrees with gold pairs, and what it cost."""
+    prompt = f" (prompt {passport.prompt_hash})" if passport.prompt_hash else ""
+    return [
+        ("judge", f"{passport.judge}{prompt}"),
+        ("judge's pairs", _behaviour(passport) if passport.pairs else ""),
+        (
+            "judge's fitness",
+            "not checked: no gold pairs" if passport.gold is None else _fitness(passport.gold, passport.fit),
+        ),
+        ("judge's cost", "" if passport.usage is None else _usage(passport.usage)),
     ]
-    if passport.gold is not None:
-        parts += _gold_parts(passport.gold)
-    if passport.usage is not None:
-        parts.append(_usage(passport.usage))
-    fit = {
-        True: "FIT TO DECIDE: it beats the longest control",
-        False: "NOT FIT TO DECIDE: it does not beat the longest control",
-    }
-    return [*parts, "not checked: no gold pairs" if passport.fit is None else fit[passport.fit]]
 
 
 def footnotes(report: Report) -> list[str]:
@@ -111,7 +89,7 @@ def footnotes(report: Report) -> list[str]:
         "Lengths, outcomes and win rates are of the test problems, unless said. Shorter and less often cut off count as "
         "improved; × is the ratio of geometric mean lengths.",
     ]
-    if any(run.contract.get("judge", "").startswith("reference") for run in report.runs):
+    if any(str(run.contract["judge"]).startswith("reference") for run in report.runs):
         notes.append(
             "The win rate's judge knows the answers: right beats wrong; of two right answers the shorter by more than 10% wins."
         )
@@ -132,6 +110,24 @@ def footnotes(report: Report) -> list[str]:
         )
     notes += [f"Ranking of {run}, by {_ranking(ranks)}" for run, ranks in report.rankings.items()]
     return notes
+
+
+def _cost_rows(stages: list[StageRecord]) -> list[Row]:
+    return [
+        Row("outcomes", [Cell(_outcomes(stage)) for stage in stages]),
+        Row("training time", [_trained(stage, lambda t: formatting.duration(t.seconds)) for stage in stages]),
+        Row(
+            "training peak memory",
+            [_trained(stage, lambda t: formatting.memory(t.peak_memory_bytes)) for stage in stages],
+        ),
+        Row("trainable parameters", [_trained(stage, lambda t: f"{t.trainable_parameters:,}") for stage in stages]),
+        Row("steps / tokens", [_trained(stage, lambda t: f"{t.steps:,} / {t.tokens:,}") for stage in stages]),
+        Row("evaluation time", [_evaluated(stage.evaluation.seconds, formatting.duration) for stage in stages]),
+        Row(
+            "evaluation peak memory",
+            [_evaluated(stage.evaluation.peak_memory_bytes, formatting.memory) for stage in stages],
+        ),
+    ]
 
 
 def _ranking(ranks: list[Strength]) -> str:
@@ -157,19 +153,33 @@ def _asked(run: RunRecord) -> str:
     )
 
 
-def _gold_parts(gold: GoldAgreement) -> list[str]:
-    kappa = gold.kappa
-    return [
-        f"agrees with {gold.pairs} {formatting.value_with_n('', gold.agreement)}"
-        f" (kappa {kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}], {gold.failures} without a verdict)",
-        f"longest control {formatting.value('', gold.control)}",
-    ]
+def _behaviour(passport: Passport) -> str:
+    rates = {
+        "same verdict in both orders": passport.position_consistency,
+        "first slot": passport.first_slot_rate,
+        "prefers the longer": passport.prefers_longer,
+    }
+    written = [f"{name} {formatting.value_with_n('', rate)}" for name, rate in rates.items() if rate is not None]
+    return "; ".join([f"{passport.pairs} judged, {passport.failures} without a verdict", *written])
+
+
+def _fitness(gold: GoldAgreement, fit: bool | None) -> str:
+    kappa, control = gold.kappa, formatting.value("", gold.control)
+    decision = "FIT TO DECIDE" if fit else "NOT FIT TO DECIDE: it does not beat the longest control"
+    return (
+        f"{decision}; agrees with {gold.pairs} {formatting.value_with_n('', gold.agreement)}, longest control {control}, kappa "
+        f"{kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}], {gold.failures} without a verdict"
+    )
 
 
 def _usage(usage: Usage) -> str:
     cost = "cost not known" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
     tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
     return f"{usage.requests} requests ({usage.cached} answers from the cache), {tokens}, {cost}"
+
+
+def _is_chain(report: Report) -> bool:
+    return any(len(run.stages) > 2 for run in report.runs)
 
 
 def _has_row(name: str, present: set[str]) -> bool:
@@ -185,7 +195,7 @@ def _metric_group(name: str, report: Report) -> list[Row]:
     title, how = formatting.title(name)
     note = f"{how}, n={'/'.join(map(str, counts))}"
     group = [Row(title, [_value(name, stage, report) for stage in stages], note)]
-    for label in ("previous", "base"):
+    for label in ("previous", "base") if _is_chain(report) else ("base",):
         cells = [_difference(name, stage, label, report) for stage in stages]
         if any(cell.text != NOTHING for cell in cells):
             group.append(Row("to one half" if name.startswith("win_rate") else f"to {label}", cells, indented=True))
@@ -221,7 +231,7 @@ def _value_note(name: str, stage: StageRecord, report: Report) -> str:
 def _difference(name: str, stage: StageRecord, label: str, report: Report) -> Cell:
     if name.startswith("win_rate"):
         # a win rate is a difference to one model already: one row, whichever label comes first
-        found = _win_rate_difference(name, stage, report) if label == "previous" else None
+        found = _win_rate_difference(name, stage, report) if label == "base" else None
     else:
         found = _difference_of(name, stage, label, report)
     return Cell(NOTHING) if found is None else Cell(formatting.difference(found), formatting.verdict(found))

@@ -2,41 +2,74 @@
 
 from evals.accuracy import count_outcomes
 from evals.judges.reference import ID as JUDGE
-from evals.judges.reference import prefer
-from evals.records import EvalResult, Generation, Score
+from evals.judges.passport import passport
+from evals.judges.reference import reference_judge
+from evals.judging import judge_responses
+from evals.records import EvalResult, Generation, Role, Score, Verdict
 from evals.suite import measure
+from evals.winrate import metric_name
 from reports.records import RunRecord, StageRecord
 from stages.records import StageResult
 
-CONTRACT = {"task": "schoolmath", "held_out": 0, "num_fewshot": 0, "max_tokens": 96, "dtype": "float32", "judge": JUDGE}
+CONTRACT = {
+    "task": "schoolmath",
+    "held_out": 0,
+    "num_fewshot": 0,
+    "max_tokens": 96,
+    "dtype": "float32",
+    "decoding": "greedy",
+    "samples": 1,
+    "extraction": "numeric-1",
+    "judge": JUDGE,
+}
 
 
-def make_score(problem: str, correct: bool, n_tokens: int = 40) -> Score:
+def make_score(problem: str, correct: bool, n_tokens: int = 40, sample: int = 0) -> Score:
     return Score(
         id=problem,
         group="test",
+        sample=sample,
         question=f"Question {problem}?",
         target="4",
         correct=correct,
         correct_strict=correct,
+        correct_flexible=correct,
         answer="4" if correct else "5",
         answer_strict=None,
+        answer_flexible="4" if correct else "5",
         outcome="correct" if correct else "wrong",
         n_tokens=n_tokens,
+        n_chars=4 * n_tokens,
         truncated=False,
+    )
+
+
+def make_generation(score: Score, text: str) -> Generation:
+    return Generation(
+        id=score.id,
+        group="test",
+        sample=score.sample,
+        prompt="p",
+        response=text,
+        n_tokens=score.n_tokens,
+        finish_reason="stop",
     )
 
 
 def make_stage(
     name: str, scores: list[Score], before: "list[StageRecord] | None" = None, text: str = "It is 4.", run: str = "demo"
 ) -> StageRecord:
-    references = {}
+    # responses differ by stage, or a judge would not be asked
+    generations = [make_generation(score, text if not before else f"{text} ({name})") for score in scores]
+    others: dict[Role, tuple[list[Score], list[Generation]]] = {}
     if before:
-        references = {"base": list(before[0].scores.values()), "previous": list(before[-1].scores.values())}
-    measured = measure(scores, references, prefer)  # type: ignore[arg-type]  # keys are the two literals
-    verdicts: dict[str, dict[str, object]] = {}
-    for verdict in measured.verdicts:
-        verdicts.setdefault(verdict.against, {})[verdict.id] = verdict
+        for role, other in (("base", before[0]), ("previous", before[-1])):
+            others[role] = (other.scores, list(other.generations.values()))  # type: ignore[index]  # the two literals
+    found = judge_responses((scores, generations), others, reference_judge(), ["test"])
+    measured = measure(scores, found)
+    verdicts: dict[str, dict[str, Verdict]] = {}
+    for verdict in found:
+        verdicts.setdefault(metric_name(verdict.against, verdict.group), {})[verdict.id] = verdict
     return StageRecord(
         run=run,
         name=name,
@@ -48,18 +81,17 @@ def make_stage(
             metrics=measured.metrics,
             outcomes=count_outcomes(scores),
             win_tie_loss=measured.win_tie_loss,
+            extrapolated=measured.extrapolated,
+            passport=passport(JUDGE, None, found, None, None) if found else None,
             seconds=12.0,
             peak_memory_bytes=10**9,
             versions={},
         ),
-        scores={score.id: score for score in scores},
-        generations={
-            score.id: Generation(
-                id=score.id, group="test", prompt="p", response=text, n_tokens=score.n_tokens, finish_reason="stop"
-            )
-            for score in scores
-        },
-        verdicts=verdicts,  # type: ignore[arg-type]  # built as Verdicts above
+        scores=scores,
+        generations={one.id: one for one in generations if one.sample == 0},
+        verdicts=verdicts,
+        pairs={},
+        task_scores={},
     )
 
 

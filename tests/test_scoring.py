@@ -1,29 +1,65 @@
 import pytest
 
-from evals.scoring import is_correct
+from evals.records import Generation
+from evals.scoring import is_correct, lm_eval_reading, score
+from evals.task import FLEXIBLE, STRICT
 
 ANSWER = "She makes 9 * 2 = 18 dollars.\n#### 18"
 
 
+def generation(response: str, finish_reason: str | None = "stop") -> Generation:
+    return Generation(
+        id="1",
+        group="test",
+        prompt="p",
+        response=response,
+        n_tokens=3,
+        finish_reason=finish_reason,  # type: ignore[arg-type]  # one of the literals
+    )
+
+
 @pytest.mark.parametrize(
-    ("response", "flexible", "strict"),
+    ("response", "flexible", "strict", "numeric"),
     [
-        ("#### 18", True, True),
-        ("9 * 2 = 18\n#### 18", True, True),
-        ("The answer is 18.", True, False),
-        ("#### 18 and then she buys 3", False, True),  # flexible takes the last number
-        ("#### 17", False, False),
-        ("no number here", False, False),
-        ("", False, False),
-        ("18.0", False, False),  # compared as strings, as lm-eval does
-        ("she has $18", True, False),
+        ("#### 18", True, True, True),
+        ("9 * 2 = 18\n#### 18", True, True, True),
+        ("The answer is 18.", True, False, True),
+        ("#### 18 and then she buys 3", False, True, True),  # flexible takes the last number
+        ("#### 17", False, False, False),
+        ("no number here", False, False, False),
+        ("", False, False, False),
+        ("18.0", False, False, True),  # lm-eval compares strings
+        ("she has $18.00", False, False, True),
     ],
 )
-def test_answers_are_read_as_lm_eval_reads_them(response: str, flexible: bool, strict: bool) -> None:
-    assert is_correct(response, ANSWER) is flexible
-    assert is_correct(response, ANSWER, strict=True) is strict
+def test_three_readings_of_one_response(response: str, flexible: bool, strict: bool, numeric: bool) -> None:
+    scored = score(generation(response), "q", ANSWER)
+    assert (scored.correct_flexible, scored.correct_strict, scored.correct) == (flexible, strict, numeric)
+    assert is_correct(response, ANSWER) is numeric
 
 
 def test_thousands_separators_are_ignored() -> None:
-    assert is_correct("#### 1,200", "#### 1200", strict=True)
-    assert is_correct("It is 1200", "#### 1,200")
+    assert lm_eval_reading("#### 1,200", "#### 1200", STRICT) == ("1,200", True)
+    assert lm_eval_reading("It is 1200", "#### 1,200", FLEXIBLE) == ("1200", True)
+    assert is_correct("It is 1,200", "#### 1200")
+
+
+@pytest.mark.parametrize(
+    ("response", "finish_reason", "outcome"),
+    [
+        ("#### 18", "length", "correct"),
+        ("so far 9 and", "length", "truncated"),
+        ("3 or 4", "stop", "unparsed"),
+        ("#### 17", "stop", "wrong"),
+        ("#### 17", None, "wrong"),
+    ],
+)
+def test_every_response_has_one_outcome(response: str, finish_reason: str | None, outcome: str) -> None:
+    assert score(generation(response, finish_reason), "q", ANSWER).outcome == outcome
+
+
+@pytest.mark.parametrize("target", [None, "Paris"])
+def test_without_a_number_for_a_target_nothing_is_right_or_wrong(target: str | None) -> None:
+    scored = score(generation("#### 18"), "q", target)
+    assert (scored.correct, scored.outcome, scored.answer, scored.target) == (None, None, None, target)
+    assert (scored.n_tokens, scored.n_chars) == (3, 7)

@@ -1,19 +1,23 @@
 """The evaluation on the tiny model: lm-eval's own pipeline over our engine and store."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from lm_eval.evaluator import evaluate
 
-from evals.engines.transformers import Completion, complete
+from evals.engines.transformers import Completion, Sampling, complete
 from evals.files import read_records
-from evals.judges.reference import prefer
+from evals.generate import Complete, Generator
+from evals.judges.reference import reference_judge
+from evals.judging import judge_responses
 from evals.lm import StoredLM
 from evals.model import ModelRef, load_base, load_model, load_tokenizer
 from evals.problems import ProblemSet, load_problems
 from evals.records import Generation
 from evals.scoring import is_correct
 from evals.source import Source
-from evals.suite import measure, score_responses
+from evals.suite import generate_responses, measure, score_responses
 from evals.task import load_tasks, prompt_text
 
 PROBLEMS = load_problems("schoolmath", Source(path="bundled/schoolmath"), limit=10, held_out=3, num_fewshot=0)
@@ -23,26 +27,35 @@ def ref(model: Path) -> ModelRef:
     return ModelRef(path=str(model), dtype="float32", device="cpu")
 
 
-def stored_lm(model: Path, path: Path, batch_size: int = 4) -> StoredLM:
+def engine(model: Path) -> Complete:
     tokenizer, loaded = load_tokenizer(str(model), None, None), load_model(ref(model))
-    return StoredLM(
-        tokenizer,
-        lambda prompts, stop, limit: complete(loaded, tokenizer, prompts, stop=stop, max_tokens=limit),
-        path,
-        batch_size,
-        lambda *_: None,
-    )
+
+    def answer(prompts: list[str], stop: Sequence[str], limit: int, sampling: Sampling | None) -> list[Completion]:
+        return complete(loaded, tokenizer, prompts, stop=stop, max_tokens=limit, sampling=sampling)
+
+    return answer
 
 
-def canned_lm(model: Path, path: Path, responses: dict[str, str]) -> StoredLM:
+def stored_lm(
+    model: Path, path: Path, answer: Complete | None = None, samples: int = 1, temperature: float = 0.0
+) -> StoredLM:
+    generator = Generator(answer or engine(model), path, 4, lambda *_: None, samples, temperature)
+    return StoredLM(load_tokenizer(str(model), None, None), generator)
+
+
+def canned(responses: dict[str, str]) -> Complete:
     """Answers from a table of question -> response instead of a model: only the text source is replaced."""
-    tokenizer = load_tokenizer(str(model), None, None)
 
-    def answer(prompts: list[str], _stop: list[str], _limit: int) -> list[Completion]:
+    def answer(prompts: list[str], _stop: Sequence[str], _limit: int, _sampling: Sampling | None) -> list[Completion]:
         texts = [next(text for question, text in responses.items() if question in prompt) for prompt in prompts]
         return [Completion(text, len(text.split()), "length" if text.endswith("~") else "stop") for text in texts]
 
-    return StoredLM(tokenizer, answer, path, 4, lambda *_: None)
+    return answer
+
+
+def responses_of(lm: StoredLM) -> list[Generation]:
+    generate_responses(load_tasks(PROBLEMS, num_fewshot=0, max_tokens=16), lm)
+    return read_records(lm.generator.path, Generation)
 
 
 def test_outcomes_sum_to_n_and_agree_with_the_reward_function(tiny_model: Path, tmp_path: Path) -> None:
@@ -50,49 +63,85 @@ def test_outcomes_sum_to_n_and_agree_with_the_reward_function(tiny_model: Path, 
     targets = [problem.answer.rsplit("#### ")[1] for problem in PROBLEMS.problems]
     texts = ["#### {t}", "It is {t}.", "#### 0", "no idea", "so it is 700 ~", "{t} ~"]
     responses = {q: texts[i % 6].format(t=t) for i, (q, t) in enumerate(zip(questions, targets, strict=True))}
-    lm = canned_lm(tiny_model, tmp_path / "generations.jsonl", responses)
-    scores = score_responses(load_tasks(PROBLEMS, num_fewshot=0, max_tokens=16), lm)
-    measured = measure(scores, {"base": scores, "previous": scores}, prefer)
+    generations = responses_of(stored_lm(tiny_model, tmp_path / "generations.jsonl", canned(responses)))
+    scores = score_responses(generations, PROBLEMS.problems)
+    verdicts = judge_responses((scores, generations), {"base": (scores, generations)}, reference_judge(), ["test"])
+    measured = measure(scores, verdicts)
     assert sum(measured.outcomes.values()) == 10
     assert measured.outcomes == {"correct": 5, "wrong": 2, "unparsed": 2, "truncated": 1}
     assert measured.metrics["accuracy"].n == 10
     assert measured.metrics["accuracy_held_out"].n == 3
     assert measured.metrics["win_rate_base"].value == 0.5
     answers = {problem.id: problem.answer for problem in PROBLEMS.problems}
-    for score, generation in zip(scores, read_records(lm.path, Generation), strict=True):
+    for score, generation in zip(scores, generations, strict=True):
         assert score.id == generation.id
         assert is_correct(generation.response, answers[score.id]) == score.correct
-        assert is_correct(generation.response, answers[score.id], strict=True) == score.correct_strict
+
+
+def test_strict_and_flexible_are_what_lm_eval_scores(tiny_model: Path, tmp_path: Path) -> None:
+    targets = {problem.question: problem.answer.rsplit("#### ")[1] for problem in PROBLEMS.problems}
+    texts = [
+        "#### {t}",
+        "It is {t}.",
+        "#### $ {t}",
+        "{t}.00",
+        "so 700, no: {t}\n#### 3",
+        "nothing",
+        "#### {t}.",
+        "{t} 1",
+    ]
+    responses = {question: texts[i % 8].format(t=t) for i, (question, t) in enumerate(targets.items())}
+    lm = stored_lm(tiny_model, tmp_path / "g.jsonl", canned(responses))
+    tasks = {"tasks": load_tasks(PROBLEMS, num_fewshot=0, max_tokens=16), "groups": {}, "group_map": {}}
+    result = evaluate(lm, tasks, bootstrap_iters=0, apply_chat_template=True, fewshot_as_multiturn=True)
+    theirs = {
+        (sample["doc"]["id"], sample["filter"]): (sample["filtered_resps"][0], bool(sample["exact_match"]))
+        for samples in result["samples"].values()
+        for sample in samples
+    }
+    for score in score_responses(read_records(tmp_path / "g.jsonl", Generation), PROBLEMS.problems):
+        strict, flexible = theirs[score.id, "strict-match"], theirs[score.id, "flexible-extract"]
+        assert (score.answer_strict or "[invalid]", score.correct_strict) == strict
+        assert (score.answer_flexible or "[invalid]", score.correct_flexible) == flexible
+    assert len(theirs) == 26
 
 
 def test_an_interrupted_evaluation_ends_with_the_same_generations(tiny_model: Path, tmp_path: Path) -> None:
-    tasks = load_tasks(PROBLEMS, num_fewshot=0, max_tokens=16)
-    whole = stored_lm(tiny_model, tmp_path / "whole.jsonl")
-    scores = score_responses(tasks, whole)
+    whole = responses_of(stored_lm(tiny_model, tmp_path / "whole.jsonl"))
     lines = (tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)
     assert len(lines) == 13
     (tmp_path / "part.jsonl").write_text("".join(lines[5:10]) + lines[0][:20])
-    resumed = stored_lm(tiny_model, tmp_path / "part.jsonl")
-    again = score_responses(load_tasks(PROBLEMS, num_fewshot=0, max_tokens=16), resumed)
-    assert again == scores
+    assert responses_of(stored_lm(tiny_model, tmp_path / "part.jsonl")) == whole
     assert (tmp_path / "part.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
+def test_samples_differ_and_come_again_after_an_interruption(tiny_model: Path, tmp_path: Path) -> None:
+    whole = responses_of(stored_lm(tiny_model, tmp_path / "whole.jsonl", samples=3, temperature=1.0))
+    assert [one.sample for one in whole] == [0, 1, 2] * 13
+    assert len({one.response for one in whole}) > 20
+    lines = (tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "part.jsonl").write_text("".join(lines[7:20]))
+    responses_of(stored_lm(tiny_model, tmp_path / "part.jsonl", samples=3, temperature=1.0))
+    assert (tmp_path / "part.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    scores = score_responses(whole, PROBLEMS.problems)
+    measured = measure(scores, [])
+    assert measured.metrics["accuracy"].n == 10  # prompts, not samples
+    assert {"pass@2", "pass@3"} <= set(measured.metrics)
+    assert sum(measured.outcomes.values()) == 30
+
+
 def test_a_complete_store_needs_no_model(tiny_model: Path, tmp_path: Path) -> None:
-    tasks = load_tasks(PROBLEMS, num_fewshot=0, max_tokens=16)
-    first = score_responses(tasks, stored_lm(tiny_model, tmp_path / "g.jsonl"))
+    first = responses_of(stored_lm(tiny_model, tmp_path / "g.jsonl"))
 
     def no_model(*_: object) -> list[Completion]:
         raise AssertionError("nothing was missing")
 
-    replay = StoredLM(load_tokenizer(str(tiny_model), None, None), no_model, tmp_path / "g.jsonl", 4, lambda *_: None)
-    assert score_responses(load_tasks(PROBLEMS, num_fewshot=0, max_tokens=16), replay) == first
+    assert responses_of(stored_lm(tiny_model, tmp_path / "g.jsonl", no_model)) == first
 
 
 def test_the_training_prompt_is_the_evaluations_prompt(tiny_model: Path, tmp_path: Path) -> None:
     lm = stored_lm(tiny_model, tmp_path / "g.jsonl")
-    score_responses(load_tasks(PROBLEMS, num_fewshot=0, max_tokens=2), lm)
-    first = read_records(lm.path, Generation)[0]
+    first = responses_of(lm)[0]
     question = PROBLEMS.problems[0].question
     assert first.prompt == lm.apply_chat_template([{"role": "user", "content": prompt_text(question)}])
 
@@ -101,8 +150,8 @@ def test_few_shots_come_from_the_train_split(tiny_model: Path, tmp_path: Path) -
     source = Source(path="bundled/schoolmath")
     problems = load_problems("schoolmath", source, limit=2, held_out=0, num_fewshot=3)
     lm = stored_lm(tiny_model, tmp_path / "g.jsonl")
-    score_responses(load_tasks(problems, num_fewshot=3, max_tokens=2), lm)
-    prompt = read_records(lm.path, Generation)[0].prompt
+    generate_responses(load_tasks(problems, num_fewshot=3, max_tokens=2), lm)
+    prompt = read_records(lm.generator.path, Generation)[0].prompt
     shots = [example for example in problems.fewshot if example.question in prompt]
     assert prompt.count("<|im_start|>user") == 4
     assert len(shots) == 3

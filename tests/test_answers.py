@@ -1,0 +1,355 @@
+import json
+import os
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from evals.answers import read_answer, read_target
+
+DATA = Path(os.environ.get("STAGELIFT_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+NUMBERS = [
+    ("18", "18"),
+    ("18.", "18"),
+    ("18.0", "18"),
+    ("18.00.", "18"),
+    ("007", "7"),
+    ("2.50", "2.5"),
+    (".5", "0.5"),
+    ("-5", "-5"),
+    ("+5", "5"),
+    ("-0.0", "0"),
+    ("\u22125", "-5"),
+    ("\u20135", "-5"),  # an en dash that can only be a sign
+    ("negative 5", "-5"),
+    ("1,234,567", "1234567"),
+    ("1,234,567.89", "1234567.89"),
+    ("1\u2009234\u202f567", "1234567"),
+    ("1\u00a0234", "1234"),
+    ("1\u2007234", "1234"),
+    ("1{,}234", "1234"),
+    (r"1\,234", "1234"),
+    (r"1,\!234", "1234"),
+    ("$18", "18"),
+    (r"\$18", "18"),
+    ("18$", "18"),
+    ("-$5", "-5"),
+    ("$-5", "-5"),
+    ("£18", "18"),
+    ("18 €", "18"),
+    ("US$18", "18"),
+    ("18 dollars", "18"),
+    ("18kg", "18"),
+    ("18/day", "18"),
+    ("5 cm^2", "5"),
+    ("18°", "18"),
+    (r"18^\circ", "18"),
+    ("50%", "50"),
+    ("50 %", "50"),
+    (r"50\%", "50"),
+    ("3/4", "0.75"),
+    ("3 / 4", "0.75"),
+    ("10/4", "2.5"),
+    ("1/3", "1/3"),
+    ("-2/6", "-1/3"),
+    ("1 1/2", "1.5"),
+    ("1½", "1.5"),
+    (r"\frac{3}{4}", "0.75"),
+    (r"-\dfrac{1}{3}", "-1/3"),
+    (r"\frac34", "0.75"),
+    (r"1\frac{1}{2}", "1.5"),
+    ("2 million", "2000000"),
+    ("$1.5 billion", "1500000000"),
+    ("3 thousand eggs", "3000"),
+    ("1e3", "1000"),
+    ("1E-2", "0.01"),
+    ("1.2 x 10^3", "1200"),
+    ("1.2 × 10^-3", "0.0012"),
+    (r"1.2\times10^{3}", "1200"),
+    ("**18**", "18"),
+    ("**$18**", "18"),
+    ("*18*", "18"),
+    ("_18_", "18"),
+    ("`18`", "18"),
+    ('"18"', "18"),
+    ("$18$", "18"),
+    (r"\(18\)", "18"),
+    (r"\[ x = 18 \]", "18"),
+    (r"\boxed{18}", "18"),
+    (r"$\boxed{\$18}$", "18"),
+    (r"\boxed{18\text{ eggs}}", "18"),
+    (r"\boxed{\text{\$18}}", "18"),
+    (r"\boxed{{18}}", "18"),
+    (r"\boxed{x = 18}", "18"),
+    (r"\boxed{\dfrac{3}{4}}", "0.75"),
+    (r"\boxed{\$1{,}000{,}000}", "1000000"),
+    (r"\boxed{1.8 \times 10^{4}}", "18000"),
+    (r"\\boxed{18}", "18"),
+]
+
+MARKERS = [
+    ("#### 18", "18"),
+    ("####18", "18"),
+    ("####\n18", "18"),
+    ("#### -$18.", "-18"),
+    ("#### **18**", "18"),
+    ("#### 70,000 dollars", "70000"),
+    ("#### 18\nI hope this helps. She has 3 ducks.", "18"),
+    ("#### 18 and then she buys 3", "18"),
+    ("#### 18. She then buys 3", "18"),
+    ("#### 18 (because 3 * 6 = 18)", "18"),
+    ("#### 3 + 4 = 7", "7"),
+    ("#### 18 = 3 * 6", "18"),
+    ("#### Answer: 18", "18"),
+    (r"#### \boxed{18} dollars", "18"),
+    ("#### 18 #### 19", "19"),
+    ("#### 1\nThe answer is: 42", "42"),
+    ("#### Step 2\nShe has 18 eggs", "18"),
+    ("#### 1. Count them\n#### 2. Add them up\nShe has 18.", "18"),
+    ("The answer is 18. She has 3 ducks.", "18"),
+    ("The answer is 18.She has 3 ducks.", "18"),
+    ("The answer is therefore 18 eggs", "18"),
+    ("The answer, therefore, is 18", "18"),
+    ("The answer to question 3 is 18", "18"),
+    ("The answer to the problem is: **$1,080**", "1080"),
+    ("the correct answer would be 18", "18"),
+    ("The answer is: $18", "18"),
+    ("The answer is:\n\n18", "18"),
+    ("**The answer is 18**", "18"),
+    ("The answer is 9 * 2 = 18", "18"),
+    ("The answer is 18 = 9 * 2", "18"),
+    ("The answer is 9 eggs * $2 = $18", "18"),
+    ("The answer is (3 + 4) * 2 = 14", "14"),
+    ("The answer is 18 (9 * 2 = 18)", "18"),
+    ("The answer is 18 because x = 5", "18"),
+    ("The answer is 18 \u2014 she has 3 left", "18"),
+    ("The answer is approx. 18", "18"),
+    ("The answer is -18 degrees", "-18"),
+    ("The final answer is $18$. I hope it is correct.", "18"),
+    ("Answer: 18", "18"),
+    ("ANSWER:18", "18"),
+    ("**Answer:** 18 eggs", "18"),
+    ("Answer:\n18\n\nThanks for the 3 eggs", "18"),
+    ("Answer: She makes 18 dollars.", "18"),
+    ("final answer: 18", "18"),
+    ("### Final Answer\n18\n\nThere were 3 hens.", "18"),
+    ("\\boxed{18}\n\nLet me know if you have 3 more.", "18"),
+    (r"\[ 9 \times 2 = \boxed{18} \]", "18"),
+    (r"\boxed{18} dollars, not 19", "18"),
+    ("\\boxed{3}\n\\boxed{3}", "3"),
+    (r"The answer is 18. \boxed{}", "18"),
+    ("She has 4 eggs. The answer is below.", "4"),
+]
+
+SENTENCES = [
+    ("She makes 18 dollars per day.", "18"),
+    ("She has 9.\nShe has 18.", "18"),
+    ("2. She has 18 eggs", "18"),
+    ("Step 3: she has 18", "18"),
+    ("1. She has 9\n2. She has 18", "18"),
+    ("She has 18 eggs left.\n\nStep 4: Done", "18"),
+    ("She has 18 eggs. Do you want 3 more?", "18"),
+    ("9 * 2 = 18 eggs", "18"),
+    ("So 9 * 2 = 18 and 18 - 3 = 15.", "15"),
+    ("In 3 days she makes 3 * 6 = 18.", "18"),
+    ("16 \u2013 3 = 13 trees are not pines.", "13"),
+    ("She has 18 because 9 * 2 = 18.", "18"),
+    ("3 * 4 = <<3*4=12>>12", "12"),
+    ("| Total | 18 |", "18"),
+    ("80 is the answer", "80"),
+    ("<answer>18</answer>", "18"),
+]
+
+UNREADABLE = [
+    "",
+    "no number here",
+    "18 or 19",
+    "3 to 5",
+    "3 \u2013 5",
+    "12:30",
+    "1,5",
+    "€2,50",
+    "0,500",
+    "12,34,567",
+    "1.234,56",
+    "18.5.2",
+    "1 234",
+    "1 234/5",
+    "3/4/2020",
+    "1/0",
+    "- 5",  # a minus or a list item
+    "3 + 4",
+    "3 + 3",
+    "2x",
+    "2 dozen",
+    "2 and a half",
+    "18th",
+    "20k",
+    "1e999999999",
+    "9" * 60,
+    "1/" + "7" * 60,
+    "\u0661\u0668",  # Arabic digits
+    "The answer is 3-5",
+    "The answer is 3 or 4",
+    "She has 4. The answer is 3 or 4",
+    "The answer is between 3 and 5",
+    "The answer is 3, 4 and 5",
+    "The answer is 3 hours and 20 minutes",
+    "The answer is 5 feet 10 inches",
+    "The answer is 6 out of 10",
+    "The answer is 50% of 18",
+    "The answer is at least 18",
+    "The answer is 12:30",
+    "The answer is 7 x 3",
+    "The answer is x = 3, y = 4",
+    "The answer is (18), x = 5",
+    "The answer is 18, right?",
+    "She has 19. The answer is not 18",
+    "The answer is clearly not 18",
+    "She has 9. The answer is eighteen.",
+    "She has 9.\n#### twelve",
+    "#### 2. Add them up",  # a heading or an answer and a sentence
+    "**Answer:**\nJanet has 9 ducks. She makes 9 * 2 = 18.",
+    r"\boxed{3} or \boxed{4}",
+    r"\boxed{3}, \boxed{4}",
+    r"The answer is 3 or \boxed{4}",
+    r"not \boxed{3}",
+    r"\boxed{18",
+    r"\boxed{\sqrt{2}}",
+    r"She has 3. \boxed{Paris}",
+    "x = 3 and y = 4",
+    "She has 18 apples and 3 pears.",
+    "She has 20 because 9 * 2 = 18.",
+    "Total - $18",
+]
+
+CHATTER = [
+    "",
+    "\nI hope this helps with all 3 parts!",
+    "\n\nThere were 16 eggs. She ate 3 = 1 + 2 of them.",
+    "\nWas it 7?",
+]
+
+FORMATS = [
+    "{n}",
+    "{n}.",
+    "{n}.00",
+    "${n}",
+    "{n:,}",
+    "${n:,}.0",
+    "{n}%",
+    "{n} dollars",
+    "**{n}**",
+    "#### {n:,}",
+    "The answer is {n:,}.",
+    "The final answer is: **${n}**",
+    "Answer: {n:,}",
+    "Final answer: {n} eggs",
+    r"\boxed{{{n}}}",
+    r"$\boxed{{\text{{{n:,} eggs}}}}$",
+    "So she makes 2 * 3 = {n:,} dollars.",
+    r"$$x = {n}$$",
+]
+
+
+@pytest.mark.parametrize(("response", "answer"), NUMBERS)
+def test_a_number_is_read_alone_and_after_any_marker(response: str, answer: str) -> None:
+    assert read_answer(response) == answer
+    assert read_answer(f"She has 3.\nThe answer is {response}") == answer
+    assert read_answer(f"She has 3.\nAnswer: {response}") == answer
+
+
+@pytest.mark.parametrize(("response", "answer"), [*MARKERS, *SENTENCES])
+def test_the_final_answer_is_found(response: str, answer: str) -> None:
+    assert read_answer(response) == answer
+
+
+@pytest.mark.parametrize("response", UNREADABLE)
+def test_what_can_be_read_in_two_ways_is_not_read(response: str) -> None:
+    assert read_answer(response) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "answer"),
+    [
+        ("18", "18"),
+        (" 18\n", "18"),
+        ("$2.50", "2.5"),
+        ("#### 1,234", "1234"),
+        ("3 * 4 = <<3*4=12>>12 eggs.\n#### 12", "12"),
+        ("1/3", "1/3"),
+        ("7 days", "7"),
+        (r"So it is \boxed{\frac{1}{2}}.", "0.5"),
+        ("Paris", None),
+        ("Paris 2024", None),
+        ("#### Paris", None),
+        ("3 or 4", None),
+        ("A", None),
+        ("", None),
+    ],
+)
+def test_a_target_is_read_where_it_is_a_number(target: str, answer: str | None) -> None:
+    assert read_target(target) == answer
+
+
+@pytest.mark.parametrize("written", FORMATS)
+@pytest.mark.parametrize("number", [0, 1, 7, 18, 90, 100, 999, 1000, 1080, 65_960, 1_000_000, 109_200_000])
+def test_an_integer_reads_back_however_it_is_written(written: str, number: int) -> None:
+    assert read_answer(written.format(n=number)) == str(number)
+
+
+@pytest.mark.parametrize("after", CHATTER)
+@pytest.mark.parametrize("before", ["", "Janet has 16 eggs and 3 ducks.\n", "16 - 3 - 4 = 9. ", "Step 1: 5 or 6\n\n"])
+@pytest.mark.parametrize("explicit", ["#### 18", "The answer is 18.", "Answer: 18", r"\boxed{18}", "Final answer: $18"])
+def test_chatter_around_an_explicit_answer_changes_nothing(explicit: str, before: str, after: str) -> None:
+    assert read_answer(before + explicit + after) == "18"
+
+
+@pytest.mark.parametrize("numerator", [0, 1, -1, 2, 18, -355, 10**20, 123_456_789])
+@pytest.mark.parametrize("denominator", [1, 2, 3, 7, 8, 10, 113, 625, 2**20, 10**9])
+def test_an_answer_reads_as_itself_and_as_the_same_number(numerator: int, denominator: int) -> None:
+    answer = read_answer(f"{numerator}/{denominator}")
+    assert answer is not None and Fraction(answer) == Fraction(numerator, denominator)
+    assert read_answer(answer) == read_target(answer) == answer
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "1",
+        "1,",
+        ",",
+        "#",
+        "{",
+        " ",
+        "\n",
+        "*",
+        "(",
+        "-",
+        "$",
+        "\\",
+        "####",
+        "\\boxed{",
+        "\\frac{",
+        "answer: ",
+        "1 a a ",
+        "<<",
+    ],
+)
+def test_a_hostile_response_is_read_in_a_second(piece: str) -> None:
+    start = time.process_time()
+    read_answer(piece * (200_000 // len(piece)))
+    assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_every_worked_answer_of_gsm8k_is_read(split: str) -> None:
+    file = DATA / "gsm8k" / f"{split}.jsonl"
+    if not file.exists():
+        pytest.skip(f"no GSM8K in {DATA}")
+    for line in file.read_text(encoding="utf-8").splitlines():
+        answer = json.loads(line)["answer"]
+        target = answer.split("#### ")[1].replace(",", "")
+        assert read_target(answer) == read_answer(answer) == str(int(target)), answer

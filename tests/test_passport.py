@@ -1,0 +1,73 @@
+import pytest
+
+from evals.judges.controls import control
+from evals.judges.passport import gold_agreement, passport, position_consistency
+from evals.judges.reference import reference_judge
+from evals.preferences import Preference, load_preferences
+from evals.records import Verdict
+from evals.source import Source
+from evals.winrate import judge_pairs
+from tests.judges import answered, opinionated
+from tests.test_winrate import worked_verdicts
+
+MATH = load_preferences(Source(path="bundled/schoolmath", split="test", limit=40))
+PAIRS = load_preferences(Source(path="bundled/instructions", split="test", limit=200))
+
+
+def test_worked_figures_of_position() -> None:
+    found = passport("j", "hash", worked_verdicts(), None, None)
+    assert found.position_consistency is not None and found.first_slot_rate is not None
+    assert found.position_consistency.value == pytest.approx(7 / 12)
+    assert found.first_slot_rate.value == pytest.approx(0.541667, abs=5e-7)
+    assert (found.pairs, found.failures, found.fit) == (12, 0, None)
+    assert found.prefers_longer is None  # no lengths, nothing to say
+
+
+def test_failures_are_counted_and_equal_responses_are_not() -> None:
+    mine, theirs = answered({"a": "x", "b": "y"}), answered({"a": "x", "b": "z"})
+    found = passport("j", None, judge_pairs(mine, theirs, "test", "base", opinionated(None)), None, None)
+    assert (found.pairs, found.failures, found.position_consistency) == (1, 1, None)
+
+
+def test_the_longest_control_always_prefers_the_longer() -> None:
+    mine, theirs = answered({"a": "xx", "b": "y"}), answered({"a": "x", "b": "yyy"})
+    found = passport("j", None, judge_pairs(mine, theirs, "test", "base", control("longest")), None, None)
+    assert found.prefers_longer is not None and found.prefers_longer.value == 1 and found.prefers_longer.n == 2
+    assert found.position_consistency is not None and found.position_consistency.value == 1
+
+
+def test_a_judge_that_knows_the_answers_is_fit() -> None:
+    gold = gold_agreement(reference_judge(), MATH, "math")
+    assert gold is not None
+    assert (gold.agreement.value, gold.kappa.value, gold.failures) == (1, 1, 0)
+    assert gold.control.value < 0.5
+    assert passport("j", None, [], gold, None).fit is True
+
+
+@pytest.mark.parametrize("kind", ["longest", "shortest", "random"])
+def test_no_control_is_fit_on_the_bundled_pairs(kind: str) -> None:
+    gold = gold_agreement(control(kind), PAIRS, "pairs")  # type: ignore[arg-type]  # one of the three
+    assert gold is not None and 0.3 < gold.control.value < 0.6
+    assert passport("j", None, [], gold, None).fit is False
+
+
+def test_a_judge_that_gives_no_verdicts_agrees_with_nothing() -> None:
+    gold = gold_agreement(opinionated(None), PAIRS[:20], "pairs")
+    assert gold is not None
+    assert (gold.agreement.value, gold.failures, gold.position_consistency) == (0, 20, None)
+
+
+def test_a_judge_of_slots_has_a_kappa_of_zero() -> None:
+    gold = gold_agreement(opinionated(1), PAIRS, "pairs")
+    assert gold is not None
+    assert gold.agreement.value == 0  # it ties, over both orders, and a tie is no agreement
+    assert abs(gold.kappa.value) < 1e-9
+
+
+def test_prompts_without_pairs_say_nothing_of_a_judge() -> None:
+    prompt = Preference(id="1", prompt=[{"role": "user", "content": "p"}], chosen=None, rejected=None, answer=None)
+    assert gold_agreement(opinionated(1), [prompt], "prompts") is None
+
+
+def test_one_verdict_per_pair_has_no_order_to_be_consistent_in() -> None:
+    assert position_consistency([Verdict(id="1", against="reference", score=1.0, reason="file")]) is None
