@@ -24,7 +24,6 @@ Scored = tuple[Sequence[float], Sequence[float]]  # scores and length difference
 
 RESAMPLES = 1000
 _SEPARATED = 15.0  # log-odds no real fit reaches (3 in 10 million): an infinite maximum that IRLS has given up on
-_NO_RESIDUALS = 1e-9  # every score is predicted exactly, so there is no spread to take an error from
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def length_controlled(
     if fit is None:
         return None
     value, error = _at_equal_lengths(fit, controls.shape[1])
-    if error < _NO_RESIDUALS:
+    if abs(special.logit(value)) > _SEPARATED:  # extrapolated out of all bounds
         return None
     low, high, p = _on_the_logit_scale(value, error, fit.df_resid)
     sd = error * float(np.sqrt(y.size))
@@ -79,7 +78,8 @@ def length_controlled_difference(first: Scored, second: Scored) -> Difference | 
     """Compare two candidates against one other model: first minus second at equal lengths, in shares.
 
     Both are aligned by prompt. The standard error is of a bootstrap over prompts that refits both every time, sd included;
-    interval and p are t on it, so that they agree and p is fine enough for Holm. None where either cannot be fitted.
+    interval and p are t on it, so that they agree and p is fine enough for Holm. None where either cannot be fitted; where
+    either extrapolates (see `length_controlled`), so does the difference.
     Raises ValueError where the candidates have different numbers of prompts.
     """
     sides = [(np.asarray(scores, dtype=float), np.asarray(lengths, dtype=float)) for scores, lengths in (first, second)]
@@ -103,12 +103,14 @@ def _fit(y: np.ndarray, design: np.ndarray) -> Any | None:
     """Fit with standard errors that allow for fractional scores; None where there is nothing to find (see above)."""
     if np.ptp(y) == 0 or y.size <= design.shape[1] or np.linalg.matrix_rank(design) < design.shape[1]:
         return None
-    try:
-        with _expected_warnings():
+    with _expected_warnings():
+        try:
             fit = GLM(y, design, Binomial()).fit(cov_type="HC1", use_t=True)
-    except np.linalg.LinAlgError:  # so separated that no weight is left to take an error from
-        return None
-    return fit if np.abs(fit.predict(which="linear")).max() < _SEPARATED else None
+        except np.linalg.LinAlgError:  # so separated that no weight is left to take an error from
+            return None
+        separated = np.abs(fit.predict(which="linear")).max() > _SEPARATED
+        exact = np.abs(fit.resid_response).max() < 1e-6  # nothing left over to take an error from
+    return None if separated or exact else fit
 
 
 @contextmanager

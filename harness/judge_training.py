@@ -17,7 +17,6 @@ from harness.executor import run_worker
 from harness.plan import model_revision
 from harness.progress import View
 from harness.recipe import read_value
-from harness.store import lock_run
 from harness.worker import TrainJudgeJob
 from stages import precision
 from stages.settings import training_config
@@ -46,10 +45,9 @@ class JudgeRequest:
 def train_judge(request: JudgeRequest, view: View) -> Passport:
     """Train into `request.output` and return the judge's passport. Raises UsageError before anything is written."""
     job = _job(request)
-    with lock_run(request.output):
-        _refuse_another(request.output, job)
-        with view:
-            run_worker(job, lambda event: view.on_event("judge", event))
+    _refuse_another(request.output, job)
+    with view:  # the worker locks the folder
+        run_worker(job, lambda event: view.on_event("judge", event))
     return read_record(request.output / "passport.json", Passport)
 
 
@@ -58,7 +56,7 @@ def _refuse_another(folder: Path, job: TrainJudgeJob) -> None:
     path, wanted = folder / "judge.json", job.model_dump(mode="json", exclude={"folder", "versions"})
     if path.exists() and read_json(path) != wanted:
         raise UsageError(f"{folder} holds a judge that was trained with other settings. Give --output another folder.")
-    if not path.exists() and any(not file.name.startswith(".") for file in folder.iterdir()):
+    if not path.exists() and folder.exists() and any(not file.name.startswith(".") for file in folder.iterdir()):
         raise UsageError(f"Folder {folder} exists and is not a judge. Give --output another folder.")
     write_json(path, wanted)
 

@@ -114,7 +114,7 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
     eta = "" if not seconds_left else f", {_duration(seconds_left)} left"
     match event["event"]:
         case "starting":
-            return f"starting to {event['job']}"
+            return f"starting to {event['job'].replace('-', ' ')}"
         case "training":
             numbers = "".join(f", {name} {event[name]:.3f}" for name in ("loss", "reward", "accuracy") if name in event)
             return f"training step {event['step']} of {event['steps']}{numbers}{eta}"

@@ -75,11 +75,15 @@ def tiny_recipe_file(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory)
 def finished_run(tiny_recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole run on the tiny model, made through the command."""
     folder = tmp_path_factory.mktemp("finished")
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
     command = [sys.executable, "-m", "harness", "run", str(tiny_recipe_file)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "runs" / "tiny"
+
+
+def environment() -> dict[str, str]:
+    """What a command needs to find the packages under test from any folder."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
 
 
 @pytest.fixture
@@ -105,4 +109,5 @@ stages:
               learning_rate: 1e-2, save_steps: 1}}
 evals:
   accuracy: {{task: schoolmath, limit: {limit}, held_out: 4, max_tokens: 16, batch_size: 4}}
+  preference: {{prompts: {{path: bundled/instructions, limit: 6}}}}
 """

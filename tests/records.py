@@ -1,8 +1,8 @@
 """Runs made of literal scores, for everything that reads records."""
 
 from evals.accuracy import count_outcomes
-from evals.judges.reference import ID as JUDGE
 from evals.judges.passport import passport
+from evals.judges.reference import ID as JUDGE
 from evals.judges.reference import reference_judge
 from evals.judging import judge_responses
 from evals.records import EvalResult, Generation, Role, Score, Verdict

@@ -1,0 +1,226 @@
+"""Results produced elsewhere, through the command: what becomes of them, and what is refused."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli import app
+from reports.records import RunRecord, read_run
+from reports.report import build_report
+
+DATA = Path(os.environ.get("STAGELIFT_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def imported(file: Path, form: str, folder: Path, name: str = "elsewhere") -> RunRecord:
+    done = run_import(file, form, folder, name)
+    assert done.exit_code == 0, done.output
+    return read_run(folder / "runs" / name)
+
+
+def run_import(file: Path, form: str, folder: Path, name: str = "elsewhere") -> Any:
+    command = ["import", str(file), "--as", form, "--name", name, "--runs", str(folder / "runs")]
+    return CliRunner().invoke(app, command)
+
+
+def refused(rows: list[Any] | str, folder: Path, form: str = "responses") -> str:
+    """Import what must be refused and return what was said; nothing may be written."""
+    done = run_import(write(rows, folder), form, folder)
+    assert done.exit_code == 2, done.output
+    assert not (folder / "runs").exists()
+    return str(done.output)
+
+
+def write(rows: list[Any] | str, folder: Path, name: str = "rows.jsonl") -> Path:
+    text = rows if isinstance(rows, str) else "".join(f"{json.dumps(row)}\n" for row in rows)
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def row(one: str = "1", response: str = "#### 4", **more: Any) -> dict[str, Any]:
+    return {"id": one, "prompt": f"prompt {one}", "response": response, "target": "4", **more}
+
+
+def test_several_stages_in_one_file_become_the_stages_of_one_run(tmp_path: Path) -> None:
+    rows = [
+        row(str(i), response, stage=stage) for stage, response in (("raw", "5"), ("sft", "#### 4")) for i in range(9)
+    ]
+    run = imported(write(rows, tmp_path), "responses", tmp_path)
+    raw, sft = run.stages
+    assert (raw.name, sft.name) == ("raw", "sft")
+    assert (raw.evaluation.metrics["accuracy"].value, sft.evaluation.metrics["accuracy"].value) == (0, 1)
+    assert sft.evaluation.metrics["win_rate_base"].value == 1
+    assert sft.evaluation.passport is not None and sft.evaluation.passport.fit is True
+    verdicts = {c.metric: c.verdict for c in build_report([run]).comparisons}
+    assert verdicts["accuracy"] == "improved"
+    assert run.missing == [] and run.wall_clock_seconds == 0
+
+
+def test_what_was_not_given_is_not_measured(tmp_path: Path) -> None:
+    metrics = imported(write([row()], tmp_path), "responses", tmp_path).stages[0].evaluation.metrics
+    assert {"accuracy", "accuracy_strict", "accuracy_flexible", "length_chars"} <= set(metrics)
+    assert not {"length_tokens", "truncated", "win_rate_base", "preference_accuracy"} & set(metrics)
+    rows = [row(n_tokens=3, finish_reason="length"), row("2", n_tokens=5, finish_reason="stop")]
+    metrics = imported(write(rows, tmp_path), "responses", tmp_path, "more").stages[0].evaluation.metrics
+    assert metrics["length_tokens"].value == 4 and metrics["truncated"].value == 0.5
+    rows = [row(n_tokens=3), row("2")]  # known for some only
+    assert (
+        "length_tokens"
+        not in imported(write(rows, tmp_path), "responses", tmp_path, "some").stages[0].evaluation.metrics
+    )
+
+
+def test_rows_without_targets_have_lengths_and_no_accuracy(tmp_path: Path) -> None:
+    rows = [{"id": i, "prompt": "p", "response": "r" * i} for i in range(1, 4)]
+    stage = imported(write(rows, tmp_path), "responses", tmp_path).stages[0]
+    assert "accuracy" not in stage.evaluation.metrics and stage.evaluation.outcomes == {}
+    assert stage.evaluation.metrics["length_chars"].value == 2
+
+
+def test_samples_are_averaged_within_their_prompt(tmp_path: Path) -> None:
+    rows = [row("1", "4", sample=0), row("1", "5", sample=1), row("2", "5", sample=7), row("2", "5", sample=3)]
+    stage = imported(write(rows, tmp_path), "responses", tmp_path).stages[0]
+    assert (stage.evaluation.metrics["accuracy"].value, stage.evaluation.metrics["accuracy"].n) == (0.25, 2)
+    assert stage.evaluation.metrics["pass@2"].value == 0.5
+    assert sum(stage.evaluation.outcomes.values()) == 4
+
+
+def test_every_malformed_row_is_counted_and_named_by_its_line(tmp_path: Path) -> None:
+    text = "\n".join([json.dumps(row("1")), "{not json", json.dumps({"id": 3}), json.dumps(row("4")), json.dumps([1])])
+    message = refused(text, tmp_path)
+    assert "3 of 5 rows" in message and "line 2, 3, 5" in message and "not valid JSON" in message
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([row(), row()], ["lines 1 and 2", "both id '1'"]),
+        ([row(sample=1), row(sample=1)], ["lines 1 and 2", "sample 1"]),
+        ([row(), row() | {"target": "5", "stage": "b"}], ["lines 1 and 2", "different targets", "'1'"]),
+        ([row(), row() | {"prompt": "another", "stage": "b"}], ["different prompts"]),
+        ([row(), row("2"), row(stage="b")], ["answer different prompts", "'b' lacks id '2'"]),
+        ([row(n_tokens=-1)], ["n_tokens"]),
+        ([], ["no rows"]),
+    ],
+)
+def test_duplicates_and_contradictions_are_errors(rows: list[Any], words: list[str], tmp_path: Path) -> None:
+    message = " ".join(refused(rows, tmp_path).split())
+    assert all(word in message for word in words), message
+
+
+def test_a_missing_file_and_a_taken_name_are_refused(tmp_path: Path) -> None:
+    assert run_import(tmp_path / "none.jsonl", "responses", tmp_path).exit_code == 2
+    imported(write([row()], tmp_path), "responses", tmp_path)
+    imported(write([row()], tmp_path), "responses", tmp_path)  # the same file again is the same run
+    assert run_import(write([row("2")], tmp_path), "responses", tmp_path).exit_code == 2
+
+
+def test_two_imports_of_the_same_prompts_can_be_compared_and_others_not(tmp_path: Path) -> None:
+    one = imported(write([row(), row("2")], tmp_path), "responses", tmp_path, "one")
+    two = imported(write([row("2", "5"), row("1", "5")], tmp_path), "responses", tmp_path, "two")
+    assert len(build_report([one, two]).runs) == 2
+    three = imported(write([row(), row("3")], tmp_path), "responses", tmp_path, "three")
+    with pytest.raises(ValueError, match="different contracts: data"):
+        build_report([one, three])
+
+
+def annotation(instruction: str, preference: float | None, mine: str = "xx", **more: Any) -> dict[str, Any]:
+    texts = {"instruction": instruction, "output_1": "x", "output_2": mine}
+    return {**texts, "generator_1": "gpt", "generator_2": "m", "annotator": "judge", "preference": preference, **more}
+
+
+def test_annotations_become_verdicts_against_the_reference(tmp_path: Path) -> None:
+    rows = [annotation("a", 2.0), annotation("b", 1.25), annotation("c", None), annotation("d", 1.0)]
+    file = tmp_path / "annotations.json.gz"
+    file.write_bytes(gzip.compress(json.dumps(rows).encode()))
+    stage = imported(file, "alpaca-eval", tmp_path).stages[0]
+    rate = stage.evaluation.metrics["win_rate"]
+    assert (rate.value, rate.n) == (pytest.approx(1.25 / 3), 3)
+    assert stage.name == "m" and stage.evaluation.metrics["length_chars"].value == 2
+    assert stage.evaluation.passport is not None and stage.evaluation.passport.failures == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "word"),
+    [
+        ([annotation("a", 2.5)], "preference"),
+        ([annotation("a", 2.0), annotation("a", 2.0)], "same instruction"),
+        ([annotation("a", 2.0), annotation("b", 2.0, annotator="other")], "several values of annotator"),
+    ],
+)
+def test_annotations_that_do_not_fit_are_refused(rows: list[Any], word: str, tmp_path: Path) -> None:
+    assert word in refused(json.dumps(rows), tmp_path, "alpaca-eval")
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "error"),
+    [
+        ("alpaca-7b", 2.591451, 0.487086),
+        ("alpaca-farm-ppo-human", 4.100427, 0.630472),
+        ("FuseChat-Llama-3.1-8B-Instruct", 63.331583, 1.422507),
+    ],
+)
+def test_worked_figures_of_alpaca_eval(name: str, rate: float, error: float, tmp_path: Path) -> None:
+    file = DATA / "alpaca_eval" / f"{name}.annotations.json.gz"
+    if not file.exists():
+        pytest.skip("the AlpacaEval annotations are not here")
+    stage = imported(file, "alpaca-eval", tmp_path).stages[0]
+    found = stage.evaluation.metrics["win_rate"]
+    assert found.n == 805
+    assert 100 * found.value == pytest.approx(rate, abs=5e-7)
+    assert 100 * (found.high - found.low) / 2 / 1.9629 == pytest.approx(error, rel=1e-4)  # t with 804 degrees
+    controlled = stage.evaluation.metrics["win_rate_lc"]
+    assert controlled.low < controlled.value < controlled.high
+
+
+def sample(doc_id: int, filtered: str, name: str, exact: float, **more: Any) -> dict[str, Any]:
+    return {
+        "doc_id": doc_id,
+        "doc": {"question": f"q{doc_id}"},
+        "target": "steps\n#### 18",
+        "arguments": {"gen_args_0": {"arg_0": f"prompt {doc_id}", "arg_1": {"until": []}}},
+        "resps": [["It is $18.00"]],
+        "filtered_resps": [filtered],
+        "filter": name,
+        "metrics": ["exact_match"],
+        "doc_hash": f"d{doc_id}",
+        "target_hash": "t",
+        "exact_match": exact,
+        **more,
+    }
+
+
+def test_lm_evals_own_verdicts_are_kept_and_numeric_is_ours(tmp_path: Path) -> None:
+    rows = [sample(i, "[invalid]", "strict-match", 0.0) for i in range(2)]
+    rows += [sample(i, "$18.00", "flexible-extract", 0.0) for i in range(2)]
+    file = write(rows, tmp_path, "samples_gsm8k_2026-01-02T03-04-05.678.jsonl")
+    stage = imported(file, "lm-eval", tmp_path).stages[0]
+    assert [score.id for score in stage.scores] == ["gsm8k/0", "gsm8k/1"]
+    first = stage.scores[0]
+    assert (first.correct, first.correct_strict, first.correct_flexible) == (True, False, False)
+    assert (first.answer, first.answer_strict, first.answer_flexible) == ("18", None, "$18.00")
+    assert stage.evaluation.metrics["length_chars"].n == 2  # a row per filter is still one response
+
+
+def test_log_likelihood_samples_have_metrics_only(tmp_path: Path) -> None:
+    more = {"metrics": ["acc", "acc_norm"], "resps": [[["-1.5", "False"]], [["-2.5", "True"]]], "filter": "none"}
+    rows = [sample(i, "x", "none", 0.0, acc=float(i), acc_norm=0.0, **more) for i in range(2)]
+    stage = imported(write(rows, tmp_path, "samples_mmlu.jsonl"), "lm-eval", tmp_path).stages[0]
+    assert stage.evaluation.metrics["mmlu/acc"].value == 0.5
+    assert set(stage.evaluation.metrics) == {"mmlu/acc", "mmlu/acc_norm"} and stage.scores == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([sample(0, "18", "a", 1.0), sample(0, "18", "a", 1.0)], "both document 0 under filter 'a'"),
+        ([sample(0, "18", "a", 1.0), sample(0, "18", "b", 1.0, target="5")], "different targets"),
+        ([sample(0, "18", "a", float("nan"))], "exact_match is nan"),
+    ],
+)
+def test_samples_that_contradict_each_other_are_refused(rows: list[Any], words: str, tmp_path: Path) -> None:
+    assert words in " ".join(refused(rows, tmp_path, "lm-eval").split())

@@ -1,0 +1,65 @@
+import math
+
+import pytest
+
+from evals.ranking import Match, bradley_terry
+from evals.records import Metric
+
+
+def matches(first: str, second: str, scores: list[float], prefix: str = "") -> list[Match]:
+    return [Match(f"{prefix}{row}", first, second, score) for row, score in enumerate(scores)]
+
+
+def ranked(played: list[Match]) -> dict[str, Metric]:
+    strengths = bradley_terry(played)
+    assert strengths is not None
+    return strengths
+
+
+def test_the_strength_of_two_models_is_the_log_odds_of_a_win() -> None:
+    strengths = ranked(matches("base", "sft", [0.0] * 30 + [1.0] * 10))
+    assert strengths["base"] == Metric(value=0, low=0, high=0, n=40)
+    assert (strengths["sft"].value, strengths["sft"].n) == (pytest.approx(math.log(3)), 40)
+    assert 0 < strengths["sft"].low < math.log(3) < strengths["sft"].high
+
+
+def test_a_tie_is_half_a_win_for_either() -> None:
+    ties = ranked(matches("base", "sft", [0.5] * 20 + [0.0] * 10))
+    halves = ranked(matches("base", "sft", [0.0] * 20 + [1.0] * 10))
+    assert ties["sft"].value == pytest.approx(halves["sft"].value)
+
+
+def test_nothing_but_ties_is_no_difference() -> None:
+    assert ranked(matches("base", "sft", [0.5] * 8))["sft"] == Metric(value=0, low=0, high=0, n=8)
+
+
+def test_the_order_within_a_match_does_not_matter() -> None:
+    one = ranked(matches("base", "sft", [0.0, 1.0, 0.0, 0.5, 0.0]))
+    turned = [Match("0", "base", "sft", 0.0), *matches("sft", "base", [0, 0.0, 1.0, 0.5, 1.0])[1:]]
+    assert one["sft"].value == pytest.approx(ranked(turned)["sft"].value)
+
+
+def test_models_that_never_met_are_placed_through_a_third() -> None:
+    played = matches("base", "sft", [0.0] * 30 + [1.0] * 10) + matches("sft", "dpo", [0.0] * 20 + [1.0] * 10)
+    assert ranked(played)["dpo"].value == pytest.approx(math.log(3) + math.log(2))
+    assert (ranked(played)["base"].n, ranked(played)["dpo"].n) == (40, 30)
+
+
+def test_the_same_prompts_asked_twice_are_no_more_prompts() -> None:
+    once = matches("base", "sft", [0.0] * 30 + [1.0] * 10)
+    assert ranked(once * 2)["sft"].high == pytest.approx(ranked(once)["sft"].high, rel=1e-3)
+    more = once + matches("base", "sft", [0.0] * 30 + [1.0] * 10, prefix="new ")
+    assert ranked(more)["sft"].high < ranked(once)["sft"].high - 0.1
+
+
+@pytest.mark.parametrize(
+    "played",
+    [
+        matches("base", "sft", [0.0] * 10),  # never lost
+        matches("base", "sft", [0.0, 1.0, 0.5]) + matches("dpo", "grpo", [0.0, 1.0, 0.5]),  # two groups that never met
+        matches("base", "sft", [0.0, 1.0, 0.5]) + matches("dpo", "sft", [1.0, 1.0, 1.0]),  # infinitely far above
+        matches("base", "sft", [0.5]),  # one prompt has no spread
+    ],
+)
+def test_a_strength_that_cannot_be_placed_is_not_given(played: list[Match]) -> None:
+    assert bradley_terry(played) is None
