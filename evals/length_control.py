@@ -57,6 +57,8 @@ def length_controlled(
     difference throughout, too few prompts.
     """
     y, lengths = np.asarray(scores, dtype=float), np.asarray(length_differences, dtype=float)
+    if y.size == 0:
+        return None
     longer = float(np.mean(lengths > 0))
     extrapolates = bool(lengths.any()) and not 0.10 <= longer <= 0.90  # equal lengths are where the value is read off
     if not (y - 0.5).any():
@@ -89,7 +91,8 @@ def length_controlled_difference(first: Scored, second: Scored) -> Difference | 
     estimates = [length_controlled(*side) for side in (first, second)]
     if estimates[0] is None or estimates[1] is None:
         return None
-    if all(np.array_equal(one, other) for one, other in zip(*sides, strict=True)):
+    all_ties = estimates[0].p is None and estimates[1].p is None
+    if all_ties or all(np.array_equal(one, other) for one, other in zip(*sides, strict=True)):
         return Difference(0.0, 0.0, 0.0, n, None, None, None)
     return _compared(estimates[0].value - estimates[1].value, _bootstrap_error(sides), n)
 

@@ -4,6 +4,7 @@ Only the documents are replaced (and the task renamed), so a score here is the s
 """
 
 import json
+import logging
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,6 +60,9 @@ def build_task(
     config = json.loads(json.dumps(shipped_config()))
     config |= {"task": name, "num_fewshot": num_fewshot, "custom_dataset": lambda **_: data, "dataset_path": None}
     config["generation_kwargs"]["max_gen_toks"] = max_tokens
+    logging.getLogger("lm_eval.api.task").setLevel(
+        logging.ERROR
+    )  # it warns of custom datasets, which are what is meant
     task = ConfigurableTask(config=config)
     task.set_fewshot_seed(FEWSHOT_SEED)
     return task

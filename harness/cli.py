@@ -340,7 +340,6 @@ def _quiet_environment() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DATASETS_VERBOSITY", "critical")
-    os.environ.setdefault("LMEVAL_LOG_LEVEL", "ERROR")
     warnings.simplefilter("ignore", FutureWarning)  # libraries telling each other what to rename
 
 

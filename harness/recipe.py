@@ -140,7 +140,8 @@ def _enter(place: Any, part: str, key: str) -> Any:
 
 def _sentence(error: ValidationError, where: str) -> str:
     """Say the first thing that is wrong, with the nearest known key where a key is unknown."""
-    first = error.errors()[0]
+    errors = error.errors()  # a misspelt key is also a missing one: the misspelling is what is wrong
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     place = ".".join(str(part) for part in first["loc"])
     match first["type"]:
         case "extra_forbidden":
@@ -150,6 +151,11 @@ def _sentence(error: ValidationError, where: str) -> str:
             return f"Unknown key '{place}' in {where}: {hint}Known keys there: {', '.join(known)}."
         case "missing":
             return f"Key '{place}' is missing in {where}."
+        case "union_tag_invalid":
+            return (
+                f"Key '{place}' in {where} names an unknown {place.rpartition('.')[2]}, '{first['ctx']['tag']}'. Known: "
+                + (f"{first['ctx']['expected_tags'].replace(chr(39), '')}.")
+            )
         case "value_error":
             return f"{first['ctx']['error']!s} (in {where})"
         case _:

@@ -26,6 +26,8 @@ def describe_changes(changes: Sequence[Change]) -> list[str]:
             continue
         lines.append(f"{change.stage}: {change.responses} responses count otherwise now")
         for name, (old, new) in change.metrics.items():
+            if formatting.is_quantile(name):
+                continue
             lines.append(f"  {' '.join(formatting.title(name))}: {_value(name, old)} -> {_value(name, new)}")
         lines += [f"  {formatting.safe_text(example)}" for example in change.examples]
     return lines

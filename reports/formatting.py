@@ -108,6 +108,11 @@ def is_share(metric: str) -> bool:
     )
 
 
+def is_quantile(metric: str) -> bool:
+    """Say whether a metric is a quantile of a length, which is shown beside the mean."""
+    return metric.removesuffix("_preference").endswith(("_median", "_p90"))
+
+
 def duration(seconds: float) -> str:
     """Write seconds as `42 s`, `3.1 min` or `2.4 h`."""
     if seconds < 100:

@@ -184,7 +184,7 @@ def _is_chain(report: Report) -> bool:
 
 def _has_row(name: str, present: set[str]) -> bool:
     """Quantiles stand in their mean's row; characters are left to report.json where tokens are known."""
-    return not name.endswith(("_median", "_p90", "_median_preference", "_p90_preference")) and (
+    return not formatting.is_quantile(name) and (
         "_chars" not in name or name.replace("_chars", "_tokens") not in present
     )
 

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from scipy.special import expit
@@ -47,9 +46,8 @@ def main() -> None:
         sys.stdout.write(f"{name:48} {rate:6.1%} {time.perf_counter() - begun:6.1f} s{note}\n")
 
 
-@cache
 def rejections(name: str, trials: int = TRIALS) -> int:
-    """Count the rejections of one simulation; the same every time."""
+    """Count the rejections of one simulation; they are the same every time."""
     rng = np.random.default_rng(20240)
     gc.freeze()  # statsmodels' multipletests collects all garbage on every call, 50 ms with pandas loaded
     rejected = sum(SIMULATIONS[name].trial(rng) for _ in range(trials))

@@ -1,5 +1,6 @@
 """Shared pieces: a random two-layer model with a tokenizer of its own, and recipes small enough for seconds."""
 
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,19 @@ TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+
+LM_EVAL_TASK = """
+task: sums
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: "{data}"}}}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{{{q}}}}"
+doc_to_choice: "{{{{choices}}}}"
+doc_to_target: gold
+metric_list:
+  - {{metric: acc, aggregation: mean, higher_is_better: true}}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -66,8 +80,14 @@ def make_tiny_model(folder: Path, chat_template: str | None) -> Path:
 @pytest.fixture(scope="session")
 def tiny_recipe_file(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The recipe of `finished_run`."""
-    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
-    path.write_text(tiny_recipe_text(tiny_model))
+    folder = tmp_path_factory.mktemp("recipe")
+    rows = [{"q": f"What is {i} + 2?", "choices": ["1", "3", "cats"], "gold": i % 3} for i in range(9)]
+    (folder / "sums.json").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (folder / "sums.yaml").write_text(LM_EVAL_TASK.format(data=(folder / "sums.json").as_posix()))
+    path = folder / "tiny.yaml"
+    path.write_text(
+        f"{tiny_recipe_text(tiny_model)}  tasks: [{{task: {(folder / 'sums.yaml').as_posix()}, limit: 6}}]\n"
+    )
     return path
 
 

@@ -75,6 +75,7 @@ def test_extrapolation_is_marked_below_a_tenth_and_above_nine_tenths(longer: int
         ([0.0] * 5 + [0.0, 1.0, 0.5] + [1.0] * 5, [-1.0] * 5 + [0.0] * 3 + [1.0] * 5),  # all but separated
         ([1.0] * 20, [float(length) for length in range(-10, 10)]),  # won every time
         ([0.0, 1.0, 0.5, 1.0] * 5, [7.0] * 20),  # longer by the same amount throughout
+        ([], []),
         ([0.0, 1.0], [1.0, -2.0]),  # as many coefficients as prompts
         ([0.5] * 9 + [0.75], [0.0] * 9 + [1.0]),  # predicted exactly
         ([0.5, 1.0, 1.0, 1.0], [536.0, 585.0, 302.0, 507.0]),  # 1 - 10^-50 at equal lengths, by extrapolation
@@ -108,6 +109,8 @@ def test_the_error_with_difficulty_is_that_of_resampled_prompts() -> None:
 def test_a_candidate_compared_with_itself_is_identical() -> None:
     nothing = length_controlled_difference((SCORES, LENGTHS), (SCORES, LENGTHS))
     assert nothing == stats.Difference(0.0, 0.0, 0.0, 48, None, None, None)
+    ties = length_controlled_difference(([0.5] * 48, LENGTHS), ([0.5] * 48, [0.0] * 48))
+    assert ties == nothing
 
 
 def test_the_difference_of_two_candidates_is_that_of_their_values() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.recipe import load_recipe, shipped_recipes
+from harness.recipe import evaluation_recipe, load_recipe, shipped_recipes
 
 MINIMAL = "name: mine\nstages: [sft]\nevals: {accuracy: {limit: 8}}\n"
 
@@ -85,3 +85,64 @@ def test_an_override_that_leads_nowhere_is_refused(override: str) -> None:
 def test_an_unknown_recipe_names_the_shipped_ones() -> None:
     with pytest.raises(UsageError, match="quickstart"):
         load_recipe("quikstart", [])
+
+
+def with_evals(section: str, folder: Path) -> Path:
+    path = folder / "r.yaml"
+    path.write_text(f"name: r\nstages: [sft]\nevals: {{accuracy: {{limit: 4}}, {section}}}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("judge", "kind"),
+    [
+        ("longest", "longest"),
+        ("{verdicts: {path: people.jsonl}}", "verdicts"),
+        ("{reward_model: {path: rm, batch_size: 4}}", "reward_model"),
+        ("{openai: {base_url: 'http://127.0.0.1:1/v1', model: m}}", "openai"),
+        ("{kind: random}", "random"),
+    ],
+)
+def test_a_judge_is_named_or_has_its_settings(judge: str, kind: str, tmp_path: Path) -> None:
+    recipe = load_recipe(str(with_evals(f"preference: {{judge: {judge}}}", tmp_path)), [])
+    assert recipe.evals.preference.judge.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("preference: {judge: {openai: {base_url: u, modle: m}}}", "did you mean 'model'"),
+        ("preference: {judge: {openai: {base_url: u}}}", "Key 'evals.preference.judge.openai.model' is missing"),
+        (
+            "preference: {judge: gpt}",
+            "unknown judge, 'gpt'. Known: reference, longest, shortest, random, verdicts, reward_model",
+        ),
+        ("preference: {prompts: {pth: x}}", "did you mean 'path'"),
+        ("tasks: ifeval", "must be a list"),
+        ("tasks: [ifeval, {task: ifeval, limit: 3}]", "twice"),
+        ("tasks: [{task: mmlu, shots: 5}]", "Unknown key 'evals.tasks.0.shots'"),
+    ],
+)
+def test_what_does_not_fit_in_evals_is_named(section: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=words):
+        load_recipe(str(with_evals(section, tmp_path)), [])
+
+
+def test_several_samples_need_a_temperature(tmp_path: Path) -> None:
+    recipe = with_evals("tasks: []", tmp_path)
+    with pytest.raises(UsageError, match="temperature 0 all samples are the same"):
+        load_recipe(str(recipe), ["evals.accuracy.samples=4"])
+    assert load_recipe(str(recipe), ["evals.accuracy.samples=4", "evals.accuracy.temperature=0.8"])
+
+
+def test_preference_data_is_for_testing_unless_said() -> None:
+    preference = load_recipe("quickstart", ["evals.preference.gold={path: x}"]).evals.preference
+    assert preference.prompts is not None and preference.gold is not None
+    assert (preference.prompts.split, preference.gold.split) == ("test", "test")
+    assert load_recipe("quickstart", ["evals.preference.prompts=null"]).evals.preference.prompts is None
+
+
+def test_a_recipes_evaluation_can_be_taken_for_another_model() -> None:
+    recipe = evaluation_recipe("quickstart", [], "some/model", "runs/nodes/sft-1/adapter", None)
+    assert (recipe.model.path, recipe.stages, recipe.name) == ("some/model", [], "sft-1-adapter")
+    assert recipe.checkpoint is not None and recipe.evals == load_recipe("quickstart", []).evals

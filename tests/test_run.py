@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from reports.records import RunRecord, read_run
+from reports.report import build_report
 from stages.records import StageResult
 
 STAGES = ("sft", "dpo", "grpo")
@@ -61,7 +62,25 @@ def test_every_stage_is_trained_and_evaluated_on_the_same_problems(record: RunRe
         assert sum(stage.evaluation.outcomes.values()) == 12
         assert len(stage.generations) == 16
         assert stage.evaluation.metrics["accuracy_held_out"].n == 4
-    assert [set(stage.verdicts) for stage in record.stages] == [set(), *[{"base", "previous"}] * 3]
+        assert stage.evaluation.metrics["sums/acc"].n == len(stage.task_scores["sums/acc"]) == 6
+    judged = {"win_rate_base", "win_rate_previous"}
+    assert [set(stage.verdicts) for stage in record.stages] == [set(), *[judged] * 3]
+
+
+def test_every_trained_stage_has_preference_accuracy_and_a_judge_with_a_passport(record: RunRecord) -> None:
+    base, *trained_stages = record.stages
+    assert "preference_accuracy" not in base.evaluation.metrics and base.evaluation.passport is None
+    for stage in trained_stages:
+        assert stage.evaluation.metrics["preference_accuracy"].n == len(stage.pairs) == 6
+        passport = stage.evaluation.passport
+        assert passport is not None and passport.gold is not None
+        assert (passport.judge, passport.fit, passport.gold.agreement.value) == ("reference-2", True, 1)
+    report = build_report([record])
+    assert report.passports["tiny"].pairs == sum(
+        s.evaluation.passport.pairs for s in trained_stages if s.evaluation.passport
+    )
+    compared = {(c.metric, c.stage, c.against) for c in report.comparisons}
+    assert {("sums/acc", "dpo", "sft"), ("preference_accuracy", "grpo", "base")} <= compared
 
 
 def test_the_record_says_what_training_cost(record: RunRecord) -> None:
@@ -152,7 +171,7 @@ def test_killed_at_any_moment_a_run_ends_with_the_same_bytes(
             assert (node(root, kind) / file).read_bytes() == (node(finished_run.parent, kind) / file).read_bytes(), kind
         (here,) = node(root, kind).glob("evals/*")
         (there,) = node(finished_run.parent, kind).glob("evals/*")
-        for file in ("generations.jsonl", "scores.jsonl", "verdicts.jsonl"):
+        for file in ("generations.jsonl", "scores.jsonl", "verdicts.jsonl", "pairs.jsonl", "tasks/sums.jsonl"):
             assert (here / file).read_bytes() == (there / file).read_bytes(), (kind, file)
     whole, resumed = read_run(finished_run), read_run(root / "tiny")
     for one, other in zip(whole.stages[1:], resumed.stages[1:], strict=True):
