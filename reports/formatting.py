@@ -91,9 +91,16 @@ def verdict(comparison: Comparison) -> str:
     ratio = comparison.ratio
     times = "" if ratio is None else f"\n× {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
     if comparison.verdict != "no difference shown" or comparison.mde is None:
-        return f"{comparison.verdict}{times}"
+        return f"{_word(comparison)}{times}"
     scale = 100 if is_share(comparison.metric) else 1
     return f"no difference shown\nMDE {scale * comparison.mde:.1f}{times}"
+
+
+def _word(comparison: Comparison) -> str:
+    """Against a reference from elsewhere nothing improved or regressed: a win rate lies above or below one half."""
+    beside_a_reference = {"improved": "above one half", "regressed": "below one half"}
+    words = beside_a_reference if comparison.against == "reference" else {}
+    return words.get(comparison.verdict, comparison.verdict)
 
 
 def p_value(p: float) -> str:

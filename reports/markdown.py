@@ -36,8 +36,8 @@ def _row(row: Row) -> str:
 def _cell(cell: Cell) -> str:
     if not cell.note:
         return _inline(cell.text)
-    note = f"**{cell.note}**" if cell.note in _BOLD else "<br>".join(_inline(line) for line in cell.note.splitlines())
-    return f"{_inline(cell.text)}<br>{note}"
+    lines = [f"**{line}**" if line in _BOLD else _inline(line) for line in cell.note.splitlines()]
+    return "<br>".join([_inline(cell.text), *lines])
 
 
 def _line(cells: list[str]) -> str:

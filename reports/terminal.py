@@ -53,7 +53,8 @@ def _rendered(row: Row) -> list[RenderableType]:
 def _cell(cell: Cell) -> Text:
     if not cell.note:
         return Text(cell.text)
-    return Text(f"{cell.text}\n").append(cell.note, style=_STYLES.get(cell.note, "dim"))
+    first, newline, rest = cell.note.partition("\n")
+    return Text(f"{cell.text}\n").append(first, style=_STYLES.get(first, "dim")).append(newline + rest, style="dim")
 
 
 def _flips(flips: StageFlips, report: Report) -> Group:

@@ -9,7 +9,7 @@ from reports.flips import flips
 from reports.markdown import render_markdown
 from reports.report import build_report
 from reports.terminal import print_report
-from tests.records import chain
+from tests.records import chain, make_run, make_score, make_stage
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]markup[/bold] </script><script>x</script> ``` | pipe \u202e\n## heading\n4"
 
@@ -120,3 +120,36 @@ def test_markdown_tables_have_equal_columns() -> None:
 def test_rendering_is_deterministic(render: object) -> None:
     report = [build_report([chain([False, True] * 20, [True] * 40)]) for _ in range(2)]
     assert render(report[0]) == render(report[1])  # type: ignore[operator]  # one of the two renderers
+
+
+def test_lengths_have_ratio_and_median_beside_their_difference() -> None:
+    document = json.loads(render_json(build_report([chain([True] * 40, [True] * 40, lengths=(60, 30))])))
+    (length,) = [c for c in document["comparisons"] if c["metric"] == "length_tokens"]
+    assert (length["delta"], length["ratio"]["value"], length["median"]["value"]) == (-30, pytest.approx(0.5), -30)
+    assert "× 0.50" in render_markdown(build_report([chain([True] * 40, [True] * 40, lengths=(60, 30))]))
+
+
+def test_the_passport_stands_in_every_format() -> None:
+    report = build_report([chain([False] * 40, [True] * 40)])
+    assert json.loads(render_json(report))["runs"][0]["passport"]["judge"] == "reference-2"
+    for text in (render_markdown(report), as_terminal()):
+        assert "judge's pairs" in text and "same verdict in both orders" in text
+
+
+def test_stages_are_ranked_where_there_are_three() -> None:
+    base = make_stage("base", [make_score(f"p/{i}", i % 3 == 0) for i in range(30)])
+    sft = make_stage("sft", [make_score(f"p/{i}", i % 3 != 1) for i in range(30)], [base])
+    dpo = make_stage("dpo", [make_score(f"p/{i}", i % 5 != 1) for i in range(30)], [base, sft])
+    (ranking,) = build_report([make_run([base, sft, dpo])]).rankings.values()
+    assert [rank.stage for rank in ranking] == ["dpo", "sft", "base"]
+    assert ranking[-1].strength.value == 0 and all(rank.reference == "base" for rank in ranking)
+    assert build_report([chain([False] * 40, [True] * 40)]).rankings == {}
+
+
+def test_samples_are_paired_by_prompt_not_by_sample() -> None:
+    before = [make_score(f"p/{i}", i % 2 == 0, sample=s) for i in range(40) for s in range(3)]
+    after = [make_score(f"p/{i}", i % 2 == 0 or s == i % 3, sample=s) for i in range(40) for s in range(3)]
+    base = make_stage("base", before)
+    found = {c.metric: c for c in build_report([make_run([base, make_stage("sft", after, [base])])]).comparisons}
+    assert (found["accuracy"].n, found["accuracy"].delta) == (40, pytest.approx(1 / 6))
+    assert found["pass@3"].delta == pytest.approx(0.5)
