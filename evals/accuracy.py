@@ -53,9 +53,13 @@ def ks(samples: int) -> list[int]:
 
 
 def count_outcomes(scores: Sequence[Score]) -> dict[Outcome, int]:
-    """Count correct, wrong, unparsed and truncated; they sum to the number of responses. Empty where nothing has a target."""
+    """Count correct, wrong, unparsed and truncated; they sum to the number of responses. Empty where nothing has a target.
+
+    Where it is not known which responses were cut off, there is no `truncated`: those are among the wrong and unparsed.
+    """
     counts = Counter(score.outcome for score in scores if score.outcome is not None)
-    return {outcome: counts[outcome] for outcome in get_args(Outcome)} if counts else {}
+    known = all(score.truncated is not None for score in scores)
+    return {one: counts[one] for one in get_args(Outcome) if known or one != "truncated"} if counts else {}
 
 
 def _pass_at(scores: Sequence[Score]) -> dict[str, Metric]:

@@ -21,7 +21,7 @@ def read_answer(response: str) -> str | None:
     """Return the final number `response` states ("18", "-2.5", "1/3"), or None where it cannot be read for certain.
 
     The last explicit marker that has a number decides, even where that number is unreadable ("the answer is 3 or 4").
-    Without a marker the last sentence that has a number does.
+    Without a marker the last sentence that has a number does, where it ends the working (see `_last_sentence`).
     """
     text = _simplify(response)
     for stated in _explicit(text):
@@ -102,7 +102,7 @@ _REWRITES = [
         (r"\\leq?(?![A-Za-z])|<=", "≤"),
         (r"\\geq?(?![A-Za-z])|>=", "≥"),
         # what comes after an arrow or an approximation is the result, as after an equals sign
-        (r"\\(?:approx|implies|to|[Rr]ightarrow)(?![A-Za-z])|[=-]>|==|[≈→⇒]", "="),
+        (r"\\(?:approx|implies|to|[Rr]ightarrow)(?![A-Za-z])|[=-]>|==|[≈→⇒]|\bequals(?= [-$]? ?[\d.(])", "="),
         *[(_WORDS_IN_LATEX, r" \1 ")] * 2,
         (r"([-+])[$£€¥] ?(?=[\d.\\])", r"\1"),
         (r"\b(?:USD|EUR|GBP|US(?= ?\$)|Rs\.?|approx\.?) ?(?=[-$]? ?\d)", " "),
@@ -156,10 +156,11 @@ _DENIED = re.compile(r"(?i)\b(?:not|never|neither|nor|cannot|wrong|incorrect|whe
 def _explicit(text: str) -> Iterator[Fraction | None]:
     """Yield what each explicit marker that has a number states, the last first."""
     markers = list(_MARKER.finditer(text))
+    headings = {int(number) for number in _NUMBERED_HEADING.findall(text)}
     limit = len(text)
     for marker in reversed(markers):
         if not marker["doubt"]:
-            yield from _boxed(text, marker) if marker["box"] else _announced(text, marker, limit)
+            yield from _boxed(text, marker) if marker["box"] else _announced(text, marker, limit, headings)
         limit = marker.start()
 
 
@@ -181,7 +182,7 @@ def _boxed(text: str, marker: re.Match[str]) -> Iterator[Fraction | None]:
         yield None if is_joined else _stated(content[1])
 
 
-def _announced(text: str, marker: re.Match[str], limit: int) -> Iterator[Fraction | None]:
+def _announced(text: str, marker: re.Match[str], limit: int, headings: set[int]) -> Iterator[Fraction | None]:
     """Read the rest of a marker's sentence; nothing where it has no number, denies it or is a heading."""
     end = _SENTENCE_END.search(text, marker.end(), limit)
     sentence = text[marker.end() : end.start() if end else limit]
@@ -192,7 +193,7 @@ def _announced(text: str, marker: re.Match[str], limit: int) -> Iterator[Fractio
     if marker["hashes"] and not (begins or "answer" in sentence.lower()):
         return
     if marker["hashes"] and (heading := _NUMBERED_HEADING.match(text, marker.start())):
-        yield from _read_numbered_heading(text, int(heading[1]), first.value)
+        yield from _read_numbered_heading(headings, int(heading[1]), first.value)
         return
     value = _stated(sentence) if not end or end[0] != "?" else None
     # "Answer: Janet has 9 ducks. She sells ..." opens the working: believed only where the working ends there too
@@ -203,24 +204,50 @@ def _announced(text: str, marker: re.Match[str], limit: int) -> Iterator[Fractio
 _NUMBERED_HEADING = re.compile(r"#{4} ?\(?(\d{1,2})[.)] ?(?=[A-Za-z])")
 
 
-def _read_numbered_heading(text: str, number: int, value: Fraction | None) -> Iterator[Fraction | None]:
+def _read_numbered_heading(headings: set[int], number: int, value: Fraction | None) -> Iterator[Fraction | None]:
     """Tell "#### 2. Add them up" from "#### 18. She sells them": a heading has a neighbour; a lone digit is unclear."""
-    numbers = {int(found) for found in _NUMBERED_HEADING.findall(text)}
-    if not numbers & {number - 1, number + 1}:
+    if not headings & {number - 1, number + 1}:
         yield value if number >= 10 else None
 
 
+_CONCLUSION = re.compile(
+    r"""(?ix) \W{0,4} (?:and[ ])?
+    (?: so(?![ ]far\b) | therefore | thus | hence | altogether | overall | consequently | in[ ](?:total|all|conclusion|summary)
+      | as[ ]a[ ]result | (?:that|this|which|it)[ ]means | (?:the[ ])?(?:grand[ ]|final[ ])?(?:total|result) )\b"""
+)
+_BARE = re.compile(r"[^A-Za-z]*")
+
+
 def _last_sentence(text: str) -> Fraction | None:
-    """Read the last sentence that has a number; questions state nothing, a denied number is not an answer."""
+    """Read the last sentence that has a number where it ends the working: not the 2 of "She has 18. It took 2 steps".
+
+    It does where it calculates or says that it concludes, where it repeats the last result, and where the text has no
+    other number.
+    """
+    statements = _statements(text)
+    last = next(statements, "")
+    value = _concluded(last)
+    if value is None or "=" in last or _CONCLUSION.match(last):
+        return value
+    is_other_number = False
+    for count, sentence in enumerate(statements):
+        if "=" in sentence:
+            return value if _result(sentence) == value else None
+        if count == 0 and _BARE.fullmatch(last) and not _BARE.fullmatch(sentence):
+            return value  # a number on a line of its own, which is no list of numbers
+        is_other_number = is_other_number or any(number.value != value for number in _numbers(sentence))
+    return None if is_other_number else value
+
+
+def _statements(text: str) -> Iterator[str]:
+    """Yield the sentences that have a number, the last first; questions state nothing."""
     limit = len(text)
     ends = [*_SENTENCE_END.finditer(text), None]
     starts = [0, *(end.end() for end in ends if end)]
     for start, end in zip(reversed(starts), reversed(ends), strict=True):
         sentence = text[start : end.start() if end else limit]
-        if next(_numbers(sentence), None) is None or (end and end[0] == "?" and "=" not in sentence):
-            continue
-        return _concluded(sentence)
-    return None
+        if next(_numbers(sentence), None) and (not end or end[0] != "?" or "=" in sentence):
+            yield sentence
 
 
 _REASON = re.compile(r"(?i)\b(?:because|since|where [a-z]{1,12} ?=)")
@@ -243,12 +270,21 @@ _IN_EQUATION = re.compile(
 )
 
 
+_LEAD = re.compile(
+    r"""(?ix) [^\w\n]{0,6} (?: (?: about | approximately | roughly | around | nearly | almost | exactly | precisely | simply
+      | just | only | clearly | indeed | actually | still | therefore | thus | hence | then | so | equal[ ]to
+      | (?:(?:a|the|in)[ ])?total(?:[ ]of)? ) \b [^\w\n]{1,6} ){0,4}"""
+)
+
+
 def _stated(sentence: str) -> Fraction | None:
-    """Read what a marker announces: the result of its equation, else its first number unless another one joins it."""
+    """Read what a marker announces: the result of its equation, the number it begins with, else its only number."""
     first, second = [*islice(_numbers(sentence), 2), None, None][:2]
     if first is None:
         return None
     if "=" not in sentence:
+        if not _LEAD.fullmatch(sentence, 0, first.start):
+            return _only_number(sentence)  # "that in 3 days she makes 18": which one is meant takes understanding
         return None if second and _JOIN.fullmatch(sentence[first.end : second.start]) else first.value
     if (reason := _REASON.search(sentence, first.end)) and _BEGINS_WITH_NUMBER.match(sentence):
         return _stated(sentence[: reason.start()])
@@ -327,12 +363,15 @@ _QUANTITY = re.compile(
     """
 )
 _MORE_BEFORE = re.compile(
-    r"(?i)(?:[*/×÷·+^±<≤≥≠√]|(?<!=)>|[-\u2013]) ?\Z|\u2014\Z"
+    r"(?i)(?:[*/×÷·+^±<≤≥≠√]|(?<!=)>|[-\u2013]) ?(?:[(\[] ?){0,2}\Z|\u2014\Z|\b(?:sqrt|log|ln|negative|minus) ?\( ?\Z"
     r"|\b(?:at (?:least|most)|(?:more|less|fewer|greater) than|over|under|above|below|up to|times|plus|minus|between|add(?:ing)?"
-    r"|subtract(?:ing)?|(?:multipl|divid)[a-z]{1,5}(?: [a-z]{1,5})? by) \Z"
+    r"|subtract(?:ing)?|(?:multipl|divid)[a-z]{1,5}(?: [a-z]{1,5})? by|sqrt|log"
+    r"|(?:root|square|cube|power|factorial|third|quarter|(?:four|fif|six|seven|eigh|nin|ten)th|percent) of(?: the)?) \Z"
 )
 _MORE_AFTER = re.compile(
     r"(?i) ?[*×÷·+^±%⁰¹²³⁴-⁹]| ?/(?! ?[a-z]{2})| ?x ?[\d(]| ?[-\u2013\u2014] ?[\d(]|(?:st|nd|rd|th|[xyzn])\b|(?-i:[kKMB]|bn)\b"
+    r"|[ -](?:squared|cubed|factorial|halves|thirds|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths)\b"
+    r"| to the (?:(?:[\w-]{1,12} )?power\b|-?\d|third\b|fourth\b|fifth\b)| ?(?:[A-Za-z]{1,12} ){0,2}below (?:zero|0|freezing|sea)\b"
 )
 
 

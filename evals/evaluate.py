@@ -5,15 +5,17 @@ import time
 from functools import partial
 from pathlib import Path
 
+from evals.answers import EXTRACTION
 from evals.ask import OnProgress, ask
 from evals.files import read_record, read_records, write_records, write_text
+from evals.judges.gold import GOLD_VERSION, gold_agreement
 from evals.judges.judge import Judge
 from evals.judges.load import judges_prompts, load_judge
-from evals.judges.passport import GOLD_VERSION, gold_agreement, passport
+from evals.judges.passport import passport
 from evals.judging import Responses, judge_responses
 from evals.memory import peak_memory
 from evals.preference_accuracy import preference_accuracy
-from evals.preferences import Preference, load_preferences, words
+from evals.preferences import Preference, load_preferences, preferences_fingerprint, words
 from evals.problems import ProblemSet, load_problems
 from evals.records import (
     EvalResult,
@@ -28,8 +30,8 @@ from evals.records import (
     Verdict,
 )
 from evals.scoring import score
-from evals.settings import Evaluation, EvaluationSettings
-from evals.source import Source, fingerprint
+from evals.settings import Against, Evaluation, EvaluationSettings
+from evals.source import Source
 from evals.suite import measure, score_responses
 
 
@@ -96,12 +98,19 @@ def _judge(job: Evaluation, folder: Path, on_progress: OnProgress) -> tuple[list
     }
     groups: list[Group] = ["test", "preference"] if judges_prompts(settings.judge) else ["test"]
     verdicts = judge_responses(read_responses(folder), others, judge, groups, partial(on_progress, "verdicts"))
-    return verdicts, passport(judge.id, judge.prompt_hash, verdicts, gold, judge.usage())
+    return verdicts, passport(judge.id, judge.prompt_hash, _once(verdicts, job.references), gold, judge.usage())
+
+
+def _once(verdicts: list[Verdict], references: dict[Against, str]) -> list[Verdict]:
+    """Leave out the verdicts against the previous stage where that is base: they are the same ones."""
+    if references.get("base") != references.get("previous"):
+        return verdicts
+    return [verdict for verdict in verdicts if verdict.against != "previous"]
 
 
 def _gold(judge: Judge, source: Source, judges: Path) -> GoldAgreement | None:
     """Judge the gold pairs once for all stages and runs."""
-    name = " ".join([judge.id, judge.prompt_hash or "", GOLD_VERSION, fingerprint(source), str(source.limit)])
+    name = " ".join([judge.id, judge.prompt_hash or "", GOLD_VERSION, EXTRACTION, preferences_fingerprint(source)])
     path = judges / f"gold-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
     if path.exists():
         return read_record(path, GoldAgreement)

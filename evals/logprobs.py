@@ -1,6 +1,7 @@
 """Log-probabilities of the two answers of preference pairs under a model, stored pair by pair."""
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,8 @@ def _logprob(
 
     tokens, start = _tokens(tokenizer, prompt, answer)
     surplus = max(0, len(tokens) - model.config.get_text_config().max_position_embeddings)
-    tokens, start = tokens[surplus:], max(1, start - surplus)
+    tokens = tokens[surplus:]
+    start = min(max(1, start - surplus), len(tokens) - 1)
     sequence = torch.tensor([tokens], device=model.device)
     with torch.inference_mode():
         logits = model(input_ids=sequence).logits[0, start - 1 : -1].float()
@@ -64,5 +66,7 @@ def _tokens(tokenizer: "PreTrainedTokenizerBase", prompt: list[Message], answer:
     turn = {"role": "assistant", "content": answer}
     before = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
     whole = tokenizer.apply_chat_template([*prompt, turn], tokenize=False)
-    start = len(tokenizer(before, add_special_tokens=False)["input_ids"])
+    # not all of `before`: some templates open a thought there that a given answer does not have
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, whole, strict=False)))
+    start = len(tokenizer(whole[:shared], add_special_tokens=False)["input_ids"])
     return list(tokenizer(whole, add_special_tokens=False)["input_ids"]), start

@@ -8,7 +8,7 @@ from typing import Any
 
 from evals.pairs import rejected_answer
 from evals.records import Record
-from evals.source import Source, column_names, rows
+from evals.source import Source, column_names, fingerprint, local_rows, one_sentence, rows
 from evals.task import prompt_text
 
 Message = dict[str, str]
@@ -29,8 +29,17 @@ def load_preferences(source: Source) -> list[Preference]:
     return [_preference(f"preference/{source.split}/{index}", row) for index, row in enumerate(rows(source))]
 
 
+def preferences_fingerprint(source: Source) -> str:
+    """Identify which rows are read, and as what."""
+    columns = [f"{wanted}={name}" for wanted, name in sorted(source.columns.items())]
+    return ", ".join([fingerprint(source), f"{source.limit or 'all'} rows", *columns])
+
+
 def check_preferences(source: Source, *, pairs: bool) -> None:
-    """Raise ValueError, in a sentence, where the source cannot be read or lacks the columns (`pairs`: of whole pairs)."""
+    """Raise ValueError, in a sentence, where the source cannot be read or lacks the columns (`pairs`: of whole pairs).
+
+    Of a local file every row is looked at.
+    """
     present = set(column_names(source))
     fitting = [{"question", "answer"}, {"chosen", "rejected"}, *([] if pairs else [{"prompt"}])]
     if not any(needed <= present for needed in fitting):
@@ -39,6 +48,13 @@ def check_preferences(source: Source, *, pairs: bool) -> None:
             f"Preference dataset '{source.path}' has columns {', '.join(sorted(present))}, but {needed} are needed; "
             "`columns` can rename."
         )
+    for number, row in enumerate(local_rows(source) or (), start=1):
+        try:
+            _preference("", row)
+        except (TypeError, ValueError, LookupError) as error:
+            raise ValueError(
+                f"Row {number} of preference dataset '{source.path}' is not in TRL's preference format: {one_sentence(error)}"
+            ) from error
 
 
 def words(prompt: list[Message]) -> str:
@@ -49,7 +65,7 @@ def words(prompt: list[Message]) -> str:
 
 
 def _preference(name: str, row: dict[str, Any]) -> Preference:
-    if {"question", "answer"} <= set(row):
+    if "chosen" not in row and {"question", "answer"} <= set(row):
         question, answer = str(row["question"]), str(row["answer"])
         worse = rejected_answer(question, answer)
         return Preference(id=name, prompt=_user(prompt_text(question)), chosen=answer, rejected=worse, answer=answer)

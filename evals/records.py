@@ -97,7 +97,7 @@ class Metric(Record):
 
 
 class Usage(Record):
-    """What a judge's server was asked: tokens are of the requests made, cached answers cost nothing again."""
+    """What a judge's server was asked: tokens and cost are of all answers used, now or earlier asked for."""
 
     requests: int
     cached: int

@@ -30,12 +30,12 @@ def score(generation: Generation, question: str, target: str | None) -> Score:
     number = None if target is None else read_target(target)
     if target is None or number is None:
         return _unscored(generation, question, target)
+    target = target.rsplit("####", 1)[-1].strip()  # what lm-eval compares with, and what is stored to be scored again
     answer = read_answer(generation.response)
     strict, flexible = (lm_eval_reading(generation.response, target, name) for name in (STRICT, FLEXIBLE))
     truncated = None if generation.finish_reason is None else generation.finish_reason == "length"
     return _unscored(generation, question, target).model_copy(
         update={
-            "target": target.rsplit("####", 1)[-1].strip(),
             "correct": answer == number,
             "correct_strict": strict[1],
             "correct_flexible": flexible[1],

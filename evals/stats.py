@@ -7,6 +7,7 @@ a level of their own (`over_seeds`). Planning is in `power`, length control in `
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from math import comb
 from statistics import fmean
@@ -226,11 +227,14 @@ def sign_test(leads: Sequence[float]) -> float | None:
 def kappa(first: Sequence[object], second: Sequence[object]) -> tuple[float, float, float]:
     """Cohen's kappa of two raters' labels with its 95% interval (asymptotic, cut off at -1 and 1).
 
-    0 with [-1, 1] where a rater gave one label only: agreement cannot be told from chance. Perfect agreement over
-    several labels has no width, as small as the sample may be.
+    0 with [-1, 1] where a rater gave one label only: agreement cannot be told from chance. Perfect agreement has an
+    asymptotic interval of no width: there its lower end is Wilson's for the agreement.
     """
     if min(len(set(first)), len(set(second))) < 2:
         return 0.0, -1.0, 1.0
+    if list(first) == list(second):
+        by_chance = sum((count / len(first)) ** 2 for count in Counter(first).values())
+        return 1.0, (proportion(len(first), len(first)).low - by_chance) / (1 - by_chance), 1.0
     labels = {label: code for code, label in enumerate(dict.fromkeys([*first, *second]))}
     codes = [[labels[one], labels[other]] for one, other in zip(first, second, strict=True)]
     found = cohens_kappa(to_table(np.array(codes), bins=len(labels))[0])
@@ -238,7 +242,14 @@ def kappa(first: Sequence[object], second: Sequence[object]) -> tuple[float, flo
 
 
 def rate(values: Sequence[float]) -> Metric:
-    """Mean of values in [0, 1]: Wilson where all are 0 or 1, else a t interval clipped to [0, 1]."""
+    """Mean of values in [0, 1]: Wilson where all are 0 or 1, else a t interval clipped to [0, 1].
+
+    Where all values are the same there is no spread to go by: the share of prompts that may yet differ (Wilson) could lie
+    anywhere.
+    """
     if set(values) <= {0.0, 1.0}:
         return proportion(round(sum(values)), len(values))
-    return clipped(mean(values), 0, 1)
+    if len(set(values)) > 1:
+        return clipped(mean(values), 0, 1)
+    value, share = float(values[0]), proportion(len(values), len(values)).low
+    return Metric(value=value, low=value * share, high=value * share + 1 - share, n=len(values))

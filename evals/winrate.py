@@ -42,8 +42,8 @@ def win_rate(verdicts: Sequence[Verdict]) -> Metric | None:
     scores = decided(verdicts)
     if not scores:
         return None
-    if set(scores) in ({0.0}, {1.0}):  # no spread for a t interval: a share of all, or none
-        return stats.proportion(round(sum(scores)), len(scores))
+    if len(set(scores)) == 1:  # no spread for a t interval
+        return stats.rate(scores)
     return stats.clipped(stats.mean(scores), 0, 1)
 
 
@@ -96,7 +96,7 @@ def _verdict(
         group=group,
         against=against,
         score=0.5 if orders is None else _mean(orders),
-        orders=orders,
+        orders=None if opinions is None or any(opinion.turned for opinion in opinions) else orders,
         length_difference=len(stage.response.text) - len(other.response.text),
         reason=SAME if opinions is None else _reason(*opinions),
     )

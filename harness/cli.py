@@ -143,9 +143,12 @@ def rescore(
     from harness.rescoring import rescore as score_again
     from reports.changes import describe_changes
 
+    folder = _run_folder(name, runs)
     with _usage_errors():
-        changes = score_again(_run_folder(name, runs))
+        changes = score_again(folder)
     typer.echo("\n".join(describe_changes(changes)))
+    if any(change.metrics for change in changes):
+        _store_reports(_load_report([folder]), folder)
 
 
 @judge_app.command("train")
@@ -205,7 +208,7 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from reports.formatting import value_with_n
+    from reports.formatting import safe_text, value_with_n
     from reports.records import read_run
 
     folders = sorted(file.parent for file in runs.glob("*/run.json"))
@@ -220,10 +223,11 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
             table.add_row(Text(folder.name), "nothing evaluated yet", "", Text(str(error)))
             continue
         accuracies = [
-            f"{stage.name} {value_with_n('accuracy', stage.evaluation.metrics['accuracy'])}" for stage in record.stages
+            f"{stage.name} {value_with_n('accuracy', metrics['accuracy'])}" if "accuracy" in metrics else stage.name
+            for stage, metrics in ((stage, stage.evaluation.metrics) for stage in record.stages)
         ]
         state = f"missing: {', '.join(record.missing)}" if record.missing else "finished"
-        table.add_row(Text(record.name), Text(state), Text(record.model), Text("\n".join(accuracies)))
+        table.add_row(*(Text(safe_text(part)) for part in (record.name, state, record.model, "\n".join(accuracies))))
     Console().print(table)
 
 
@@ -281,16 +285,20 @@ def _announce_first_use(model: str) -> None:
 
 
 def _write_reports(folder: Path) -> None:
-    """Print the report and write report.md and report.json into the run's folder."""
+    """Print the report and write it into the run's folder."""
+    found = _load_report([folder])
+    _store_reports(found, folder)
+    _print_report(found)
+    typer.echo(f"\nWritten: {folder / 'report.md'} and {folder / 'report.json'}")
+
+
+def _store_reports(found: "Report", folder: Path) -> None:
     from evals.files import write_text
     from reports.document import render_json
     from reports.markdown import render_markdown
 
-    found = _load_report([folder])
     write_text(folder / "report.md", render_markdown(found))
     write_text(folder / "report.json", render_json(found))
-    _print_report(found)
-    typer.echo(f"\nWritten: {folder / 'report.md'} and {folder / 'report.json'}")
 
 
 def _load_report(folders: list[Path]) -> "Report":

@@ -1,6 +1,7 @@
 """`stagelift import`: results produced elsewhere become an ordinary run, so every report and check works on them."""
 
 import hashlib
+import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,8 @@ from evals.imports.lm_eval import read_lm_eval
 from evals.imports.responses import read_responses
 from evals.imports.results import Imported, ImportedStage, task_metrics
 from evals.judges import reference
-from evals.judges.passport import gold_agreement, passport
+from evals.judges.gold import gold_agreement
+from evals.judges.passport import passport
 from evals.judging import judge_responses
 from evals.preferences import load_preferences
 from evals.records import EvalResult, Passport, Role, Verdict
@@ -21,8 +23,10 @@ from evals.suite import measure
 from harness.digest import digest
 from harness.environment import versions
 from harness.errors import UsageError
-from harness.sections import BUNDLED_GOLD
+from harness.sections import BUNDLED_GOLD, check_run_name
 from harness.store import Store, check_run_folder, lock_run
+from reports.records import read_run
+from reports.report import build_report
 
 ImportFormat = Literal["responses", "lm-eval", "alpaca-eval"]
 
@@ -33,11 +37,22 @@ def import_results(file: Path, form: ImportFormat, name: str, store: Store) -> P
         raise UsageError(
             f"'{file}' is not a file. Give a file of results, such as one that lm-eval or AlpacaEval wrote."
         )
+    check_run_name(name)
     imported = _read(file, form)
-    contract = _contract(form, imported)
-    origin: dict[str, object] = {"imported": {"as": form, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}}
-    folder = store.run_folder(name)
-    check_run_folder(folder, origin)
+    origin: dict[str, object] = {
+        "imported": {"as": form, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
+    }
+    check_run_folder(store.run_folder(name), origin)
+    with tempfile.TemporaryDirectory() as scratch:  # a rehearsal: what would stop a report stops the import
+        build_report([read_run(_write(name, file, form, imported, origin, Store(Path(scratch))))])
+    return _write(name, file, form, imported, origin, store)
+
+
+def _write(
+    name: str, file: Path, form: ImportFormat, imported: Imported, origin: dict[str, object], store: Store
+) -> Path:
+    """Write the run, run.json last, and return its folder."""
+    folder, contract = store.run_folder(name), _contract(form, imported)
     with lock_run(folder):
         stages = [_write_stage(position, imported, contract, store) for position in range(len(imported.stages))]
         write_json(folder / "run.json", _run_record(name, file, imported, origin, stages))
@@ -69,9 +84,9 @@ def _contract(form: ImportFormat, imported: Imported) -> dict[str, Any]:
 
 
 def _can_judge(imported: Imported) -> bool:
-    """The reference judge needs a target everywhere, and somebody to judge against."""
+    """The reference judge needs a target everywhere."""
     scores = [score for stage in imported.stages for score in stage.scores]
-    return len(imported.stages) > 1 and bool(scores) and all(score.correct is not None for score in scores)
+    return bool(scores) and all(score.correct is not None for score in scores)
 
 
 def _write_stage(position: int, imported: Imported, contract: dict[str, Any], store: Store) -> dict[str, str]:
@@ -92,6 +107,10 @@ def _write_stage(position: int, imported: Imported, contract: dict[str, Any], st
         write_records(evaluation / "tasks" / f"{task}.jsonl", scores)
     measured = measure(stage.scores, verdicts)
     tasks = task_metrics(score for scores in stage.task_scores.values() for score in scores)
+    if not measured.metrics and not tasks:
+        raise UsageError(
+            f"Nothing in stage '{stage.name}' can be averaged over prompts, so there is nothing to import."
+        )
     result = EvalResult(
         contract_id=digest(contract),
         contract=contract,

@@ -6,15 +6,15 @@ from typing import Any
 
 from evals.bundled_data import INSTRUCTIONS
 from evals.files import read_json, read_record, write_json
-from evals.model import ModelRef
-from evals.preferences import check_preferences
+from evals.model import ModelRef, model_fingerprint
+from evals.preferences import check_preferences, preferences_fingerprint
 from evals.records import Passport
 from evals.source import Source, UnreachableError, fingerprint, pinned
 from harness import preflight
 from harness.environment import versions
 from harness.errors import UsageError
 from harness.executor import run_worker
-from harness.plan import model_revision
+from harness.plan import chat_template, model_revision
 from harness.progress import View
 from harness.recipe import read_value
 from harness.worker import TrainJudgeJob
@@ -22,7 +22,7 @@ from stages import precision
 from stages.settings import training_config
 
 GOLD_PAIRS = 400
-# For the bundled model on two CPU cores: minutes, and enough to beat the longest control (README has the figures).
+# For the bundled model on two CPU cores: minutes, and enough to beat the longest control.
 DEFAULTS: dict[str, Any] = {
     "max_steps": 60,
     "per_device_train_batch_size": 8,
@@ -53,9 +53,15 @@ def train_judge(request: JudgeRequest, view: View) -> Passport:
 
 def _refuse_another(folder: Path, job: TrainJudgeJob) -> None:
     """A folder holds one judge: go on with it, or refuse where it was another one, or is not one."""
-    path, wanted = folder / "judge.json", job.model_dump(mode="json", exclude={"folder", "versions"})
+    path = folder / "judge.json"
+    wanted = job.model_dump(mode="json", exclude={"folder", "versions"}) | {
+        "data": preferences_fingerprint(job.source),
+        "weights": model_fingerprint(job.base.path, job.base.revision),
+    }
     if path.exists() and read_json(path) != wanted:
-        raise UsageError(f"{folder} holds a judge that was trained with other settings. Give --output another folder.")
+        raise UsageError(
+            f"{folder} holds a judge that was trained with other settings or data. Give --output another folder."
+        )
     if not path.exists() and folder.exists() and any(not file.name.startswith(".") for file in folder.iterdir()):
         raise UsageError(f"Folder {folder} exists and is not a judge. Give --output another folder.")
     write_json(path, wanted)
@@ -71,6 +77,7 @@ def _job(request: JudgeRequest) -> TrainJudgeJob:
         gold = _held_out(source)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    chat_template(request.model, model_revision(request.model, None), None)
     base = ModelRef(
         path=request.model,
         revision=model_revision(request.model, None),

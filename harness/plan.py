@@ -7,9 +7,11 @@ from typing import Any
 from evals import bundled
 from evals.answers import EXTRACTION
 from evals.engines.transformers import ENGINE
-from evals.judges.load import judge_identity, judges_prompts
+from evals.judges.load import JudgeSettings, judge_identity, judges_prompts
+from evals.judges.reward_model import RewardModelJudge
 from evals.lm_tasks import task_fingerprint
 from evals.model import ModelRef, folder_hash, load_tokenizer, model_fingerprint
+from evals.preferences import preferences_fingerprint
 from evals.problems import problems_fingerprint
 from evals.settings import EvaluationSettings, PreferenceSettings, ProblemSettings
 from evals.source import Source, fingerprint, one_sentence, pinned
@@ -61,7 +63,8 @@ class Plan:
 def make_plan(recipe: Recipe) -> Plan:
     """Turn a recipe whose sources were checked into nodes. Raises UsageError where the model cannot be used."""
     on, dtype = precision.device(), precision.dtype(recipe.model.dtype)
-    template, revision = _chat_template(recipe), model_revision(recipe.model.path, recipe.model.revision)
+    template = chat_template(recipe.model.path, recipe.model.revision, recipe.model.eos_token)
+    revision = model_revision(recipe.model.path, recipe.model.revision)
     model = ModelRef(
         path=recipe.model.path,
         revision=revision,
@@ -113,7 +116,7 @@ def evaluation_settings(recipe: Recipe) -> EvaluationSettings:
     return EvaluationSettings(
         problems=ProblemSettings(**problems),
         preference=PreferenceSettings(
-            judge=preference.judge,
+            judge=_pinned_judge(preference.judge),
             against=preference.against,
             prompts=prompts,
             max_tokens=preference.max_tokens,
@@ -121,6 +124,13 @@ def evaluation_settings(recipe: Recipe) -> EvaluationSettings:
         ),
         tasks=recipe.evals.tasks,
     )
+
+
+def _pinned_judge(judge: JudgeSettings) -> JudgeSettings:
+    """Pin a reward model on the Hub to its commit."""
+    if not isinstance(judge, RewardModelJudge):
+        return judge
+    return judge.model_copy(update={"revision": model_revision(judge.path, judge.revision)})
 
 
 def _contract(settings: EvaluationSettings, model: ModelRef, template: str) -> dict[str, Any]:
@@ -163,22 +173,22 @@ def _preference_contract(preference: PreferenceSettings) -> dict[str, Any]:
 
 
 def _rows(source: Source | None) -> str | None:
-    return None if source is None else f"{fingerprint(source)}, {source.limit or 'all'} rows"
+    return None if source is None else preferences_fingerprint(source)
 
 
-def _chat_template(recipe: Recipe) -> str:
-    model = recipe.model
+def chat_template(path: str, revision: str | None, eos_token: str | None) -> str:
+    """Return a model's chat template. Raises UsageError where it has none, or cannot be read."""
     try:
-        tokenizer = load_tokenizer(model.path, model.revision, model.eos_token)
+        tokenizer = load_tokenizer(path, revision, eos_token)
     except Exception as error:  # tokenizers raise errors of many kinds for one cause
-        raise UsageError(f"Cannot read a model at '{model.path}': {one_sentence(error)}") from error
+        raise UsageError(f"Cannot read a model at '{path}': {one_sentence(error)}") from error
     if not tokenizer.chat_template:
         raise UsageError(
-            f"Model '{model.path}' has no chat template, which prompts need. Use an instruct variant, or save one into its "
+            f"Model '{path}' has no chat template, which prompts need. Use an instruct variant, or save one into its "
             "tokenizer (trl.clone_chat_template copies another model's)."
         )
-    if model.eos_token is not None and model.eos_token not in tokenizer.get_vocab():
-        raise UsageError(f"model.eos_token '{model.eos_token}' is not a token of '{model.path}'.")
+    if eos_token is not None and eos_token not in tokenizer.get_vocab():
+        raise UsageError(f"model.eos_token '{eos_token}' is not a token of '{path}'.")
     return str(tokenizer.chat_template)
 
 

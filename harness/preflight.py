@@ -1,8 +1,11 @@
 """Everything that can be known to fail before a model is loaded or a file is written."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from evals.answers import read_target
 from evals.bundled import NAME as BUNDLED_MODEL
 from evals.judges.load import check_judge
 from evals.lm_tasks import check_extras, task_fingerprint
@@ -61,7 +64,21 @@ def check_arguments(recipe: Recipe) -> None:
 
 
 def check_adapter(plan: Plan) -> None:
-    """Put the adapter on the model's skeleton (no weights): a target module that is not there shows now. Raises UsageError."""
+    """Put every adapter on the model's skeleton (no weights): a target module that is not there shows now. Raises UsageError.
+
+    The recipe's `lora` counts where it will be made: with stages, and no checkpoint to go on from.
+    """
+    from peft import PeftConfig
+
+    recipe = plan.recipe
+    if recipe.checkpoint is not None:
+        adapter = recipe.checkpoint.adapter
+        _check_fits(plan, f"The adapter at '{adapter}'", lambda: PeftConfig.from_pretrained(adapter))
+    elif recipe.stages:
+        _check_fits(plan, "The adapter of section 'lora'", lambda: lora_config(recipe.lora))
+
+
+def _check_fits(plan: Plan, what: str, load: Callable[[], Any]) -> None:
     import torch
     from peft import get_peft_model
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -69,11 +86,9 @@ def check_adapter(plan: Plan) -> None:
     try:
         with torch.device("meta"):
             config = AutoConfig.from_pretrained(model_folder(plan.model.path), revision=plan.model.revision)
-            get_peft_model(AutoModelForCausalLM.from_config(config), lora_config(plan.recipe.lora))
-    except Exception as error:  # whatever it is, it would also stop the training that comes later
-        raise UsageError(
-            f"The adapter of section 'lora' does not fit '{plan.model.path}': {one_sentence(error)}"
-        ) from error
+            get_peft_model(AutoModelForCausalLM.from_config(config), load())
+    except Exception as error:  # whatever it is, it would also stop the work that comes later
+        raise UsageError(f"{what} does not fit '{plan.model.path}': {one_sentence(error)}") from error
 
 
 def _check_checkpoint(recipe: Recipe) -> None:
@@ -137,7 +152,7 @@ def _check_problems(recipe: Recipe) -> None:
     _check_problem_columns(recipe)
     test = local_rows(source.model_copy(update={"split": "test"}))
     for number, answer in enumerate(test["answer"] if test is not None else (), start=1):
-        if "####" not in str(answer):
+        if "####" not in str(answer) or read_target(str(answer)) is None:
             raise ValueError(
                 f"Row {number} of split 'test' of '{source.path}' has no '#### number' at the end of its answer, "
                 "so nothing can be compared with it."

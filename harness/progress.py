@@ -130,13 +130,9 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
 
 def _headline(metrics: dict[str, Any]) -> str:
     found = {name: Metric.model_validate(metric) for name, metric in metrics.items()}
-    parts = [
-        f"accuracy {value('accuracy', found['accuracy'])}",
-        f"length {value('length_tokens', found['length_tokens'])}",
-    ]
-    if "win_rate_previous" in found:
-        parts.append(f"win rate {value('win_rate_previous', found['win_rate_previous'])} against previous")
-    return f"{', '.join(parts)}, n={found['accuracy'].n}"
+    shown = {"accuracy": "accuracy", "length_tokens": "length", "win_rate_previous": "win rate against previous"}
+    parts = [f"{title} {value(name, found[name])}" for name, title in shown.items() if name in found]
+    return ", ".join([*parts, f"n={max(metric.n for metric in found.values())}"]) if found else "nothing measured"
 
 
 def _duration(seconds: float) -> str:

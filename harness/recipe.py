@@ -1,6 +1,7 @@
 """Read a recipe: a shipped one or a YAML file, with `--set key=value` on top, checked key by key."""
 
 import difflib
+import json
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -37,10 +38,13 @@ def evaluation_recipe(
     recipe: str, overrides: list[str], model: str, adapter: str | None, run_name: str | None
 ) -> Recipe:
     """Take a recipe's evaluation for another model: nothing is trained, and an adapter is a stage after the model."""
-    wanted = load_recipe(recipe, overrides)
+    other = (
+        []
+        if model == load_recipe(recipe, []).model.path
+        else [f"model.path={json.dumps(model)}", "model.revision=null"]
+    )
+    wanted = load_recipe(recipe, [*other, *overrides])
     content = wanted.model_dump() | {"stages": [], "name": run_name or _slug(adapter or model)}
-    if model != wanted.model.path:
-        content["model"] = {"path": model, "dtype": wanted.model.dtype, "eos_token": wanted.model.eos_token}
     if adapter is not None:
         content["checkpoint"] = {"adapter": adapter}
     try:

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from evals.answers import EXTRACTION
 from evals.files import read_json, read_record, read_records, write_json, write_records, write_text
 from evals.judges import reference
@@ -23,6 +25,7 @@ from reports.changes import Change
 
 EXAMPLES = 5
 _COPIED = ("generations.jsonl", "pairs.jsonl", "tasks")
+_LM_EVALS = ("correct_strict", "correct_flexible", "answer_strict", "answer_flexible")
 
 
 def rescore(folder: Path) -> list[Change]:
@@ -52,7 +55,7 @@ def _rescore_stage(name: str, node: Path, old: Path, before: list[Responses]) ->
     """Score one stage; `before` are the stages already scored, the first of them base."""
     held, result = read_records(old / "scores.jsonl", Score), read_record(old / "result.json", EvalResult)
     generations = read_records(old / "generations.jsonl", Generation)
-    scores = _scores(generations, held)
+    scores = _scores(generations, held, result.contract)
     contract = {"samples": 1} | result.contract | {"extraction": EXTRACTION}
     verdicts = read_records(old / "verdicts.jsonl", Verdict)
     if str(contract["judge"]).startswith("reference-"):
@@ -72,15 +75,34 @@ def _rescore_stage(name: str, node: Path, old: Path, before: list[Responses]) ->
         }
     )
     new = node / "evals" / digest(contract)
-    if new != old and not (new / "result.json").exists():
-        _write(old, new, scores, verdicts, now)
-    return new, _change(name, held, scores, result, now), (scores, generations)
+    change = _change(name, held, scores, result, now)
+    if new == old and change.metrics:
+        raise UsageError(
+            f"Stage '{name}' is read otherwise now although its contract says it was read the same way: the code changed "
+            "without its version (EXTRACTION in evals/answers.py). Nothing was stored."
+        )
+    if not (new / "result.json").exists():
+        with FileLock(node / ".lock"):  # as a worker does
+            _write(old, new, scores, verdicts, now)
+    return new, change, (scores, generations)
 
 
-def _scores(generations: list[Generation], held: list[Score]) -> list[Score]:
-    """Read the responses in the order of the old scores, which hold the questions and targets."""
+def _scores(generations: list[Generation], held: list[Score], contract: dict[str, Any]) -> list[Score]:
+    """Read the responses in the order of the old scores, which hold the questions and targets.
+
+    What lm-eval read itself, elsewhere, stays as it read it.
+    """
     by_key = {(one.id, one.sample): one for one in generations}
-    return [score(by_key[old.id, old.sample], old.question, old.target) for old in held]
+    missing = next((old.id for old in held if (old.id, old.sample) not in by_key), None)
+    if missing is not None:
+        raise UsageError(f"The response to '{missing}' is missing in generations.jsonl, so it cannot be read again.")
+    found = [score(by_key[old.id, old.sample], old.question, old.target) for old in held]
+    if contract.get("imported") != "lm-eval":
+        return found
+    return [
+        new.model_copy(update={name: getattr(old, name) for name in _LM_EVALS})
+        for old, new in zip(held, found, strict=True)
+    ]
 
 
 def _judged(stage: Responses, before: list[Responses], roles: set[Role]) -> list[Verdict]:
@@ -101,16 +123,20 @@ def _passport(contract: dict[str, Any], result: EvalResult, verdicts: list[Verdi
 
 
 def _write(old: Path, new: Path, scores: list[Score], verdicts: list[Verdict], result: EvalResult) -> None:
-    """Write the new evaluation beside the old one, result.json last."""
-    new.mkdir(parents=True, exist_ok=True)
+    """Write the new evaluation beside the old one; it appears in one rename."""
+    beside = new.with_name(f"{new.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
     for name in _COPIED:
         if (old / name).is_dir():
-            shutil.copytree(old / name, new / name, dirs_exist_ok=True)
+            shutil.copytree(old / name, beside / name)
         elif (old / name).exists():
-            shutil.copyfile(old / name, new / name)
-    write_records(new / "scores.jsonl", scores)
-    write_records(new / "verdicts.jsonl", verdicts)
-    write_text(new / "result.json", result.model_dump_json(indent=2) + "\n")
+            shutil.copyfile(old / name, beside / name)
+    write_records(beside / "scores.jsonl", scores)
+    write_records(beside / "verdicts.jsonl", verdicts)
+    write_text(beside / "result.json", result.model_dump_json(indent=2) + "\n")
+    shutil.rmtree(new, ignore_errors=True)  # an evaluation that was never finished
+    beside.rename(new)
 
 
 def _change(name: str, held: list[Score], scores: list[Score], old: EvalResult, new: EvalResult) -> Change:

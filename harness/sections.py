@@ -1,5 +1,6 @@
 """What a recipe may say, section by section; an unknown key, or settings that contradict each other, are errors."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,16 @@ from stages.settings import KINDS, StageKind
 
 RESERVED_NAMES = ("nodes", "judges")
 BUNDLED_GOLD = 128  # pairs that a judge is checked with, where the recipe names none
+
+
+def check_run_name(name: str) -> None:
+    """Raise ValueError where a run's folder cannot have this name."""
+    if name in RESERVED_NAMES:
+        raise ValueError(f"A run cannot be named '{name}': stagelift keeps what runs share in a folder of that name.")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise ValueError(
+            f"A run cannot be named {name!r}: at most 80 letters, digits and . _ - , the first a letter or digit."
+        )
 
 
 class ModelSection(Record):
@@ -141,7 +152,7 @@ class EvalsSection(Record):
 class Recipe(Record):
     """A whole run: one model, a chain of stages, and the evaluation after each. With no stages it is an evaluation only."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
+    name: str
     seed: int = 0
     model: ModelSection = ModelSection()
     lora: dict[str, Any] = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
@@ -161,10 +172,7 @@ class Recipe(Record):
     @model_validator(mode="after")
     def _problems_exist(self) -> "Recipe":
         accuracy = self.evals.accuracy
-        if self.name in RESERVED_NAMES:
-            raise ValueError(
-                f"A run cannot be named '{self.name}': stagelift keeps what runs share in a folder of that name."
-            )
+        check_run_name(self.name)
         if accuracy.held_out > CAPACITY["held_out"] or (
             accuracy.task == "schoolmath" and (accuracy.limit or 0) > CAPACITY["test"]
         ):

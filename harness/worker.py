@@ -116,7 +116,8 @@ def _train(job: TrainJob, events: TextIO) -> None:
 def _train_judge(job: TrainJudgeJob, events: TextIO) -> None:
     """Train, then show the judge pairs whose better answer is known; passport.json comes last."""
     from evals.files import write_text
-    from evals.judges.passport import gold_agreement, passport
+    from evals.judges.gold import gold_agreement
+    from evals.judges.passport import passport
     from evals.judges.reward_model import RewardModelJudge, reward_model_judge
     from evals.preferences import load_preferences
     from stages.reward import train_reward_model

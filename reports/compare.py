@@ -10,12 +10,13 @@ from typing import Literal
 from evals import stats
 from evals.length_control import LengthControlled
 from evals.power import Difference
+from evals.preference_accuracy import NAMES as PREFERENCE_ACCURACY
 from evals.records import Metric, Verdict
 from evals.winrate import length_controlled_win_rate
 from reports.records import RunRecord, StageRecord
 from reports.values import LENGTHS, better, is_compared, prompt_values
 
-Decision = Literal["improved", "regressed", "no difference shown", "identical"]
+Decision = Literal["improved", "regressed", "no difference shown", "identical", "extrapolated"]
 ALPHA = 0.05
 
 
@@ -23,9 +24,10 @@ ALPHA = 0.05
 class Comparison:
     """One difference with its interval and verdict. `p`, `p_adjusted` and `mde` are None where all pairs are identical.
 
-    For win rates the difference is to one half, and `p_sign` is the exact sign test over the decided pairs. Lengths have
-    the `ratio` of geometric means and the `median` of the differences, too. `needed` is the number of prompts that would
-    show this difference with 80% power.
+    A length-controlled win rate that rests on an extrapolation is `extrapolated`: it gets no other verdict and is not among
+    the tests that Holm adjusts for. For win rates the difference is to one half, and `p_sign` is the exact sign test over
+    the decided pairs. Lengths have the `ratio` of geometric means and the `median` of the differences, too. `needed` is the
+    number of prompts that would show this difference with 80% power.
     """
 
     run: str
@@ -53,9 +55,9 @@ def compare_stages(runs: Sequence[RunRecord]) -> list[Comparison]:
     """
     _refuse_unequal_contracts(runs)
     pairs = [(found, stage) for run in runs for stage in run.stages for found in _compare_stage(stage, run)]
-    family = {_test(comparison): comparison.p for comparison, _ in pairs}
+    family = {_test(found): found.p for found, _ in pairs if found.verdict != "extrapolated"}
     adjusted = dict(zip(family, stats.holm(list(family.values())), strict=True))
-    return [_decided(comparison, stage, adjusted[_test(comparison)]) for comparison, stage in pairs]
+    return [_decided(comparison, stage, adjusted.get(_test(comparison))) for comparison, stage in pairs]
 
 
 def _test(comparison: Comparison) -> tuple[str, str, str, str]:
@@ -80,7 +82,8 @@ def _compare_stage(stage: StageRecord, run: RunRecord) -> list[Comparison]:
     others = _others(stage, run)
     found = []
     for other in {other.name: other for other in others.values()}.values():  # for the first trained stage they are one
-        names = [name for name in stage.evaluation.metrics if _is_shown(name, stage)]
+        _refuse_different_problems(stage, other)
+        names = [name for name in stage.evaluation.metrics if _is_shown(name, stage) and _is_measured(name, other)]
         found += [_compare_metric(name, stage, other, run.stages[0]) for name in names]
     for name, verdicts in stage.verdicts.items():
         role = next((role for role in others if role in name.split("_")), None)
@@ -100,14 +103,21 @@ def _is_shown(name: str, stage: StageRecord) -> bool:
     return is_compared(name, stage) and (in_tokens == name or in_tokens not in stage.evaluation.metrics)
 
 
+def _is_measured(name: str, other: StageRecord) -> bool:
+    """Base has no preference accuracy of its own, and yet a stage can be compared with it."""
+    return name in other.evaluation.metrics or name in PREFERENCE_ACCURACY
+
+
 def _compare_metric(name: str, stage: StageRecord, other: StageRecord, base: StageRecord) -> Comparison:
-    _refuse_different_problems(stage, other)
     mine, theirs = prompt_values(name, stage, base), prompt_values(name, other, base)
     shared = [problem for problem in mine if problem in theirs]  # joined by id, never by position
     pairs = [(mine[problem], theirs[problem]) for problem in shared]
     differences = [value - before for value, before in pairs]
-    binary = {value for pair in pairs for value in pair} <= {0.0, 1.0}
-    found = _comparison(name, stage, other.name, stats.difference(differences, binary=binary))
+    values = {value for pair in pairs for value in pair}
+    bound = 1.0 if max(values) <= 1 and min(values) >= 0 and name not in LENGTHS else None
+    found = _comparison(
+        name, stage, other.name, stats.difference(differences, binary=values <= {0.0, 1.0}, bound=bound)
+    )
     if name not in LENGTHS:
         return found
     ratio = stats.ratio([value for value, _ in pairs], [before for _, before in pairs])
@@ -136,7 +146,8 @@ def _length_controlled(name: str, stage: StageRecord, against: str, found: Lengt
     difference = Difference(
         found.value - 0.5, found.low - 0.5, found.high - 0.5, found.n, found.p, found.mde, found.needed
     )
-    return _comparison(name.replace("win_rate", "win_rate_lc", 1), stage, against, difference)
+    compared = _comparison(name.replace("win_rate", "win_rate_lc", 1), stage, against, difference)
+    return replace(compared, verdict="extrapolated") if found.extrapolates and found.p is not None else compared
 
 
 def _comparison(metric: str, stage: StageRecord, against: str, found: Difference) -> Comparison:
@@ -161,6 +172,8 @@ def _comparison(metric: str, stage: StageRecord, against: str, found: Difference
 
 
 def _decided(comparison: Comparison, stage: StageRecord, p_adjusted: float | None) -> Comparison:
+    if comparison.verdict == "extrapolated":
+        return comparison
     return replace(comparison, p_adjusted=p_adjusted, verdict=_decision(comparison, stage, p_adjusted))
 
 

@@ -35,7 +35,15 @@ TITLES = {
     "length_chars_preference": ("length on prompts", "mean characters"),
     "truncated_preference": ("cut off on prompts", "at the limit"),
 }
-_NOT_SHARES = ("perplexity", "byte", "ppl", "bleu", "chrf", "ter", "wer")  # of lm-eval's metrics
+_SHARES = {
+    "acc",
+    "em",
+    "match",
+    "f1",
+    "pass@1",
+    "accuracy",
+    "rate",
+}  # words in names of lm-eval's metrics that are shares
 
 
 def title(name: str) -> tuple[str, str]:
@@ -109,10 +117,11 @@ def p_value(p: float) -> str:
 
 
 def is_share(metric: str) -> bool:
-    """Say whether a metric is a share, written in percent; lengths and some of lm-eval's metrics are not."""
-    return not metric.startswith("length_") and not any(
-        part in _NOT_SHARES for part in re.split(r"[_,]", metric.rpartition("/")[2])
-    )
+    """Say whether a metric is a share, written in percent: ours are, but for lengths. Of lm-eval's, those known to be."""
+    if "/" not in metric:
+        return not metric.startswith("length_")
+    words = re.split(r"[_-]", metric.rpartition("/")[2].partition(",")[0])
+    return bool(_SHARES & set(words))
 
 
 def is_quantile(metric: str) -> bool:

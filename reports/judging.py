@@ -8,11 +8,17 @@ from reports.records import RunRecord
 
 
 def run_passport(run: RunRecord) -> Passport | None:
-    """Sum up the stages' passports; None where nothing was judged."""
+    """Sum up the stages' passports; None where nothing was judged. An answer that two stages used counts in both."""
     found = [stage.evaluation.passport for stage in run.stages if stage.evaluation.passport is not None]
     if not found:
         return None
-    verdicts = [v for stage in run.stages for verdicts in stage.verdicts.values() for v in verdicts.values()]
+    verdicts = [
+        verdict
+        for position, stage in enumerate(run.stages)
+        for name, found_here in stage.verdicts.items()
+        if position != 1 or "previous" not in name  # for the first trained stage base and previous are one
+        for verdict in found_here.values()
+    ]
     return passport(found[0].judge, found[0].prompt_hash, verdicts, found[-1].gold, _total([p.usage for p in found]))
 
 

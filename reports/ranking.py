@@ -25,16 +25,15 @@ def rank_stages(run: RunRecord) -> list[Strength]:
         return []
     base, matches = run.stages[0].name, []
     for before, stage in zip(run.stages, run.stages[1:], strict=False):
-        others = {"win_rate_base": base, "win_rate_previous": before.name}
-        played = {
-            other: name for name, other in others.items() if name in stage.verdicts
-        }  # one game where they are one
-        for other, name in played.items():
-            matches += [
-                Match(verdict.id, other, stage.name, 1 - verdict.score)  # base comes first: it is the zero
-                for verdict in stage.verdicts[name].values()
-                if verdict.score is not None
-            ]
+        for group in ("", "_preference"):
+            others = {f"win_rate_previous{group}": before.name, f"win_rate_base{group}": base}
+            played = {other: name for name, other in others.items() if name in stage.verdicts}  # one where they are one
+            for other, name in played.items():
+                matches += [
+                    Match(verdict.id, other, stage.name, 1 - verdict.score)  # base comes first: it is the zero
+                    for verdict in stage.verdicts[name].values()
+                    if verdict.score is not None
+                ]
     strengths = bradley_terry(matches) if matches else None
     ranked = sorted((strengths or {}).items(), key=lambda item: -item[1].value)
     return [Strength(stage, base, strength) for stage, strength in ranked]

@@ -5,7 +5,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reports.formatting import excerpt
+from reports.formatting import excerpt, safe_text
 from reports.report import Example, Report, StageFlips
 from reports.rows import Cell, Row, cost_rows, footnotes, header_lines, metric_rows
 
@@ -17,7 +17,7 @@ def print_report(report: Report, console: Console) -> None:
     console.print(_header(report))
     console.print(_table(report))
     for note in footnotes(report):
-        console.print(Text(note, style="dim"))
+        console.print(Text(safe_text(note), style="dim"))
     for flips in report.flips:
         console.print(_flips(flips, report))
 
@@ -25,7 +25,7 @@ def print_report(report: Report, console: Console) -> None:
 def _header(report: Report) -> Table:
     grid = Table.grid(padding=(0, 2))
     for name, text in header_lines(report):
-        grid.add_row(Text(name, style="bold"), Text(text))
+        grid.add_row(Text(name, style="bold"), Text(safe_text(text)))
     return grid
 
 
@@ -33,7 +33,7 @@ def _table(report: Report) -> Table:
     table = Table(show_lines=False, header_style="bold")
     table.add_column("", no_wrap=True)
     for stage in report.stages():
-        table.add_column(Text(report.column(stage)), ratio=1, min_width=20)
+        table.add_column(Text(safe_text(report.column(stage))), ratio=1, min_width=20)
     for group in metric_rows(report):
         for row in group:
             table.add_row(*_rendered(row))
@@ -44,9 +44,10 @@ def _table(report: Report) -> Table:
 
 
 def _rendered(row: Row) -> list[RenderableType]:
-    title = Text(f"  {row.title}") if row.indented else Text(row.title, style="bold")
+    shown = safe_text(row.title)  # task and metric names come from files
+    title = Text(f"  {shown}") if row.indented else Text(shown, style="bold")
     if row.note:
-        title.append(f"\n{row.note}", style="not bold dim")
+        title.append(f"\n{safe_text(row.note)}", style="not bold dim")
     return [title, *(_cell(cell) for cell in row.cells)]
 
 
@@ -58,7 +59,7 @@ def _cell(cell: Cell) -> Text:
 
 
 def _flips(flips: StageFlips, report: Report) -> Group:
-    parts: list[RenderableType] = [Text(f"\n{report.flips_title(flips)}", style="bold underline")]
+    parts: list[RenderableType] = [Text(f"\n{safe_text(report.flips_title(flips))}", style="bold underline")]
     for name, examples in (("fixed", flips.fixed_examples), ("broken", flips.broken_examples)):
         for example in examples:
             parts.append(_example(name, example, flips))
@@ -68,6 +69,8 @@ def _flips(flips: StageFlips, report: Report) -> Group:
 def _example(name: str, example: Example, flips: StageFlips) -> Padding:
     text = Text().append(f"{name}: ", style="green" if name == "fixed" else "red")
     text.append(f"{excerpt(example.question)} ").append(f"(target {excerpt(example.target)})\n", style="bold")
-    text.append(f"{flips.previous}, {example.outcome_before}: ", style="bold").append(f"{excerpt(example.before)}\n")
-    text.append(f"{flips.stage}, {example.outcome_after}: ", style="bold").append(excerpt(example.after))
+    text.append(f"{safe_text(flips.previous)}, {example.outcome_before}: ", style="bold").append(
+        f"{excerpt(example.before)}\n"
+    )
+    text.append(f"{safe_text(flips.stage)}, {example.outcome_after}: ", style="bold").append(excerpt(example.after))
     return Padding(text, (1, 0, 0, 2))

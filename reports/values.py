@@ -4,7 +4,7 @@ A value per prompt id (the mean over its samples), in the metric's own unit: sha
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from evals import stats
@@ -76,11 +76,5 @@ def better(name: str, stage: StageRecord) -> int:
 
 
 def _smaller_is_better(name: str) -> bool:
-    return any(
-        word in name.rpartition("/")[2] for word in ("perplexity", "bits_per_byte", "ppl", "wer", "ter", "brier")
-    )
-
-
-def is_binary(values: Mapping[str, float]) -> bool:
-    """Say whether every value is 0 or 1."""
-    return set(values.values()) <= {0.0, 1.0}
+    words = re.split(r"[_-]", name.rpartition("/")[2].partition(",")[0])
+    return bool({"perplexity", "byte", "ppl", "wer", "ter", "brier"} & set(words))

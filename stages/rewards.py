@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evals.answers import EXTRACTION
 from evals.scoring import is_correct
 
 Reward = Callable[..., list[float]]
@@ -19,7 +20,7 @@ Completion = str | list[dict[str, str]]
 
 
 def correctness(*, completions: list[Completion], answer: list[str], **_: Any) -> list[float]:
-    """1 where the final number is right, else 0: the evaluation's own scorer (flexible), so reward and metric agree."""
+    """1 where the final number is right, else 0: the evaluation's own numeric reading, so reward and metric agree."""
     return [float(is_correct(_text(c), a)) for c, a in zip(completions, answer, strict=True)]
 
 
@@ -64,9 +65,9 @@ def load_reward(name: str) -> Reward:
 
 
 def reward_fingerprint(name: str) -> str:
-    """Hash the module a user's reward comes from, which is part of the stage's identity; ours are named by their names."""
+    """Identify a reward for the stage's identity: a user's by its module's hash, ours by name and how answers are read."""
     if name in ("correctness", "brevity"):
-        return name
+        return f"{name}@{EXTRACTION}"
     file = getattr(sys.modules.get(load_reward(name).__module__), "__file__", None)
     return name if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
 

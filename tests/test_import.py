@@ -128,6 +128,44 @@ def test_two_imports_of_the_same_prompts_can_be_compared_and_others_not(tmp_path
         build_report([one, three])
 
 
+def test_a_metric_that_one_stage_lacks_is_not_compared(tmp_path: Path) -> None:
+    rows = [row(str(i), stage="a") for i in range(3)]
+    rows += [row(str(i), stage="b", finish_reason="stop", n_tokens=3) for i in range(3)]
+    compared = {c.metric for c in build_report([imported(write(rows, tmp_path), "responses", tmp_path)]).comparisons}
+    assert "accuracy" in compared and not {"truncated", "length_tokens"} & compared
+
+
+def test_where_it_is_not_known_what_was_cut_off_there_is_no_such_outcome(tmp_path: Path) -> None:
+    stage = imported(write([row()], tmp_path), "responses", tmp_path).stages[0]
+    assert stage.evaluation.outcomes == {"correct": 1, "wrong": 0, "unparsed": 0}
+
+
+def test_a_one_stage_file_can_be_compared_with_a_two_stage_file(tmp_path: Path) -> None:
+    one = imported(write([row(stage="a")], tmp_path), "responses", tmp_path, "one")
+    two = imported(write([row(stage="a"), row(stage="b")], tmp_path), "responses", tmp_path, "two")
+    assert one.contract == two.contract
+
+
+@pytest.mark.parametrize("name", ["nodes", "judges", "..", "a/b", "/tmp/x", ""])
+def test_a_name_that_is_no_folders_is_refused(name: str, tmp_path: Path) -> None:
+    done = run_import(write([row()], tmp_path), "responses", tmp_path, name)
+    assert done.exit_code == 2 and "cannot be named" in done.output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_text_that_no_file_can_hold_is_named_by_its_line(tmp_path: Path) -> None:
+    message = refused(
+        '{"id": 1, "prompt": "p", "response": "r"}\n{"id": 2, "prompt": "p", "response": "\\ud800"}', tmp_path
+    )
+    assert "line 2" in message and "not Unicode" in message
+
+
+def test_names_from_a_file_do_not_act_on_a_terminal(tmp_path: Path) -> None:
+    rows = [annotation(one, 2.0, generator_2="m\x1b]0;PWN\x07") for one in "abc"]
+    done = run_import(write(json.dumps(rows), tmp_path), "alpaca-eval", tmp_path)
+    assert done.exit_code == 0 and "\x1b]0" not in done.output and "\x07" not in done.output
+
+
 def annotation(instruction: str, preference: float | None, mine: str = "xx", **more: Any) -> dict[str, Any]:
     texts = {"instruction": instruction, "output_1": "x", "output_2": mine}
     return {**texts, "generator_1": "gpt", "generator_2": "m", "annotator": "judge", "preference": preference, **more}
@@ -206,8 +244,23 @@ def test_lm_evals_own_verdicts_are_kept_and_numeric_is_ours(tmp_path: Path) -> N
     assert stage.evaluation.metrics["length_chars"].n == 2  # a row per filter is still one response
 
 
+def test_scoring_an_lm_eval_import_again_changes_nothing(tmp_path: Path) -> None:
+    rows = [sample(i, "18", "strict-match", 1.0, resps=[["The answer is 18."]]) for i in range(2)]
+    before = imported(write(rows, tmp_path, "samples_gsm8k_cot.jsonl"), "lm-eval", tmp_path).stages[0]
+    done = CliRunner().invoke(app, ["rescore", "elsewhere", "--runs", str(tmp_path / "runs")])
+    assert done.output.strip() == "lm-eval: nothing changed"
+    assert before.evaluation.metrics["accuracy_strict"].value == 1
+
+
+def test_matches_of_tasks_without_numbers_are_metrics_of_the_task(tmp_path: Path) -> None:
+    rows = [sample(i, "(A)", "flexible-extract", float(i), target="(A)") for i in range(2)]
+    stage = imported(write(rows, tmp_path, "samples_bbh.jsonl"), "lm-eval", tmp_path).stages[0]
+    assert stage.evaluation.metrics["bbh/exact_match,flexible-extract"].value == 0.5
+
+
 def test_log_likelihood_samples_have_metrics_only(tmp_path: Path) -> None:
     more = {"metrics": ["acc", "acc_norm"], "resps": [[["-1.5", "False"]], [["-2.5", "True"]]], "filter": "none"}
+    more["arguments"] = {"gen_args_0": {"arg_0": "p", "arg_1": " a"}, "gen_args_1": {"arg_0": "p", "arg_1": " b"}}
     rows = [sample(i, "x", "none", 0.0, acc=float(i), acc_norm=0.0, **more) for i in range(2)]
     stage = imported(write(rows, tmp_path, "samples_mmlu.jsonl"), "lm-eval", tmp_path).stages[0]
     assert stage.evaluation.metrics["mmlu/acc"].value == 0.5

@@ -28,10 +28,13 @@ from evals.judges.openai import (
     Answer,
     OpenAIJudge,
     check,
+    check_server,
     messages,
+    openai_id,
     openai_judge,
     read_verdict,
 )
+from evals.records import Usage
 
 pytest.importorskip("openai")
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,9 +129,9 @@ def test_the_prompt_hash_changes_only_on_purpose(tmp_path: Path) -> None:
     assert judge.prompt_hash == "d6288b713bb416e5"
 
 
-def test_the_identity_names_model_and_server_but_no_secret(tmp_path: Path) -> None:
+def test_the_identity_names_model_and_server_but_no_secret() -> None:
     settings = OpenAIJudge(base_url="http://me:secret@[::1]:8000/v1/", model="big/model")
-    assert openai_judge(settings, tmp_path / "answers.jsonl").id == "openai-1:big/model@http://[::1]:8000/v1"
+    assert openai_id(settings) == "openai-1:big/model@http://[::1]:8000/v1"
 
 
 def test_a_remote_server_without_a_key_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +153,11 @@ def test_a_server_on_this_machine_needs_no_key(url: str, monkeypatch: pytest.Mon
     ("url", "reason"),
     [
         ("localhost:8000/v1", "'localhost:8000/v1' is not an address"),
-        ("http://me:secret@host:port/v1?key=secret", "'host:port/v1' is not an address"),
+        ("http://host:port/v1?key=secret", "'http://host:port/v1' is not an address"),
+        ("https://me:secret@host/v1", r"base_url has an '@'.* leave them out, a key belongs into OPENAI_API_KEY"),
+        ("https://secret@host/v1", "base_url has an '@'"),
+        ("https://me:12/secret@host/v1", "base_url has an '@'"),
+        ("http://me:secret@host:port/v1?key=secret", "base_url has an '@'"),
         ("http://", "'http://' is not an address"),
         ("http://[::1/v1", "is not an address"),
         ("http://localhost/v1?version=3", r"'http://localhost/v1\?\.\.\.' has a query"),
@@ -270,9 +277,8 @@ def test_nothing_is_asked_twice(serve: Serve, tmp_path: Path) -> None:
     fresh = judge(server, cache)
     assert fresh.decide(PAIRS) == first[:4]
     assert len(server.seen) == len(read_records(cache, Answer)) == 4
-    used, unused = asked.usage(), fresh.usage()
-    assert used is not None and unused is not None
-    assert (used.requests, used.cached, unused.requests, unused.cached) == (4, 5, 0, 4)
+    assert (used(asked).requests, used(asked).cached) == (4, 5)
+    assert (used(fresh).requests, used(fresh).cached) == (0, 4)
 
 
 def test_another_model_is_asked_again(serve: Serve, tmp_path: Path) -> None:
@@ -282,29 +288,64 @@ def test_another_model_is_asked_again(serve: Serve, tmp_path: Path) -> None:
     assert len(server.seen) == 8
 
 
-def test_tokens_and_cost_are_of_the_requests_made(serve: Serve, tmp_path: Path) -> None:
-    prices = {"usd_per_million_prompt_tokens": 2, "usd_per_million_completion_tokens": 10}
+PRICES = {"usd_per_million_prompt_tokens": 2, "usd_per_million_completion_tokens": 10}
+
+
+def used(judge: Judge) -> Usage:
+    usage = judge.usage()
+    assert usage is not None
+    return usage
+
+
+def test_tokens_and_cost_are_of_all_answers_used_whenever_they_were_asked(serve: Serve, tmp_path: Path) -> None:
     server, cache = serve(first_is_right), tmp_path / "answers.jsonl"
-    priced = judge(server, cache, **prices)
-    priced.decide(PAIRS)
-    usage = priced.usage()
-    assert usage is not None and (usage.prompt_tokens, usage.completion_tokens) == (400, 8)
-    assert usage.cost_usd == pytest.approx(400 * 2e-6 + 8 * 10e-6)
-    unpriced = judge(server, cache, usd_per_million_prompt_tokens=2)
-    unpriced.decide(PAIRS)
-    usage = unpriced.usage()
-    assert usage is not None and (usage.prompt_tokens, usage.cost_usd) == (0, None)
+    judge(server, cache, **PRICES).decide(PAIRS[:3])
+    resumed = judge(server, cache, **PRICES)
+    resumed.decide([*PAIRS, PAIRS[0]])
+    resumed.decide(PAIRS)
+    assert (used(resumed).requests, used(resumed).cached) == (1, 8)
+    assert (used(resumed).prompt_tokens, used(resumed).completion_tokens) == (400, 8)
+    assert used(resumed).cost_usd == pytest.approx(400 * 2e-6 + 8 * 10e-6)
 
 
-def test_there_is_no_cost_where_the_server_counts_no_tokens(serve: Serve, tmp_path: Path) -> None:
-    def uncounted(_user: str) -> Reply:
-        return 200, {"choices": [{"message": {"role": "assistant", "content": "A"}}]}
+def test_answers_that_are_only_in_the_file_are_not_counted(serve: Serve, tmp_path: Path) -> None:
+    server, cache = serve(first_is_right), tmp_path / "answers.jsonl"
+    judge(server, cache).decide(PAIRS)
+    fresh = judge(server, cache, **PRICES)
+    assert used(fresh) == Usage(requests=0, cached=0, prompt_tokens=0, completion_tokens=0, cost_usd=0)
+    fresh.decide(PAIRS[:1])
+    assert (used(fresh).requests, used(fresh).cached, used(fresh).prompt_tokens) == (0, 1, 100)
 
-    prices = {"usd_per_million_prompt_tokens": 2, "usd_per_million_completion_tokens": 10}
-    asked = judge(serve(uncounted), tmp_path / "answers.jsonl", **prices)
-    assert [opinion.score for opinion in asked.decide(PAIRS)] == [1, 1, 1, 1]
-    usage = asked.usage()
-    assert usage is not None and usage.requests == 4 and usage.cost_usd is None
+
+def test_what_was_paid_before_a_failure_is_counted(serve: Serve, tmp_path: Path) -> None:
+    server = serve(lambda user: error(500, "broken") if "No." in user else first_is_right(user))
+    asked = judge(server, tmp_path / "answers.jsonl", concurrency=1, max_retries=0)
+    with pytest.raises(ConnectionError):
+        asked.decide(PAIRS)
+    assert (used(asked).requests, used(asked).prompt_tokens) == (2, 200)
+
+
+def test_there_is_no_cost_without_both_prices(serve: Serve, tmp_path: Path) -> None:
+    asked = judge(serve(first_is_right), tmp_path / "answers.jsonl", usd_per_million_prompt_tokens=2)
+    asked.decide(PAIRS)
+    assert (used(asked).prompt_tokens, used(asked).cost_usd) == (400, None)
+
+
+def test_refused_content_costs_nothing_and_hides_no_cost(serve: Serve, tmp_path: Path) -> None:
+    server = serve(lambda user: error(400, "bad") if "No." in user else first_is_right(user))
+    asked, again = (judge(server, tmp_path / "answers.jsonl", concurrency=1, **PRICES) for _ in range(2))
+    asked.decide(PAIRS)
+    again.decide(PAIRS)
+    assert used(asked).cost_usd == used(again).cost_usd == pytest.approx(200 * 2e-6 + 4 * 10e-6)
+
+
+@pytest.mark.parametrize("content", ["A", ""])
+def test_there_is_no_cost_where_the_server_counts_no_tokens(content: str, serve: Serve, tmp_path: Path) -> None:
+    server = serve(lambda _: (200, {"choices": [{"message": {"role": "assistant", "content": content}}]}))
+    asked, again = (judge(server, tmp_path / "answers.jsonl", **PRICES) for _ in range(2))
+    assert asked.decide(PAIRS) == again.decide(PAIRS)
+    assert (used(asked).requests, used(again).requests) == (4, 0)
+    assert used(asked).cost_usd is used(again).cost_usd is None
 
 
 def test_a_busy_server_is_asked_again(serve: Serve, tmp_path: Path) -> None:
@@ -314,18 +355,18 @@ def test_a_busy_server_is_asked_again(serve: Serve, tmp_path: Path) -> None:
     assert len(server.seen) == 3
 
 
-@pytest.mark.parametrize(
-    ("reply", "sentence"),
-    [
-        (error(500, "broken"), r"failed \(after 2 retries\): .*broken.* Look into its log"),
-        (error(429, "slow down"), r"takes no more requests \(after 2 retries\): .*slow down.* Lower concurrency"),
-        (error(401, "wrong key my-key"), r"does not accept the key: .*wrong key <key>.* Correct OPENAI_API_KEY"),
-        (error(404, "no model m"), r"knows no such model or path: .*no model m.* Correct model or base_url"),
-        ((200, "<html>a page</html>"), r"does not speak chat completions: it sent '<html>.* Correct .*base_url"),
-        (error(400, "no such model"), r"refused every request.*no such model.* Correct model \('m'\) or base_url"),
-        ((200, {"error": {"message": "no credit"}}), r"refused every request.*no credit.* Correct model"),
-    ],
-)
+FAILURES: list[tuple[Reply, str]] = [
+    (error(500, "broken"), r"failed \(after 2 retries\): .*broken.* Look into its log"),
+    (error(429, "slow down"), r"takes no more requests \(after 2 retries\): .*slow down.* Lower concurrency"),
+    (error(401, "wrong key my-key"), r"does not accept the key: .*wrong key <key>.* Correct OPENAI_API_KEY"),
+    (error(404, "no model m"), r"knows no such model or path: .*no model m.* Correct model or base_url"),
+    ((200, "<html>a page</html>"), r"does not speak chat completions: it sent '<html>.* Correct .*base_url"),
+    (error(400, "no such model"), r"refused every request.*no such model.* Correct model \('m'\) or base_url"),
+    ((200, {"error": {"message": "no credit"}}), r"refused every request.*no credit.* Correct model"),
+]
+
+
+@pytest.mark.parametrize(("reply", "sentence"), FAILURES)
 def test_a_server_that_fails_stops_it_with_a_sentence(
     reply: Reply, sentence: str, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +385,42 @@ def test_a_server_that_is_not_there_stops_it_with_a_sentence(tmp_path: Path) -> 
         ConnectionError, match=r"cannot be reached \(after 0 retries\): .*refused.* Start it, or correct"
     ):
         openai_judge(settings, tmp_path / "answers.jsonl").decide(PAIRS)
+
+
+def settings_for(server: Server) -> OpenAIJudge:
+    return OpenAIJudge(base_url=server.url, model="m")
+
+
+@pytest.mark.parametrize("reply", [says("A"), says("No idea."), says(None), says("", finish_reason="length")])
+def test_a_server_that_answers_at_all_passes_its_check(reply: Reply, serve: Serve) -> None:
+    server = serve(lambda _: reply)
+    check_server(settings_for(server))
+    assert [(seen["path"], seen["model"]) for seen in server.seen] == [("/v1/chat/completions", "m")]
+    assert [one["role"] for one in server.seen[0]["messages"]] == ["system", "user"]
+
+
+@pytest.mark.parametrize(("reply", "sentence"), FAILURES)
+def test_a_server_that_fails_is_found_by_its_check(
+    reply: Reply, sentence: str, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "my-key")
+    server = serve(lambda _: reply)
+    with pytest.raises(ValueError, match=sentence) as found:
+        check_server(settings_for(server))
+    assert len(server.seen) <= 3
+    assert "my-key" not in "".join(traceback.format_exception(found.value))
+    assert "Answers so far" not in str(found.value)
+
+
+def test_a_server_that_is_not_there_is_found_by_its_check() -> None:
+    settings = OpenAIJudge(base_url=f"http://127.0.0.1:{free_port()}/v1", model="m", max_retries=0)
+    with pytest.raises(ValueError, match=r"cannot be reached \(after 0 retries\): .*refused.* Start it, or correct"):
+        check_server(settings)
+
+
+def test_the_check_of_a_server_begins_with_the_check_that_asks_none() -> None:
+    with pytest.raises(ValueError, match="base_url has an '@'"):
+        check_server(OpenAIJudge(base_url="https://me:secret@host/v1", model="m"))
 
 
 def test_a_server_that_is_too_slow_stops_it_with_a_sentence(serve: Serve, tmp_path: Path) -> None:
@@ -371,8 +448,7 @@ def test_answers_from_before_a_failure_are_kept(serve: Serve, tmp_path: Path) ->
     failing.clear()
     asked = judge(server, cache)
     assert [opinion.score for opinion in asked.decide(PAIRS)] == [1, 0, 1, 0]
-    usage = asked.usage()
-    assert usage is not None and (usage.requests, usage.cached) == (2, 2)
+    assert (used(asked).requests, used(asked).cached, used(asked).prompt_tokens) == (2, 2, 400)
 
 
 @pytest.mark.parametrize(
@@ -396,8 +472,7 @@ def test_content_that_is_refused_has_no_verdict_and_is_not_asked_again(
     assert [opinion.score for opinion in opinions] == [1, 0, None]
     assert re.match(reason, opinions[2].reason)
     assert judge(server, cache).decide(PAIRS[:3]) == opinions and len(server.seen) == 3
-    usage = asked.usage()
-    assert usage is not None and usage.requests == 3
+    assert used(asked).requests == 3
 
 
 def test_the_last_missing_pair_may_be_refused(serve: Serve, tmp_path: Path) -> None:
@@ -472,6 +547,7 @@ def test_a_real_model_behind_a_real_server(tiny_model: Path, tmp_path: Path) -> 
         )
     try:
         wait_until(lambda: is_up(f"{url}/health"), process)
+        check_server(settings)
         asked = openai_judge(settings, cache)
         opinions = asked.decide(PAIRS[:3])
         with pytest.raises(ConnectionError, match="it may not have 'nobody/nothing'"):
@@ -480,10 +556,11 @@ def test_a_real_model_behind_a_real_server(tiny_model: Path, tmp_path: Path) -> 
         process.terminate()
         process.wait(20)
     assert len(opinions) == 3 and all(is_verdict_or_failure(opinion) for opinion in opinions)
-    usage = asked.usage()
-    assert usage is not None and usage.requests == 3 and usage.prompt_tokens > 300 and 0 < usage.completion_tokens <= 24
+    assert used(asked).requests == 3
+    assert used(asked).prompt_tokens > 300 and 0 < used(asked).completion_tokens <= 24
     again = openai_judge(settings, cache)
     assert again.decide(PAIRS[:3]) == opinions
+    assert used(again).prompt_tokens == used(asked).prompt_tokens
 
 
 def is_verdict_or_failure(opinion: Opinion) -> bool:

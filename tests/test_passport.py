@@ -1,8 +1,16 @@
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
 from evals.judges.controls import control
-from evals.judges.passport import gold_agreement, passport, position_consistency
+from evals.judges.gold import gold_agreement
+from evals.judges.judge import Judge, Opinion, Pair
+from evals.judges.passport import passport, position_consistency
 from evals.judges.reference import reference_judge
+from evals.judges.verdicts import verdicts_judge
 from evals.preferences import Preference, load_preferences
 from evals.records import Verdict
 from evals.source import Source
@@ -40,15 +48,43 @@ def test_a_judge_that_knows_the_answers_is_fit() -> None:
     gold = gold_agreement(reference_judge(), MATH, "math")
     assert gold is not None
     assert (gold.agreement.value, gold.kappa.value, gold.failures) == (1, 1, 0)
-    assert gold.control.value < 0.5
+    assert gold.control.value < 0.5 and gold.kappa.low < 1
     assert passport("j", None, [], gold, None).fit is True
 
 
-@pytest.mark.parametrize("kind", ["longest", "shortest", "random"])
-def test_no_control_is_fit_on_the_bundled_pairs(kind: str) -> None:
-    gold = gold_agreement(control(kind), PAIRS, "pairs")  # type: ignore[arg-type]  # one of the three
-    assert gold is not None and 0.3 < gold.control.value < 0.6
+def coin() -> Judge:
+    """Picks one of the two texts, whatever the order: consistent, and worth nothing."""
+
+    def decide(pairs: Sequence[Pair]) -> list[Opinion]:
+        digests = [[hashlib.sha256(one.text.encode()).digest() for one in (pair.first, pair.second)] for pair in pairs]
+        return [Opinion(score=float(first > second), reason="coin") for first, second in digests]
+
+    return Judge("coin", decide)
+
+
+@pytest.mark.parametrize("judge", [control("longest"), control("shortest"), control("random"), coin()])
+@pytest.mark.parametrize("pairs", [PAIRS, MATH])
+def test_neither_a_control_nor_a_coin_is_fit(judge: Judge, pairs: list[Preference]) -> None:
+    gold = gold_agreement(judge, pairs, "pairs")
+    assert gold is not None
     assert passport("j", None, [], gold, None).fit is False
+
+
+def test_several_verdicts_on_one_prompt_count_as_one() -> None:
+    verdicts = judge_pairs(
+        answered({"a": "x", "b": "y"}), answered({"a": "z", "b": "zz"}), "test", "base", opinionated(1)
+    )
+    once, thrice = (passport("j", None, verdicts * times, None, None) for times in (1, 3))
+    assert once.first_slot_rate == thrice.first_slot_rate and once.position_consistency == thrice.position_consistency
+    assert thrice.first_slot_rate is not None and thrice.first_slot_rate.n == 2
+
+
+def test_a_verdict_given_in_one_order_only_says_nothing_of_position(tmp_path: Path) -> None:
+    row = {"prompt": "prompt a", "response_1": "x", "response_2": "z", "preference": 1}
+    (tmp_path / "v.jsonl").write_text(json.dumps(row))
+    judge = verdicts_judge(tmp_path / "v.jsonl")
+    (verdict,) = judge_pairs(answered({"a": "x"}), answered({"a": "z"}), "test", "base", judge)
+    assert (verdict.score, verdict.orders) == (1, None)
 
 
 def test_a_judge_that_gives_no_verdicts_agrees_with_nothing() -> None:

@@ -37,3 +37,16 @@ def test_a_kind_that_comes_twice_has_two_names(tiny_recipe: Path) -> None:
     text = tiny_recipe.read_text().replace("  - dpo:", "  - sft: {args: {max_steps: 1}}\n  - dpo:")
     tiny_recipe.write_text(text)
     assert [node.name for node in plan_of(tiny_recipe).nodes] == ["base", "sft", "sft-2", "dpo", "grpo"]
+
+
+def test_swapped_columns_are_another_contract(tiny_recipe: Path) -> None:
+    swapped = "evals.preference.prompts.columns={chosen: rejected, rejected: chosen}"
+    assert plan_of(tiny_recipe).contract_id != plan_of(tiny_recipe, swapped).contract_id
+
+
+def test_a_checkpoint_is_a_node_of_its_own_that_stages_go_on_from(tiny_recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    plan = plan_of(tiny_recipe, f"checkpoint={{adapter: {tmp_path.as_posix()}}}")
+    assert [node.name for node in plan.nodes] == ["base", "checkpoint", "sft", "dpo", "grpo"]
+    assert plan.nodes[0].id == plan_of(tiny_recipe).nodes[0].id
+    assert plan.nodes[2].id != plan_of(tiny_recipe).nodes[1].id

@@ -59,7 +59,7 @@ def test_set_reaches_a_stage_by_kind_or_position() -> None:
         (MINIMAL.replace("{limit: 8}", "{}"), "evals.accuracy.limit is missing"),
         (MINIMAL.replace("{limit: 8}", "{limit: many}"), "'evals.accuracy.limit' in mine.yaml is 'many'"),
         (MINIMAL.replace("{limit: 8}", "{task: gsm8k}"), "Task gsm8k needs GSM8K's files"),
-        (MINIMAL.replace("name: mine", "name: ../mine"), "'name' in mine.yaml is '../mine'"),
+        (MINIMAL.replace("name: mine", "name: ../mine"), "cannot be named '../mine'"),
         (MINIMAL.replace("[sft]", "[sft: 40]"), "Stage 'sft' needs its settings as keys"),
         (MINIMAL.replace("[sft]", "[sft: {kind: dpo}]"), "Stage 'sft' needs its settings as keys"),
         (MINIMAL.replace("name: mine", "name: nodes"), "cannot be named 'nodes'"),

@@ -37,6 +37,10 @@ class SampleRow(BaseModel):
     doc_hash: str
     target_hash: str
 
+    def is_generation(self) -> bool:
+        """Say whether responses are texts: their requests carry generation settings, log-likelihoods a continuation."""
+        return isinstance(self.arguments.get("gen_args_0", {}).get("arg_1"), dict)
+
     def value(self, metric: str) -> Any:
         """Return a metric's value."""
         return (self.model_extra or {}).get(metric)
@@ -52,7 +56,8 @@ def read_lm_eval(path: Path) -> Imported:
     rows = {one: {name: row for name, (_, row) in filters.items()} for one, filters in documents.items()}
     generations, scores = _read_responses(task, rows)
     identity = sorted([one, first.doc_hash, first.target_hash] for one, first in _first(rows).items())
-    task_scores = _task_scores(task, rows)
+    read = {score.id for score in scores if score.correct_strict is not None or score.correct_flexible is not None}
+    task_scores = _task_scores(task, rows, read)
     stage = ImportedStage("lm-eval", generations, scores, [], {task: task_scores} if task_scores else {})
     return Imported([stage], "", {"task": task, "data": identity})
 
@@ -91,10 +96,9 @@ def _first(rows: dict[int, dict[str, SampleRow]]) -> dict[int, SampleRow]:
 
 def _read_responses(task: str, rows: dict[int, dict[str, SampleRow]]) -> tuple[list[Generation], list[Score]]:
     generations, scores = [], []
-    for one, row in _first(rows).items():
-        for sample, response in enumerate(row.resps[0]):
-            if not isinstance(response, str):  # a log-likelihood
-                continue
+    generating = {one: row for one, row in _first(rows).items() if row.is_generation()}
+    for one, row in generating.items():
+        for sample, response in enumerate(map(str, row.resps[0])):
             generations.append(_generation(task, row, sample, response))
             question = str(row.doc.get("question", generations[-1].prompt))
             filters = rows[one] if len(row.resps[0]) == 1 else {}  # lm-eval reads several repeats as one
@@ -125,14 +129,18 @@ def _as_lm_eval_read_it(scored: Score, filters: dict[str, SampleRow]) -> Score:
     return scored.model_copy(update=update)
 
 
-def _task_scores(task: str, rows: dict[int, dict[str, SampleRow]]) -> list[TaskScore]:
-    """Metrics with one number per document; lists (IFEval's instructions) have no mean over documents."""
+def _task_scores(task: str, rows: dict[int, dict[str, SampleRow]], read: set[str]) -> list[TaskScore]:
+    """Metrics with one number per document; lists (IFEval's instructions) have no mean over documents.
+
+    gsm8k's strict and flexible matches are left out of documents `read` that way: they are accuracies already.
+    """
     return [
         TaskScore(id=f"{task}/{one}", metric=_metric_name(task, metric, name), value=float(row.value(metric)))
         for one, filters in rows.items()
         for name, row in filters.items()
         for metric in row.metrics
-        if isinstance(row.value(metric), int | float) and not (metric == "exact_match" and name in _FIELDS)
+        if isinstance(row.value(metric), int | float)
+        and not (f"{task}/{one}" in read and metric == "exact_match" and name in _FIELDS)
     ]
 
 

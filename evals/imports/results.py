@@ -1,5 +1,6 @@
 """What every import format becomes, and the rule they share: a file is read whole or refused, with its bad lines named."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -57,7 +58,10 @@ def _parsed(path: Path, kind: type[Row]) -> Iterator[tuple[int, Row | None, str 
             yield line, None, "not valid JSON"
             continue
         try:
+            json.dumps(value, ensure_ascii=False).encode()
             yield line, kind.model_validate(value), None
+        except UnicodeEncodeError:  # half of a surrogate pair: JSON can say it, no file of ours can hold it
+            yield line, None, "it holds text that is not Unicode"
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])

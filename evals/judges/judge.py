@@ -24,10 +24,14 @@ class Pair(Record):
 
 
 class Opinion(Record):
-    """1 where the first response is better, 0 where the second is, 0.5 for a tie, None where no verdict could be read."""
+    """1 where the first response is better, 0 where the second is, 0.5 for a tie, None where no verdict could be read.
+
+    `turned` says that it was given in the other order: it counts, but tells nothing of position.
+    """
 
     score: float | None
     reason: str
+    turned: bool = False
 
 
 @dataclass(frozen=True)

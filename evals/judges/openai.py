@@ -43,6 +43,8 @@ USER = (
 MAX_CHARACTERS = 8000
 TEMPERATURE = 0
 MAX_TOKENS = 8
+GREETING = "This is a test of the connection. Reply with one word only: A."
+GREETING_RETRIES = 2  # a person waits for it
 VERDICTS = {"A": 1.0, "B": 0.0, "TIE": 0.5}
 
 KEY = "OPENAI_API_KEY"
@@ -103,6 +105,11 @@ def prompt_hash() -> str:
 
 def check(settings: OpenAIJudge) -> None:
     """Raise ValueError, in a sentence, where no request could be sent. Asks no server."""
+    if "@" in settings.base_url:  # wherever it stands: a password may hold a slash. It is not shown, and none is stored
+        raise ValueError(
+            f"{_SECTION}.base_url has an '@', as before it a user and a password are given, and recipes are stored as "
+            f"they are: leave them out, a key belongs into {KEY} in the environment."
+        )
     url = _split(settings)
     if url.query or url.fragment:
         raise ValueError(
@@ -116,6 +123,31 @@ def check(settings: OpenAIJudge) -> None:
         )
     if importlib.util.find_spec("openai") is None:
         raise ValueError(f"{_SECTION} needs the package openai, which is not installed: pip install openai")
+
+
+def check_server(settings: OpenAIJudge) -> None:
+    """Ask the server one small question, so that a wrong key, model or address is found before it is needed.
+
+    Raises ValueError as `check` does, or in the sentence with which deciding would stop. Nothing is cached.
+    """
+    check(settings)
+    from openai import APIStatusError, OpenAIError
+
+    brisk = settings.model_copy(update={"max_retries": min(settings.max_retries, GREETING_RETRIES)})
+    try:
+        with _client(brisk) as client:
+            completion = _complete(client, brisk, _greeting())
+    except (OpenAIError, ValueError) as error:
+        if isinstance(error, APIStatusError) and error.status_code in _REFUSALS:  # nothing in it could be refused
+            raise ValueError(_refused_all(_words(error, brisk), brisk)) from None
+        raise ValueError(_failure(error, brisk)) from None
+    if _answer("", completion) is None:
+        raise ValueError(_refused_all(_words(_no_reply(completion), brisk), brisk))
+
+
+def _greeting() -> "list[ChatCompletionMessageParam]":
+    """Speak as system and as user, as every pair does: there are models that take no system message."""
+    return [{"role": "system", "content": "You are a judge."}, {"role": "user", "content": GREETING}]
 
 
 def _split(settings: OpenAIJudge) -> SplitResult:
@@ -158,10 +190,10 @@ class _Asker:
         self.settings = settings
         self.cache = cache
         self.answers: dict[str, Answer] = {}
+        self.used: dict[str, Answer] = {}  # what was paid for, now or in an earlier sitting
         self.doubtful: dict[str, Answer] = {}  # refused, but perhaps not because of the content
         self.served = False  # the server has answered some request, so it does know the model
-        self.tokens_known = True
-        self.requests = self.cached = self.prompt_tokens = self.completion_tokens = 0
+        self.requests = self.cached = 0
         self.lock = threading.Lock()
 
     def decide(self, pairs: Sequence[Pair]) -> list[Opinion]:
@@ -174,6 +206,7 @@ class _Asker:
             self._ask_all(missing)
             self._settle_doubt(keys)
         self.cached += len(keys) - len(missing)
+        self.used.update((key, self.answers[key]) for key in keys)
         return [_opinion(self.answers[key]) for key in keys]
 
     def _load(self) -> None:
@@ -188,7 +221,7 @@ class _Asker:
 
     def _ask_all(self, missing: dict[str, "list[ChatCompletionMessageParam]"]) -> None:
         """Ask for every missing answer. The first failure stops it, once requests under way have had their answers."""
-        with self._client() as client:
+        with _client(self.settings) as client:
             pool = ThreadPoolExecutor(self.settings.concurrency)
             try:
                 for future in as_completed([pool.submit(self._ask, client, *item) for item in missing.items()]):
@@ -196,46 +229,23 @@ class _Asker:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _client(self) -> "OpenAI":
-        from openai import DefaultHttpxClient, OpenAI, Timeout
-
-        seconds = self.settings.timeout_seconds
-        return OpenAI(
-            base_url=self.settings.base_url,
-            api_key=_key(self.settings),
-            max_retries=self.settings.max_retries,
-            timeout=Timeout(seconds, connect=min(10.0, seconds)),
-            http_client=DefaultHttpxClient(trust_env=not _is_loopback(self.settings)),  # no proxy to one's own machine
-        )
-
     def _ask(self, client: "OpenAI", key: str, asked: "list[ChatCompletionMessageParam]") -> None:
         from openai import APIStatusError, OpenAIError
 
         try:
-            completion: object = client.chat.completions.create(
-                model=self.settings.model, messages=asked, temperature=TEMPERATURE, max_tokens=MAX_TOKENS
-            )
+            completion = _complete(client, self.settings, asked)
         except APIStatusError as error:
             if error.status_code not in _REFUSALS:
                 raise self._failure(error) from None  # the client's own error may quote the key
-            self._keep_refusal(key, self._words(error), about_content=error.code in _ABOUT_CONTENT)
-        except (OpenAIError, ValueError) as error:  # ValueError: what claims to be JSON is not
+            self._keep_refusal(key, _words(error, self.settings), about_content=error.code in _ABOUT_CONTENT)
+        except (OpenAIError, ValueError) as error:
             raise self._failure(error) from None
         else:
             self._keep_completion(key, completion)
 
     def _failure(self, error: Exception) -> ConnectionError:
-        """Say in a sentence what went wrong with the server and what to do about it."""
-        return ConnectionError(
-            f"The judge's server at {_address(self.settings)} {_trouble(error, self._words(error), self.settings)} "
-            f"Answers so far are kept in {self.cache}; run again to go on."
-        )
-
-    def _words(self, error: Exception) -> str:
-        """Return the server's own words, which must not carry the key into a log or a record."""
-        words = f"{error} ({error.__cause__})" if error.__cause__ else str(error)
-        words = " ".join(words.replace(_key(self.settings) or _NO_KEY, "<key>").split())
-        return (words if len(words) <= 300 else f"{words[:300]}...").rstrip(".")
+        kept = f"Answers so far are kept in {self.cache}; run again to go on."
+        return ConnectionError(f"{_failure(error, self.settings)} {kept}")
 
     def _keep_refusal(self, key: str, words: str, *, about_content: bool) -> None:
         answer = Answer(key=key, reply=words, prompt_tokens=0, completion_tokens=0, refused=True)
@@ -246,28 +256,21 @@ class _Asker:
             else:
                 self.doubtful[key] = answer
 
-    def _keep_completion(self, key: str, completion: object) -> None:
-        """Keep a reply, or what stands in its place; something else than a completion is the server's failure."""
-        from openai.types.chat import ChatCompletion
-
-        if not isinstance(completion, ChatCompletion):  # the client hands on a web page as it is
-            raise self._failure(ValueError(f"it sent {str(completion)[:100]!r}"))
+    def _keep_completion(self, key: str, completion: "ChatCompletion") -> None:
+        """Keep a reply, or what stands in its place."""
         answer = _answer(key, completion)
-        if answer is None:  # some gateways report an error this way
-            self._keep_refusal(key, self._words(ValueError(f"no reply in {completion.to_dict()}")), about_content=False)
+        if answer is None:
+            self._keep_refusal(key, _words(_no_reply(completion), self.settings), about_content=False)
             return
         with self.lock:
             self.served = True
-            self.tokens_known = self.tokens_known and answer.prompt_tokens > 0
             self.requests += 1
-            self.prompt_tokens += answer.prompt_tokens
-            self.completion_tokens += answer.completion_tokens
             self._keep(answer)
 
     def _keep(self, answer: Answer) -> None:
         with self._file_lock():
             append_records(self.cache, [answer])
-        self.answers[answer.key] = answer
+        self.answers[answer.key] = self.used[answer.key] = answer
 
     def _settle_doubt(self, keys: Sequence[str]) -> None:
         """A refusal is about the content only where other requests were served: an unknown model refuses them all."""
@@ -276,27 +279,63 @@ class _Asker:
         if not self.served and all(key in self.doubtful or self.answers[key].refused for key in keys):
             words = next(iter(self.doubtful.values())).reply
             self.doubtful.clear()
-            raise ConnectionError(
-                f"The judge's server at {_address(self.settings)} refused every request, so it is not about the content: "
-                f"{words}. Correct model ('{self.settings.model}') or base_url in {_SECTION}."
-            )
+            raise ConnectionError(_refused_all(words, self.settings))
         for answer in self.doubtful.values():
             self._keep(answer)
         self.doubtful.clear()
 
     def usage(self) -> Usage:
-        """Count what this judge asked since it was built; no cost where a price, or a reply's tokens, are not known."""
-        prices = self.settings.usd_per_million_prompt_tokens, self.settings.usd_per_million_completion_tokens
-        cost = None
-        if prices[0] is not None and prices[1] is not None and self.tokens_known:
-            cost = (self.prompt_tokens * prices[0] + self.completion_tokens * prices[1]) / 1e6
+        """Count what was asked by this judge, and what all the answers it used have cost, whenever asked for."""
+        answers = list(self.used.values())
         return Usage(
             requests=self.requests,
             cached=self.cached,
-            prompt_tokens=self.prompt_tokens,
-            completion_tokens=self.completion_tokens,
-            cost_usd=cost,
+            prompt_tokens=sum(answer.prompt_tokens for answer in answers),
+            completion_tokens=sum(answer.completion_tokens for answer in answers),
+            cost_usd=_cost(answers, self.settings),
         )
+
+
+def _cost(answers: Sequence[Answer], settings: OpenAIJudge) -> float | None:
+    """Return what these answers cost at these prices, None where a price, or a reply's tokens, are not known.
+
+    A server that refuses content counts no tokens for it, so refusals tell whether it counts only where there is no reply.
+    """
+    prices = settings.usd_per_million_prompt_tokens, settings.usd_per_million_completion_tokens
+    telling = [answer for answer in answers if not answer.refused] or answers
+    if prices[0] is None or prices[1] is None or not all(answer.prompt_tokens for answer in telling):
+        return None
+    return sum(one.prompt_tokens * prices[0] + one.completion_tokens * prices[1] for one in answers) / 1e6
+
+
+def _client(settings: OpenAIJudge) -> "OpenAI":
+    from openai import DefaultHttpxClient, OpenAI, Timeout
+
+    seconds = settings.timeout_seconds
+    return OpenAI(
+        base_url=settings.base_url,
+        api_key=_key(settings),
+        max_retries=settings.max_retries,
+        timeout=Timeout(seconds, connect=min(10.0, seconds)),
+        http_client=DefaultHttpxClient(trust_env=not _is_loopback(settings)),  # no proxy to one's own machine
+    )
+
+
+def _complete(client: "OpenAI", settings: OpenAIJudge, asked: "list[ChatCompletionMessageParam]") -> "ChatCompletion":
+    """Ask. Raises the client's own errors, and ValueError where something else than a completion comes back."""
+    from openai.types.chat import ChatCompletion
+
+    completion: object = client.chat.completions.create(
+        model=settings.model, messages=asked, temperature=TEMPERATURE, max_tokens=MAX_TOKENS
+    )
+    if not isinstance(completion, ChatCompletion):  # the client hands on a web page as it is
+        raise ValueError(f"it sent {str(completion)[:100]!r}")
+    return completion
+
+
+def _no_reply(completion: "ChatCompletion") -> ValueError:
+    """Some gateways report an error as a completion without a message."""
+    return ValueError(f"no reply in {completion.to_dict()}")
 
 
 def messages(pair: Pair) -> "list[ChatCompletionMessageParam]":
@@ -346,6 +385,25 @@ def _answer(key: str, completion: "ChatCompletion") -> Answer | None:
         completion_tokens=getattr(completion.usage, "completion_tokens", None) or 0,
         refused=refusal is not None,
     )
+
+
+def _words(error: Exception, settings: OpenAIJudge) -> str:
+    """Return the server's own words, which must not carry the key into a log or a record."""
+    words = f"{error} ({error.__cause__})" if error.__cause__ else str(error)
+    words = " ".join(words.replace(_key(settings) or _NO_KEY, "<key>").split())
+    return (words if len(words) <= 300 else f"{words[:300]}...").rstrip(".")
+
+
+def _refused_all(words: str, settings: OpenAIJudge) -> str:
+    return (
+        f"The judge's server at {_address(settings)} refused every request, so it is not about the content: "
+        f"{words}. Correct model ('{settings.model}') or base_url in {_SECTION}."
+    )
+
+
+def _failure(error: Exception, settings: OpenAIJudge) -> str:
+    """Say in a sentence what went wrong with the server and what to do about it."""
+    return f"The judge's server at {_address(settings)} {_trouble(error, _words(error, settings), settings)}"
 
 
 def _trouble(error: Exception, words: str, settings: OpenAIJudge) -> str:

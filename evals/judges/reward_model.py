@@ -4,6 +4,7 @@ Any such model with one output, by folder or Hub name, as trl's RewardTrainer ma
 own, so it has no taste for a slot; whether its taste is people's is for the passport to say.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -30,9 +31,10 @@ class RewardModelJudge(Record):
 
 
 def reward_model_id(settings: RewardModelJudge) -> str:
-    """Name the rule and the weights; also what can change a score."""
+    """Name the rule, and by a hash the weights and what else can change a score."""
     weights = model_fingerprint(settings.path, settings.revision)
-    return f"reward_model-1:{weights}/{settings.max_length}/{settings.batch_size}"
+    identity = f"{weights} {settings.max_length} {settings.batch_size}"
+    return f"reward_model-1:{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
 
 def reward_model_judge(settings: RewardModelJudge, device: Device) -> Judge:

@@ -50,5 +50,5 @@ def _look_up(pair: Pair, known: dict[tuple[str, str, str], float]) -> Opinion:
     if (prompt, first, second) in known:
         return Opinion(score=known[prompt, first, second], reason="from the file")
     if (prompt, second, first) in known:
-        return Opinion(score=1 - known[prompt, second, first], reason="from the file, turned")
+        return Opinion(score=1 - known[prompt, second, first], reason="from the file", turned=True)
     return Opinion(score=None, reason="not in the file")
