@@ -182,8 +182,15 @@ def _boxed(text: str, marker: re.Match[str]) -> Iterator[Fraction | None]:
         yield None if is_joined else _stated(content[1])
 
 
+# "#### 2. Add them up" or "#### 18. She sells them": a heading has a neighbour, a lone digit is unclear
+_NUMBERED_HEADING = re.compile(r"#{4} ?\(?(\d{1,2})[.)] ?(?=[A-Za-z])")
+
+
 def _announced(text: str, marker: re.Match[str], limit: int, headings: set[int]) -> Iterator[Fraction | None]:
     """Read the rest of a marker's sentence; nothing where it has no number, denies it or is a heading."""
+    heading = _NUMBERED_HEADING.match(text, marker.start()) if marker["hashes"] else None
+    if heading and headings & {int(heading[1]) - 1, int(heading[1]) + 1}:
+        return
     end = _SENTENCE_END.search(text, marker.end(), limit)
     sentence = text[marker.end() : end.start() if end else limit]
     first = next(_numbers(sentence), None)
@@ -192,22 +199,11 @@ def _announced(text: str, marker: re.Match[str], limit: int, headings: set[int])
     begins = _BEGINS_WITH_NUMBER.match(sentence) is not None
     if marker["hashes"] and not (begins or "answer" in sentence.lower()):
         return
-    if marker["hashes"] and (heading := _NUMBERED_HEADING.match(text, marker.start())):
-        yield from _read_numbered_heading(headings, int(heading[1]), first.value)
-        return
-    value = _stated(sentence) if not end or end[0] != "?" else None
+    is_readable = (not end or end[0] != "?") and not (heading and int(heading[1]) < 10)
+    value = _stated(sentence) if is_readable else None
     # "Answer: Janet has 9 ducks. She sells ..." opens the working: believed only where the working ends there too
     opens_working = (marker["colon"] or marker["title"]) and not begins
     yield value if not opens_working or value == _last_sentence(text[marker.end() :]) else None
-
-
-_NUMBERED_HEADING = re.compile(r"#{4} ?\(?(\d{1,2})[.)] ?(?=[A-Za-z])")
-
-
-def _read_numbered_heading(headings: set[int], number: int, value: Fraction | None) -> Iterator[Fraction | None]:
-    """Tell "#### 2. Add them up" from "#### 18. She sells them": a heading has a neighbour; a lone digit is unclear."""
-    if not headings & {number - 1, number + 1}:
-        yield value if number >= 10 else None
 
 
 _CONCLUSION = re.compile(
@@ -231,6 +227,8 @@ def _last_sentence(text: str) -> Fraction | None:
         return value
     is_other_number = False
     for count, sentence in enumerate(statements):
+        if count == 100:  # a model repeating itself without end states nothing
+            return None
         if "=" in sentence:
             return value if _result(sentence) == value else None
         if count == 0 and _BARE.fullmatch(last) and not _BARE.fullmatch(sentence):
@@ -331,7 +329,7 @@ def _only_number(sentence: str) -> Fraction | None:
     """Return the one number `sentence` gives, once or repeated."""
     previous = None
     for count, number in enumerate(_numbers(sentence)):
-        if number.value is None or count == 20:  # a model repeating itself without end states nothing
+        if number.value is None or count == 20:  # repeated without end, too
             return None
         if previous is not None:
             is_joined = _JOIN.fullmatch(sentence[previous.end : number.start]) is not None
@@ -371,7 +369,8 @@ _MORE_BEFORE = re.compile(
 _MORE_AFTER = re.compile(
     r"(?i) ?[*×÷·+^±%⁰¹²³⁴-⁹]| ?/(?! ?[a-z]{2})| ?x ?[\d(]| ?[-\u2013\u2014] ?[\d(]|(?:st|nd|rd|th|[xyzn])\b|(?-i:[kKMB]|bn)\b"
     r"|[ -](?:squared|cubed|factorial|halves|thirds|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths)\b"
-    r"| to the (?:(?:[\w-]{1,12} )?power\b|-?\d|third\b|fourth\b|fifth\b)| ?(?:[A-Za-z]{1,12} ){0,2}below (?:zero|0|freezing|sea)\b"
+    r"| to the (?:(?:[\w-]{1,12} )?power\b|-?\d|third\b|fourth\b|fifth\b)"
+    r"| ?(?:[A-Za-z]{1,12} ){0,2}below (?:zero|0|freezing|sea)\b"
 )
 
 

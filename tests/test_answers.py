@@ -380,6 +380,8 @@ def test_an_answer_reads_as_itself_and_as_the_same_number(numerator: int, denomi
         "1 = 1. 1\n",
         "-([(5",
         "the answer is about just ",
+        "1\n",
+        "She has 1 egg.\n",
     ],
 )
 def test_a_hostile_response_is_read_in_a_second(piece: str) -> None:

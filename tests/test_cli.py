@@ -117,11 +117,11 @@ def test_the_t4_recipe_is_validated_as_far_as_it_can_be_without_the_hub(stagelif
 
 @pytest.mark.xdist_group("run")
 def test_a_folder_of_another_recipe_is_refused(
-    stagelift: Callable[..., Result], tiny_recipe: Path, finished_run: Path, tmp_path: Path
+    stagelift: Callable[..., Result], tiny_recipe_file: Path, finished_run: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(finished_run, tmp_path / "runs" / "tiny")
     before = set(tmp_path.rglob("*"))
-    result = stagelift("run", str(tiny_recipe), "--set", "lora.r=8")
+    result = stagelift("run", str(tiny_recipe_file), "--set", "lora.r=8")
     refused(result, "lora.r is 4 there and 8 here", tmp_path, before)
 
 

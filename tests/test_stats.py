@@ -243,7 +243,9 @@ def test_kappa_where_a_rater_gave_one_label_only_says_nothing() -> None:
 
 
 def test_kappa_of_perfect_agreement_is_one() -> None:
-    assert stats.kappa(["A", "B", "A"], ["A", "B", "A"]) == (1, 1, 1)
+    value, low, high = stats.kappa(["A", "B"] * 20, ["A", "B"] * 20)
+    assert (value, high) == (1, 1)
+    assert low == pytest.approx(2 * 0.91238 - 1, abs=1e-4)  # Wilson's lower end for 40 of 40, chance being one half
 
 
 def standard_error(metric: Metric) -> float:
