@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.files import read_json, write_json
+from evals.judges.load import check_judge_answers
 from evals.model import ModelRef, model_folder
 from harness import preflight
 from harness.environment import versions
@@ -20,7 +21,7 @@ OnEvent = Callable[[str, dict[str, Any]], None]  # the stage's name, what happen
 
 
 def prepare(recipe: Recipe, store: Store) -> Plan:
-    """Check everything that can be checked and return the plan. Writes nothing; raises UsageError."""
+    """Check everything that can be checked and return the plan. Writes nothing; raises UsageError or ValueError."""
     folder = store.run_folder(recipe.name)
     check_run_folder(folder, recipe.model_dump(mode="json"))
     finished = is_finished(folder)  # then it was checked when it ran, and all it needs is stored
@@ -31,6 +32,7 @@ def prepare(recipe: Recipe, store: Store) -> Plan:
         if finished:
             _check(recipe)
         preflight.check_adapter(plan)
+        check_judge_answers(plan.settings.preference.judge)
     return plan
 
 

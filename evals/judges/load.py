@@ -8,7 +8,7 @@ from pydantic import Field
 from evals.judges import reference
 from evals.judges.controls import Control, control
 from evals.judges.judge import Judge
-from evals.judges.openai import OpenAIJudge, check_server, openai_id, openai_judge, prompt_hash
+from evals.judges.openai import OpenAIJudge, check, check_server, openai_id, openai_judge, prompt_hash
 from evals.judges.reward_model import RewardModelJudge, check_reward_model, reward_model_id, reward_model_judge
 from evals.judges.verdicts import verdicts_judge
 from evals.model import Device
@@ -66,7 +66,7 @@ def judge_identity(settings: JudgeSettings) -> tuple[str, str | None]:
 
 
 def check_judge(settings: JudgeSettings) -> None:
-    """Raise ValueError, in a sentence, where the judge cannot work: no such file or model, or a server that does not answer."""
+    """Raise ValueError, in a sentence, where the judge cannot work: no such file or model, no key. Asks no server."""
     match settings:
         case VerdictsJudge():
             if not Path(settings.path).is_file():
@@ -75,9 +75,15 @@ def check_judge(settings: JudgeSettings) -> None:
         case RewardModelJudge():
             check_reward_model(settings)
         case OpenAIJudge():
-            check_server(settings)
+            check(settings)
         case _:
             return
+
+
+def check_judge_answers(settings: JudgeSettings) -> None:
+    """Ask a server for one word, so that a wrong model or key shows before hours of training. Raises ValueError."""
+    if isinstance(settings, OpenAIJudge):
+        check_server(settings)
 
 
 def judges_prompts(settings: JudgeSettings) -> bool:
