@@ -32,10 +32,7 @@ def share(scores: Sequence[Score], field: str) -> Metric | None:
     values = [(score.id, getattr(score, field)) for score in scores]
     if not values or any(value is None for _, value in values):
         return None
-    means = stats.prompt_means(values)
-    if len(means) == len(values):
-        return stats.proportion(sum(value for _, value in values), len(values))
-    return stats.rate(list(means.values()))
+    return stats.rate(list(stats.prompt_means(values).values()))
 
 
 def pass_at(scores: Sequence[Score], k: int) -> dict[str, float]:

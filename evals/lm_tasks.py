@@ -23,7 +23,7 @@ from pydantic import Field, RootModel
 from evals.files import read_record, read_records, write_json, write_records
 from evals.records import Metric, Record, TaskScore
 from evals.source import UnreachableError, one_sentence
-from evals.stats import mean, proportion
+from evals.stats import share_or_mean
 
 if TYPE_CHECKING:
     from lm_eval.api.group import Group
@@ -431,7 +431,7 @@ class _NoValueError(Exception):
 
 def _mean_metric(column: _Column) -> Metric:
     values = [float(value) for value in column.values.values()]
-    metric = proportion(int(sum(values)), len(values)) if set(values) <= {0.0, 1.0} else mean(values)
+    metric = share_or_mean(values)
     if not _same(metric.value, column.reported):
         raise RuntimeError(f"{column.name} is {metric.value} by document, but lm-eval has {column.reported}.")
     return metric

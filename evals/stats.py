@@ -3,7 +3,7 @@
 The unit of analysis is the prompt. Nothing here knows what is being measured; `difference` expects values that were
 already paired by prompt id. It does not measure the spread between training runs: that needs several seeds, which are
 a level of their own (`over_seeds`). Planning is in `power`, length control in `length_control`, Bradley-Terry in
-`ranking`; all are named here too, because this is the one statistics module that reports read.
+`ranking`; all are named here too.
 """
 
 import warnings
@@ -253,3 +253,8 @@ def rate(values: Sequence[float]) -> Metric:
         return clipped(mean(values), 0, 1)
     value, share = float(values[0]), proportion(len(values), len(values)).low
     return Metric(value=value, low=value * share, high=value * share + 1 - share, n=len(values))
+
+
+def share_or_mean(values: Sequence[float]) -> Metric:
+    """Mean of values in any unit: Wilson where all are 0 or 1, else a t interval."""
+    return proportion(int(sum(values)), len(values)) if set(values) <= {0.0, 1.0} else mean(values)

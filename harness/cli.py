@@ -29,6 +29,7 @@ judge_app = typer.Typer(help="Make judges of one's own.", no_args_is_help=True)
 app.add_typer(judge_app, name="judge")
 
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds runs and their nodes.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")]
 
 
 class ImportFormat(StrEnum):
@@ -82,9 +83,7 @@ def run(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run, if not the recipe's.")] = None,
     runs: RunsFolder = Path("runs"),
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")
-    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Train and evaluate what is missing of a recipe, then report. Run it again to go on after an interruption."""
     _quiet_environment()
@@ -105,9 +104,7 @@ def evaluate(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; the model's or adapter's if not given.")] = None,
     runs: RunsFolder = Path("runs"),
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")
-    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Evaluate any checkpoint under a recipe's contract, training nothing, and report it like a stage."""
     _quiet_environment()

@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from evals.judges.gold import gold_agreement
 from evals.judges.passport import passport
 from evals.judging import judge_responses
 from evals.preferences import load_preferences
-from evals.records import EvalResult, Passport, Role, Verdict
+from evals.records import EvalResult, GoldAgreement, Passport, Role, Verdict
 from evals.source import Source
 from evals.suite import measure
 from harness.digest import digest
@@ -143,9 +144,14 @@ def _judged(position: int, imported: Imported) -> tuple[list[Verdict], Passport 
     against = {role: (other.scores, other.generations) for role, other in others.items()}
     judge = reference.reference_judge()
     verdicts = judge_responses((stage.scores, stage.generations), against, judge, ["test"])
+    return verdicts, passport(judge.id, None, verdicts, _reference_gold(), None)
+
+
+@cache
+def _reference_gold() -> GoldAgreement | None:
+    """The same for every stage, in the rehearsal and after it."""
     gold = Source(path=SCHOOLMATH, split="test", limit=BUNDLED_GOLD)
-    agreement = gold_agreement(judge, load_preferences(gold), f"{gold.path}, {gold.split}")
-    return verdicts, passport(judge.id, None, verdicts, agreement, None)
+    return gold_agreement(reference.reference_judge(), load_preferences(gold), f"{gold.path}, {gold.split}")
 
 
 def _run_record(

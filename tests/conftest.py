@@ -19,8 +19,8 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
-LM_EVAL_TASK = """
-task: sums
+MULTIPLE_CHOICE = """
+task: {name}
 dataset_path: json
 dataset_kwargs: {{data_files: {{test: "{data}"}}}}
 test_split: test
@@ -30,6 +30,8 @@ doc_to_choice: "{{{{choices}}}}"
 doc_to_target: gold
 metric_list:
   - {{metric: acc, aggregation: mean, higher_is_better: true}}
+  - {{metric: acc_norm, aggregation: mean, higher_is_better: true}}
+metadata: {{version: 1.5}}
 """
 
 
@@ -83,7 +85,7 @@ def tiny_recipe_file(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("recipe")
     rows = [{"q": f"What is {i} + 2?", "choices": ["1", "3", "cats"], "gold": i % 3} for i in range(9)]
     (folder / "sums.json").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    (folder / "sums.yaml").write_text(LM_EVAL_TASK.format(data=(folder / "sums.json").as_posix()))
+    (folder / "sums.yaml").write_text(MULTIPLE_CHOICE.format(name="sums", data=(folder / "sums.json").as_posix()))
     path = folder / "tiny.yaml"
     path.write_text(
         f"{tiny_recipe_text(tiny_model)}  tasks: [{{task: {(folder / 'sums.yaml').as_posix()}, limit: 6}}]\n"

@@ -12,6 +12,7 @@ from evals.model import ModelRef, load_model, load_tokenizer
 from evals.records import Metric, TaskScore
 from evals.source import UnreachableError
 from evals.stats import mean, proportion
+from tests.conftest import MULTIPLE_CHOICE
 
 GOLD_EACH_ONCE = [
     {"q": f"What is {1 + i // 4} + 2?", "choices": ["1", "3", "cats", "dogs"], "gold": i % 4} for i in range(8)
@@ -19,20 +20,6 @@ GOLD_EACH_ONCE = [
 SUMS = [{"q": f"What is {i} + 4?", "a": f"It is {i + 4}. #### {i + 4}"} for i in range(6)]
 UNREADABLE = {"q": "What is 6 + 4?", "a": "#### [invalid]"}  # right where lm-eval's filter finds no answer
 
-MULTIPLE_CHOICE = """
-task: {name}
-dataset_path: json
-dataset_kwargs: {{data_files: {{test: "{data}"}}}}
-test_split: test
-output_type: multiple_choice
-doc_to_text: "{{{{q}}}}"
-doc_to_choice: "{{{{choices}}}}"
-doc_to_target: gold
-metric_list:
-  - {{metric: acc, aggregation: mean, higher_is_better: true}}
-  - {{metric: acc_norm, aggregation: mean, higher_is_better: true}}
-metadata: {{version: 1.5}}
-"""
 GENERATION = """
 task: sums
 dataset_path: json

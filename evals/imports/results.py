@@ -82,7 +82,4 @@ def task_metrics(scores: Iterable[TaskScore]) -> dict[str, Metric]:
     values: dict[str, list[float]] = {}
     for score in scores:
         values.setdefault(score.metric, []).append(score.value)
-    return {
-        name: stats.proportion(int(sum(found)), len(found)) if set(found) <= {0.0, 1.0} else stats.mean(found)
-        for name, found in values.items()
-    }
+    return {name: stats.share_or_mean(found) for name, found in values.items()}
