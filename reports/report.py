@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from evals.records import Passport
 from reports.compare import Comparison, compare_stages
 from reports.flips import flips
+from reports.gains import Gain, gains
 from reports.judging import run_passport
 from reports.ranking import Strength, rank_stages
 from reports.records import RunRecord, StageRecord
@@ -47,6 +48,7 @@ class Report:
     comparisons: list[Comparison]
     passports: dict[str, Passport]
     rankings: dict[str, list[Strength]]
+    gains: list[Gain]
     flips: list[StageFlips]
 
     def stages(self) -> list[StageRecord]:
@@ -79,7 +81,7 @@ def build_report(runs: Sequence[RunRecord]) -> Report:
     found = [_stage_flips(stage, run.stages[position]) for run in runs for position, stage in enumerate(run.stages[1:])]
     judged = {run.name: passport for run in runs if (passport := run_passport(run)) is not None}
     ranked = {run.name: ranking for run in runs if (ranking := rank_stages(run))}
-    return Report(list(runs), comparisons, judged, ranked, found)
+    return Report(list(runs), comparisons, judged, ranked, [gain for run in runs for gain in gains(run)], found)
 
 
 def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips:
