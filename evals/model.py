@@ -1,6 +1,7 @@
 """Which model, and the only place that loads one: a base, optionally with a LoRA adapter on top, never merged."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -44,10 +45,36 @@ def model_fingerprint(path: str, revision: str | None) -> str:
     return folder_hash(Path(path)) if Path(path).is_dir() else f"hub:{path}@{revision or 'main'}"
 
 
+def hub_model(fingerprint: str) -> tuple[str, str | None] | None:
+    """Read a `model_fingerprint` back as the Hub's name of the model, or of what it derives from, and the commit if known.
+
+    None for a local folder, and for what is no fingerprint: such weights have no name on the Hub that we know of.
+    """
+    kind, _, rest = fingerprint.partition(":")
+    if kind == "bundled":
+        return bundled.HUB_ID, None
+    name, _, revision = rest.rpartition("@")
+    return (name, None if revision == "main" else revision) if kind == "hub" else None
+
+
 def folder_hash(folder: Path) -> str:
     """Hash names and contents of the files of a folder (not of its folders)."""
+    return _files_hash(file for file in folder.iterdir() if file.is_file())
+
+
+def adapter_hash(folder: Path) -> str:
+    """Hash an adapter folder without what says nothing about the adapter: its README.md and hidden files.
+
+    A model card is written anew after every report, and uploading and downloading add files such as .gitattributes.
+    Full models keep `folder_hash`: nothing of ours writes into their folders, and every stored run on one is named by it.
+    """
+    files = (file for file in folder.iterdir() if file.is_file())
+    return _files_hash(file for file in files if file.name != "README.md" and not file.name.startswith("."))
+
+
+def _files_hash(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for file in sorted(file for file in folder.iterdir() if file.is_file()):
+    for file in sorted(files):
         with file.open("rb") as handle:
             digest.update(f"{file.name}:{hashlib.file_digest(handle, 'sha256').hexdigest()}\n".encode())
     return f"sha256:{digest.hexdigest()}"

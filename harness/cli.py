@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from harness.outputs import Outputs
     from harness.sections import Recipe
     from reports.report import Report
 
@@ -29,6 +30,7 @@ judge_app = typer.Typer(help="Make judges of one's own.", no_args_is_help=True)
 app.add_typer(judge_app, name="judge")
 
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds runs and their nodes.")]
+WIDE = 160  # columns of a report that goes to a file or a pipe: seven columns of a whole chain side by side
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")]
 
 
@@ -45,6 +47,7 @@ class Format(StrEnum):
 
     terminal = "terminal"
     markdown = "markdown"
+    html = "html"
     json = "json"
 
 
@@ -145,7 +148,7 @@ def rescore(
         changes = score_again(folder)
     typer.echo("\n".join(describe_changes(changes)))
     if any(change.metrics for change in changes):
-        _store_reports(_load_report([folder]), folder)
+        _store_outputs(folder)
 
 
 @judge_app.command("train")
@@ -165,7 +168,7 @@ def judge_train(
     from harness.executor import JobFailed
     from harness.judge_training import JudgeRequest, train_judge
     from harness.progress import open_view
-    from reports.rows import passport_lines
+    from reports.provenance import passport_lines
 
     try:
         with _usage_errors():
@@ -181,21 +184,35 @@ def judge_train(
 @app.command()
 def report(
     names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs by name or folder.")],
-    format: Annotated[Format, typer.Option(help="How to write it.")] = Format.terminal,
+    format: Annotated[
+        Format | None,
+        typer.Option(help="How to write it; by the name of --output if not given, else for the terminal."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Write to a file. A page over 20 MB keeps its responses in a second file beside it."),
+    ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Markdown short enough for a pull request's comment.")
+    ] = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Report one or more runs from their records."""
-    from reports.document import render_json
-    from reports.markdown import render_markdown
-
+    """Report one or more runs from their records. Several runs stand side by side, if their contracts agree."""
+    wanted = format or _format_of(output, summary=summary)
+    if summary and wanted is not Format.markdown:
+        _fail(f"--summary is Markdown, and the format is {wanted.value}. Leave one of the two out.")
+    if output is not None and output.is_dir():
+        _fail(f"--output {output} is a folder. Name a file in it.")
     found = _load_report([_run_folder(name, runs) for name in names])
-    match format:
-        case Format.terminal:
-            _print_report(found)
-        case Format.markdown:
-            sys.stdout.write(render_markdown(found))
-        case Format.json:
-            sys.stdout.write(render_json(found))
+    if output is None and wanted is Format.terminal:
+        _print_report(found)
+    elif output is None:
+        with _usage_errors():
+            sys.stdout.write(_rendered(found, wanted, summary=summary))
+    else:
+        with _usage_errors():
+            written = _write_report(found, wanted, output, summary=summary)
+        typer.echo(f"Written: {' and '.join(map(str, written))}", err=True)
 
 
 @app.command("runs")
@@ -282,30 +299,68 @@ def _announce_first_use(model: str) -> None:
 
 
 def _write_reports(folder: Path) -> None:
-    """Print the report and write it into the run's folder."""
-    found = _load_report([folder])
-    _store_reports(found, folder)
-    _print_report(found)
-    typer.echo(f"\nWritten: {folder / 'report.md'} and {folder / 'report.json'}")
+    """Write what a run leaves for its readers, and print the report."""
+    written = _store_outputs(folder)
+    _print_report(written.report)
+    typer.echo(f"\nWritten: {' and '.join(map(str, written.reports))}")
+    if written.cards:
+        typer.echo("Model cards: README.md in the adapter folder of each trained stage.")
 
 
-def _store_reports(found: "Report", folder: Path) -> None:
-    from evals.files import write_text
-    from reports.document import render_json
-    from reports.markdown import render_markdown
+def _store_outputs(folder: Path) -> "Outputs":
+    from harness.outputs import write_outputs
 
-    write_text(folder / "report.md", render_markdown(found))
-    write_text(folder / "report.json", render_json(found))
+    with _unreadable_records():
+        return write_outputs(folder)
 
 
 def _load_report(folders: list[Path]) -> "Report":
-    from reports.records import read_run
-    from reports.report import build_report
+    from harness.outputs import load_report
 
+    with _unreadable_records():
+        return load_report(folders)
+
+
+@contextmanager
+def _unreadable_records() -> Iterator[None]:
+    """Turn records that cannot be read or compared into one sentence and exit code 2."""
     try:
-        return build_report([read_run(folder) for folder in folders])
+        yield
     except (ValueError, OSError, KeyError) as error:
         _fail(str(error))
+
+
+def _format_of(output: Path | None, *, summary: bool) -> Format:
+    by_name = {".md": Format.markdown, ".html": Format.html, ".htm": Format.html, ".json": Format.json}
+    otherwise = Format.markdown if summary else Format.terminal
+    return otherwise if output is None else by_name.get(output.suffix.lower(), otherwise)
+
+
+def _rendered(found: "Report", wanted: Format, *, summary: bool) -> str:
+    """Return a report as text. A page that would need a second file is refused in a sentence."""
+    from reports.document import render_json
+    from reports.html import render_html
+    from reports.markdown import render_markdown, render_markdown_summary
+
+    match wanted:
+        case Format.terminal:
+            return _terminal_text(found)
+        case Format.markdown:
+            return render_markdown_summary(found) if summary else render_markdown(found)
+        case Format.html:
+            return render_html(found).html
+        case Format.json:
+            return render_json(found)
+
+
+def _write_report(found: "Report", wanted: Format, output: Path, *, summary: bool) -> list[Path]:
+    from evals.files import write_text
+    from harness.outputs import write_page
+
+    if wanted is Format.html:
+        return write_page(found, output)
+    write_text(output, _rendered(found, wanted, summary=summary))
+    return [output]
 
 
 def _print_report(found: "Report") -> None:
@@ -315,8 +370,18 @@ def _print_report(found: "Report") -> None:
 
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(width=140)  # a pipe has no width, and 80 columns would fold every interval
+        console = Console(width=WIDE)  # a pipe has no width, and 80 columns would fold every table
     print_report(found, console)
+
+
+def _terminal_text(found: "Report") -> str:
+    from rich.console import Console
+
+    from reports.terminal import print_report
+
+    text = io.StringIO()
+    print_report(found, Console(file=text, width=WIDE))
+    return text.getvalue()
 
 
 def _run_folder(name: str, runs: Path) -> Path:

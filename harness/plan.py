@@ -10,7 +10,7 @@ from evals.engines.transformers import ENGINE
 from evals.judges.load import JudgeSettings, judge_identity, judges_prompts
 from evals.judges.reward_model import RewardModelJudge
 from evals.lm_tasks import task_fingerprint
-from evals.model import ModelRef, folder_hash, load_tokenizer, model_fingerprint
+from evals.model import ModelRef, adapter_hash, load_tokenizer, model_fingerprint
 from evals.preferences import preferences_fingerprint
 from evals.problems import problems_fingerprint
 from evals.settings import EvaluationSettings, PreferenceSettings, ProblemSettings
@@ -80,7 +80,7 @@ def make_plan(recipe: Recipe) -> Plan:
     }
     nodes = [Node("base", "base", base, None, None)]
     if recipe.checkpoint is not None:
-        adapter = {"adapter": folder_hash(Path(recipe.checkpoint.adapter))}
+        adapter = {"adapter": adapter_hash(Path(recipe.checkpoint.adapter))}
         nodes.append(Node(recipe.checkpoint.name, "checkpoint", adapter, nodes[0], None, recipe.checkpoint.adapter))
     for stage in recipe.stages:
         nodes.append(_node(recipe, stage, nodes))

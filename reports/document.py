@@ -1,7 +1,7 @@
-"""The report as JSON: names are a promise to later tools (add, never rename)."""
+"""The report as JSON: names are a promise to later tools (add, never rename); report.schema.json beside this file holds it."""
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from pydantic import BaseModel
@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from reports.compare import Comparison
 from reports.ranking import Strength
 from reports.records import RunRecord, StageRecord
-from reports.report import Report
+from reports.report import Report, StageFlips
+from reports.summary import summary
 
 SCHEMA = 1
 
@@ -26,6 +27,9 @@ def report_document(report: Report) -> dict[str, Any]:
         "runs": [_run(run, report) for run in report.runs],
         "stages": [_stage(stage) for stage in report.stages()],
         "comparisons": [_comparison(comparison) for comparison in report.comparisons],
+        "gains": [asdict(gain) for gain in report.gains],
+        "flips": [_flips(flips) for flips in report.flips],
+        "summary": summary(report),
     }
 
 
@@ -71,6 +75,12 @@ def _strength(strength: Strength) -> dict[str, Any]:
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     names = [field.name for field in fields(comparison)]
     return {name: _plain(getattr(comparison, name)) for name in names}
+
+
+def _flips(flips: StageFlips) -> dict[str, Any]:
+    """Counts only: which problems they are is in the records."""
+    counts = {name: getattr(flips, name) for name in ("fixed", "broken", "still_right", "still_wrong")}
+    return {"run": flips.run, "stage": flips.stage, "against": flips.previous, **counts}
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Which problems a stage fixed and which it broke, against the stage before it."""
+"""Which problems a stage fixed, which it broke and which it left as they were, against the stage before it."""
 
 from typing import NamedTuple
 
@@ -7,25 +7,24 @@ from reports.records import StageRecord
 
 
 class Flips(NamedTuple):
-    """Problem ids whose correctness changed, in the order they were asked."""
+    """Problem ids by what became of their correctness, in the order they were asked."""
 
     fixed: list[str]
     broken: list[str]
+    still_right: list[str]
+    still_wrong: list[str]
 
 
 def flips(stage: StageRecord, previous: StageRecord) -> Flips:
-    """Split the `test` problems that changed between right and wrong (numeric reading of the first sample)."""
-    earlier = previous.first_scores()
+    """Sort the `test` problems that both stages were scored on (numeric reading of the first sample)."""
+    now, before = stage.first_scores(), previous.first_scores()
+    scored = [one for one, score in now.items() if one in before and _is_scored(score) and _is_scored(before[one])]
 
-    def changed(to_correct: bool) -> list[str]:
-        return [
-            problem
-            for problem, score in stage.first_scores().items()
-            if score.group == "test" and problem in earlier and _flipped(score, earlier[problem], to_correct)
-        ]
+    def where(was: bool, became: bool) -> list[str]:
+        return [one for one in scored if before[one].correct is was and now[one].correct is became]
 
-    return Flips(changed(True), changed(False))
+    return Flips(where(False, True), where(True, False), where(True, True), where(False, False))
 
 
-def _flipped(now: Score, before: Score, to_correct: bool) -> bool:
-    return now.correct is to_correct and before.correct is (not to_correct)
+def _is_scored(score: Score) -> bool:
+    return score.group == "test" and score.correct is not None

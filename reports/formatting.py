@@ -74,9 +74,18 @@ def ordered(names: Iterable[str]) -> list[str]:
 
 def value(name: str, metric: Metric) -> str:
     """Write a value with its interval: `52.3% [43.7, 60.8]`, or what is no share without the percent sign."""
-    if not is_share(name):
-        return f"{metric.value:.1f} [{metric.low:.1f}, {metric.high:.1f}]"
-    return f"{100 * metric.value:.1f}% [{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
+    return f"{point(name, metric)} {interval(name, metric)}"
+
+
+def point(name: str, metric: Metric) -> str:
+    """Write a value alone, for where its interval stands beside it: `52.3%`."""
+    return f"{100 * metric.value:.1f}%" if is_share(name) else f"{metric.value:.1f}"
+
+
+def interval(name: str, metric: Metric) -> str:
+    """Write a value's interval: `[43.7, 60.8]`."""
+    scale = _scale(name)
+    return f"[{scale * metric.low:.1f}, {scale * metric.high:.1f}]"
 
 
 def value_with_n(name: str, metric: Metric) -> str:
@@ -84,31 +93,37 @@ def value_with_n(name: str, metric: Metric) -> str:
     return f"{value(name, metric)}, n={metric.n}"
 
 
-def difference(comparison: Comparison) -> str:
-    """Write a difference with its interval, in percentage points or tokens: `+47.7 [+38.1, +57.2]`."""
-    scale = 100 if is_share(comparison.metric) else 1
-    delta, low, high = (_signed(scale * number) for number in (comparison.delta, comparison.low, comparison.high))
-    return f"{delta} [{low}, {high}]"
+def difference(comparison: Comparison) -> tuple[str, str]:
+    """Write a difference and its interval, in percentage points or tokens: `+47.7` and `[+38.1, +57.2]`."""
+    scale = _scale(comparison.metric)
+    low, high = signed(scale * comparison.low), signed(scale * comparison.high)
+    return signed(scale * comparison.delta), f"[{low}, {high}]"
 
 
 def verdict(comparison: Comparison) -> str:
-    """Write a verdict; where no difference was shown, with the smallest one this many problems would likely show.
-
-    A length has its ratio beside it, which says more than tokens where lengths are skewed.
-    """
-    ratio = comparison.ratio
-    times = "" if ratio is None else f"\n× {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
-    if comparison.verdict != "no difference shown" or comparison.mde is None:
-        return f"{_word(comparison)}{times}"
-    scale = 100 if is_share(comparison.metric) else 1
-    return f"no difference shown\nMDE {scale * comparison.mde:.1f}{times}"
-
-
-def _word(comparison: Comparison) -> str:
-    """Against a reference from elsewhere nothing improved or regressed: a win rate lies above or below one half."""
+    """Write a verdict as a word or three. Against a reference from elsewhere nothing improved: a win rate is above one half."""
     beside_a_reference = {"improved": "above one half", "regressed": "below one half"}
     words = beside_a_reference if comparison.against == "reference" else {}
     return words.get(comparison.verdict, comparison.verdict)
+
+
+def verdict_notes(comparison: Comparison) -> list[str]:
+    """Say what belongs to a verdict: where no difference was shown, what this n and which n would likely show.
+
+    A length has its ratio beside it, which says more than tokens where lengths are skewed.
+    """
+    notes = []
+    if comparison.verdict == "no difference shown" and comparison.mde is not None:
+        needed = "" if comparison.needed is None else f", n needed {_many(comparison.needed)}"
+        notes.append(f"MDE {_scale(comparison.metric) * comparison.mde:.1f}{needed}")
+    if (ratio := comparison.ratio) is not None:
+        notes.append(f"× {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]")
+    return notes
+
+
+def _many(count: int) -> str:
+    """Write a number of prompts; of what nobody will collect the size is enough."""
+    return f"{count:,}" if count < 1_000_000 else "over a million"
 
 
 def p_value(p: float) -> str:
@@ -118,10 +133,15 @@ def p_value(p: float) -> str:
 
 def is_share(metric: str) -> bool:
     """Say whether a metric is a share, written in percent: ours are, but for lengths. Of lm-eval's, those known to be."""
-    if "/" not in metric:
+    if not is_task(metric):
         return not metric.startswith("length_")
     words = re.split(r"[_-]", metric.rpartition("/")[2].partition(",")[0])
     return bool(_SHARES & set(words))
+
+
+def is_task(metric: str) -> bool:
+    """Say whether a metric is one of an lm-eval task: `task/metric,filter`."""
+    return "/" in metric
 
 
 def is_quantile(metric: str) -> bool:
@@ -154,5 +174,10 @@ def excerpt(text: str, limit: int = 600) -> str:
     return clean if len(clean) <= limit else f"{clean[:limit]}... ({len(clean) - limit} more characters)"
 
 
-def _signed(number: float) -> str:
+def signed(number: float) -> str:
+    """Write a number with its sign and one decimal; what rounds to nothing has none."""
     return f"{number:+.1f}" if abs(number) >= 0.05 else "0.0"
+
+
+def _scale(name: str) -> int:
+    return 100 if is_share(name) else 1

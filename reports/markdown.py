@@ -1,78 +1,101 @@
 """The report as Markdown that GitHub renders. Model output stands in fenced blocks that it cannot close."""
 
-import re
+from collections.abc import Sequence
 
-from reports.formatting import excerpt, safe_text
+from reports.escaping import fenced, folded, inline, table_line
+from reports.formatting import excerpt
+from reports.gain_table import gain_notes, gain_table
+from reports.notes import brief_notes, footnotes
+from reports.provenance import brief_provenance, provenance_lines
 from reports.report import Example, Report, StageFlips
-from reports.rows import Cell, Row, cost_rows, footnotes, header_lines, metric_rows
+from reports.stage_table import headline_table, stage_table
+from reports.summary import summary
+from reports.tables import Cell, Row, Table
 
 _BOLD = ("improved", "regressed")
 
 
 def render_markdown(report: Report) -> str:
     """Return the whole report, ending in a newline."""
-    title = ", ".join(run.name for run in report.runs)
-    header = "\n".join(f"- **{name}**: {_inline(text)}" for name, text in header_lines(report))
-    notes = "\n\n".join(footnotes(report))
-    parts = [f"# What each stage added: {_inline(title)}", header, _table(report), notes]
-    return "\n\n".join([*parts, *(_flips(flips, report) for flips in report.flips)]) + "\n"
+    gains = gain_table(report)
+    parts = [
+        _title(report),
+        inline(summary(report)),
+        _table(stage_table(report)),
+        *([] if gains is None else ["## Where accuracy came from", inline(gain_notes()), _table(gains)]),
+        *_all_flips(report),
+        folded("How to read this", "\n".join(f"- {inline(note)}" for note in footnotes(report))),
+        folded("Provenance", _provenance(provenance_lines(report))),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
-def _table(report: Report) -> str:
-    columns = [_inline(report.column(stage)) for stage in report.stages()]
-    lines = [_line(["", *columns]), _line([":---"] * (len(columns) + 1))]
-    for group in metric_rows(report):
-        lines += [_row(row) for row in group]
-    lines += [_row(row) for row in cost_rows(report)]
-    return "\n".join(lines)
+def render_markdown_summary(report: Report) -> str:
+    """Return what fits a pull request's comment: verdicts in words, the main metrics, and what was measured how."""
+    parts = [
+        _title(report),
+        inline(summary(report)),
+        _table(headline_table(report)),
+        inline(brief_notes()),
+        _provenance(brief_provenance(report)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _title(report: Report) -> str:
+    return f"# What each stage added: {inline(', '.join(run.name for run in report.runs))}"
+
+
+def _table(table: Table) -> str:
+    lines = [
+        table_line([inline(table.corner), *(inline(column.title) for column in table.columns)]),
+        table_line([":---"] * (len(table.columns) + 1)),
+    ]
+    return "\n".join([*lines, *(_row(row) for group in table.groups for row in group)])
 
 
 def _row(row: Row) -> str:
-    title = f"&emsp;{_inline(row.title)}" if row.indented else f"**{_inline(row.title)}**"
-    title += f"<br>{_inline(row.note)}" if row.note else ""
-    return _line([title, *(_cell(cell) for cell in row.cells)])
+    title = f"&emsp;{inline(row.title)}" if row.indented else f"**{inline(row.title)}**"
+    title += f"<br>{inline(row.note)}" if row.note else ""
+    return table_line([title, *(_cell(cell) for cell in row.cells)])
 
 
 def _cell(cell: Cell) -> str:
-    if not cell.note:
-        return _inline(cell.text)
-    lines = [f"**{line}**" if line in _BOLD else _inline(line) for line in cell.note.splitlines()]
-    return "<br>".join([_inline(cell.text), *lines])
+    """Write numbers and words of ours, in which nothing is to be escaped."""
+    lines = [f"{cell.text} {cell.interval}".rstrip()]
+    if cell.verdict is not None:
+        lines.append(f"**{cell.word}**" if cell.verdict in _BOLD else cell.word)
+    return "<br>".join([*lines, *cell.notes])
 
 
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _provenance(lines: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(f"- **{name}**: {inline(text)}" for name, text in lines)
+
+
+def _all_flips(report: Report) -> list[str]:
+    changed = [_flips(flips, report) for flips in report.flips]
+    return ["## What changed, problem by problem", *changed] if changed else []
 
 
 def _flips(flips: StageFlips, report: Report) -> str:
-    stage, previous = _inline(flips.stage), _inline(flips.previous)
-    parts = [f"## {_inline(report.flips_title(flips))}"]
-    for name, examples in (("Fixed", flips.fixed_examples), ("Broken", flips.broken_examples)):
-        parts += [_example(name, example, stage, previous) for example in examples]
-    return "\n\n".join(parts)
+    """Fold the examples away under the counts."""
+    examples = [
+        _example(name, example, flips)
+        for name, found in (("Fixed", flips.fixed_examples), ("Broken", flips.broken_examples))
+        for example in found
+    ]
+    title = report.flips_title(flips)
+    return folded(title, "\n\n".join(examples)) if examples else inline(title)
 
 
-def _example(name: str, example: Example, stage: str, previous: str) -> str:
+def _example(name: str, example: Example, flips: StageFlips) -> str:
     return "\n\n".join(
         [
-            f"**{name}** (target {_inline(excerpt(example.target))})",
-            _fenced(excerpt(example.question)),
-            f"{previous}, {example.outcome_before}:",
-            _fenced(excerpt(example.before)),
-            f"{stage}, {example.outcome_after}:",
-            _fenced(excerpt(example.after)),
+            f"**{name}** (target {inline(excerpt(example.target))})",
+            fenced(excerpt(example.question)),
+            f"{inline(flips.previous)}, {example.outcome_before}:",
+            fenced(excerpt(example.before)),
+            f"{inline(flips.stage)}, {example.outcome_after}:",
+            fenced(excerpt(example.after)),
         ]
     )
-
-
-def _fenced(text: str) -> str:
-    """Fence with more backticks than the text has in a row, so that nothing in it can end the block."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
-
-
-def _inline(text: str) -> str:
-    """Escape what Markdown, HTML or a table would act on."""
-    flat = " ".join(safe_text(text).split())
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", flat)

@@ -14,13 +14,16 @@ from stages.records import StageResult
 class StageRecord:
     """One stage of a run; base has no `training`.
 
-    `scores` has every sample; `generations` the first one of each prompt, by id. `verdicts` are keyed by the win rate they
-    make (`win_rate_base`) and prompt id, `pairs` by id, `task_scores` by metric and document id.
+    `identity` is what its node is (of base the weights, of a trained stage its data, arguments, LoRA settings and seed),
+    empty where that is not stored. `scores` has every sample; `generations` the first one of each prompt, by id.
+    `verdicts` are keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `task_scores` by metric
+    and document id.
     """
 
     run: str
     name: str
     kind: str
+    identity: dict[str, Any]
     training: StageResult | None
     evaluation: EvalResult
     scores: list[Score]
@@ -36,7 +39,11 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run with the stages that have been evaluated so far, in order; `missing` names the others."""
+    """A run with the stages that have been evaluated so far, in order; `missing` names the others.
+
+    `recipe` is the text of recipe.yaml, "" where there is none (imported). `base_model` is the Hub's name of the base, or
+    of the model it derives from, and `base_revision` its commit: `harness.outputs` adds them, None where not known.
+    """
 
     name: str
     model: str
@@ -49,6 +56,9 @@ class RunRecord:
     sittings: int
     stages: list[StageRecord]
     missing: list[str]
+    recipe: str = ""
+    base_model: str | None = None
+    base_revision: str | None = None
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -73,6 +83,7 @@ def read_run(folder: Path) -> RunRecord:
         sittings=len(record["sessions"]),
         stages=stages,
         missing=[stage["name"] for stage in record["stages"] if stage not in done],
+        recipe=_read_text(folder / "recipe.yaml"),
     )
 
 
@@ -92,6 +103,7 @@ def _read_stage(run: str, stage: dict[str, str], root: Path) -> StageRecord:
         run=run,
         name=stage["name"],
         kind=stage["kind"],
+        identity=_read_identity(node / "node.json"),
         training=read_record(trained, StageResult) if trained.exists() else None,
         evaluation=result,
         scores=read_records(evaluation / "scores.jsonl", Score),
@@ -102,6 +114,14 @@ def _read_stage(run: str, stage: dict[str, str], root: Path) -> StageRecord:
         pairs={pair.id: pair for pair in read_records(evaluation / "pairs.jsonl", PairScore)},
         task_scores=_read_task_scores(evaluation),
     )
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _read_identity(path: Path) -> dict[str, Any]:
+    return dict(read_json(path).get("identity") or {}) if path.exists() else {}
 
 
 def _read_verdicts(evaluation: Path) -> dict[str, dict[str, Verdict]]:

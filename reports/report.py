@@ -29,13 +29,15 @@ class Example:
 
 @dataclass(frozen=True)
 class StageFlips:
-    """How many problems a stage fixed and broke, with the first few of each."""
+    """How many problems a stage fixed, broke and left as they were, with the first few of those that changed."""
 
     run: str
     stage: str
     previous: str
     fixed: int
     broken: int
+    still_right: int
+    still_wrong: int
     fixed_examples: list[Example]
     broken_examples: list[Example]
 
@@ -60,9 +62,16 @@ class Report:
         return stage.name if len(self.runs) == 1 else f"{stage.run}/{stage.name}"
 
     def flips_title(self, flips: "StageFlips") -> str:
-        """Say how many problems a stage fixed and broke, naming its run where there are several."""
+        """Say how many problems a stage fixed, broke and left, naming its run where there are several."""
         run = "" if len(self.runs) == 1 else f"{flips.run}: "
-        return f"{run}{flips.stage} against {flips.previous}: {flips.fixed} problems fixed, {flips.broken} broken"
+        return (
+            f"{run}{flips.stage} against {flips.previous}: {flips.fixed} problems fixed, {flips.broken} broken, "
+            f"{flips.still_right} still right, {flips.still_wrong} still wrong"
+        )
+
+    def has_unfit_judge(self, run: str) -> bool:
+        """Say whether a run's judge was found not fit to decide, so that its win rates have no verdict."""
+        return run in self.passports and self.passports[run].fit is False
 
     def find(self, metric: str, stage: StageRecord, against: str) -> Comparison | None:
         """Return a stage's comparison with another stage of its run, if it was made."""
@@ -85,15 +94,17 @@ def build_report(runs: Sequence[RunRecord]) -> Report:
 
 
 def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips:
-    fixed, broken = flips(stage, previous)
+    found = flips(stage, previous)
     return StageFlips(
         run=stage.run,
         stage=stage.name,
         previous=previous.name,
-        fixed=len(fixed),
-        broken=len(broken),
-        fixed_examples=[_example(problem, stage, previous) for problem in fixed[:EXAMPLES]],
-        broken_examples=[_example(problem, stage, previous) for problem in broken[:EXAMPLES]],
+        fixed=len(found.fixed),
+        broken=len(found.broken),
+        still_right=len(found.still_right),
+        still_wrong=len(found.still_wrong),
+        fixed_examples=[_example(problem, stage, previous) for problem in found.fixed[:EXAMPLES]],
+        broken_examples=[_example(problem, stage, previous) for problem in found.broken[:EXAMPLES]],
     )
 
 

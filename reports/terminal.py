@@ -1,46 +1,87 @@
 """The report for a terminal, with Rich. Model output is shown as text: no markup and no escape sequence in it acts."""
 
+from collections.abc import Iterator, Sequence
+
+import rich.table
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from reports.formatting import excerpt, safe_text
+from reports.gain_table import gain_notes, gain_table
+from reports.notes import footnotes
+from reports.provenance import provenance_lines
 from reports.report import Example, Report, StageFlips
-from reports.rows import Cell, Row, cost_rows, footnotes, header_lines, metric_rows
+from reports.stage_table import stage_table
+from reports.summary import summary
+from reports.tables import Cell, Column, Row, Table
 
-_STYLES = {"improved": "bold green", "regressed": "bold red", "identical": "dim"}
+_STYLES = {"improved": "bold green", "regressed": "bold red"}
+_TITLES, _CELL = 25, 18  # columns of a terminal that a title and a cell need, with their borders
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print header, stage table and examples."""
-    console.print(_header(report))
-    console.print(_table(report))
+    """Print provenance, summary, tables and examples; a table wider than the console is continued below itself."""
+    console.print(_provenance(report))
+    console.print(Padding(Text(safe_text(summary(report))), (1, 0)))
+    console.print(*_drawn(stage_table(report), console.width), sep="\n")
+    if (gains := gain_table(report)) is not None:
+        console.print(Text("Where accuracy came from", style="bold"))
+        console.print(*_drawn(gains, console.width), sep="\n")
+        console.print(Text(gain_notes(), style="dim"))
     for note in footnotes(report):
         console.print(Text(safe_text(note), style="dim"))
     for flips in report.flips:
         console.print(_flips(flips, report))
 
 
-def _header(report: Report) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    for name, text in header_lines(report):
+def _provenance(report: Report) -> rich.table.Table:
+    grid = rich.table.Table.grid(padding=(0, 2))
+    for name, text in provenance_lines(report):
         grid.add_row(Text(name, style="bold"), Text(safe_text(text)))
     return grid
 
 
-def _table(report: Report) -> Table:
-    table = Table(show_lines=False, header_style="bold")
-    table.add_column("", no_wrap=True)
-    for stage in report.stages():
-        table.add_column(Text(safe_text(report.column(stage))), ratio=1, min_width=20)
-    for group in metric_rows(report):
+def _drawn(table: Table, width: int) -> list[RenderableType]:
+    return [_draw(part) for part in _parts(table, max(1, (width - _TITLES) // _CELL))]
+
+
+def _parts(table: Table, size: int) -> Iterator[Table]:
+    """Split a table by columns; what a stage added stays beside the stage."""
+    for start, end in _spans(table.columns, size):
+        groups = tuple(
+            tuple(Row(row.title, row.cells[start:end], row.note, row.indented) for row in group)
+            for group in table.groups
+        )
+        yield Table(table.corner, table.columns[start:end], tuple(map(_without_empty, groups)))
+
+
+def _spans(columns: Sequence[Column], size: int) -> Iterator[tuple[int, int]]:
+    start = 0
+    while start < len(columns):
+        end = min(start + size, len(columns))
+        if end < len(columns) and end - start > 1 and columns[end - 1].kind == "added":
+            end -= 1
+        yield start, end
+        start = end
+
+
+def _without_empty(group: tuple[Row, ...]) -> tuple[Row, ...]:
+    return tuple(row for row in group if not all(cell.is_empty for cell in row.cells))
+
+
+def _draw(table: Table) -> rich.table.Table:
+    drawn = rich.table.Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    drawn.add_column(table.corner, no_wrap=False, min_width=20)
+    for column in table.columns:
+        drawn.add_column(Text(safe_text(column.title)), min_width=15)
+    for group in table.groups:
         for row in group:
-            table.add_row(*_rendered(row))
-        table.add_section()
-    for row in cost_rows(report):
-        table.add_row(*_rendered(row))
-    return table
+            drawn.add_row(*_rendered(row))
+        if group:
+            drawn.add_section()
+    return drawn
 
 
 def _rendered(row: Row) -> list[RenderableType]:
@@ -52,10 +93,14 @@ def _rendered(row: Row) -> list[RenderableType]:
 
 
 def _cell(cell: Cell) -> Text:
-    if not cell.note:
-        return Text(cell.text)
-    first, newline, rest = cell.note.partition("\n")
-    return Text(f"{cell.text}\n").append(first, style=_STYLES.get(first, "dim")).append(newline + rest, style="dim")
+    text = Text(cell.text)
+    if cell.interval:
+        text.append(f"\n{cell.interval}")
+    if cell.verdict is not None:
+        text.append(f"\n{cell.word}", style=_STYLES.get(cell.verdict, "dim"))
+    for note in cell.notes:
+        text.append(f"\n{note}", style="dim")
+    return text
 
 
 def _flips(flips: StageFlips, report: Report) -> Group:

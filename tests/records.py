@@ -5,7 +5,7 @@ from evals.judges.passport import passport
 from evals.judges.reference import ID as JUDGE
 from evals.judges.reference import reference_judge
 from evals.judging import judge_responses
-from evals.records import EvalResult, Generation, Role, Score, Verdict
+from evals.records import EvalResult, Generation, Outcome, Role, Score, Verdict
 from evals.suite import measure
 from evals.winrate import metric_name
 from reports.records import RunRecord, StageRecord
@@ -74,6 +74,7 @@ def make_stage(
         run=run,
         name=name,
         kind=name,
+        identity={},
         training=None if not before else make_training(name),
         evaluation=EvalResult(
             contract_id="c0ffee",
@@ -132,3 +133,22 @@ def chain(base: list[bool], sft: list[bool], lengths: tuple[int, int] = (60, 40)
     first = make_stage("base", [make_score(f"p/{i}", c, lengths[0]) for i, c in enumerate(base)], text=text)
     second = make_stage("sft", [make_score(f"p/{i}", c, lengths[1]) for i, c in enumerate(sft)], [first], text=text)
     return make_run([first, second])
+
+
+OUTCOMES: dict[str, Outcome] = {"c": "correct", "w": "wrong", "t": "truncated", "u": "unparsed"}
+
+
+def make_chain(run: str = "demo", **stages: str) -> RunRecord:
+    """A run of stages over the same problems; each stage is a text with a letter of OUTCOMES for every problem."""
+    made: list[StageRecord] = []
+    for name, letters in stages.items():
+        scores = [make_outcome(f"p/{number}", OUTCOMES[letter]) for number, letter in enumerate(letters)]
+        made.append(make_stage(name, scores, made, run=run))
+    return make_run(made, name=run)
+
+
+def make_outcome(problem: str, outcome: Outcome) -> Score:
+    """A score of any outcome: what could not be read has no answer, and what was cut off is as long as the limit."""
+    score = make_score(problem, outcome == "correct", n_tokens=96 if outcome == "truncated" else 40)
+    unread = {"answer": None, "answer_flexible": None} if outcome in ("truncated", "unparsed") else {}
+    return score.model_copy(update={"outcome": outcome, "truncated": outcome == "truncated", **unread})

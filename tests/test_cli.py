@@ -155,5 +155,56 @@ def test_runs_are_listed_and_reported_in_every_format(stagelift: Callable[..., R
     assert "trainable parameters" in stagelift("report", str(finished_run)).output
 
 
+@pytest.mark.xdist_group("run")
+def test_a_run_leaves_a_page_and_a_report_can_be_written_anywhere(
+    stagelift: Callable[..., Result], finished_run: Path, tmp_path: Path
+) -> None:
+    page = (finished_run / "report.html").read_text()
+    result = stagelift("report", str(finished_run), "--output", "new/page.html")
+    assert result.exit_code == 0 and result.stderr == f"Written: {Path('new/page.html')}\n" and result.stdout == ""
+    assert (tmp_path / "new" / "page.html").read_text() == page
+    assert stagelift("report", str(finished_run), "--format", "html").stdout == page
+    stagelift("report", str(finished_run), "--output", "report.md")
+    assert (tmp_path / "report.md").read_text() == (finished_run / "report.md").read_text()
+    stagelift("report", str(finished_run), "--format", "json", "--output", "odd.txt")
+    assert (tmp_path / "odd.txt").read_text() == (finished_run / "report.json").read_text()
+    stagelift("report", str(finished_run), "--output", "plain.txt")
+    assert "trainable parameters" in (tmp_path / "plain.txt").read_text()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [
+        "new",
+        "odd.txt",
+        "page.html",
+        "plain.txt",
+        "report.md",
+    ]
+
+
+@pytest.mark.xdist_group("run")
+def test_a_summary_is_short_markdown(stagelift: Callable[..., Result], finished_run: Path) -> None:
+    summary = stagelift("report", str(finished_run), "--summary").stdout
+    assert summary.startswith("# What each stage added: tiny\n") and "| **accuracy**" in summary
+    assert len(summary) < len(stagelift("report", str(finished_run), "--format", "markdown").stdout) / 2
+
+
+@pytest.mark.xdist_group("run")
+def test_a_report_that_cannot_be_written_is_refused(
+    stagelift: Callable[..., Result], finished_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    before = set(tmp_path.rglob("*"))
+    run = str(finished_run)
+    refused(stagelift("report", run, "--summary", "--format", "html"), "--summary is Markdown", tmp_path, before)
+    refused(stagelift("report", run, "--summary", "--output", "x.json"), "format is json", tmp_path, before)
+    refused(stagelift("report", run, "--output", "."), "is a folder", tmp_path, before)
+    refused(stagelift("report", run, "--output", "file/report.md"), "file", tmp_path, before)
+
+
+@pytest.mark.xdist_group("run")
+def test_every_trained_stage_has_a_model_card_beside_its_adapter(finished_run: Path) -> None:
+    cards = sorted(finished_run.parent.glob("nodes/*/adapter/README.md"))
+    assert len(cards) == 3
+    assert all(card.read_text().startswith("---\n") and "model-index" in card.read_text() for card in cards)
+
+
 def test_there_may_be_no_runs_yet(stagelift: Callable[..., Result]) -> None:
     assert "stagelift run quickstart" in stagelift("runs").output

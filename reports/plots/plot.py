@@ -1,8 +1,6 @@
-"""The plots of a report as inline SVG, drawn with matplotlib."""
+"""One finished figure."""
 
 from dataclasses import dataclass
-
-from reports.report import Report
 
 
 @dataclass(frozen=True)
@@ -13,8 +11,3 @@ class Plot:
     title: str
     alt: str
     svg: str
-
-
-def plots(report: Report) -> list[Plot]:
-    """Draw what the report has data for, in the order of a page."""
-    return []

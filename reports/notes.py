@@ -1,0 +1,71 @@
+"""How to read a report: what its intervals, verdicts and less common metrics mean, as far as the report has them."""
+
+from reports.ranking import Strength
+from reports.report import Report
+
+
+def footnotes(report: Report) -> list[str]:
+    """Return how to read the table, as far as the report has what is explained."""
+    names = {name for stage in report.stages() for name in stage.evaluation.metrics}
+    notes = ["95% intervals in brackets, over the prompts."]
+    if report.comparisons:
+        notes += _comparison_notes(report)
+    if any(stage.training is not None for stage in report.stages()):
+        notes.append("One training seed: the intervals cover the choice of prompts, not what another seed would give.")
+    notes.append("Lengths, outcomes and win rates are of the test problems, unless said.")
+    if any(str(run.contract["judge"]).startswith("reference") for run in report.runs):
+        notes.append(
+            "The win rate's judge knows the answers: right beats wrong; of two right answers the shorter by more than 10% wins."
+        )
+    if any(name.startswith("win_rate_lc") for name in names):
+        notes.append(
+            "At equal lengths: what the win rate would be if both wrote equally many characters, by a binomial regression on "
+            "tanh(length difference / sd). Marked 'extrapolated' where nearly all of one side's responses are the longer ones."
+        )
+    if "preference_accuracy" in names:
+        notes.append(
+            "Preference accuracy: how often the log-probability ratio to base is higher for the better answer of a held-out "
+            "pair (base itself would be at 50%)."
+        )
+    if any(name.startswith("pass@") for name in names):
+        notes.append(
+            "pass@k: the share of problems that at least one of k samples solves (unbiased). Accuracy up and pass@k not: the "
+            "model became surer of what it could do, not more capable."
+        )
+    notes += [f"Ranking of {run}, by {_ranking(ranks)}" for run, ranks in report.rankings.items()]
+    return notes
+
+
+def _comparison_notes(report: Report) -> list[str]:
+    notes = [
+        "Verdicts use Holm-adjusted p < 0.05 over the whole table, the intervals are each on their own: one may leave out zero "
+        "where the verdict shows no difference. MDE is the smallest difference that this n would show with 80% power in a "
+        "single test; 'n needed' is how many prompts would show the difference seen, were it the true one."
+    ]
+    if any(len(run.stages) > 1 for run in report.runs):
+        notes += [
+            "A column of what a stage added holds its difference to the stage before it, paired by prompt, in percentage points, "
+            "tokens or characters; 'to base' is what the chain up to there added. Shorter and less often cut off count as "
+            "improved; × is the ratio of geometric mean lengths.",
+            "A win rate stands against base in a stage's own column, against the stage before in the column of what it added. "
+            "Its verdict says whether it is above one half.",
+        ]
+    return notes
+
+
+def brief_notes() -> str:
+    """Say in a line what a reader of a summary cannot do without."""
+    return (
+        "95% intervals in brackets; a column of what a stage added holds paired differences to the stage before it, in "
+        "percentage points or tokens. Verdicts: Holm-adjusted p < 0.05 over the whole report; MDE: the smallest difference "
+        "this n would show with 80% power. One training seed."
+    )
+
+
+def _ranking(ranks: list[Strength]) -> str:
+    written = ", ".join(
+        f"{rank.stage} {rank.strength.value:+.2f} [{rank.strength.low:+.2f}, {rank.strength.high:+.2f}]"
+        for rank in ranks
+    )
+    against, n = ranks[0].reference, ranks[0].strength.n
+    return f"Bradley-Terry over all judged pairs (log-odds against {against}, n={n} prompts): {written}."

@@ -1,0 +1,33 @@
+"""The plots of a report as inline SVG, drawn with matplotlib.
+
+A pure function of the report, equal to the byte wherever it is drawn. matplotlib is imported where it is used only:
+a report in the terminal does not wait for it.
+"""
+
+from reports.plots.accuracy import accuracy_plot
+from reports.plots.costs import costs_plot
+from reports.plots.gains import gains_plot
+from reports.plots.length_correctness import length_correctness_plot
+from reports.plots.lengths import lengths_plot
+from reports.plots.plot import Plot
+from reports.plots.style import plain_style
+from reports.plots.training import training_plot
+from reports.plots.win_rates import win_rates_plot
+from reports.report import Report
+
+__all__ = ["Plot", "plots"]
+
+
+def plots(report: Report) -> list[Plot]:
+    """Draw what the report has data for, in the order of a page."""
+    draw = (
+        accuracy_plot,
+        gains_plot,
+        lengths_plot,
+        length_correctness_plot,
+        win_rates_plot,
+        training_plot,
+        costs_plot,
+    )
+    with plain_style():
+        return [plot for one in draw if (plot := one(report)) is not None]

@@ -1,0 +1,131 @@
+"""What accuracy cost: the last stage of each run against training time, trained parameters and memory.
+
+One run of each setting: how much runs with other seeds would differ is not in the intervals, they are over problems.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import TYPE_CHECKING
+
+from evals.records import Metric
+from reports.formatting import duration, memory, value_with_n
+from reports.plots.canvas import Canvas, add_panel, new_canvas, percent_axis, series, write
+from reports.plots.labels import distinct_labels
+from reports.plots.plot import Plot
+from reports.plots.style import INK, MUTED, SMALL, WIDTH
+from reports.plots.svg import finish
+from reports.records import RunRecord
+from reports.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEFT, SPACE, TOP, PANEL, AXIS, LINE = 44.0, 18.0, 30.0, 150.0, 46.0, 17.0  # pixels
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A run's accuracy after its last trained stage, and what all of its stages took."""
+
+    label: str
+    accuracy: Metric
+    seconds: float
+    parameters: int
+    memory: int
+
+
+def costs_plot(report: Report) -> Plot | None:
+    """Draw three panels with a point for each run; None below two runs that were trained and have an accuracy."""
+    labels = distinct_labels([run.name for run in report.runs], 34)
+    found = [_cost(label, run) for label, run in zip(labels, report.runs, strict=True)]
+    costs = [cost for cost in found if cost is not None]
+    if len(costs) < 2:
+        return None
+    return finish(_draw(costs), "costs", "LoRA settings", _alt(costs))
+
+
+def _cost(label: str, run: RunRecord) -> Cost | None:
+    trained = [(stage, stage.training) for stage in run.stages if stage.training is not None]
+    accuracy = trained[-1][0].evaluation.metrics.get("accuracy") if trained else None
+    if accuracy is None:
+        return None
+    return Cost(
+        label=label,
+        accuracy=accuracy,
+        seconds=sum(training.seconds for _, training in trained),
+        parameters=trained[-1][1].trainable_parameters,
+        memory=max(training.peak_memory_bytes for _, training in trained),
+    )
+
+
+def _draw(costs: Sequence[Cost]) -> Canvas:
+    canvas = new_canvas(TOP + PANEL + AXIS + LINE * len(costs) + 8)
+    width = (WIDTH - LEFT - 3 * SPACE) / 3
+    axes = {
+        "training minutes": [cost.seconds / 60 for cost in costs],
+        "trained parameters, millions": [cost.parameters / 1e6 for cost in costs],
+        "peak memory in training, GB": [cost.memory / 1e9 for cost in costs],
+    }
+    for column, (title, values) in enumerate(axes.items()):
+        left = LEFT + (width + SPACE) * column
+        panel = add_panel(canvas, left, TOP, width, PANEL)
+        percent_axis(panel, "y", (0, 0.25, 0.5, 0.75, 1))
+        panel.set_xlim(0, 1.2 * max(values) or 1)
+        panel.locator_params(axis="x", nbins=4)
+        if column:
+            panel.set_yticklabels([])
+        _draw_points(panel, costs, values, width)
+        write(canvas, left, TOP + PANEL + 32, title, color=MUTED, size=SMALL)
+    title = "accuracy after the last trained stage, 95% intervals; points of like cost stand side by side"
+    write(canvas, LEFT, 10, title, color=MUTED, size=SMALL)
+    for position, cost in enumerate(costs):
+        _draw_key(canvas, position, cost, TOP + PANEL + AXIS + LINE * (position + 0.5))
+    return canvas
+
+
+def _draw_points(panel: "Axes", costs: Sequence[Cost], values: Sequence[float], width: float) -> None:
+    apart = panel.get_xlim()[1] * min(14 / width, 1 / len(costs))
+    for position, (cost, x) in enumerate(zip(costs, _spread(values, apart), strict=True)):
+        color, marker = series(position)
+        panel.plot([x, x], [cost.accuracy.low, cost.accuracy.high], color=color, linewidth=1.6)
+        panel.plot([x], [cost.accuracy.value], color=color, marker=marker, markersize=7, clip_on=False)
+        panel.text(x, cost.accuracy.high + 0.03, _letter(position), color=INK, size=SMALL, ha="center")
+
+
+def _spread(values: Sequence[float], apart: float) -> list[float]:
+    """Move points of like cost beside each other, around their middle, or one would hide the others."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    groups: list[list[int]] = []
+    for one in order:
+        if groups and values[one] - values[groups[-1][-1]] < apart:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    moved = list(values)
+    for group in groups:
+        middle = sum(values[one] for one in group) / len(group)
+        for place, one in enumerate(group):
+            moved[one] = middle + apart * (place - (len(group) - 1) / 2)
+    return moved
+
+
+def _draw_key(canvas: Canvas, position: int, cost: Cost, y: float) -> None:
+    color, marker = series(position)
+    canvas.sheet.plot([LEFT + 4], [y], color=color, marker=marker, markersize=6.5)
+    write(canvas, LEFT + 14, y, f"{_letter(position)}  {cost.label}", size=SMALL)
+    write(canvas, WIDTH - SPACE, y, _numbers(cost), align="right", size=SMALL, color=MUTED)
+
+
+def _letter(position: int) -> str:
+    return ascii_uppercase[position % 26] + (str(position // 26) if position >= 26 else "")
+
+
+def _numbers(cost: Cost) -> str:
+    accuracy = value_with_n("accuracy", cost.accuracy)
+    return f"{accuracy}; {duration(cost.seconds)}; {cost.parameters / 1e6:.3g} M; {memory(cost.memory)}"
+
+
+def _alt(costs: Sequence[Cost]) -> str:
+    runs = ". ".join(f"{cost.label} {_numbers(cost)}" for cost in costs)
+    return f"Accuracy after the last trained stage, with training time, trained parameters and peak training memory: {runs}."

@@ -1,0 +1,123 @@
+"""The gain waterfall: how each stage's accuracy came out of the one before, by how responses used to fail."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, zip_longest
+from typing import TYPE_CHECKING
+
+from reports.gains import Gain, Part
+from reports.plots.canvas import Canvas, add_panel, new_canvas, text_width, write
+from reports.plots.labels import column_labels, points
+from reports.plots.plot import Plot
+from reports.plots.style import BAD, GOOD, INK, MUTED, SMALL, WIDTH
+from reports.plots.svg import finish
+from reports.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LINE, SPACE, TOP, BOTTOM = 18.0, 10.0, 6.0, 44.0  # pixels
+
+
+@dataclass(frozen=True)
+class Step:
+    """One bar: a part goes from one accuracy to another, a stage (`part` is None) from 0 to its own."""
+
+    label: str
+    start: float
+    end: float
+    part: Part | None
+
+
+def gains_plot(report: Report) -> Plot | None:
+    """Draw a waterfall for each run; None where no stage can be compared with one before it."""
+    runs = [steps for run in report.runs if (steps := waterfall(report, run.name))]
+    if not runs:
+        return None
+    alt = "; ".join(map(_words, runs))
+    alt = f"Numeric accuracy from stage to stage, parts in percentage points: {alt}."
+    return finish(_draw(runs), "gains", "Where accuracy came from", alt)
+
+
+def waterfall(report: Report, run: str) -> list[Step]:
+    """Return a run's bars: the first stage, then the parts of each gain and the stage they lead to.
+
+    A stage that has no gain (no problem in common with the one before) begins anew at the accuracy that it has.
+    """
+    stages = report.stages()
+    labels = {
+        (stage.run, stage.name): label for stage, label in zip(stages, column_labels(report, stages), strict=True)
+    }
+    accuracy = {stage.name: stage.evaluation.metrics.get("accuracy") for stage in stages if stage.run == run}
+    steps: list[Step] = []
+    reached = ""
+    for gain in (gain for gain in report.gains if gain.run == run and gain.metric == "accuracy"):
+        metric = accuracy[gain.against]
+        if metric is None:
+            continue
+        if gain.against != reached:
+            steps.append(Step(labels[run, gain.against], 0.0, metric.value, None))
+        steps += _parts(gain, steps[-1].end)
+        steps.append(Step(labels[run, gain.stage], 0.0, steps[-1].end, None))
+        reached = gain.stage
+    return steps
+
+
+def _parts(gain: Gain, start: float) -> Iterator[Step]:
+    for part in gain.parts:
+        yield Step(part.cause, start, start + part.delta, part)
+        start += part.delta
+
+
+def _draw(runs: Sequence[Sequence[Step]]) -> Canvas:
+    steps = [step for run in runs for step in run]
+    inside = LINE * len(steps) + SPACE * (len(runs) - 1)
+    canvas = new_canvas(TOP + inside + BOTTOM)
+    left = max(text_width(step.label, bold=True) for step in steps) + 12
+    right = WIDTH - max(text_width(_numbers(step), SMALL) for step in steps)
+    panel = add_panel(canvas, left, TOP, right - 14 - left, inside)
+    most = max(max(step.start, step.end) for step in steps)
+    panel.set(ylim=(TOP + inside, TOP), xlim=(0, min(1.0, most + 0.08)), yticks=[])
+    panel.locator_params(axis="x", nbins=5)
+    panel.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f}%")
+    y = TOP + LINE / 2
+    for run in runs:
+        _draw_run(canvas, panel, run, y, left - 8, right)
+        y += LINE * len(run) + SPACE
+    axis = "accuracy; parts in percentage points, hollow where the 95% interval has 0 in it"
+    write(canvas, WIDTH / 2, canvas.height - 9, axis, align="center", color=MUTED, size=SMALL)
+    return canvas
+
+
+def _draw_run(canvas: Canvas, panel: "Axes", steps: Sequence[Step], y: float, left: float, right: float) -> None:
+    for step, following in zip_longest(steps, steps[1:]):
+        _draw_bar(panel, step, y)
+        if following is not None and following.part is not None:
+            panel.plot([step.end, step.end], [y, y + LINE], color=MUTED, linewidth=0.8)
+        is_stage = step.part is None
+        write(canvas, left, y, step.label, align="right", bold=is_stage)
+        write(canvas, right, y, _numbers(step), size=SMALL, color=INK if is_stage else MUTED)
+        y += LINE
+
+
+def _draw_bar(panel: "Axes", step: Step, y: float) -> None:
+    if step.part is None:
+        panel.barh(y, step.end, height=14, color=MUTED)
+    elif step.end != step.start:
+        color = GOOD if step.part.delta > 0 else BAD
+        face = "none" if step.part.low <= 0 <= step.part.high else color
+        low, high = sorted((step.start, step.end))
+        panel.barh(y, high - low, left=low, height=10, facecolor=face, edgecolor=color, linewidth=1.4)
+
+
+def _numbers(step: Step) -> str:
+    if step.part is None:
+        return f"{100 * step.end:.1f}%"
+    return f"{points(step.part.delta)} [{points(step.part.low)}, {points(step.part.high)}]"
+
+
+def _words(steps: Sequence[Step]) -> str:
+    """Say a run's bars in a line; a stage follows the parts that lead to it."""
+    words = [f"{step.label} {_numbers(step)}" for step in steps]
+    leads = ["to " if step.part is None and before.part is not None else "" for before, step in pairwise(steps)]
+    return ", ".join(f"{lead}{word}" for lead, word in zip(["", *leads], words, strict=True))

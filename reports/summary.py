@@ -1,0 +1,141 @@
+"""The report in a paragraph, made of its verdicts alone: what each stage improved, regressed, or was not shown to change.
+
+It has no opinion: it does not say why, whether a change is worth its cost, or which metric matters.
+"""
+
+from collections.abc import Sequence
+
+from reports import formatting
+from reports.compare import Comparison, Decision
+from reports.records import RunRecord, StageRecord
+from reports.report import Report
+
+_NOUNS = {
+    "accuracy": "accuracy",
+    "accuracy_held_out": "held-out accuracy",
+    "win_rate": "the win rate",
+    "win_rate_base": "the win rate",
+    "win_rate_previous": "the win rate",
+    "win_rate_base_preference": "the win rate on prompts",
+    "win_rate_previous_preference": "the win rate on prompts",
+    "win_rate_preference": "the win rate on prompts",
+    "preference_accuracy": "preference accuracy",
+    "length_tokens": "response length",
+    "length_chars": "response length",
+    "truncated": "the share of cut-off responses",
+}
+
+_VERBS: dict[Decision, tuple[str, str]] = {
+    "improved": ("improved", "and"),
+    "regressed": ("regressed", "and"),
+    "identical": ("did not change", "or"),
+}
+
+
+def summary(report: Report) -> str:
+    """Return one paragraph; what has no verdict is not in it, and an unfit judge's verdicts are left out, which it says."""
+    parts = [sentence for run in report.runs for sentence in _run(run, report)]
+    if any("no difference shown" in part for part in parts):
+        parts.append(f"“No difference shown” is not “no difference”{_detectable(report)}.")
+    if len(report.runs) > 1:
+        parts.append("Each run is compared with its own base, the runs not with one another.")
+    return " ".join(parts)
+
+
+def _run(run: RunRecord, report: Report) -> list[str]:
+    prefix = f"{run.name}: " if len(report.runs) > 1 else ""
+    steps = [_step(stage, before, run, report) for before, stage in zip(run.stages, run.stages[1:], strict=False)]
+    said = [*steps, _whole_chain(run, report), *_beside_reference(run, report), *_judge(run, report)]
+    sentences = [sentence for sentence in said if sentence]
+    if run.missing:
+        sentences.append(f"Not evaluated yet: {', '.join(run.missing)}.")
+    if not sentences:
+        sentences = ["Only one stage was measured, so nothing can be said of what any added."]
+    return [prefix + sentences[0], *sentences[1:]]
+
+
+def _step(stage: StageRecord, before: StageRecord, run: RunRecord, report: Report) -> str:
+    """Against base a stage may have been judged as that or as the stage before."""
+    names = stage.evaluation.metrics
+    is_first = before is run.stages[0] and any("_base" in name for name in names)
+    found = _comparisons(stage, before, "_base" if is_first else "_previous", run, report)
+    return _sentence(stage.name, f"against {before.name}", found)
+
+
+def _whole_chain(run: RunRecord, report: Report) -> str:
+    """With one trained stage that is what the stage did."""
+    if len(run.stages) < 3:
+        return ""
+    first, last = run.stages[0], run.stages[-1]
+    found = _comparisons(last, first, "_base", run, report)
+    return _sentence(f"The whole chain up to {last.name}", f"against {first.name}", found)
+
+
+def _beside_reference(run: RunRecord, report: Report) -> list[str]:
+    """Beside a reference from elsewhere nothing improved: a win rate lies above or below one half, or is not shown to."""
+    if report.has_unfit_judge(run.name):
+        return []
+    found = [one for stage in run.stages if (one := report.find("win_rate", stage, "reference")) is not None]
+    return [f"{one.stage}'s win rate against the reference: {formatting.verdict(one)}." for one in found]
+
+
+def _judge(run: RunRecord, report: Report) -> list[str]:
+    unfit = report.has_unfit_judge(run.name)
+    return ["The judge is not fit to decide, so no win rate counts here."] if unfit else []
+
+
+def _comparisons(stage: StageRecord, other: StageRecord, role: str, run: RunRecord, report: Report) -> list[Comparison]:
+    """Return the verdicts of a stage against another: one reading of each metric, and the win rate in this role."""
+    wanted = [name for name in stage.evaluation.metrics if _counts(name, role, stage)]
+    found = [report.find(name, stage, other.name) for name in formatting.ordered(wanted)]
+    unfit = report.has_unfit_judge(run.name)
+    return [one for one in found if one is not None and not (unfit and one.metric.startswith("win_rate"))]
+
+
+def _counts(name: str, role: str, stage: StageRecord) -> bool:
+    if name.startswith("win_rate"):
+        return name in _NOUNS and role in name
+    if name == "length_chars" and "length_tokens" in stage.evaluation.metrics:
+        return False
+    return name in _NOUNS or formatting.is_task(name)
+
+
+def _sentence(subject: str, against: str, found: Sequence[Comparison]) -> str:
+    if not found:
+        return ""
+    said = [f"{verb} {_list(nouns, last)}" for one, (verb, last) in _VERBS.items() if (nouns := _nouns(found, one))]
+    unclear = _nouns(found, "no difference shown")
+    if unclear and not said:
+        return f"{subject}, {against}: no difference shown in {_list(unclear, 'or')}."
+    rest = f"; no difference shown in {_list(unclear, 'or')}" if unclear else ""
+    return f"{subject} {_list(said)} {against}{rest}."
+
+
+def _nouns(found: Sequence[Comparison], decision: Decision) -> list[str]:
+    return [_noun(one) for one in found if one.verdict == decision]
+
+
+def _noun(found: Comparison) -> str:
+    """Name a metric; of a length that changed also which way, for shorter counts as improved."""
+    title, _ = formatting.title(found.metric)
+    noun = _NOUNS.get(found.metric, title if not formatting.is_task(found.metric) else found.metric)
+    if not found.metric.startswith("length") or found.verdict not in ("improved", "regressed"):
+        return noun
+    return f"{noun} ({'shorter' if found.delta < 0 else 'longer'})"
+
+
+def _list(words: Sequence[str], last: str = "and") -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def _detectable(report: Report) -> str:
+    """Say which change of accuracy would likely go unseen: the largest MDE of a verdict that showed none."""
+    unseen = [
+        found
+        for found in report.comparisons
+        if found.metric == "accuracy" and found.verdict == "no difference shown" and found.mde is not None
+    ]
+    if not unseen:
+        return ""
+    found = max(unseen, key=lambda one: one.mde or 0.0)
+    return f": with n={found.n}, an accuracy change below {100 * (found.mde or 0.0):.1f} points would often go unseen"

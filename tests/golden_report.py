@@ -1,0 +1,51 @@
+"""One report in every format, as it is kept in tests/golden to be read and compared. To write it anew after a wanted change:
+
+python -m tests.golden_report
+"""
+
+import io
+import re
+from pathlib import Path
+
+from rich.console import Console
+
+from reports.document import render_json
+from reports.html import render_html
+from reports.markdown import render_markdown, render_markdown_summary
+from reports.report import Report, build_report
+from reports.terminal import print_report
+from tests.records import make_chain
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def golden_report() -> Report:
+    """A chain of four stages over 60 problems with every outcome and every verdict but `extrapolated`."""
+    base = "w" * 30 + "u" * 20 + "t" * 8 + "c" * 2
+    sft = "c" * 20 + "w" * 10 + "c" * 15 + "w" * 5 + "t" * 2 + "c" * 6 + "wc"
+    dpo = "c" * 21 + "w" * 9 + "c" * 15 + "w" * 5 + "c" * 8 + "wc"
+    grpo = "w" * 21 + "w" * 9 + "c" * 15 + "w" * 5 + "t" * 8 + "wc"
+    return build_report([make_chain(base=base, sft=sft, dpo=dpo, grpo=grpo)])
+
+
+def rendered(report: Report) -> dict[str, str]:
+    """Return the text of each golden file. The page's styles, script and plots have tests of their own and are left out."""
+    terminal = io.StringIO()
+    print_report(report, Console(file=terminal, width=160))
+    page = render_html(report).html
+    for tag in ("style", "script", "svg"):
+        page = re.sub(rf"<{tag}(?: [^>]*)?>.*?</{tag}>", f"<{tag}></{tag}>", page, flags=re.DOTALL)
+    page = re.sub("'sha256-[^']*'", "'sha256-'", page)
+    return {
+        "report.txt": "\n".join(line.rstrip() for line in terminal.getvalue().splitlines()) + "\n",
+        "report.md": render_markdown(report),
+        "summary.md": render_markdown_summary(report),
+        "report.json": render_json(report),
+        "report.html": page,
+    }
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for name, text in rendered(golden_report()).items():
+        (GOLDEN / name).write_text(text, encoding="utf-8", newline="\n")
