@@ -6,7 +6,7 @@ It has no opinion: it does not say why, whether a change is worth its cost, or w
 from collections.abc import Sequence
 
 from reports import formatting
-from reports.compare import Comparison, Decision
+from reports.compare import Comparison
 from reports.records import RunRecord, StageRecord
 from reports.report import Report
 
@@ -25,20 +25,19 @@ _NOUNS = {
     "truncated": "the share of cut-off responses",
 }
 
-_VERBS: dict[Decision, tuple[str, str]] = {
-    "improved": ("improved", "and"),
-    "regressed": ("regressed", "and"),
-    "identical": ("did not change", "or"),
-}
-
 
 def summary(report: Report) -> str:
     """Return one paragraph; what has no verdict is not in it, and an unfit judge's verdicts are left out, which it says."""
     parts = [sentence for run in report.runs for sentence in _run(run, report)]
-    if any("no difference shown" in part for part in parts):
-        parts.append(f"“No difference shown” is not “no difference”{_detectable(report)}.")
+    if any("no difference" in part for part in parts):
+        parts.append(f"That none was shown does not mean that there is none{_detectable(report)}.")
     if len(report.runs) > 1:
-        parts.append("Each run is compared with its own base, the runs not with one another.")
+        chains = any(len(run.stages) > 1 for run in report.runs)
+        parts.append(
+            "Each run is compared with its own base, the runs are not with one another."
+            if chains
+            else "The runs are not compared with one another here."
+        )
     return " ".join(parts)
 
 
@@ -101,17 +100,22 @@ def _counts(name: str, role: str, stage: StageRecord) -> bool:
 
 
 def _sentence(subject: str, against: str, found: Sequence[Comparison]) -> str:
-    if not found:
+    """Say first what changed, then what was not shown to, then what is the same problem by problem."""
+    verdicts = {one: _nouns(found, one) for one in ("improved", "regressed", "no difference shown", "identical")}
+    changed = [f"{verb} {_list(verdicts[verb])}" for verb in ("improved", "regressed") if verdicts[verb]]
+    unclear, same = verdicts["no difference shown"], verdicts["identical"]
+    clauses = [f"{_list(changed)} {against}"] if changed else []
+    if unclear:
+        beside = "" if changed else f" {against}"
+        clauses.append(f"no difference{beside} was shown in {_list(unclear, 'or')}")
+    if same:
+        clauses.append(f"{_list(same)} did not change{'' if clauses else f' {against}'}")
+    if not clauses:
         return ""
-    said = [f"{verb} {_list(nouns, last)}" for one, (verb, last) in _VERBS.items() if (nouns := _nouns(found, one))]
-    unclear = _nouns(found, "no difference shown")
-    if unclear and not said:
-        return f"{subject}, {against}: no difference shown in {_list(unclear, 'or')}."
-    rest = f"; no difference shown in {_list(unclear, 'or')}" if unclear else ""
-    return f"{subject} {_list(said)} {against}{rest}."
+    return f"{subject}{'' if changed else ':'} {'; '.join(clauses)}."
 
 
-def _nouns(found: Sequence[Comparison], decision: Decision) -> list[str]:
+def _nouns(found: Sequence[Comparison], decision: str) -> list[str]:
     return [_noun(one) for one in found if one.verdict == decision]
 
 
