@@ -48,3 +48,26 @@ def prompts_needed(delta: float, sd: float) -> int | None:
     effect = min(abs(delta) / sd, 5.0)  # three prompts; the solver finds no root much beyond
     needed: float = TTestPower().solve_power(effect_size=effect, alpha=ALPHA, power=POWER)
     return ceil(needed)
+
+
+def prompts_for_margin(margin: float, sd: float) -> int | None:
+    """How many prompts would show with 80% power that nothing is worse by `margin`, were there no difference at all.
+
+    One-sided at 5%; `sd` is of the paired differences, in the margin's unit. None without a spread.
+    """
+    if sd == 0:
+        return None
+    effect = min(margin / sd, 5.0)
+    needed: float = TTestPower().solve_power(effect_size=effect, alpha=ALPHA, power=POWER, alternative="larger")
+    return ceil(needed)
+
+
+def spread(found: Difference) -> float:
+    """Return the standard deviation per prompt behind a difference; 0 where every pair is identical."""
+    return 0.0 if found.mde is None else found.mde * float(np.sqrt(found.n)) / _MDE_FACTOR
+
+
+def one_sided_bounds(found: Difference) -> tuple[float, float]:
+    """Return the lower and upper one-sided 5% bounds of a difference that has a standard error of its own."""
+    half = float(stats.t.ppf(1 - ALPHA, found.n - 1)) * spread(found) / float(np.sqrt(found.n))
+    return found.delta - half, found.delta + half

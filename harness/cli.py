@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from harness.check_command import baseline_app, check
+from harness.options import RunsFolder, fail
+
 if TYPE_CHECKING:
     from harness.outputs import Outputs
     from harness.sections import Recipe
@@ -28,8 +31,9 @@ app = typer.Typer(
 
 judge_app = typer.Typer(help="Make judges of one's own.", no_args_is_help=True)
 app.add_typer(judge_app, name="judge")
+app.add_typer(baseline_app, name="baseline")
+app.command()(check)
 
-RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds runs and their nodes.")]
 WIDE = 160  # columns of a report that goes to a file or a pipe: seven columns of a whole chain side by side
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")]
 
@@ -140,10 +144,11 @@ def rescore(
 ) -> None:
     """Read a run's stored responses again with the scorer as it is now, without a model, and say what changed."""
     _quiet_environment()
+    from harness.checking import run_folder
     from harness.rescoring import rescore as score_again
     from reports.changes import describe_changes
 
-    folder = _run_folder(name, runs)
+    folder = run_folder(name, runs)
     with _usage_errors():
         changes = score_again(folder)
     typer.echo("\n".join(describe_changes(changes)))
@@ -198,12 +203,14 @@ def report(
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Report one or more runs from their records. Several runs stand side by side, if their contracts agree."""
+    from harness.checking import run_folder
+
     wanted = format or _format_of(output, summary=summary)
     if summary and wanted is not Format.markdown:
-        _fail(f"--summary is Markdown, and the format is {wanted.value}. Leave one of the two out.")
+        fail(f"--summary is Markdown, and the format is {wanted.value}. Leave one of the two out.")
     if output is not None and output.is_dir():
-        _fail(f"--output {output} is a folder. Name a file in it.")
-    found = _load_report([_run_folder(name, runs) for name in names])
+        fail(f"--output {output} is a folder. Name a file in it.")
+    found = _load_report([run_folder(name, runs) for name in names])
     if output is None and wanted is Format.terminal:
         _print_report(found)
     elif output is None:
@@ -282,7 +289,7 @@ def _usage_errors() -> Iterator[None]:
     try:
         yield
     except (UsageError, OSError, ValueError) as error:  # a file in the way, a folder that cannot be written
-        _fail(str(error))
+        fail(str(error))
 
 
 def _stop(message: str, code: int) -> NoReturn:
@@ -327,7 +334,7 @@ def _unreadable_records() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, KeyError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _format_of(output: Path | None, *, summary: bool) -> Format:
@@ -384,10 +391,6 @@ def _terminal_text(found: "Report") -> str:
     return text.getvalue()
 
 
-def _run_folder(name: str, runs: Path) -> Path:
-    return Path(name).resolve() if Path(name, "run.json").exists() else runs / name
-
-
 def _print_plan(plan: object, store: object) -> None:
     from harness.plan import Plan
     from harness.store import Store
@@ -422,7 +425,7 @@ def _check_packages() -> None:
         spec = find_spec(package)
         places = [Path(place).resolve().parent for place in (spec.submodule_search_locations or [])] if spec else []
         if places != [here]:
-            _fail(
+            fail(
                 f"Package '{package}' is not stagelift's but {places[0] / package if places else 'missing'}. "
                 "Install stagelift into a virtual environment of its own."
             )
@@ -430,8 +433,3 @@ def _check_packages() -> None:
 
 def _resume_hint() -> str:
     return f"Go on with: {shlex.join(['stagelift', *sys.argv[1:]])}"
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"Error: {message}", err=True)
-    raise SystemExit(2)

@@ -23,7 +23,7 @@ OnEvent = Callable[[str, dict[str, Any]], None]  # the stage's name, what happen
 def prepare(recipe: Recipe, store: Store) -> Plan:
     """Check everything that can be checked and return the plan. Writes nothing; raises UsageError or ValueError."""
     folder = store.run_folder(recipe.name)
-    check_run_folder(folder, recipe.model_dump(mode="json"))
+    check_run_folder(folder, recipe.model_dump(mode="json", exclude={"gates"}))
     finished = is_finished(folder)  # then it was checked when it ran, and all it needs is stored
     if not finished:
         _check(recipe)

@@ -14,6 +14,7 @@ from evals.records import Record
 from evals.schoolmath import CAPACITY
 from evals.settings import Against
 from evals.source import Source
+from reports.margins import read_margins
 from stages.precision import DtypeSetting
 from stages.settings import KINDS, StageKind
 
@@ -160,6 +161,13 @@ class Recipe(Record):
     checkpoint: CheckpointSection | None = None
     stages: list[StageSection]
     evals: EvalsSection = EvalsSection()
+    gates: dict[str, float | str] = {}  # margins for `stagelift check`; they change nothing of a run
+
+    @field_validator("gates")
+    @classmethod
+    def _gates_can_be_read(cls, gates: dict[str, float | str]) -> dict[str, float | str]:
+        read_margins(gates)
+        return gates
 
     @field_validator("stages", mode="before")
     @classmethod

@@ -27,11 +27,13 @@ class Session:
         same = held["stages"] == fresh["stages"]
         self.idle = same and bool(held["finished"]) and not store.missing_work(plan)
         self.record = held if self.idle else {**fresh, "sessions": held["sessions"]}
+        recipe = yaml.safe_dump(_as_written(plan.recipe), sort_keys=False)
         if self.idle:
+            _write_new_gates(folder / "recipe.yaml", recipe)
             return
         self.record["sessions"].append({"started": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": 0.0})
         self.save(finished=False)
-        write_text(folder / "recipe.yaml", yaml.safe_dump(_as_written(plan.recipe), sort_keys=False))
+        write_text(folder / "recipe.yaml", recipe)
 
     def save(self, *, finished: bool) -> None:
         """Write down the time spent so far, and whether everything is done."""
@@ -40,6 +42,12 @@ class Session:
         self.record["finished"] = finished
         self.record["sessions"][-1]["seconds"] = round(time.monotonic() - self.started, 1)
         write_json(self.path, self.record)
+
+
+def _write_new_gates(path: Path, recipe: str) -> None:
+    """Of a finished run's recipe only the gates can have changed, which say how it is checked and not what it is."""
+    if not path.exists() or path.read_text(encoding="utf-8") != recipe:
+        write_text(path, recipe)
 
 
 def _new_run_record(plan: Plan, store: Store) -> dict[str, Any]:
@@ -54,7 +62,7 @@ def _new_run_record(plan: Plan, store: Store) -> dict[str, Any]:
     ]
     return {
         "name": plan.recipe.name,
-        "recipe": plan.recipe.model_dump(mode="json"),
+        "recipe": plan.recipe.model_dump(mode="json", exclude={"gates"}),
         "model": model_title(plan.recipe.model.path),
         "data": plan.recipe.data.path,
         "device": device_title(),
@@ -72,4 +80,6 @@ def _as_written(recipe: Recipe) -> dict[str, Any]:
     judge = content["evals"]["preference"]["judge"]
     kind = judge.pop("kind")
     content["evals"]["preference"]["judge"] = {kind: judge} if judge else kind
+    if not content["gates"]:
+        del content["gates"]
     return content

@@ -54,10 +54,10 @@ def compare_stages(runs: Sequence[RunRecord]) -> list[Comparison]:
     Raises ValueError where the runs were not evaluated under one contract, naming the field that differs.
     """
     _refuse_unequal_contracts(runs)
-    pairs = [(found, stage) for run in runs for stage in run.stages for found in _compare_stage(stage, run)]
-    family = {_test(found): found.p for found, _ in pairs if found.verdict != "extrapolated"}
+    found = [one for run in runs for stage in run.stages for one in _compare_stage(stage, run)]
+    family = {_test(one): one.p for one in found if one.verdict != "extrapolated"}
     adjusted = dict(zip(family, stats.holm(list(family.values())), strict=True))
-    return [_decided(comparison, stage, adjusted.get(_test(comparison))) for comparison, stage in pairs]
+    return [_decided(comparison, adjusted.get(_test(comparison))) for comparison in found]
 
 
 def _test(comparison: Comparison) -> tuple[str, str, str, str]:
@@ -171,15 +171,15 @@ def _comparison(metric: str, stage: StageRecord, against: str, found: Difference
     )
 
 
-def _decided(comparison: Comparison, stage: StageRecord, p_adjusted: float | None) -> Comparison:
+def _decided(comparison: Comparison, p_adjusted: float | None) -> Comparison:
     if comparison.verdict == "extrapolated":
         return comparison
-    return replace(comparison, p_adjusted=p_adjusted, verdict=_decision(comparison, stage, p_adjusted))
+    return replace(comparison, p_adjusted=p_adjusted, verdict=_decision(comparison, p_adjusted))
 
 
-def _decision(comparison: Comparison, stage: StageRecord, p_adjusted: float | None) -> Decision:
+def _decision(comparison: Comparison, p_adjusted: float | None) -> Decision:
     if p_adjusted is None:
         return "identical"
     if p_adjusted >= ALPHA:
         return "no difference shown"
-    return "improved" if comparison.delta * better(comparison.metric, stage) > 0 else "regressed"
+    return "improved" if comparison.delta * better(comparison.metric) > 0 else "regressed"

@@ -10,6 +10,7 @@ from reports.compare import Comparison
 from reports.ranking import Strength
 from reports.records import RunRecord, StageRecord
 from reports.report import Report, StageFlips
+from reports.stage_scores import stage_scores
 from reports.summary import summary
 
 SCHEMA = 1
@@ -25,7 +26,7 @@ def report_document(report: Report) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "runs": [_run(run, report) for run in report.runs],
-        "stages": [_stage(stage) for stage in report.stages()],
+        "stages": [_stage(stage, run, report) for run in report.runs for stage in run.stages],
         "comparisons": [_comparison(comparison) for comparison in report.comparisons],
         "gains": [asdict(gain) for gain in report.gains],
         "flips": [_flips(flips) for flips in report.flips],
@@ -49,7 +50,7 @@ def _run(run: RunRecord, report: Report) -> dict[str, Any]:
     }
 
 
-def _stage(stage: StageRecord) -> dict[str, Any]:
+def _stage(stage: StageRecord, run: RunRecord, report: Report) -> dict[str, Any]:
     training = None if stage.training is None else stage.training.model_dump(mode="json", exclude={"kind"})
     return {
         "run": stage.run,
@@ -65,6 +66,9 @@ def _stage(stage: StageRecord) -> dict[str, Any]:
             "seconds": stage.evaluation.seconds,
             "peak_memory_bytes": stage.evaluation.peak_memory_bytes,
         },
+        "scores": stage_scores(stage, run, report).model_dump(
+            mode="json", include={"opponent", "fit", "values", "lengths"}
+        ),
     }
 
 

@@ -68,11 +68,11 @@ def prompt_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str,
     return stats.prompt_means([(problem, value) for problem, value in values if value is not None])
 
 
-def better(name: str, stage: StageRecord) -> int:
+def better(name: str) -> int:
     """Which direction is better: +1 more, -1 less. lm-eval's perplexities and error rates are the ones to be smaller."""
     if name in COMPARED:
         return COMPARED[name].better
-    return -1 if name in stage.task_scores and _smaller_is_better(name) else +1
+    return -1 if "/" in name and _smaller_is_better(name) else +1
 
 
 def _smaller_is_better(name: str) -> bool:

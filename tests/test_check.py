@@ -1,0 +1,347 @@
+"""`stagelift check` and `baseline` through the command: every exit code, every format, and how often it errs."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from evals.files import write_text
+from harness.baselines import Baseline
+from harness.checking import load_scores
+from harness.cli import app
+from harness.testing import assert_no_regression
+from reports.check import NotComparableError, check, gateable, regressed_copy
+from reports.document import render_json
+from reports.margins import Margin, read_margins
+from reports.records import RunRecord
+from reports.report import build_report
+from reports.stage_scores import StageScores
+from tests.conftest import environment
+from tests.records import make_chain
+
+RIGHT = "c" * 700 + "w" * 300
+
+
+@pytest.fixture
+def stagelift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def scores(accuracy: "np.ndarray | list[float]", **changes: Any) -> StageScores:
+    values = {"accuracy": {f"p/{number}": float(one) for number, one in enumerate(accuracy)}}
+    fields = {
+        "run": "run",
+        "stage": "grpo",
+        "contract_id": "c0ffee",
+        "contract": {"task": "t", "judge": "j"},
+        "fit": None,
+    }
+    return StageScores(**{**fields, "opponent": "base", "values": values, "lengths": {}, **changes})
+
+
+def write(path: Path, found: StageScores) -> str:
+    write_text(path, Baseline(blessed="2026-01-01T00:00:00+00:00", scores=found).model_dump_json())
+    return str(path)
+
+
+def write_report(path: Path, run: RunRecord) -> str:
+    write_text(path, render_json(build_report([run])))
+    return str(path)
+
+
+def letters(broken: int, fixed: int) -> str:
+    """RIGHT with so many problems broken and fixed."""
+    return "w" * broken + "c" * (700 - broken) + "c" * fixed + "w" * (300 - fixed)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "code", "says"),
+    [
+        (RIGHT, 0, "identical"),
+        (letters(0, 40), 0, "improved"),
+        (letters(10, 10), 0, "non-inferior"),
+        (letters(9, 0), 0, "significantly worse, within the margin"),
+        (letters(60, 10), 1, "regressed"),
+        (letters(90, 90), 3, "problems would tell"),
+    ],
+)
+def test_each_answer_has_its_exit_code(
+    stagelift: Callable[..., Result], tmp_path: Path, candidate: str, code: int, says: str
+) -> None:
+    one = write_report(tmp_path / "candidate.json", make_chain("new", base="w" * 1000, sft=candidate))
+    other = write_report(tmp_path / "baseline.json", make_chain("old", base="w" * 1000, sft=RIGHT))
+    result = stagelift("check", one, "--baseline", other, "--margin", "accuracy=2")
+    assert result.exit_code == code, result.output
+    assert says in result.stdout and "new/sft against old/sft" in result.stdout
+    assert stagelift(
+        "check", one, "--baseline", other, "--margin", "accuracy=2", "--inconclusive", "pass"
+    ).exit_code == (0 if code == 3 else code)
+
+
+def test_without_margins_what_both_sides_have_is_gated(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+    one = write_report(tmp_path / "one.json", make_chain("new", base="w" * 60, sft="c" * 60))
+    result = stagelift("check", one, "--baseline", one, "--format", "json")
+    assert [gate["metric"] for gate in json.loads(result.stdout)["gates"]] == [
+        "accuracy",
+        "win_rate_base",
+        "length_tokens",
+    ]
+    assert json.loads(result.stdout)["outcome"] == "identical"
+
+
+def test_a_stage_can_be_named(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+    one = write_report(tmp_path / "one.json", make_chain("new", base="w" * 200, sft="c" * 200))
+    result = stagelift("check", one, "--baseline", one, "--stage", "base", "--format", "json")
+    assert json.loads(result.stdout)["candidate"]["stage"] == "base"
+    assert stagelift("check", one, "--baseline", one, "--stage", "dpo").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"contract": {"task": "other", "judge": "j"}}, "task"),
+        ({"contract": {"task": "t", "judge": "k"}}, "judge"),
+        ({"fit": False}, "judge"),
+        ({"opponent": "another base"}, "base"),
+        ({"values": {"win_rate_base": {"p/0": 1.0, "p/9": 0.0}}}, "problems"),
+    ],
+)
+def test_what_cannot_be_compared_says_which_field(
+    stagelift: Callable[..., Result], tmp_path: Path, changes: dict[str, Any], field: str
+) -> None:
+    rates = {"win_rate_base": {"p/0": 1.0, "p/1": 0.5}}
+    one = write(tmp_path / "one.json", scores([1.0], values=rates))
+    other = write(tmp_path / "other.json", scores([1.0], **{"values": rates, **changes}))
+    result = stagelift("check", one, "--baseline", other, "--margin", "win_rate_base=3", "--format", "json")
+    assert result.exit_code == 4, result.output
+    assert json.loads(result.stdout)["field"] == field
+    assert stagelift("check", one, "--baseline", other, "--margin", "win_rate_base=3").stdout.startswith(
+        "Not comparable: "
+    )
+
+
+def test_missing_problems_are_allowed_only_by_number(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+    one, other = write(tmp_path / "1.json", scores([1.0] * 50)), write(tmp_path / "2.json", scores([1.0] * 48))
+    assert stagelift("check", one, "--baseline", other, "--allow-missing", "1").exit_code == 4
+    result = stagelift("check", one, "--baseline", other, "--allow-missing", "2")
+    assert result.exit_code == 0 and "2 problems were left out" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--baseline", "nowhere"], "'nowhere' is not a run"),
+        ([], "--baseline is missing"),
+        (["--baseline", "one.json", "--margin", "accuracy"], "has no value"),
+        (["--baseline", "one.json", "--margin", "accuracy=much"], "is 'much'"),
+        (["--baseline", "one.json", "--margin", "accuracy=0"], "must be above 0"),
+        (["--baseline", "one.json", "--margin", "accuracy=both"], "which is for lengths"),
+        (["--baseline", "one.json", "--margin", "win_rate_previous=2"], "cannot be gated"),
+        (["--baseline", "one.json", "--margin", "acuracy=2"], "has no scores of 'acuracy'"),
+        (["--baseline", "one.json", "--gates", "no.yaml"], "does not exist"),
+        (["--baseline", "broken.json"], "is not JSON"),
+        (["--baseline", "empty.json"], "neither a report.json nor a baseline"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    stagelift: Callable[..., Result], tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    write(tmp_path / "one.json", scores([1.0, 0.0]))
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "empty.json").write_text("{}")
+    result = stagelift("check", "one.json", *arguments)
+    assert result.exit_code == 2 and says in result.stderr, result.output
+    assert result.stderr.startswith("Error: ") and "\n" not in result.stderr.strip()
+
+
+def test_gates_come_from_a_file_and_the_command_overrides_them(
+    stagelift: Callable[..., Result], tmp_path: Path
+) -> None:
+    one = write_report(tmp_path / "one.json", make_chain("new", base="w" * 60, sft="c" * 60))
+    (tmp_path / "gates.yaml").write_text("accuracy: 1\nlength_tokens: 5 both\n")
+    result = stagelift(
+        "check", one, "--baseline", one, "--gates", "gates.yaml", "--margin", "accuracy=4", "--format", "json"
+    )
+    margins = {gate["metric"]: gate["margin"] for gate in json.loads(result.stdout)["gates"]}
+    assert margins == {"accuracy": pytest.approx(0.04), "length_tokens": pytest.approx(0.05 * 40)}
+
+
+def test_margins_are_read() -> None:
+    assert read_margins({"accuracy": 2, "length_tokens": "both", "length_chars": "7.5 both"}) == [
+        Margin("accuracy", 2.0),
+        Margin("length_tokens", 10.0, both=True),
+        Margin("length_chars", 7.5, both=True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "shorter", "longer"), [("10", "improved", "regressed"), ("both", "regressed", "regressed")]
+)
+def test_only_growth_of_a_length_is_a_regression_unless_both_are(written: str, shorter: str, longer: str) -> None:
+    rng = np.random.default_rng(0)
+    lengths = rng.normal(100, 10, 400)
+
+    def side(factor: float) -> StageScores:
+        made = lengths * factor + rng.normal(0, 1, 400)
+        return scores([], values={"length_tokens": {f"p/{i}": float(x) for i, x in enumerate(made)}})
+
+    margins = read_margins({"length_tokens": written})
+    assert check(side(0.8), side(1), margins).outcome == shorter
+    assert check(side(1.2), side(1), margins).outcome == longer
+    assert check(side(1.05), side(1), margins).outcome == "non-inferior"
+
+
+def test_a_win_rate_at_equal_lengths_is_gated_and_an_extrapolated_one_is_not() -> None:
+    rng = np.random.default_rng(1)
+
+    def side(rate: float, longer: float) -> StageScores:
+        ids = [f"p/{i}" for i in range(600)]
+        won = {one: float(rng.random() < rate) for one in ids}
+        lengths = {one: float(rng.normal(longer, 50)) for one in ids}
+        return scores([], values={"win_rate_base": won}, lengths={"win_rate_base": lengths})
+
+    margins, baseline = read_margins({"win_rate_lc_base": 3}), side(0.7, 0)
+    assert "win_rate_lc_base" in gateable(baseline)
+    assert check(side(0.4, 0), baseline, margins).outcome == "regressed"
+    assert check(baseline, baseline, margins).outcome == "identical"
+    with pytest.raises(NotComparableError, match="extrapolates"):
+        check(side(0.7, 200), baseline, margins)
+
+
+def test_junit_counts_what_fails(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+    one = write(tmp_path / "one.json", scores([0.0] * 400 + [1.0] * 400))
+    other = write(tmp_path / "other.json", scores([1.0] * 800))
+    root = ElementTree.fromstring(stagelift("check", one, "--baseline", other, "--format", "junit").stdout)
+    (suite,) = root
+    assert (suite.attrib["tests"], suite.attrib["failures"]) == ("1", "1")
+    assert suite[0].attrib["name"] == "accuracy" and suite[0][0].attrib["type"] == "regressed"
+    alien = write(tmp_path / "alien.json", scores([1.0], contract={"task": "\x1b<&>"}))
+    root = ElementTree.fromstring(stagelift("check", one, "--baseline", alien, "--format", "junit").stdout)
+    assert root[0].attrib["errors"] == "1"
+
+
+def test_github_annotations_cannot_be_ended_by_a_name(
+    stagelift: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    one = write(tmp_path / "one.json", scores([1.0]))
+    alien = write(tmp_path / "alien.json", scores([1.0], contract={"task": "x\n::error::y"}))
+    result = stagelift("check", one, "--baseline", alien, "--format", "github")
+    assert result.exit_code == 4 and len(result.stdout.splitlines()) == 1
+    assert result.stdout.startswith("::error title=stagelift check::")
+    assert page.read_text().startswith("# Regression check: not comparable")
+    assert stagelift("check", one, "--baseline", one, "--format", "github").stdout.startswith("::notice ")
+
+
+def test_markdown_has_a_line_per_gate(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+    one = write(tmp_path / "one.json", scores([1.0, 0.0] * 200))
+    text = stagelift("check", one, "--baseline", one, "--format", "markdown").stdout
+    assert text.startswith("# Regression check: identical") and "| accuracy, n=400 | 50.0% | 50.0% | 0.0 |" in text
+
+
+def test_the_self_test_fires_or_says_that_it_cannot(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+    large = write_report(tmp_path / "large.json", make_chain("new", base="w" * 1000, sft="c" * 1000))
+    result = stagelift("check", large, "--self-test")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("✗ regressed") == 3 and "Self-test passed" in result.stderr
+    small = write(tmp_path / "small.json", scores([1.0] * 10))
+    result = stagelift("check", small, "--self-test")
+    assert result.exit_code == 3 and "Self-test failed: accuracy" in result.stderr
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "win_rate_base", "length_tokens", "truncated"])
+def test_a_copy_is_worse_by_the_margin(metric: str) -> None:
+    (run,) = build_report([make_chain("new", base="w" * 400, sft="c" * 300 + "t" * 100)]).runs
+    report = build_report([run])
+    from reports.stage_scores import stage_scores
+
+    mine = stage_scores(run.stages[1], run, report)
+    margins = [Margin(metric, 5)]
+    (found,) = check(regressed_copy(mine, margins), mine, margins).gates
+    assert abs(found.delta) == pytest.approx(found.margin, rel=0.06)
+    assert found.outcome == "regressed"
+
+
+@pytest.mark.xdist_group("run")
+def test_a_run_is_blessed_and_checked_against(
+    stagelift: Callable[..., Result], finished_run: Path, tmp_path: Path
+) -> None:
+    assert "No baseline" in stagelift("baseline", "show").stderr
+    assert stagelift("baseline", "set", str(finished_run)).exit_code == 0
+    assert stagelift("baseline", "set", str(finished_run), "--stage", "sft", "--responses").exit_code == 0
+    first, second = sorted((tmp_path / "baselines" / "main").glob("*.json"))
+    assert '"responses"' not in first.read_text() and '"responses"' in second.read_text()
+    assert load_scores("main", Path("runs"), None, baselines=tmp_path / "baselines").stage == "sft"
+    shown, listed = stagelift("baseline", "show").stdout, stagelift("baseline", "history").stdout
+    assert "tiny/sft" in shown and shown.count("\n") == 1
+    assert "tiny/grpo" in listed and listed.count("\n") == 2
+    report = str(finished_run / "report.json")
+    assert "identical" in stagelift("check", report, "--baseline", "main", "--stage", "sft").stdout
+    assert "identical" in stagelift("check", str(finished_run), "--baseline", str(first)).stdout
+    assert stagelift("baseline", "set", str(finished_run), "--name", "../main").exit_code == 2
+
+
+def test_the_pytest_helper_fails_with_the_table(tmp_path: Path) -> None:
+    one = write(tmp_path / "one.json", scores([0.0] * 400 + [1.0] * 400))
+    other = write(tmp_path / "other.json", scores([1.0] * 800))
+    assert_no_regression(other, one, margins={"accuracy": 2})
+    with pytest.raises(AssertionError, match="✗ regressed"):
+        assert_no_regression(one, other, margins={"accuracy": 2})
+
+
+def test_a_check_does_not_import_torch(tmp_path: Path) -> None:
+    one = write(tmp_path / "one.json", scores([1.0] * 40))
+    code = (
+        "import sys; from harness.cli import app\n"
+        f"try: app(['check', {one!r}, '--baseline', {one!r}])\n"
+        "except SystemExit as done: sys.exit(done.code or 'torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_pairs_of_equal_models_seldom_regress(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+    """400 A/A pairs of 200 problems with all three default gates: exit 1 in at most 8%."""
+    rng = np.random.default_rng(7)
+    codes = [_simulated(stagelift, tmp_path, rng, n=200, drop=0.0) for _ in range(400)]
+    assert codes.count(1) <= 32, f"exit 1 in {codes.count(1)} of 400"
+    assert set(codes) <= {0, 1, 3}
+
+
+def test_a_fall_of_twice_the_margin_is_caught(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+    """100 pairs at n = 1,319 with a true drop of four points, twice the margin: caught in at least 90%."""
+    rng = np.random.default_rng(8)
+    codes = [_simulated(stagelift, tmp_path, rng, n=1319, drop=0.04) for _ in range(100)]
+    assert codes.count(1) >= 90, f"caught {codes.count(1)} of 100"
+
+
+def _simulated(stagelift: Callable[..., Result], folder: Path, rng: np.random.Generator, n: int, drop: float) -> int:
+    """Check two models that agree on most problems: each has its own luck on one in five."""
+    hard = rng.random(n)
+    shared = hard < 0.6
+
+    def side(drop: float) -> StageScores:
+        own = rng.random(n) < 0.2
+        right = np.where(own, rng.random(n) < 0.6, shared) & ~(rng.random(n) < drop / 0.6)
+        won = np.where(right, 1.0, np.where(rng.random(n) < 0.5, 0.5, 0.0))
+        tokens = 100 * np.exp(rng.normal(0, 0.2, n)) * (1 + hard)
+        ids = [f"p/{number}" for number in range(n)]
+        columns = {"accuracy": right, "win_rate_base": won, "length_tokens": tokens}
+        return scores(
+            [], values={name: dict(zip(ids, map(float, found), strict=True)) for name, found in columns.items()}
+        )
+
+    one, other = write(folder / "one.json", side(drop)), write(folder / "other.json", side(0.0))
+    return stagelift("check", one, "--baseline", other).exit_code
