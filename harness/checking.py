@@ -9,9 +9,9 @@ import yaml
 
 from harness.baselines import history, read_baseline
 from harness.errors import UsageError
+from reports.judging import run_passport
 from reports.margins import Margin, read_margins
 from reports.records import read_run
-from reports.report import build_report
 from reports.stage_scores import StageScores, stage_scores
 
 
@@ -32,10 +32,9 @@ def load_scores(
         raise UsageError(
             f"'{name}' is not {places}. `stagelift runs` and `stagelift baseline show` list what there is."
         )
-    report = build_report([read_run(folder)])
-    (run,) = report.runs
+    run = read_run(folder)
     wanted = _pick([one.name for one in run.stages], stage, name)
-    return stage_scores(run.stages[wanted], run, report, responses=responses)
+    return stage_scores(run.stages[wanted], run, run_passport(run), responses=responses)
 
 
 def load_margins(written: Sequence[str], gates: Path | None, candidate: str, runs: Path) -> list[Margin]:

@@ -66,7 +66,7 @@ def _stage(stage: StageRecord, run: RunRecord, report: Report) -> dict[str, Any]
             "seconds": stage.evaluation.seconds,
             "peak_memory_bytes": stage.evaluation.peak_memory_bytes,
         },
-        "scores": stage_scores(stage, run, report).model_dump(
+        "scores": stage_scores(stage, run, report.passports.get(run.name)).model_dump(
             mode="json", include={"opponent", "fit", "values", "lengths"}
         ),
     }

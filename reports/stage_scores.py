@@ -6,9 +6,8 @@ No responses unless they are asked for, so that a repository can carry the file.
 import hashlib
 from typing import Any, Literal
 
-from evals.records import Record
+from evals.records import Passport, Record
 from reports.records import RunRecord, StageRecord
-from reports.report import Report
 from reports.values import COMPARED, is_compared, prompt_values
 
 
@@ -32,9 +31,10 @@ class StageScores(Record):
     responses: dict[str, str] | None = None
 
 
-def stage_scores(stage: StageRecord, run: RunRecord, report: Report, *, responses: bool = False) -> StageScores:
-    """Read a stage's scores off its records."""
-    passport = report.passports.get(run.name)
+def stage_scores(
+    stage: StageRecord, run: RunRecord, passport: Passport | None, *, responses: bool = False
+) -> StageScores:
+    """Read a stage's scores off its records; `passport` is of the run's judge (see `run_passport`)."""
     return StageScores(
         run=run.name,
         stage=stage.name,
@@ -49,11 +49,11 @@ def stage_scores(stage: StageRecord, run: RunRecord, report: Report, *, response
 
 
 def _digest(base: StageRecord) -> str:
-    written = "\n".join(f"{one} {hash_text(found.response)}" for one, found in sorted(base.generations.items()))
-    return hash_text(written)[:16]
+    written = "\n".join(f"{one} {_hash(found.response)}" for one, found in sorted(base.generations.items()))
+    return _hash(written)[:16]
 
 
-def hash_text(text: str) -> str:
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """`stagelift check` and `baseline` through the command: every exit code, every format, and how often it errs."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,15 +16,16 @@ from typer.testing import CliRunner
 
 from evals.files import write_text
 from harness.baselines import Baseline
-from harness.checking import load_scores
+from harness.checking import load_margins, load_scores
 from harness.cli import app
 from harness.testing import assert_no_regression
 from reports.check import NotComparableError, check, gateable, regressed_copy
 from reports.document import render_json
+from reports.judging import run_passport
 from reports.margins import Margin, read_margins
 from reports.records import RunRecord
 from reports.report import build_report
-from reports.stage_scores import StageScores
+from reports.stage_scores import StageScores, stage_scores
 from tests.conftest import environment
 from tests.records import make_chain
 
@@ -175,6 +177,39 @@ def test_gates_come_from_a_file_and_the_command_overrides_them(
     assert margins == {"accuracy": pytest.approx(0.04), "length_tokens": pytest.approx(0.05 * 40)}
 
 
+def test_a_recipes_gates_count_below_a_files_and_the_commands(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "new").mkdir(parents=True)
+    (tmp_path / "runs" / "new" / "recipe.yaml").write_text(
+        "name: new\ngates: {accuracy: 1, length_tokens: both, truncated: 3}\n"
+    )
+    (tmp_path / "gates.yaml").write_text("gates: {accuracy: 2, win_rate_base: 4}\n")
+    found = load_margins(["accuracy=5"], tmp_path / "gates.yaml", "new", tmp_path / "runs")
+    assert {margin.metric: (margin.size, margin.both) for margin in found} == {
+        "accuracy": (5, False),
+        "length_tokens": (10, True),
+        "truncated": (3, False),
+        "win_rate_base": (4, False),
+    }
+
+
+def test_gates_that_cannot_be_read_are_refused_with_the_recipe(stagelift: Callable[..., Result]) -> None:
+    result = stagelift("run", "quickstart", "--dry-run", "--set", "gates={accuracy: -1}")
+    assert result.exit_code == 2 and "The margin of 'accuracy' is" in result.stderr
+
+
+@pytest.mark.xdist_group("run")
+def test_gates_can_change_after_a_run(
+    stagelift: Callable[..., Result], tiny_recipe_file: Path, finished_run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished_run.parent, tmp_path / "runs")
+    before = (tmp_path / "runs" / "tiny" / "run.json").read_text()
+    result = stagelift("run", str(tiny_recipe_file), "--set", "gates={accuracy: 40}")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "runs" / "tiny" / "run.json").read_text() == before
+    answer = json.loads(stagelift("check", "tiny", "--baseline", "tiny", "--format", "json").stdout)
+    assert [(gate["metric"], gate["margin"]) for gate in answer["gates"]] == [("accuracy", pytest.approx(0.4))]
+
+
 def test_margins_are_read() -> None:
     assert read_margins({"accuracy": 2, "length_tokens": "both", "length_chars": "7.5 both"}) == [
         Margin("accuracy", 2.0),
@@ -261,11 +296,8 @@ def test_the_self_test_fires_or_says_that_it_cannot(stagelift: Callable[..., Res
 
 @pytest.mark.parametrize("metric", ["accuracy", "win_rate_base", "length_tokens", "truncated"])
 def test_a_copy_is_worse_by_the_margin(metric: str) -> None:
-    (run,) = build_report([make_chain("new", base="w" * 400, sft="c" * 300 + "t" * 100)]).runs
-    report = build_report([run])
-    from reports.stage_scores import stage_scores
-
-    mine = stage_scores(run.stages[1], run, report)
+    run = make_chain("new", base="w" * 400, sft="c" * 300 + "t" * 100)
+    mine = stage_scores(run.stages[1], run, run_passport(run))
     margins = [Margin(metric, 5)]
     (found,) = check(regressed_copy(mine, margins), mine, margins).gates
     assert abs(found.delta) == pytest.approx(found.margin, rel=0.06)
