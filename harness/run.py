@@ -23,7 +23,7 @@ OnEvent = Callable[[str, dict[str, Any]], None]  # the stage's name, what happen
 def prepare(recipe: Recipe, store: Store) -> Plan:
     """Check everything that can be checked and return the plan. Writes nothing; raises UsageError or ValueError."""
     folder = store.run_folder(recipe.name)
-    check_run_folder(folder, recipe.model_dump(mode="json", exclude={"gates"}))
+    check_run_folder(folder, recipe.identity())
     finished = is_finished(folder)  # then it was checked when it ran, and all it needs is stored
     if not finished:
         _check(recipe)
@@ -51,7 +51,7 @@ def execute(plan: Plan, store: Store, on_event: OnEvent) -> Path:
     """Do what is missing and return the run's folder. Killed or interrupted, the next call goes on from there."""
     folder = store.run_folder(plan.recipe.name)
     with lock_run(folder):
-        check_run_folder(folder, plan.recipe.model_dump(mode="json"))  # it may have changed since `prepare`
+        check_run_folder(folder, plan.recipe.identity())  # it may have changed since `prepare`
         session = Session(plan, store, folder)
         finished = False
         try:

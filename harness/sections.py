@@ -202,6 +202,10 @@ class Recipe(Record):
             )
         return self
 
+    def identity(self) -> dict[str, Any]:
+        """What makes a run this recipe's: everything but the gates, which say how it is checked."""
+        return self.model_dump(mode="json", exclude={"gates"})
+
     def problem_source(self) -> Source:
         """Where the evaluation's problems come from."""
         return Source(path=SCHOOLMATH) if self.evals.accuracy.task == "schoolmath" else self.data

@@ -62,7 +62,7 @@ def _new_run_record(plan: Plan, store: Store) -> dict[str, Any]:
     ]
     return {
         "name": plan.recipe.name,
-        "recipe": plan.recipe.model_dump(mode="json", exclude={"gates"}),
+        "recipe": plan.recipe.identity(),
         "model": model_title(plan.recipe.model.path),
         "data": plan.recipe.data.path,
         "device": device_title(),
