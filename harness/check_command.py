@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.options import RunsFolder, fail
+from harness.options import RunsFolder, fail, keep_garbage
 
 if TYPE_CHECKING:
     from reports.check_report import Answer
@@ -65,6 +65,7 @@ def check(
     baselines: Baselines = Path("baselines"),
 ) -> None:
     """Check a candidate against a baseline: exit 0 not worse, 1 regressed, 2 bad input, 3 inconclusive, 4 not comparable."""
+    keep_garbage()
     from harness.checking import load_margins, load_scores
     from reports.check import NotComparableError, regressed_copy
     from reports.check import check as compare

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from harness.check_command import baseline_app, check
-from harness.options import RunsFolder, fail
+from harness.options import RunsFolder, fail, keep_garbage
 
 if TYPE_CHECKING:
     from harness.outputs import Outputs
@@ -203,6 +203,7 @@ def report(
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Report one or more runs from their records. Several runs stand side by side, if their contracts agree."""
+    keep_garbage()
     from harness.checking import run_folder
 
     wanted = format or _format_of(output, summary=summary)

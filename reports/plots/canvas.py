@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from reports.plots.labels import columns
@@ -104,6 +105,7 @@ def draw_marker(panel: "Axes", x: float, y: float, position: int, *, hollow: boo
     )
 
 
+@cache
 def text_width(text: str, size: float = TEXT, *, bold: bool = False) -> float:
     """How wide a text is, in pixels, in a font that is wider than most pages' are, with a little to spare."""
     from matplotlib.font_manager import FontProperties
