@@ -19,10 +19,7 @@ STAGE = make_stage("base", [make_score("a", True), make_score("b", True)])
     ],
 )
 def test_which_direction_is_better(metric: str, direction: int) -> None:
-    from dataclasses import replace
-
-    stage = replace(STAGE, task_scores={metric: {}} if "/" in metric else {})
-    assert better(metric, stage) == direction
+    assert better(metric) == direction
 
 
 @pytest.mark.parametrize(
