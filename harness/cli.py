@@ -388,7 +388,7 @@ def _terminal_text(found: "Report") -> str:
     from reports.terminal import print_report
 
     text = io.StringIO()
-    print_report(found, Console(file=text, width=WIDE))
+    print_report(found, Console(file=text, width=WIDE, force_terminal=False, color_system=None))
     return text.getvalue()
 
 

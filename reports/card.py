@@ -69,7 +69,7 @@ def _front_matter(run: RunRecord, chain: list[StageRecord], judge: Passport | No
         eval_results=eval_results(chain[-1], chain, None if judge is None else judge.fit),
     )
     comments = [
-        "# stagelift writes this file anew with every report of its run: fill it in on the Hub, or in a copy.",
+        "# stagelift writes this file anew when a run with this stage is run again: fill it in on the Hub, or in a copy.",
         "# license: to be filled in by you; the licences of the base model and of the training data apply.",
         *([] if _hub_name(run.base_model) else ["# base_model: to be filled in by you; it was a local folder."]),
     ]
@@ -203,10 +203,11 @@ def _table(report: Report, chain: list[StageRecord]) -> str:
         *(f"difference to {inline(o.name)}" for o in others),
     ]
     lines = [table_line(titles), table_line([":---"] * len(titles))]
+    unfit = report.has_unfit_judge(stage.run)
     for name in shown_metrics(stage, chain):
         title, how = metric_title(name, chain)
         first = f"**{inline(title)}**<br>{inline(how)}, n={stage.evaluation.metrics[name].n}"
-        differences = [_difference(report.find(name, stage, one.name), one, name, base) for one in others]
+        differences = [_difference(report.find(name, stage, one.name), one, name, base, unfit) for one in others]
         lines.append(table_line([first, _value(name, base), _value(name, stage), *differences]))
     return "\n".join(lines)
 
@@ -222,11 +223,18 @@ def _value(name: str, stage: StageRecord) -> str:
     return "<br>".join([formatting.value(name, metric), *notes])
 
 
-def _difference(found: Comparison | None, other: StageRecord, name: str, base: StageRecord) -> str:
-    """Write a difference; a win rate is one against one model already, and its difference is to one half."""
+def _difference(
+    found: Comparison | None, other: StageRecord, name: str, base: StageRecord, has_unfit_judge: bool
+) -> str:
+    """Write a difference; a win rate is one against one model already, and its difference is to one half.
+
+    Of a judge that is not fit to decide there is no verdict.
+    """
     if found is None or ("previous" in name and other is base):
         return NOTHING
     half = " to one half" if name.startswith("win_rate") else ""
+    if half and has_unfit_judge:
+        return "<br>".join([" ".join(formatting.difference(found)) + half, "judge not fit to decide"])
     word = formatting.verdict(found)
     lines = [f"**{word}**" if word in _BOLD else inline(word), *map(inline, formatting.verdict_notes(found))]
     return "<br>".join([" ".join(formatting.difference(found)) + half, *lines])

@@ -84,7 +84,8 @@ def _compare_stage(stage: StageRecord, run: RunRecord) -> list[Comparison]:
     for other in {other.name: other for other in others.values()}.values():  # for the first trained stage they are one
         _refuse_different_problems(stage, other)
         names = [name for name in stage.evaluation.metrics if _is_shown(name, stage) and _is_measured(name, other)]
-        found += [_compare_metric(name, stage, other, run.stages[0]) for name in names]
+        compared = [_compare_metric(name, stage, other, run.stages[0]) for name in names]
+        found += [one for one in compared if one is not None]
     for name, verdicts in stage.verdicts.items():
         role = next((role for role in others if role in name.split("_")), None)
         found += _compare_win_rate(name, stage, "reference" if role is None else others[role].name, verdicts)
@@ -108,9 +109,11 @@ def _is_measured(name: str, other: StageRecord) -> bool:
     return name in other.evaluation.metrics or name in PREFERENCE_ACCURACY
 
 
-def _compare_metric(name: str, stage: StageRecord, other: StageRecord, base: StageRecord) -> Comparison:
+def _compare_metric(name: str, stage: StageRecord, other: StageRecord, base: StageRecord) -> Comparison | None:
     mine, theirs = prompt_values(name, stage, base), prompt_values(name, other, base)
     shared = [problem for problem in mine if problem in theirs]  # joined by id, never by position
+    if not shared:
+        return None
     pairs = [(mine[problem], theirs[problem]) for problem in shared]
     differences = [value - before for value, before in pairs]
     values = {value for pair in pairs for value in pair}

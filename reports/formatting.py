@@ -103,7 +103,8 @@ def difference(comparison: Comparison) -> tuple[str, str]:
 def verdict(comparison: Comparison) -> str:
     """Write a verdict as a word or three. Against a reference from elsewhere nothing improved: a win rate is above one half."""
     beside_a_reference = {"improved": "above one half", "regressed": "below one half"}
-    words = beside_a_reference if comparison.against == "reference" else {}
+    is_beside = comparison.metric.startswith("win_rate") and not {"base", "previous"} & {*comparison.metric.split("_")}
+    words = beside_a_reference if is_beside else {}
     return words.get(comparison.verdict, comparison.verdict)
 
 

@@ -23,7 +23,7 @@ def gain_notes() -> str:
     """Say what the columns hold."""
     return (
         "Where each stage's accuracy came from, in percentage points: format is unparsed → correct, stopping cut off → correct, "
-        "reasoning wrong → correct, each minus the reverse; the three sum to the difference in numeric accuracy. Where strict "
+        "reasoning wrong → correct, each minus the reverse; the parts sum to the difference in numeric accuracy. Where strict "
         "accuracy gains more than numeric, the stage taught the #### line."
     )
 

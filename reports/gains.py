@@ -34,7 +34,7 @@ class Part:
 class Gain:
     """The accuracy difference of a stage to `against`, the stage before it, over n problems; the parts sum to `delta`.
 
-    There is no `stopping` part where it is not known which responses were cut off: those are among the other two.
+    There is no `stopping` part where it is not known of any response that it was cut off: those are among the other two.
     """
 
     run: str
@@ -61,7 +61,8 @@ def _gain(metric: str, group: Group, stage: StageRecord, before: StageRecord) ->
     shared = [(then[problem], now[problem]) for problem in now if problem in then]
     if not shared:
         return None
-    known = all(score.truncated is not None for score in (*stage.scores, *before.scores) if score.group == group)
+    asked = [score for score in (*stage.scores, *before.scores) if score.group == group]
+    known = all(score.truncated is not None for score in asked) or any(s.outcome == "truncated" for s in asked)
     parts = [_part(outcome, cause, shared) for outcome, cause in _CAUSES.items() if known or cause != "stopping"]
     delta = sum(now["correct"] - then["correct"] for then, now in shared) / len(shared)
     return Gain(stage.run, metric, stage.name, before.name, delta, len(shared), parts)

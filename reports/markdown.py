@@ -36,7 +36,7 @@ def render_markdown_summary(report: Report) -> str:
         _title(report),
         inline(summary(report)),
         _table(headline_table(report)),
-        inline(brief_notes()),
+        inline(brief_notes(report)),
         _provenance(brief_provenance(report)),
     ]
     return "\n\n".join(parts) + "\n"

@@ -1,5 +1,6 @@
 """How to read a report: what its intervals, verdicts and less common metrics mean, as far as the report has them."""
 
+from reports.formatting import is_task
 from reports.ranking import Strength
 from reports.report import Report
 
@@ -12,8 +13,11 @@ def footnotes(report: Report) -> list[str]:
         notes += _comparison_notes(report)
     if any(stage.training is not None for stage in report.stages()):
         notes.append("One training seed: the intervals cover the choice of prompts, not what another seed would give.")
-    notes.append("Lengths, outcomes and win rates are of the test problems, unless said.")
-    if any(str(run.contract["judge"]).startswith("reference") for run in report.runs):
+    if not all(map(is_task, names)):
+        notes.append("Lengths, outcomes and win rates are of the test problems, unless said.")
+    if any(name.startswith("win_rate") for name in names) and any(
+        str(run.contract["judge"]).startswith("reference") for run in report.runs
+    ):
         notes.append(
             "The win rate's judge knows the answers: right beats wrong; of two right answers the shorter by more than 10% wins."
         )
@@ -32,7 +36,9 @@ def footnotes(report: Report) -> list[str]:
             "pass@k: the share of problems that at least one of k samples solves (unbiased). Accuracy up and pass@k not: the "
             "model became surer of what it could do, not more capable."
         )
-    notes += [f"Ranking of {run}, by {_ranking(ranks)}" for run, ranks in report.rankings.items()]
+    for run, ranks in report.rankings.items():
+        unfit = " (by a judge that is NOT FIT TO DECIDE)" if report.has_unfit_judge(run) else ""
+        notes.append(f"Ranking of {run}{unfit}, by {_ranking(ranks)}")
     return notes
 
 
@@ -53,13 +59,22 @@ def _comparison_notes(report: Report) -> list[str]:
     return notes
 
 
-def brief_notes() -> str:
+def brief_notes(report: Report) -> str:
     """Say in a line what a reader of a summary cannot do without."""
-    return (
-        "95% intervals in brackets; a column of what a stage added holds paired differences to the stage before it, in "
-        "percentage points or tokens. Verdicts: Holm-adjusted p < 0.05 over the whole report; MDE: the smallest difference "
-        "this n would show with 80% power. One training seed."
-    )
+    notes = ["95% intervals in brackets."]
+    if any(len(run.stages) > 1 for run in report.runs):
+        notes.append(
+            "A column of what a stage added holds paired differences to the stage before it, in percentage points, tokens or "
+            "characters."
+        )
+    if report.comparisons:
+        notes.append(
+            "Verdicts: Holm-adjusted p < 0.05 over the whole report; MDE: the smallest difference this n would show with 80% "
+            "power."
+        )
+    if any(stage.training is not None for stage in report.stages()):
+        notes.append("One training seed.")
+    return " ".join(notes)
 
 
 def _ranking(ranks: list[Strength]) -> str:

@@ -70,6 +70,12 @@ def read_run(folder: Path) -> RunRecord:
     done = [stage for stage in record["stages"] if (root / stage["evaluation"] / "result.json").exists()]
     if not done:
         raise ValueError(f"Run '{record['name']}' has no evaluated stage yet. `stagelift run` goes on with it.")
+    if done != record["stages"][: len(done)]:
+        gap = next(stage["name"] for stage in record["stages"] if stage not in done)
+        raise ValueError(
+            f"Stage '{gap}' of run '{record['name']}' is not evaluated, but later ones are, which were compared with it. "
+            "`stagelift run` evaluates it again."
+        )
     stages = [_read_stage(record["name"], stage, root) for stage in done]
     return RunRecord(
         name=record["name"],

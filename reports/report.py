@@ -64,9 +64,11 @@ class Report:
     def flips_title(self, flips: "StageFlips") -> str:
         """Say how many problems a stage fixed, broke and left, naming its run where there are several."""
         run = "" if len(self.runs) == 1 else f"{flips.run}: "
+        samples = max((score.sample for stage in self.stages() for score in stage.scores), default=0) + 1
+        which = f" (by the first of {samples} samples)" if samples > 1 else ""
         return (
             f"{run}{flips.stage} against {flips.previous}: {flips.fixed} problems fixed, {flips.broken} broken, "
-            f"{flips.still_right} still right, {flips.still_wrong} still wrong"
+            f"{flips.still_right} still right, {flips.still_wrong} still wrong{which}"
         )
 
     def has_unfit_judge(self, run: str) -> bool:
@@ -87,14 +89,17 @@ def build_report(runs: Sequence[RunRecord]) -> Report:
             f"Two of the runs have the same name ({', '.join(names)}), so their columns could not be told apart."
         )
     comparisons = compare_stages(runs)
-    found = [_stage_flips(stage, run.stages[position]) for run in runs for position, stage in enumerate(run.stages[1:])]
+    pairs = [pair for run in runs for pair in zip(run.stages[1:], run.stages, strict=False)]
+    found = [flipped for stage, previous in pairs if (flipped := _stage_flips(stage, previous)) is not None]
     judged = {run.name: passport for run in runs if (passport := run_passport(run)) is not None}
     ranked = {run.name: ranking for run in runs if (ranking := rank_stages(run))}
     return Report(list(runs), comparisons, judged, ranked, [gain for run in runs for gain in gains(run)], found)
 
 
-def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips:
+def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips | None:
     found = flips(stage, previous)
+    if not any(found):  # no problem was scored at both stages
+        return None
     return StageFlips(
         run=stage.run,
         stage=stage.name,

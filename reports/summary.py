@@ -13,12 +13,10 @@ from reports.report import Report
 _NOUNS = {
     "accuracy": "accuracy",
     "accuracy_held_out": "held-out accuracy",
-    "win_rate": "the win rate",
     "win_rate_base": "the win rate",
     "win_rate_previous": "the win rate",
     "win_rate_base_preference": "the win rate on prompts",
     "win_rate_previous_preference": "the win rate on prompts",
-    "win_rate_preference": "the win rate on prompts",
     "preference_accuracy": "preference accuracy",
     "length_tokens": "response length",
     "length_chars": "response length",
@@ -49,7 +47,8 @@ def _run(run: RunRecord, report: Report) -> list[str]:
     if run.missing:
         sentences.append(f"Not evaluated yet: {', '.join(run.missing)}.")
     if not sentences:
-        sentences = ["Only one stage was measured, so nothing can be said of what any added."]
+        alone = "Only one stage was measured, so nothing can be said of what any added."
+        sentences = [alone if len(run.stages) == 1 else "No metric could be compared between the stages."]
     return [prefix + sentences[0], *sentences[1:]]
 
 
@@ -74,7 +73,9 @@ def _beside_reference(run: RunRecord, report: Report) -> list[str]:
     """Beside a reference from elsewhere nothing improved: a win rate lies above or below one half, or is not shown to."""
     if report.has_unfit_judge(run.name):
         return []
-    found = [one for stage in run.stages if (one := report.find("win_rate", stage, "reference")) is not None]
+    names = ("win_rate", "win_rate_preference")
+    pairs = [(name, stage) for stage in run.stages for name in names]
+    found = [one for name, stage in pairs if (one := report.find(name, stage, "reference")) is not None]
     return [f"{one.stage}'s win rate against the reference: {formatting.verdict(one)}." for one in found]
 
 
@@ -110,13 +111,17 @@ def _sentence(subject: str, against: str, found: Sequence[Comparison]) -> str:
         clauses.append(f"no difference{beside} was shown in {_list(unclear, 'or')}")
     if same:
         clauses.append(f"{_list(same)} did not change{'' if clauses else f' {against}'}")
+    if any(one.metric.startswith("win_rate") and one.verdict == "identical" for one in found):
+        clauses.append("every judged pair was a tie")
     if not clauses:
         return ""
     return f"{subject}{'' if changed else ':'} {'; '.join(clauses)}."
 
 
 def _nouns(found: Sequence[Comparison], decision: str) -> list[str]:
-    return [_noun(one) for one in found if one.verdict == decision]
+    """Name what has a verdict; a win rate of nothing but ties did not stay the same, it is one half."""
+    ties = "win_rate" if decision == "identical" else None
+    return [_noun(one) for one in found if one.verdict == decision and not (ties and one.metric.startswith(ties))]
 
 
 def _noun(found: Comparison) -> str:

@@ -62,6 +62,13 @@ def test_where_nobody_knows_what_was_cut_off_there_is_no_stopping_part() -> None
     assert (stopping.text, stopping.notes) == ("–", ("not measured",))
 
 
+def test_cut_off_responses_count_where_only_one_stage_knows_of_them() -> None:
+    base = make_stage("base", [make_outcome("a", "truncated"), make_outcome("b", "truncated")])
+    known = [make_score(one, True).model_copy(update={"truncated": None}) for one in ("a", "b")]
+    (gain,) = gains(make_run([base, make_stage("sft", known, [base])]))
+    assert gain.delta == 1.0 and sum(part.delta for part in gain.parts) == pytest.approx(1.0)
+
+
 def test_the_table_has_strict_beside_numeric_and_counts_in_problems() -> None:
     table = gain_table(build_report([make_chain(base="wwwuuttccc", sft="ccwcucccwu")]))
     assert table is not None

@@ -9,7 +9,7 @@ from reports.flips import flips
 from reports.markdown import render_markdown
 from reports.report import build_report
 from reports.terminal import print_report
-from tests.records import chain, make_run, make_score, make_stage
+from tests.records import chain, make_chain, make_run, make_score, make_stage
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]markup[/bold] </script><script>x</script> ``` | pipe \u202e\n## heading\n4"
 
@@ -153,3 +153,15 @@ def test_samples_are_paired_by_prompt_not_by_sample() -> None:
     found = {c.metric: c for c in build_report([make_run([base, make_stage("sft", after, [base])])]).comparisons}
     assert (found["accuracy"].n, found["accuracy"].delta) == (40, pytest.approx(1 / 6))
     assert found["pass@3"].delta == pytest.approx(0.5)
+
+
+def test_a_stage_called_reference_improves_like_any_other() -> None:
+    report = build_report([make_chain(reference="w" * 40, sft="c" * 40)])
+    markdown = render_markdown(report)
+    assert "**improved**" in markdown and "<br>above one half" not in markdown
+
+
+def test_what_was_scored_at_one_stage_only_has_no_flips() -> None:
+    unscored = [make_score("p/0", True).model_copy(update={"correct": None, "outcome": None}) for _ in range(1)]
+    base = make_stage("base", unscored)
+    assert build_report([make_run([base, make_stage("sft", unscored, [])])]).flips == []

@@ -73,7 +73,7 @@ def test_outcomes_and_costs_are_in_the_table_and_not_in_the_headlines() -> None:
     outcomes = cells(whole, "outcomes")["sft"]
     assert (outcomes.text, outcomes.notes) == ("40 correct", ("20 wrong", "0 unparsed", "0 truncated"))
     assert cells(whole, "training time")["sft added"].text == "61 s"
-    assert [row.title for row in rows(short)] == ["accuracy", "win rate", "length", "cut off"]
+    assert [row.title for row in rows(short)] == ["accuracy", "win rate", "win rate", "length", "cut off"]
 
 
 @pytest.mark.parametrize("stages", [1, 2])

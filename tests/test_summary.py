@@ -46,7 +46,7 @@ def test_several_runs_are_named_and_not_compared() -> None:
     text = summary(build_report([make_chain("one", base="w" * N, sft="c" * N), make_chain("two", base="c", sft="c")]))
     assert (
         text.startswith("one: sft improved accuracy")
-        and " two: sft: accuracy, the win rate, response length and the share of cut-off responses did not change against base."
+        and " two: sft: accuracy, response length and the share of cut-off responses did not change against base; "
         in text
     )
     assert text.endswith("Each run is compared with its own base, the runs are not with one another.")

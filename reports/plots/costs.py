@@ -42,7 +42,7 @@ def costs_plot(report: Report) -> Plot | None:
     costs = [cost for cost in found if cost is not None]
     if len(costs) < 2:
         return None
-    return finish(_draw(costs), "costs", "LoRA settings", _alt(costs))
+    return finish(_draw(costs), "costs", "What accuracy cost", _alt(costs))
 
 
 def _cost(label: str, run: RunRecord) -> Cost | None:

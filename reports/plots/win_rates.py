@@ -15,7 +15,7 @@ from reports.report import Report
 PROMPTS: dict[Group, str] = {"test": "on problems", "preference": "on preference prompts"}
 OPPONENTS: dict[Role, str] = {"base": "base", "previous": "the stage before", "reference": "the reference"}
 READINGS = ["as judged", "at equal lengths"]
-EXTRAPOLATED = "extrapolated"
+EXTRAPOLATED, UNFIT = "extrapolated", "judge not fit"
 
 
 def win_rates_plot(report: Report) -> Plot | None:
@@ -32,7 +32,8 @@ def win_rates_plot(report: Report) -> Plot | None:
         return None
     estimates = [one for block in blocks for row in block.rows for one in row.estimates]
     readings = READINGS if any(one.series for one in estimates) else READINGS[:1]
-    hollow = "; hollow: extrapolated" if any(one.note for one in estimates) else ""
+    reasons = sorted({one.note for one in estimates if one.note})
+    hollow = f"; hollow: {' or '.join(reasons)}" if reasons else ""
     canvas = draw_forest(blocks, readings, f"win rate, a tie counts half; 95% intervals{hollow}", center=0.5)
     return finish(canvas, "win_rates", "Win rates", " ".join(map(_sentence, blocks)))
 
@@ -42,12 +43,20 @@ def _rows(stages: Sequence[StageRecord], labels: Sequence[str], role: Role, grou
     for stage, label in zip(stages, labels, strict=True):
         found = stage.evaluation
         estimates = [
-            Estimate(found.metrics[name], number, EXTRAPOLATED if name in found.extrapolated else "")
+            Estimate(found.metrics[name], number, _note(name, stage))
             for number, name in enumerate(names)
             if name in found.metrics
         ]
         if estimates:
             yield Row(label, estimates)
+
+
+def _note(name: str, stage: StageRecord) -> str:
+    """Say why an estimate is not to be relied on."""
+    passport = stage.evaluation.passport
+    if passport is not None and passport.fit is False:
+        return UNFIT
+    return EXTRAPOLATED if name in stage.evaluation.extrapolated else ""
 
 
 def _sentence(block: Block) -> str:
