@@ -5,15 +5,13 @@ Exit codes: 0 improved, non-inferior or identical; 1 regressed; 2 bad input; 3 i
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.options import RunsFolder, fail, keep_garbage
+from harness.options import RunsFolder, fail, keep_garbage, usage_errors
 
 if TYPE_CHECKING:
     from reports.check_report import Answer
@@ -72,7 +70,7 @@ def check(
 
     if baseline is None and not self_test:
         fail("--baseline is missing. Name a run, a report.json or a blessed baseline, or ask for --self-test.")
-    with _usage_errors():
+    with usage_errors(KeyError):
         wanted = load_margins(margins or [], gates, candidate, runs)
         mine = load_scores(candidate, runs, stage)
         if self_test:
@@ -102,7 +100,7 @@ def baseline_set(
     from harness.baselines import bless
     from harness.checking import load_scores
 
-    with _usage_errors():
+    with usage_errors(KeyError):
         path = bless(load_scores(run, runs, stage, responses=responses), baselines, name)
     typer.echo(f"Written: {path} ({path.stat().st_size / 1000:.0f} kB). Check against it with: --baseline {name}")
 
@@ -143,7 +141,7 @@ def _describe(file: Path) -> None:
     from harness.baselines import read_baseline
     from reports.formatting import safe_text
 
-    with _usage_errors():
+    with usage_errors(KeyError):
         found = read_baseline(file)
     scores = found.scores
     means = ", ".join(
@@ -208,14 +206,3 @@ def _self_test_code(answer: "Answer") -> int:
         err=True,
     )
     return 3
-
-
-@contextmanager
-def _usage_errors() -> Iterator[None]:
-    """Turn what the user can put right into one sentence and exit code 2."""
-    from harness.errors import UsageError
-
-    try:
-        yield
-    except (UsageError, OSError, ValueError, KeyError) as error:
-        fail(str(error))

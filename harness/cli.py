@@ -5,8 +5,7 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from harness.check_command import baseline_app, check
-from harness.options import RunsFolder, fail, keep_garbage
+from harness.options import RunsFolder, fail, keep_garbage, usage_errors
 
 if TYPE_CHECKING:
     from harness.outputs import Outputs
@@ -132,7 +131,7 @@ def import_file(
     from harness.importing import import_results
     from harness.store import Store
 
-    with _usage_errors():
+    with usage_errors():
         folder = import_results(file, form.value, name, Store(runs))
     _write_reports(folder)
 
@@ -149,7 +148,7 @@ def rescore(
     from reports.changes import describe_changes
 
     folder = run_folder(name, runs)
-    with _usage_errors():
+    with usage_errors():
         changes = score_again(folder)
     typer.echo("\n".join(describe_changes(changes)))
     if any(change.metrics for change in changes):
@@ -176,7 +175,7 @@ def judge_train(
     from reports.provenance import passport_lines
 
     try:
-        with _usage_errors():
+        with usage_errors():
             found = train_judge(JudgeRequest(model, dataset, output, overrides or []), open_view(["judge"]))
     except JobFailed as error:
         _stop(f"{error}\nWhat was done is kept.", 1)
@@ -215,10 +214,10 @@ def report(
     if output is None and wanted is Format.terminal:
         _print_report(found)
     elif output is None:
-        with _usage_errors():
+        with usage_errors():
             sys.stdout.write(_rendered(found, wanted, summary=summary))
     else:
-        with _usage_errors():
+        with usage_errors():
             written = _write_report(found, wanted, output, summary=summary)
         typer.echo(f"Written: {' and '.join(map(str, written))}", err=True)
 
@@ -261,7 +260,7 @@ def _run(load: Callable[[], "Recipe"], runs: Path, *, dry_run: bool) -> None:
 
     store = Store(runs)
     try:
-        with _usage_errors():
+        with usage_errors():
             wanted = load()
             if dry_run and (unchecked := check_offline(wanted)):
                 typer.echo("\n".join([f"Recipe '{wanted.name}' is valid, but not checked:", *unchecked]))
@@ -280,17 +279,6 @@ def _run(load: Callable[[], "Recipe"], runs: Path, *, dry_run: bool) -> None:
     except KeyboardInterrupt:
         _stop("\nInterrupted; what was done is kept.", 130)
     _write_reports(folder)
-
-
-@contextmanager
-def _usage_errors() -> Iterator[None]:
-    """Turn what the user can put right into one sentence and exit code 2."""
-    from harness.errors import UsageError
-
-    try:
-        yield
-    except (UsageError, OSError, ValueError) as error:  # a file in the way, a folder that cannot be written
-        fail(str(error))
 
 
 def _stop(message: str, code: int) -> NoReturn:
@@ -318,24 +306,15 @@ def _write_reports(folder: Path) -> None:
 def _store_outputs(folder: Path) -> "Outputs":
     from harness.outputs import write_outputs
 
-    with _unreadable_records():
+    with usage_errors(KeyError):
         return write_outputs(folder)
 
 
 def _load_report(folders: list[Path]) -> "Report":
     from harness.outputs import load_report
 
-    with _unreadable_records():
+    with usage_errors(KeyError):
         return load_report(folders)
-
-
-@contextmanager
-def _unreadable_records() -> Iterator[None]:
-    """Turn records that cannot be read or compared into one sentence and exit code 2."""
-    try:
-        yield
-    except (ValueError, OSError, KeyError) as error:
-        fail(str(error))
 
 
 def _format_of(output: Path | None, *, summary: bool) -> Format:
