@@ -35,18 +35,18 @@ def ask(
     preferences: Sequence[Preference],
     folder: Path,
     on_progress: OnProgress,
+    repeat: int = 0,
 ) -> dict[str, Metric]:
     """Write generations.jsonl, pairs.jsonl and tasks/ into `folder`; return the metrics of lm-eval's tasks."""
     tokenizer, model = load_tokenizer(ref.path, ref.revision, ref.eos_token), load_model(ref)
     asked, path = settings.problems, folder / "generations.jsonl"
     engine = _engine(model, tokenizer)
-    sampled = Generator(
-        engine, path, asked.batch_size, partial(on_progress, "problems"), asked.samples, asked.temperature
-    )
+    progress = partial(on_progress, "problems")
+    sampled = Generator(engine, path, asked.batch_size, progress, asked.samples, asked.temperature, repeat)
     tasks = load_tasks(problems, num_fewshot=asked.num_fewshot, max_tokens=asked.max_tokens)
     generate_responses(tasks, StoredLM(tokenizer, sampled))
     if preferences and judges_prompts(settings.preference.judge):
-        greedy = Generator(engine, path, asked.batch_size, partial(on_progress, "prompts"))
+        greedy = Generator(engine, path, asked.batch_size, partial(on_progress, "prompts"), repeat=repeat)
         greedy.generate([_request(tokenizer, one, settings.preference.max_tokens) for one in preferences])
     score_pairs(model, tokenizer, preferences, folder / "pairs.jsonl", partial(on_progress, "pairs"))
     metrics: dict[str, Metric] = {}

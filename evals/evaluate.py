@@ -39,7 +39,7 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
     """Write every record and, last, result.json into the job's folder; a killed call goes on where it was."""
     started, folder = time.monotonic(), Path(job.folder)
     problems, preferences = _load_problems(job.settings), _load_preferences(job.settings)
-    task_metrics = ask(job.model, job.settings, problems, preferences, folder, on_progress)
+    task_metrics = ask(job.model, job.settings, problems, preferences, folder, on_progress, job.repeat)
     write_records(folder / "scores.jsonl", _scores(folder, problems, preferences))
     verdicts, judged_by = _judge(job, folder, on_progress)
     write_records(folder / "verdicts.jsonl", verdicts)

@@ -5,6 +5,7 @@ made again is the same text.
 """
 
 import hashlib
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,8 @@ class Request(NamedTuple):
 class Generator:
     """Answers requests from `path`, calling `complete` for batches that are not there yet.
 
-    With `temperature` 0 decoding is greedy; else `samples` responses are drawn for each prompt.
+    With `temperature` 0 decoding is greedy; else `samples` responses are drawn for each prompt. A `repeat` makes other
+    batches of the requests and draws other samples.
     """
 
     complete: Complete
@@ -40,6 +42,7 @@ class Generator:
     on_progress: Callable[[int, int], None]
     samples: int = 1
     temperature: float = 0.0
+    repeat: int = 0
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
         """Return the samples of each request in order. Every batch is stored before the next starts."""
@@ -56,8 +59,10 @@ class Generator:
         return ordered
 
     def _batches(self, requests: Sequence[Request]) -> Iterator[tuple[int, list[Request]]]:
-        """Longest prompts first: the batch most likely to run out of memory comes first."""
+        """Longest prompts first: the batch most likely to run out of memory comes first. Repeats mix lengths."""
         ordered = sorted(requests, key=lambda request: (-len(request.prompt), request.id))
+        if self.repeat:
+            random.Random(self.repeat).shuffle(ordered)
         for sample in range(self.samples):
             for start in range(0, len(ordered), self.batch_size):
                 yield sample, ordered[start : start + self.batch_size]
@@ -81,5 +86,5 @@ class Generator:
     def _sampling(self, batch: list[Request], sample: int) -> Sampling | None:
         if self.temperature == 0:
             return None
-        name = f"{sample} {' '.join(request.id for request in batch)}"
+        name = f"{f'repeat {self.repeat} ' if self.repeat else ''}{sample} {' '.join(request.id for request in batch)}"
         return Sampling(self.temperature, int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]))

@@ -1,4 +1,7 @@
-"""Which model, and the only place that loads one: a base, optionally with a LoRA adapter on top, never merged."""
+"""Which model, and the only place that loads one: a base, with a LoRA adapter on top that is never merged.
+
+Only adapters below another one, whose LoRA settings were different, are merged into the weights, in float32.
+"""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,6 +12,7 @@ from evals import bundled
 from evals.records import Record
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -16,7 +20,10 @@ Device = Literal["cpu", "cuda"]
 
 
 class ModelRef(Record):
-    """A base model by path or Hub name, where it runs, and the adapter folder to put on it."""
+    """A base model by path or Hub name, where it runs, and the adapter folder to put on it.
+
+    `merged` are the adapter folders to merge into the weights before, first to last.
+    """
 
     path: str
     revision: str | None = None
@@ -24,6 +31,7 @@ class ModelRef(Record):
     dtype: Dtype
     device: Device
     adapter: str | None = None
+    merged: tuple[str, ...] = ()
 
 
 def model_folder(path: str) -> str:
@@ -93,17 +101,31 @@ def load_tokenizer(path: str, revision: str | None, eos_token: str | None) -> "P
 
 
 def load_base(ref: ModelRef) -> "PreTrainedModel":
-    """Load the base weights on their device, without the adapter; generation ends at its end tokens or the tokenizer's."""
+    """Load the weights below the adapter on their device; generation ends at their end tokens or the tokenizer's."""
     import torch
-    from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        model_folder(ref.path), revision=ref.revision, dtype=getattr(torch, ref.dtype)
-    )
+    model = _merged(ref) if ref.merged else _weights(ref, getattr(torch, ref.dtype))
     tokenizer = load_tokenizer(ref.path, ref.revision, ref.eos_token)
     model.generation_config.eos_token_id = sorted(_end_tokens(model) | {tokenizer.eos_token_id})
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model.to(ref.device)
+
+
+def _merged(ref: ModelRef) -> "PreTrainedModel":
+    """Merge in float32 and round once at the end, where the model runs in 16 bits."""
+    import torch
+    from peft import PeftModel
+
+    model = _weights(ref, torch.float32)
+    for adapter in ref.merged:
+        model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    return model.to(getattr(torch, ref.dtype))
+
+
+def _weights(ref: ModelRef, dtype: "torch.dtype") -> "PreTrainedModel":
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(model_folder(ref.path), revision=ref.revision, dtype=dtype)
 
 
 def _end_tokens(model: "PreTrainedModel") -> set[int]:

@@ -47,7 +47,8 @@ class Evaluation(Record):
     """One evaluation to be done.
 
     `references` are the evaluation folders of the models to judge against and `base` that of the base model (None: this
-    is it), under the same contract. `judges` is the folder of what is known of judges, whichever run asked.
+    is it), under the same contract. `judges` is the folder of what is known of judges, whichever run asked. A `repeat`
+    asks the same in other batches, with other random numbers: how much it differs is the noise of measuring.
     """
 
     folder: str
@@ -58,4 +59,5 @@ class Evaluation(Record):
     references: dict[Against, str]
     base: str | None
     judges: str
+    repeat: int = 0
     versions: dict[str, str]

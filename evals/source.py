@@ -6,6 +6,7 @@ Splits are `train`, `test` and (bundled only) `held_out`. A folder holds one fil
 import glob
 import hashlib
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,9 @@ def pinned(source: Source) -> Source:
     """Replace a Hub dataset's branch by the commit it stands at, asked of the Hub, else of the cache."""
     if is_bundled(source.path) or local_file(source) is not None or _COMMIT.fullmatch(source.revision or ""):
         return source
-    return source.model_copy(update={"revision": _hub_commit(source) or _cached_commit(source) or source.revision})
+    return source.model_copy(
+        update={"revision": _hub_commit(source.path, source.revision) or _cached_commit(source) or source.revision}
+    )
 
 
 def local_file(source: Source) -> Path | None:
@@ -140,11 +143,13 @@ def _check_file(source: Source) -> None:
         raise ValueError(f"Dataset file '{file}' is of no known format. Known: {', '.join(_FORMATS)}.")
 
 
-def _hub_commit(source: Source) -> str | None:
+@cache
+def _hub_commit(path: str, revision: str | None) -> str | None:
+    """Ask once: all chains of one command train on the same commit."""
     from huggingface_hub import HfApi
 
     try:
-        return HfApi().dataset_info(source.path, revision=source.revision, timeout=10).sha
+        return HfApi().dataset_info(path, revision=revision, timeout=10).sha
     except Exception:  # offline, or no such dataset: loading will say which
         return None
 

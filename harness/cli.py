@@ -16,6 +16,7 @@ from harness.check_command import baseline_app, check
 from harness.options import RunsFolder, fail, keep_garbage, usage_errors
 
 if TYPE_CHECKING:
+    from harness.engine import Engine
     from harness.outputs import Outputs
     from harness.sections import Recipe
     from reports.report import Report
@@ -35,6 +36,21 @@ app.command()(check)
 
 WIDE = 160  # columns of a report that goes to a file or a pipe: seven columns of a whole chain side by side
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")]
+
+
+class EngineName(StrEnum):
+    """Where jobs run."""
+
+    local = "local"
+    ray = "ray"
+
+
+EngineOption = Annotated[
+    EngineName, typer.Option("--engine", help="local: worker processes here; ray: tasks on a Ray cluster.")
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", min=1, help="How many nodes that do not need one another run side by side.")
+]
 
 
 class ImportFormat(StrEnum):
@@ -89,13 +105,15 @@ def run(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run, if not the recipe's.")] = None,
     runs: RunsFolder = Path("runs"),
+    engine: EngineOption = EngineName.local,
+    jobs: Jobs = 1,
     dry_run: DryRun = False,
 ) -> None:
     """Train and evaluate what is missing of a recipe, then report. Run it again to go on after an interruption."""
     _quiet_environment()
     from harness.recipe import load_recipe
 
-    _run(lambda: load_recipe(recipe, overrides or [], name), runs, dry_run=dry_run)
+    _run(lambda: load_recipe(recipe, overrides or [], name), runs, engine, jobs, dry_run=dry_run)
 
 
 @app.command()
@@ -116,7 +134,13 @@ def evaluate(
     _quiet_environment()
     from harness.recipe import evaluation_recipe
 
-    _run(lambda: evaluation_recipe(recipe, overrides or [], model, adapter, name), runs, dry_run=dry_run)
+    _run(
+        lambda: evaluation_recipe(recipe, overrides or [], model, adapter, name),
+        runs,
+        EngineName.local,
+        1,
+        dry_run=dry_run,
+    )
 
 
 @app.command("import")
@@ -252,10 +276,10 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
     Console().print(table)
 
 
-def _run(load: Callable[[], "Recipe"], runs: Path, *, dry_run: bool) -> None:
+def _run(load: Callable[[], "Recipe"], runs: Path, engine: EngineName, jobs: int, *, dry_run: bool) -> None:
     """Check a recipe, do what is missing of it, and report."""
     from harness.executor import JobFailed
-    from harness.run import check_offline, execute, prepare
+    from harness.run import check_offline, execute, prepare, titles
     from harness.store import Store
 
     store = Store(runs)
@@ -272,13 +296,23 @@ def _run(load: Callable[[], "Recipe"], runs: Path, *, dry_run: bool) -> None:
                 return
             from harness.progress import open_view
 
-            with open_view([node.name for node in plan.nodes]) as view:
-                folder = execute(plan, store, view.on_event)
+            with open_view(titles(plan)) as view:
+                folder = execute(plan, store, _engine(engine, jobs), view.on_event)
     except JobFailed as error:
         _stop(f"{error}\nWhat was done is kept.", 1)
     except KeyboardInterrupt:
         _stop("\nInterrupted; what was done is kept.", 130)
     _write_reports(folder)
+
+
+def _engine(name: EngineName, jobs: int) -> "Engine":
+    from harness.executor import LocalWorkers
+
+    match name:
+        case EngineName.local:
+            return LocalWorkers(jobs)
+        case EngineName.ray:
+            raise NotImplementedError
 
 
 def _stop(message: str, code: int) -> NoReturn:

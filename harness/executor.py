@@ -1,15 +1,17 @@
-"""Start a worker process for a job and follow it to its end."""
+"""The local engine: start a worker process for a job and follow it to its end."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
 
-from harness.worker import AnyJob, log_folder
+from harness.engine import OnJobEvent
+from harness.worker import AnyJob, TrainJob, log_folder
 
 _KEPT_BYTES = str(1 << 32)  # freed memory up to here stays with the process
 
@@ -18,20 +20,51 @@ class JobFailed(Exception):
     """A worker ended with an error; the message says which, and where its log is."""
 
 
-def run_worker(job: AnyJob, on_event: Callable[[dict[str, Any]], None]) -> None:
+class LocalWorkers:
+    """The engine that is there everywhere: up to `jobs` worker processes on this machine, on its GPUs in turn."""
+
+    def __init__(self, jobs: int = 1) -> None:
+        self.jobs = jobs
+        self.gpus: SimpleQueue[str] = SimpleQueue()
+        for gpu in islice(cycle(_visible_gpus(jobs)), jobs):
+            self.gpus.put(gpu)
+        self.running: set[subprocess.Popen[str]] = set()
+
+    def run(self, job: AnyJob, on_event: OnJobEvent) -> None:
+        """Run one worker to its end, passing on its events. Raises JobFailed."""
+        gpu = self.gpus.get()
+        try:
+            run_worker(job, on_event, {**_one_gpu(job, gpu), **(_SHARED if self.jobs > 1 else {})}, self.running)
+        finally:
+            self.gpus.put(gpu)
+
+    def stop(self) -> None:
+        """Kill the workers; what they finished is kept, and the next run goes on from there."""
+        for process in list(self.running):
+            process.kill()
+
+
+def run_worker(
+    job: AnyJob,
+    on_event: OnJobEvent,
+    environment: Mapping[str, str] | None = None,
+    running: set[subprocess.Popen[str]] | None = None,
+) -> None:
     """Run one worker to its end, passing on its events. Ends it with us, also when interrupted.
 
-    Raises JobFailed where the worker ends with an error or a signal.
+    While it runs it is in `running`. Raises JobFailed where the worker ends with an error or a signal.
     """
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "harness.worker"],  # -P: nothing in the working folder shadows a package
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=_worker_environment(),
+        env={**_worker_environment(), **(environment or {})},
         start_new_session=True,  # Ctrl-C is ours to handle
     )
     assert process.stdin is not None and process.stdout is not None
+    running = set() if running is None else running
+    running.add(process)
     failure = None
     on_event({"event": "starting", "job": job.job})
     try:
@@ -46,6 +79,7 @@ def run_worker(job: AnyJob, on_event: Callable[[dict[str, Any]], None]) -> None:
                 on_event(event)
         process.wait()  # before its standard input closes, which would end it
     finally:
+        running.discard(process)
         if process.poll() is None:
             process.kill()
             process.wait()
@@ -55,13 +89,33 @@ def run_worker(job: AnyJob, on_event: Callable[[dict[str, Any]], None]) -> None:
         raise JobFailed(_failure_message(job, failure, process.returncode))
 
 
+def _visible_gpus(jobs: int) -> list[str]:
+    """Name the GPUs that may be used; one job takes the first without asking how many there are."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return named.split(",")
+    if jobs == 1:
+        return ["0"]
+    import torch
+
+    return [str(gpu) for gpu in range(torch.cuda.device_count())] or ["0"]
+
+
+def _one_gpu(job: AnyJob, gpu: str) -> dict[str, str]:
+    """Show a worker one GPU: with two, Trainer would double the batch. A launcher spreads its processes over all of them."""
+    return {} if isinstance(job, TrainJob) and job.launcher is not None else {"CUDA_VISIBLE_DEVICES": gpu}
+
+
+# threads that wait for work spin by default, in the way of the other worker's: two took twice as long as one after the other
+_SHARED = {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
 def _worker_environment() -> dict[str, str]:
-    """Ours, with the packages this process runs (installed or not) and one GPU: with two, Trainer would double the batch."""
+    """Ours, with the packages this process runs (installed or not)."""
     packages = str(Path(__file__).resolve().parent.parent)
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(part for part in (packages, os.environ.get("PYTHONPATH", "")) if part),
-        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0],
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONHASHSEED": "0",

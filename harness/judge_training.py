@@ -54,7 +54,7 @@ def train_judge(request: JudgeRequest, view: View) -> Passport:
 def _refuse_another(folder: Path, job: TrainJudgeJob) -> None:
     """A folder holds one judge: go on with it, or refuse where it was another one, or is not one."""
     path = folder / "judge.json"
-    wanted = job.model_dump(mode="json", exclude={"folder", "versions"}) | {
+    wanted = job.model_dump(mode="json", exclude={"folder": True, "versions": True, "base": {"merged"}}) | {
         "data": preferences_fingerprint(job.source),
         "weights": model_fingerprint(job.base.path, job.base.revision),
     }

@@ -1,6 +1,7 @@
 """A recipe turned into nodes. A node's id is the hash of what it is and of its parent, so it is trained once, ever."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from evals.source import Source, fingerprint, one_sentence, pinned
 from evals.task import FEWSHOT_SEED, shipped_config
 from harness.digest import digest
 from harness.errors import UsageError
-from harness.sections import Recipe, StageSection
+from harness.sections import LauncherSection, ModelSection, Recipe, StageSection
+from harness.study import WantedChain, reference_variant, wanted_chains
 from stages import precision
 from stages.rewards import reward_fingerprint
 from stages.settings import StageSettings
@@ -28,64 +30,190 @@ _TRAINING_VERSION = 2  # raise it when the same settings train differently (data
 
 @dataclass(frozen=True)
 class Node:
-    """One model in the graph: `base` trains nothing, nor does a `checkpoint`, the others train on top of their parent."""
+    """One model in the graph: `base` trains nothing, nor does a `checkpoint`, the others train on top of their parent.
+
+    `base` is the model without any adapter. `name` is what the run calls it; it is not part of what it is.
+    """
 
     name: str
     kind: str
     identity: dict[str, Any]
     parent: "Node | None"
-    settings: StageSettings | None
+    base: ModelRef
+    settings: StageSettings | None = None
+    lora: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    launcher: LauncherSection | None = None
     adapter: str | None = None  # of a checkpoint; a trained stage's lies in its folder
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Hash of kind, settings, data and ancestors."""
         ancestry = self.parent.id if self.parent else None
         return f"{self.kind}-{digest({'kind': self.kind, 'identity': self.identity, 'parent': ancestry})}"
 
+    @property
+    def root(self) -> "Node":
+        """The base that all of this was trained on."""
+        return self if self.parent is None else self.parent.root
+
+    @property
+    def starts_an_adapter(self) -> bool:
+        """Say whether training begins with a new adapter: the first one, or one with other LoRA settings than came in."""
+        return self.settings is not None and (self.parent is None or self.parent.lora != self.lora)
+
+    @property
+    def merged(self) -> "list[Node]":
+        """The nodes whose adapters are merged into the weights that this node's own adapter is on, first to last."""
+        if self.parent is None:
+            return []
+        below = self.parent.merged
+        return [*below, self.parent] if self.starts_an_adapter and self.parent.parent is not None else below
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One way through the graph from base on: which node stands in each slot of the chain (`base`, `sft`, `dpo-2`)."""
+
+    variant: str
+    seed: int
+    slots: tuple[tuple[str, Node], ...]
+
 
 @dataclass(frozen=True)
 class Plan:
-    """The nodes of a run in order, the base model they share, and what every evaluation measures under which contract."""
+    """The nodes of a run, each after its parent, the chains through them, and what every evaluation measures.
+
+    `repeats` are evaluations that are made once more, so that their spread is known. `reference` names the variant that the
+    others are compared with.
+    """
 
     recipe: Recipe
-    model: ModelRef
     nodes: list[Node]
+    chains: list[Chain]
+    repeats: list[tuple[Node, int]]
+    reference: str | None
     settings: EvaluationSettings
     contract: dict[str, Any]
+
+    @property
+    def model(self) -> ModelRef:
+        """The model of the recipe; a variant may have another."""
+        return self.nodes[0].base
 
     @property
     def contract_id(self) -> str:
         """Hash of everything that makes two evaluations comparable."""
         return digest(self.contract)
 
+    @property
+    def is_study(self) -> bool:
+        """Say whether there is more than one chain."""
+        return len(self.chains) > 1
+
 
 def make_plan(recipe: Recipe) -> Plan:
     """Turn a recipe whose sources were checked into nodes. Raises UsageError where the model cannot be used."""
-    on, dtype = precision.device(), precision.dtype(recipe.model.dtype)
-    template = chat_template(recipe.model.path, recipe.model.revision, recipe.model.eos_token)
-    revision = model_revision(recipe.model.path, recipe.model.revision)
-    model = ModelRef(
-        path=recipe.model.path,
-        revision=revision,
-        eos_token=recipe.model.eos_token,
-        dtype=dtype,
-        device=on,
+    wanted = wanted_chains(recipe)
+    bases = {section: _base(section) for section in dict.fromkeys(one.recipe.model for one in wanted)}
+    found = [_chain(one, bases[one.recipe.model]) for one in wanted]
+    chains = _named(found, [one.labels for one in wanted], lattice=recipe.lattice)
+    _refuse_equal_chains(chains)
+    nodes = list({node.id: node for chain in chains for _, node in chain.slots}.values())
+    settings = evaluation_settings(recipe)
+    return Plan(
+        recipe=recipe,
+        nodes=nodes,
+        chains=chains,
+        repeats=[(chains[0].slots[-1][1], 1)] if len(recipe.seeds) > 1 else [],
+        reference=reference_variant(recipe),
+        settings=settings,
+        contract=_one_contract({one.variant: one.recipe for one in wanted}, bases),
     )
-    base = {
-        "model": model_fingerprint(recipe.model.path, revision),
+
+
+def _chain(wanted: WantedChain, base: Node) -> Chain:
+    """Turn one chain's stages into nodes, which are called by their slots."""
+    recipe, nodes = wanted.recipe, [base]
+    if recipe.checkpoint is not None:
+        adapter = recipe.checkpoint.adapter
+        identity = {"adapter": adapter_hash(Path(adapter))}
+        nodes.append(
+            Node(recipe.checkpoint.name, "checkpoint", identity, base, base.base, lora=recipe.lora, adapter=adapter)
+        )
+    for stage, slot in zip(recipe.stages, wanted.slots, strict=True):
+        nodes.append(_node(recipe, stage, slot, nodes[-1]))
+    return Chain(wanted.variant, recipe.seed, tuple((node.name, node) for node in nodes))
+
+
+def _base(section: ModelSection) -> Node:
+    on, dtype = precision.device(), precision.dtype(section.dtype)
+    chat_template(section.path, section.revision, section.eos_token)
+    revision = model_revision(section.path, section.revision)
+    model = ModelRef(path=section.path, revision=revision, eos_token=section.eos_token, dtype=dtype, device=on)
+    identity = {
+        "model": model_fingerprint(section.path, revision),
         "eos_token": model.eos_token,
         "dtype": dtype,
         "device": on,
     }
-    nodes = [Node("base", "base", base, None, None)]
-    if recipe.checkpoint is not None:
-        adapter = {"adapter": adapter_hash(Path(recipe.checkpoint.adapter))}
-        nodes.append(Node(recipe.checkpoint.name, "checkpoint", adapter, nodes[0], None, recipe.checkpoint.adapter))
-    for stage in recipe.stages:
-        nodes.append(_node(recipe, stage, nodes))
-    settings = evaluation_settings(recipe)
-    return Plan(recipe, model, nodes, settings, _contract(settings, model, template))
+    return Node("base", "base", identity, None, model)
+
+
+def _named(chains: list[Chain], labels: list[tuple[str, ...]], *, lattice: bool) -> list[Chain]:
+    """Call every node by what the chains through it have in common, and by its slot (in a lattice: all slots up to it).
+
+    Where two would be called the same, they get all the labels of the first chain through them.
+    """
+    through: dict[str, list[tuple[str, ...]]] = {}
+    titles: dict[str, str] = {}
+    for chain, label in zip(chains, labels, strict=True):
+        for place, (slot, node) in enumerate(chain.slots):
+            through.setdefault(node.id, []).append(label)
+            path = [name for name, _ in chain.slots[1 : place + 1]]
+            titles[node.id] = "+".join(path) or slot if lattice else slot
+    names: dict[str, str] = {}
+    for identifier, seen in through.items():
+        common = tuple(part for part in seen[0] if all(part in other for other in seen))
+        name = "/".join(filter(None, [",".join(common), titles[identifier]]))
+        names[identifier] = name if name not in names.values() else f"{','.join(seen[0])}/{titles[identifier]}"
+    return [_renamed(chain, names) for chain in chains]
+
+
+def _renamed(chain: Chain, names: dict[str, str]) -> Chain:
+    renamed: list[tuple[str, Node]] = []
+    for slot, node in chain.slots:
+        parent = renamed[-1][1] if renamed else None
+        renamed.append((slot, replace(node, name=names[node.id], parent=parent)))
+    return replace(chain, slots=tuple(renamed))
+
+
+def _refuse_equal_chains(chains: list[Chain]) -> None:
+    """Two variants that are the same models would be compared with themselves."""
+    seen: dict[tuple[str, ...], Chain] = {}
+    for chain in chains:
+        other = seen.setdefault(tuple(node.id for _, node in chain.slots), chain)
+        if other is not chain:
+            raise UsageError(
+                f"Variants '{other.variant}' and '{chain.variant}' are the same models: nothing that makes a stage differs."
+            )
+
+
+def _one_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node]) -> dict[str, Any]:
+    """Return the contract of all variants. Raises UsageError where one would be measured under another."""
+    (first, recipe), *others = recipes.items()
+    contract = _contract(evaluation_settings(recipe), bases[recipe.model].base)
+    for variant, other in others:
+        if (other.model, other.problem_source()) == (recipe.model, recipe.problem_source()):
+            continue  # what is varied has no part in the contract
+        theirs = _contract(evaluation_settings(other), bases[other.model].base)
+        different = next((name for name in contract if contract[name] != theirs[name]), None)
+        if different is not None:
+            raise UsageError(
+                f"Variants '{first}' and '{variant}' could not be compared: {different} is {contract[different]!r} in one "
+                f"and {theirs[different]!r} in the other. Vary what is trained, not how it is measured."
+            )
+    return contract
 
 
 def stage_settings(recipe: Recipe, stage: StageSection) -> StageSettings:
@@ -94,18 +222,22 @@ def stage_settings(recipe: Recipe, stage: StageSection) -> StageSettings:
     return StageSettings(kind=stage.kind, dataset=dataset, args=stage.args, rewards=stage.rewards)
 
 
-def _node(recipe: Recipe, stage: StageSection, before: list[Node]) -> Node:
-    settings = stage_settings(recipe, stage)
+def stage_lora(recipe: Recipe, stage: StageSection) -> dict[str, Any]:
+    """LoRA settings of a stage: the recipe's, changed where the stage says so."""
+    return {**recipe.lora, **stage.lora}
+
+
+def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
+    settings, lora = stage_settings(recipe, stage), stage_lora(recipe, stage)
     identity = settings.model_dump(mode="json", exclude={"dataset": {"path"}}) | {
         "training_version": _TRAINING_VERSION,
         "data": fingerprint(settings.dataset),
-        "lora": recipe.lora,
+        "lora": lora,
         "seed": recipe.seed,
         "reward_code": [reward_fingerprint(name) for name in settings.rewards],
     }
-    repeats = sum(node.kind == stage.kind for node in before)
-    name = stage.kind if not repeats else f"{stage.kind}-{repeats + 1}"
-    return Node(name, stage.kind, identity, before[-1], settings)
+    launcher = stage.launcher or recipe.launcher
+    return Node(name, stage.kind, identity, parent, parent.base, settings, lora, recipe.seed, launcher)
 
 
 def evaluation_settings(recipe: Recipe) -> EvaluationSettings:
@@ -133,7 +265,7 @@ def _pinned_judge(judge: JudgeSettings) -> JudgeSettings:
     return judge.model_copy(update={"revision": model_revision(judge.path, judge.revision)})
 
 
-def _contract(settings: EvaluationSettings, model: ModelRef, template: str) -> dict[str, Any]:
+def _contract(settings: EvaluationSettings, model: ModelRef) -> dict[str, Any]:
     """Everything that makes two evaluations comparable, field by field, so that a difference can be named."""
     return {
         **_problems_contract(settings.problems),
@@ -143,7 +275,7 @@ def _contract(settings: EvaluationSettings, model: ModelRef, template: str) -> d
         "dtype": model.dtype,
         "device": model.device,
         "eos_token": model.eos_token,
-        "chat_template": digest(template),
+        "chat_template": digest(chat_template(model.path, model.revision, model.eos_token)),
     }
 
 

@@ -1,5 +1,6 @@
 """Everything that can be known to fail before a model is loaded or a file is written."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,11 +10,11 @@ from evals.answers import read_target
 from evals.bundled import NAME as BUNDLED_MODEL
 from evals.judges.load import check_judge
 from evals.lm_tasks import check_extras, task_fingerprint
-from evals.model import model_folder
+from evals.model import ModelRef, model_folder
 from evals.preferences import check_preferences
 from evals.source import Source, UnreachableError, column_names, fingerprint, local_file, local_rows, one_sentence
 from harness.errors import UsageError
-from harness.plan import Plan, stage_settings
+from harness.plan import Plan, stage_lora, stage_settings
 from harness.sections import Recipe, StageSection
 from stages.data import check_training_source
 from stages.lora import lora_config
@@ -57,38 +58,38 @@ def check_arguments(recipe: Recipe) -> None:
     try:
         lora_config(recipe.lora)
         for stage in recipe.stages:
+            lora_config(stage_lora(recipe, stage))
             # on CPU in float32, whatever the machine: this process must not start a GPU context
             training_config(stage.kind, stage.args, Path("unused"), recipe.seed, "cpu", "float32")
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
-def check_adapter(plan: Plan) -> None:
-    """Put every adapter on the model's skeleton (no weights): a target module that is not there shows now. Raises UsageError.
-
-    The recipe's `lora` counts where it will be made: with stages, and no checkpoint to go on from.
-    """
+def check_adapters(plan: Plan) -> None:
+    """Put every adapter on its model's skeleton (no weights): a target module that is not there shows now. Raises UsageError."""
     from peft import PeftConfig
 
-    recipe = plan.recipe
-    if recipe.checkpoint is not None:
-        adapter = recipe.checkpoint.adapter
-        _check_fits(plan, f"The adapter at '{adapter}'", lambda: PeftConfig.from_pretrained(adapter))
-    elif recipe.stages:
-        _check_fits(plan, "The adapter of section 'lora'", lambda: lora_config(recipe.lora))
+    starting = {json.dumps([node.base.path, node.lora]): node for node in plan.nodes if node.starts_an_adapter}
+    for node in starting.values():
+        _check_fits(node.base, "The adapter of section 'lora'", partial(lora_config, node.lora))
+    for node in plan.nodes:
+        if node.adapter is not None:
+            _check_fits(
+                node.base, f"The adapter at '{node.adapter}'", partial(PeftConfig.from_pretrained, node.adapter)
+            )
 
 
-def _check_fits(plan: Plan, what: str, load: Callable[[], Any]) -> None:
+def _check_fits(model: ModelRef, what: str, load: Callable[[], Any]) -> None:
     import torch
     from peft import get_peft_model
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
         with torch.device("meta"):
-            config = AutoConfig.from_pretrained(model_folder(plan.model.path), revision=plan.model.revision)
+            config = AutoConfig.from_pretrained(model_folder(model.path), revision=model.revision)
             get_peft_model(AutoModelForCausalLM.from_config(config), load())
     except Exception as error:  # whatever it is, it would also stop the work that comes later
-        raise UsageError(f"{what} does not fit '{plan.model.path}': {one_sentence(error)}") from error
+        raise UsageError(f"{what} does not fit '{model.path}': {one_sentence(error)}") from error
 
 
 def _check_checkpoint(recipe: Recipe) -> None:

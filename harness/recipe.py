@@ -11,7 +11,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import UsageError
-from harness.sections import Recipe
+from harness.sections import RaySection, Recipe
+
+ONE_CHAIN: dict[str, Any] = {
+    "variants": [],
+    "reference": None,
+    "lattice": False,
+    "seeds": [],
+}  # a recipe that is no study
 
 
 def load_recipe(name: str, overrides: list[str], run_name: str | None = None) -> Recipe:
@@ -44,13 +51,40 @@ def evaluation_recipe(
         else [f"model.path={json.dumps(model)}", "model.revision=null"]
     )
     wanted = load_recipe(recipe, [*other, *overrides])
-    content = wanted.model_dump() | {"stages": [], "name": run_name or _slug(adapter or model)}
+    content = wanted.model_dump() | ONE_CHAIN | {"stages": [], "name": run_name or _slug(adapter or model)}
     if adapter is not None:
         content["checkpoint"] = {"adapter": adapter}
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
         raise UsageError(_sentence(error, f"what was given on top of {recipe}")) from error
+
+
+def as_written(recipe: Recipe) -> dict[str, Any]:
+    """Write a recipe back in the form a user writes, so that it can be read again."""
+    content = recipe.model_dump(mode="json")
+    content["stages"] = [{stage.pop("kind"): _used(stage, "lora", "launcher")} for stage in content["stages"]]
+    judge = content["evals"]["preference"]["judge"]
+    kind = judge.pop("kind")
+    content["evals"]["preference"]["judge"] = {kind: judge} if judge else kind
+    if recipe.ray == RaySection():
+        del content["ray"]
+    return _used(content, "variants", "reference", "lattice", "seeds", "launcher", "gates")
+
+
+def _used(content: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if value or name not in names}
+
+
+def with_settings(recipe: Recipe, settings: dict[str, Any], where: str) -> Recipe:
+    """Return a recipe with dotted keys set to values, as `--set` does. Raises UsageError, saying `where` they are from."""
+    content = as_written(recipe)
+    for key, value in settings.items():
+        _put(content, key, value, f"{key} in {where}")
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(_sentence(error, where)) from error
 
 
 def _slug(path: str) -> str:
@@ -105,17 +139,20 @@ def _apply(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise UsageError(f"--set {override} is not key=value. Write it for example as --set seed=1.")
-    value = read_value(text, override)
+    _put(content, key, read_value(text, override), f"--set {override}")
+
+
+def _put(content: dict[str, Any], key: str, value: Any, what: str) -> None:
     *parents, last = key.split(".")
     place: Any = content
     for part in parents:
-        place = _enter(place, part, key)
+        place = _enter(place, part, what)
     if isinstance(place, list) and last.isdigit() and int(last) < len(place):
         place[int(last)] = value
     elif isinstance(place, dict):
         place[last] = value
     else:
-        raise UsageError(f"--set {override} leads nowhere: '{last}' is not a key of a mapping or a position in a list.")
+        raise UsageError(f"{what} leads nowhere: '{last}' is not a key of a mapping or a position in a list.")
 
 
 def read_value(text: str, override: str) -> Any:
@@ -126,7 +163,7 @@ def read_value(text: str, override: str) -> Any:
         raise UsageError(f"--set {override} has a value that is not valid YAML.") from error
 
 
-def _enter(place: Any, part: str, key: str) -> Any:
+def _enter(place: Any, part: str, what: str) -> Any:
     if isinstance(place, list):
         if part.isdigit() and int(part) < len(place):
             return place[int(part)]
@@ -134,12 +171,12 @@ def _enter(place: Any, part: str, key: str) -> Any:
             if item == part:  # a stage written without settings
                 place[position] = item = {part: {}}
             if isinstance(item, dict) and part in item:
-                return _enter(item, part, key)
+                return _enter(item, part, what)
     if isinstance(place, dict):
         if place.get(part) is None:
             place[part] = {}
         return place[part]
-    raise UsageError(f"--set {key}=... leads nowhere: there is no '{part}' in the recipe at that place.")
+    raise UsageError(f"{what} leads nowhere: there is no '{part}' in the recipe at that place.")
 
 
 def _sentence(error: ValidationError, where: str) -> str:

@@ -1,20 +1,24 @@
-"""Run a recipe: one worker process per missing training and evaluation, in the order of the chain."""
+"""Run a recipe: one job per missing training and evaluation, each as soon as the nodes it needs are there."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from evals.files import read_json, write_json
 from evals.judges.load import check_judge_answers
 from evals.model import ModelRef, model_folder
 from harness import preflight
+from harness.engine import Engine
 from harness.environment import versions
-from harness.executor import run_worker
 from harness.plan import Node, Plan, make_plan
+from harness.schedule import Task, work_through
 from harness.sections import Recipe
 from harness.session import Session
 from harness.store import Store, check_run_folder, is_finished, lock_run
+from harness.study import wanted_chains
 from harness.worker import EvaluateJob, TrainJob
 
 OnEvent = Callable[[str, dict[str, Any]], None]  # the stage's name, what happened
@@ -31,48 +35,106 @@ def prepare(recipe: Recipe, store: Store) -> Plan:
     if store.missing_work(plan):
         if finished:
             _check(recipe)
-        preflight.check_adapter(plan)
+        preflight.check_adapters(plan)
         check_judge_answers(plan.settings.preference.judge)
     return plan
 
 
 def _check(recipe: Recipe) -> None:
-    preflight.check_arguments(recipe)
-    preflight.check_sources(recipe)
+    for variant in _variants(recipe):
+        preflight.check_arguments(variant)
+        preflight.check_sources(variant)
 
 
 def check_offline(recipe: Recipe) -> list[str]:
     """Check a recipe without insisting on the Hub; return what could not be checked. Raises UsageError for the rest."""
-    preflight.check_arguments(recipe)
-    return preflight.unreachable_sources(recipe)
+    unchecked: list[str] = []
+    for variant in _variants(recipe):
+        preflight.check_arguments(variant)
+        unchecked += preflight.unreachable_sources(variant)
+    return list(dict.fromkeys(unchecked))
 
 
-def execute(plan: Plan, store: Store, on_event: OnEvent) -> Path:
+def _variants(recipe: Recipe) -> list[Recipe]:
+    """Return a chain of each variant, with all its stages: a lattice's largest subset comes last."""
+    return list({chain.variant: chain.recipe for chain in wanted_chains(recipe)}.values())
+
+
+def execute(plan: Plan, store: Store, engine: Engine, on_event: OnEvent) -> Path:
     """Do what is missing and return the run's folder. Killed or interrupted, the next call goes on from there."""
     folder = store.run_folder(plan.recipe.name)
     with lock_run(folder):
         check_run_folder(folder, plan.recipe.identity())  # it may have changed since `prepare`
         session = Session(plan, store, folder)
+        work = _Work(plan, store, engine, _one_at_a_time(on_event))
         finished = False
         try:
-            for node in plan.nodes:
-                _complete(node, plan, store, partial(on_event, node.name))
-                session.save(finished=False)
+            work_through(work.tasks(), engine.jobs, lambda _: session.save(finished=False), engine.stop)
             finished = True
         finally:  # after Ctrl-C too: the time spent so far counts
             session.save(finished=finished)
     return folder
 
 
-def _complete(node: Node, plan: Plan, store: Store, on_event: Callable[[dict[str, Any]], None]) -> None:
-    """Train and evaluate one node, as far as that is missing."""
-    _describe(node, store)
-    if not store.is_trained(node):
-        run_worker(_train_job(node, plan, store), on_event)
-    if not store.is_evaluated(node, plan):
-        run_worker(_evaluate_job(node, plan, store), on_event)
-    result = read_json(store.evaluation_folder(node, plan) / "result.json")
-    on_event({"event": "finished", "metrics": result["metrics"]})
+def titles(plan: Plan) -> list[str]:
+    """Name what a run shows progress of: its nodes, and evaluations that are made once more."""
+    return [*(node.name for node in plan.nodes), *(_title(node, repeat) for node, repeat in plan.repeats)]
+
+
+def _title(node: Node, repeat: int) -> str:
+    return f"{node.name}, measured again" if repeat else node.name
+
+
+def _one_at_a_time(on_event: OnEvent) -> OnEvent:
+    """Several jobs report at once, and a view draws for one of them at a time."""
+    lock = Lock()
+
+    def show(stage: str, event: dict[str, Any]) -> None:
+        with lock:
+            on_event(stage, event)
+
+    return show
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The jobs of a plan, as tasks that need one another."""
+
+    plan: Plan
+    store: Store
+    engine: Engine
+    on_event: OnEvent
+
+    def tasks(self) -> list[Task]:
+        """Return what is missing, node by node."""
+        for node in self.plan.nodes:
+            _describe(node, self.store)
+        return [task for node in self.plan.nodes for task in self._of_node(node)] + [
+            self._evaluation(node, repeat) for node, repeat in self.plan.repeats
+        ]
+
+    def _of_node(self, node: Node) -> list[Task]:
+        train = partial(self._train, node)
+        needs = () if node.parent is None else (f"train {node.parent.id}",)
+        untrained = [] if self.store.is_trained(node) else [Task(f"train {node.id}", needs, train)]
+        return [*untrained, self._evaluation(node, 0)]
+
+    def _evaluation(self, node: Node, repeat: int) -> Task:
+        """An evaluation reads those it is compared with; a repeat comes after the first."""
+        before = [node.root, node.parent] if node.parent is not None else []
+        needs = [f"train {node.id}", *(f"evaluate {other.id} 0" for other in before if other is not None)]
+        first = [f"evaluate {node.id} 0"] if repeat else []
+        return Task(f"evaluate {node.id} {repeat}", (*needs, *first), partial(self._evaluate, node, repeat))
+
+    def _train(self, node: Node) -> None:
+        self.engine.run(_train_job(node, self.store), partial(self.on_event, node.name))
+
+    def _evaluate(self, node: Node, repeat: int) -> None:
+        show = partial(self.on_event, _title(node, repeat))
+        if not self.store.is_evaluated(node, self.plan, repeat):
+            self.engine.run(_evaluate_job(node, self.plan, self.store, repeat), show)
+        result = read_json(self.store.evaluation_folder(node, self.plan, repeat) / "result.json")
+        show({"event": "finished", "metrics": result["metrics"]})
 
 
 def _describe(node: Node, store: Store) -> None:
@@ -83,36 +145,55 @@ def _describe(node: Node, store: Store) -> None:
         write_json(path, {"id": node.id, "kind": node.kind, "parent": parent, "identity": node.identity})
 
 
-def _train_job(node: Node, plan: Plan, store: Store) -> TrainJob:
+def _train_job(node: Node, store: Store) -> TrainJob:
     assert node.settings is not None and node.parent is not None
     return TrainJob(
         folder=str(store.node_folder(node)),
         settings=node.settings,
-        parent=_model(node.parent, plan, store),
-        lora=plan.recipe.lora,
-        seed=plan.recipe.seed,
+        parent=_trained_on(node, store),
+        lora=node.lora,
+        seed=node.seed,
+        launcher=node.launcher,
         versions=versions(),
     )
 
 
-def _evaluate_job(node: Node, plan: Plan, store: Store) -> EvaluateJob:
-    others = {"base": plan.nodes[0], "previous": node.parent or plan.nodes[0]}
+def _evaluate_job(node: Node, plan: Plan, store: Store, repeat: int) -> EvaluateJob:
+    others = {"base": node.root, "previous": node.parent or node.root}
     against = plan.recipe.evals.preference.against if node.parent is not None else []
     return EvaluateJob(
-        folder=str(store.evaluation_folder(node, plan)),
+        folder=str(store.evaluation_folder(node, plan, repeat)),
         node_folder=str(store.node_folder(node)),
-        model=_model(node, plan, store),
+        model=_model(node, store),
         settings=plan.settings,
         contract_id=plan.contract_id,
         contract=plan.contract,
         references={name: str(store.evaluation_folder(others[name], plan)) for name in against},
-        base=None if node.parent is None else str(store.evaluation_folder(plan.nodes[0], plan)),
+        base=None if node.parent is None else str(store.evaluation_folder(node.root, plan)),
         judges=str(store.judges_folder()),
+        repeat=repeat,
         versions=versions(),
     )
 
 
-def _model(node: Node, plan: Plan, store: Store) -> ModelRef:
-    """Name a node's model; the bundled base is resolved here, so that workers find it whatever their cache."""
-    adapter = node.adapter if node.settings is None else str(store.node_folder(node) / "adapter")
-    return plan.model.model_copy(update={"path": model_folder(plan.model.path), "adapter": adapter})
+def _trained_on(node: Node, store: Store) -> ModelRef:
+    """Name the model that a node's training starts from: its parent, whose adapter it goes on with or merges."""
+    assert node.parent is not None
+    if not node.starts_an_adapter:
+        return _model(node.parent, store)
+    return _weights(node.base, [_adapter(other, store) for other in node.merged])
+
+
+def _model(node: Node, store: Store) -> ModelRef:
+    """Name a node's model."""
+    merged = _weights(node.base, [_adapter(other, store) for other in node.merged])
+    return merged if node.parent is None else merged.model_copy(update={"adapter": _adapter(node, store)})
+
+
+def _weights(base: ModelRef, merged: list[str]) -> ModelRef:
+    """The bundled base is resolved here, so that workers find it whatever their cache."""
+    return base.model_copy(update={"path": model_folder(base.path), "merged": tuple(merged)})
+
+
+def _adapter(node: Node, store: Store) -> str:
+    return node.adapter or str(store.node_folder(node) / "adapter")

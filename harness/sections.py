@@ -41,13 +41,35 @@ class ModelSection(Record):
     eos_token: str | None = None
 
 
+class LauncherSection(Record):
+    """What starts a stage's training as several processes; the options are the command's own (`nproc_per_node: 2`)."""
+
+    torchrun: dict[str, int | str] | None = None
+    accelerate: dict[str, int | str] | None = None
+
+    @model_validator(mode="after")
+    def _one_launcher(self) -> "LauncherSection":
+        if (self.torchrun is None) == (self.accelerate is None):
+            raise ValueError(
+                "launcher needs torchrun or accelerate, such as: launcher: {torchrun: {nproc_per_node: 2}}, or "
+                "launcher: {accelerate: {config_file: cluster.yaml}}."
+            )
+        return self
+
+
 class StageSection(Record):
-    """One training stage; without a `dataset` it trains on the recipe's `data`."""
+    """One training stage; without a `dataset` it trains on the recipe's `data`.
+
+    `lora` changes settings of the recipe's `lora` for this stage. Where that makes them other than those of the adapter
+    that comes in, that one is merged into the weights (in float32) and the stage starts one of its own.
+    """
 
     kind: StageKind
     dataset: Source | None = None
     args: dict[str, Any] = {}
     rewards: list[str] = []
+    lora: dict[str, Any] = {}
+    launcher: LauncherSection | None = None
 
     @model_validator(mode="after")
     def _rewards_belong_to_grpo(self) -> "StageSection":
@@ -150,8 +172,24 @@ class EvalsSection(Record):
         return self
 
 
+class RaySection(Record):
+    """What `--engine ray` asks of a Ray cluster: where it is, and what each node of the graph needs.
+
+    `artefacts` is an fsspec URL through which machines that share no folder pass on what they made; None: they share one.
+    """
+
+    address: str = "auto"
+    num_cpus: float = Field(default=1, ge=0)
+    num_gpus: float | None = Field(default=None, ge=0)
+    max_retries: int = Field(default=3, ge=0)
+    artefacts: str | None = None
+
+
 class Recipe(Record):
-    """A whole run: one model, a chain of stages, and the evaluation after each. With no stages it is an evaluation only."""
+    """A whole run: one model, a chain of stages, and the evaluation after each. With no stages it is an evaluation only.
+
+    `variants`, `lattice` and `seeds` ask for more than one chain: `harness.study` says which.
+    """
 
     name: str
     seed: int = 0
@@ -161,6 +199,14 @@ class Recipe(Record):
     checkpoint: CheckpointSection | None = None
     stages: list[StageSection]
     evals: EvalsSection = EvalsSection()
+    variants: dict[str, list[Any]] | list[dict[str, Any]] = []
+    reference: str | None = (
+        None  # the variant that the others are compared with; None: the recipe as it is, else the first
+    )
+    lattice: bool = False
+    seeds: list[int] = []
+    launcher: LauncherSection | None = None
+    ray: RaySection = RaySection()
     gates: dict[str, float | str] = {}  # margins for `stagelift check`; they change nothing of a run
 
     @field_validator("gates")
@@ -202,13 +248,48 @@ class Recipe(Record):
             )
         return self
 
+    @model_validator(mode="after")
+    def _lattice_has_stages(self) -> "Recipe":
+        if not self.lattice:
+            return self
+        if self.variants:
+            raise ValueError("A recipe asks for variants or for a lattice, not for both. Run one lattice per variant.")
+        if self.checkpoint is not None:
+            raise ValueError("A lattice starts from the base model. Leave checkpoint or lattice out.")
+        if len(self.stages) < 2:
+            raise ValueError(f"A lattice needs two stages or more, this recipe lists {len(self.stages)}.")
+        return self
+
+    @model_validator(mode="after")
+    def _variants_have_a_reference(self) -> "Recipe":
+        twice = next((seed for seed in self.seeds if self.seeds.count(seed) > 1), None)
+        if twice is not None:
+            raise ValueError(f"seeds names {twice} twice. Name each seed once.")
+        if self.reference is not None and not self.variants:
+            raise ValueError(f"reference names '{self.reference}', but there are no variants.")
+        return self
+
     def identity(self) -> dict[str, Any]:
-        """What makes a run this recipe's: everything but the gates, which say how it is checked."""
-        return self.model_dump(mode="json", exclude={"gates"})
+        """What makes a run this recipe's: all but how it is checked and on what it runs.
+
+        What came into recipes later is left out where it is not used, so that it refuses no earlier run.
+        """
+        content = self.model_dump(mode="json", exclude={"gates", "launcher", "ray"})
+        for stage in content["stages"]:
+            del stage["launcher"]
+            _drop_unused(stage, "lora")
+        _drop_unused(content, "variants", "reference", "lattice", "seeds")
+        return content
 
     def problem_source(self) -> Source:
         """Where the evaluation's problems come from."""
         return Source(path=SCHOOLMATH) if self.evals.accuracy.task == "schoolmath" else self.data
+
+
+def _drop_unused(content: dict[str, Any], *names: str) -> None:
+    for name in names:
+        if not content[name]:
+            del content[name]
 
 
 def _stage(stage: Any) -> dict[str, Any]:

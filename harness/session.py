@@ -10,8 +10,8 @@ import yaml
 from evals.files import read_json, write_json, write_text
 from evals.model import model_title
 from harness.environment import device_title, versions
-from harness.plan import Plan
-from harness.sections import Recipe
+from harness.plan import Node, Plan
+from harness.recipe import as_written
 from harness.store import Store
 
 
@@ -27,7 +27,7 @@ class Session:
         same = held["stages"] == fresh["stages"]
         self.idle = same and bool(held["finished"]) and not store.missing_work(plan)
         self.record = held if self.idle else {**fresh, "sessions": held["sessions"]}
-        recipe = yaml.safe_dump(_as_written(plan.recipe), sort_keys=False)
+        recipe = yaml.safe_dump(as_written(plan.recipe), sort_keys=False)
         if self.idle:
             _write_new_gates(folder / "recipe.yaml", recipe)
             return
@@ -51,15 +51,6 @@ def _write_new_gates(path: Path, recipe: str) -> None:
 
 
 def _new_run_record(plan: Plan, store: Store) -> dict[str, Any]:
-    stages = [
-        {
-            "name": node.name,
-            "kind": node.kind,
-            "node": store.node_folder(node).relative_to(store.root).as_posix(),
-            "evaluation": store.evaluation_folder(node, plan).relative_to(store.root).as_posix(),
-        }
-        for node in plan.nodes
-    ]
     return {
         "name": plan.recipe.name,
         "recipe": plan.recipe.identity(),
@@ -67,19 +58,34 @@ def _new_run_record(plan: Plan, store: Store) -> dict[str, Any]:
         "data": plan.recipe.data.path,
         "device": device_title(),
         "versions": versions(),
-        "stages": stages,
+        "stages": [_stage(node, plan, store) for node in plan.nodes],
+        **(_study(plan, store) if plan.is_study else {}),
         "sessions": [],
         "finished": False,
     }
 
 
-def _as_written(recipe: Recipe) -> dict[str, Any]:
-    """Write a recipe back in the form a user writes, so that recipe.yaml can be run again."""
-    content = recipe.model_dump(mode="json")
-    content["stages"] = [{stage.pop("kind"): stage} for stage in content["stages"]]
-    judge = content["evals"]["preference"]["judge"]
-    kind = judge.pop("kind")
-    content["evals"]["preference"]["judge"] = {kind: judge} if judge else kind
-    if not content["gates"]:
-        del content["gates"]
-    return content
+def _stage(node: Node, plan: Plan, store: Store) -> dict[str, Any]:
+    """Where a stage lies; in a study the stage before it is not always the one listed before it."""
+    place = {"node": store.node_folder(node), "evaluation": store.evaluation_folder(node, plan)}
+    return {
+        "name": node.name,
+        "kind": node.kind,
+        **{name: folder.relative_to(store.root).as_posix() for name, folder in place.items()},
+        **({"parent": None if node.parent is None else node.parent.name} if plan.is_study else {}),
+    }
+
+
+def _study(plan: Plan, store: Store) -> dict[str, Any]:
+    repeats = [
+        {
+            "stage": node.name,
+            "evaluation": store.evaluation_folder(node, plan, repeat).relative_to(store.root).as_posix(),
+        }
+        for node, repeat in plan.repeats
+    ]
+    chains = [
+        {"variant": chain.variant, "seed": chain.seed, "stages": [[slot, node.name] for slot, node in chain.slots]}
+        for chain in plan.chains
+    ]
+    return {"chains": chains, "lattice": plan.recipe.lattice, "reference": plan.reference, "repeats": repeats}

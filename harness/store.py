@@ -20,9 +20,11 @@ class Store:
         """Return the folder of a node: its record, adapter, checkpoints and evaluations."""
         return self.root / "nodes" / node.id
 
-    def evaluation_folder(self, node: Node, plan: Plan) -> Path:
-        """Return the folder of a node's evaluation under the plan's contract."""
-        return self.node_folder(node) / "evals" / plan.contract_id
+    def evaluation_folder(self, node: Node, plan: Plan, repeat: int = 0) -> Path:
+        """Return the folder of a node's evaluation under the plan's contract, or of a repetition of it."""
+        return (
+            self.node_folder(node) / "evals" / (f"{plan.contract_id}-repeat-{repeat}" if repeat else plan.contract_id)
+        )
 
     def run_folder(self, name: str) -> Path:
         """Return the folder of a run: recipe, run.json and reports."""
@@ -36,13 +38,14 @@ class Store:
         """Say whether a node has nothing left to train; base never had."""
         return node.settings is None or (self.node_folder(node) / "stage.json").exists()
 
-    def is_evaluated(self, node: Node, plan: Plan) -> bool:
+    def is_evaluated(self, node: Node, plan: Plan, repeat: int = 0) -> bool:
         """Say whether a node's evaluation under this contract is complete."""
-        return (self.evaluation_folder(node, plan) / "result.json").exists()
+        return (self.evaluation_folder(node, plan, repeat) / "result.json").exists()
 
     def missing_work(self, plan: Plan) -> bool:
         """Say whether anything of a plan is still to be trained or evaluated."""
-        return not all(self.is_trained(node) and self.is_evaluated(node, plan) for node in plan.nodes)
+        done = [self.is_trained(node) and self.is_evaluated(node, plan) for node in plan.nodes]
+        return not all(done + [self.is_evaluated(node, plan, repeat) for node, repeat in plan.repeats])
 
 
 def check_run_folder(folder: Path, recipe: dict[str, object]) -> None:

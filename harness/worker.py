@@ -22,11 +22,12 @@ from evals.model import ModelRef
 from evals.records import Record
 from evals.settings import Evaluation
 from evals.source import Source
+from harness.sections import LauncherSection
 from stages.settings import StageSettings
 
 
 class TrainJob(Record):
-    """Train one stage on top of `parent` into `folder`."""
+    """Train one stage on top of `parent` into `folder`, in this process or in those that `launcher` starts."""
 
     job: Literal["train"] = "train"
     folder: str
@@ -34,6 +35,7 @@ class TrainJob(Record):
     parent: ModelRef
     lora: dict[str, Any]
     seed: int
+    launcher: LauncherSection | None = None
     versions: dict[str, str]
 
 

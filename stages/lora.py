@@ -1,4 +1,7 @@
-"""One LoRA adapter carried through the chain: made at the first trained stage, loaded and trained further at the next."""
+"""One LoRA adapter carried through the chain: made at the first trained stage, loaded and trained further at the next.
+
+A stage with other LoRA settings than those that come in starts a new one, on weights that the old one is merged into.
+"""
 
 import difflib
 from dataclasses import fields

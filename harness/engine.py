@@ -1,0 +1,20 @@
+"""What runs the jobs of a plan: worker processes on this machine, or tasks on a Ray cluster."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from harness.worker import AnyJob
+
+OnJobEvent = Callable[[dict[str, Any]], None]
+
+
+class Engine(Protocol):
+    """Runs jobs, each in a process of its own, up to `jobs` at once."""
+
+    jobs: int
+
+    def run(self, job: AnyJob, on_event: OnJobEvent) -> None:
+        """Run one job to its end, passing on its events; called from several threads. Raises JobFailed."""
+
+    def stop(self) -> None:
+        """End everything that is running."""
