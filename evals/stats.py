@@ -70,6 +70,39 @@ def over_seeds(values: Sequence[float]) -> Metric:
     return mean(values)
 
 
+def seed_difference(differences: Sequence[float]) -> Difference:
+    """Test paired differences, one per training seed, against zero: t over seeds, whatever their number.
+
+    Raises ValueError below two seeds. Equal differences have no spread to test by: then it is the sign test.
+    """
+    found, sd = over_seeds(differences), spread(differences)
+    p = float(stats.ttest_1samp(differences, 0).pvalue) if sd else p_value(differences)
+    return Difference(found.value, found.low, found.high, found.n, p, mde(sd, found.n) if sd else None, None)
+
+
+def spread(values: Sequence[float]) -> float:
+    """Sample standard deviation, of two values or more."""
+    return float(np.std(values, ddof=1))
+
+
+def seed_noise(values: Sequence[float]) -> float:
+    """How much two training runs that differ in their seed alone may differ: 95% prediction bound for the absolute difference.
+
+    From one value per seed: their difference has the variance of two runs, which is estimated from k - 1 degrees of freedom, so
+    the bound is t(.975, k - 1) * sqrt(2) * sd. Two seeds know little of it, and the bound is accordingly wide. Raises
+    ValueError below two seeds.
+    """
+    if len(values) < 2:
+        raise ValueError(f"The spread over training seeds needs two seeds or more, there is {len(values)}.")
+    return float(stats.t.ppf(0.975, len(values) - 1) * np.sqrt(2) * spread(values))
+
+
+def repeat_noise(differences: Sequence[float]) -> float:
+    """How much two evaluations of one checkpoint may differ in their mean: 1.96 * sd / sqrt(n) of the differences by prompt."""
+    d = np.asarray(differences, dtype=float)
+    return 0.0 if d.size < 2 else float(stats.norm.ppf(0.975) * d.std(ddof=1) / np.sqrt(d.size))
+
+
 def clipped(metric: Metric, low: float, high: float) -> Metric:
     """Cut an interval off at the ends of what the value can be."""
     return metric.model_copy(update={"low": max(low, metric.low), "high": min(high, metric.high)})

@@ -30,8 +30,8 @@ def render_card(run: RunRecord, stage: StageRecord) -> str:
     """Return the card of a trained stage of a run, ending in a newline. Raises ValueError where the stage trained nothing."""
     if stage.training is None:
         raise ValueError(f"Stage '{stage.name}' of run '{run.name}' trained nothing, so it has no model card.")
-    chain = run.stages[: [one.name for one in run.stages].index(stage.name) + 1]
-    report = build_report([replace(run, stages=chain, missing=[])])
+    chain = run.chain(stage)
+    report = build_report([replace(run, stages=chain, missing=[], chains=(), lattice=False, repeats=())])
     judge = report.passports.get(run.name)
     parts = [
         _front_matter(run, chain, judge),

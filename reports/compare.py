@@ -84,7 +84,7 @@ def _compare_stage(stage: StageRecord, run: RunRecord) -> list[Comparison]:
     for other in {other.name: other for other in others.values()}.values():  # for the first trained stage they are one
         _refuse_different_problems(stage, other)
         names = [name for name in stage.evaluation.metrics if _is_shown(name, stage) and _is_measured(name, other)]
-        compared = [_compare_metric(name, stage, other, run.stages[0]) for name in names]
+        compared = [_compare_metric(name, stage, other, run.base(stage)) for name in names]
         found += [one for one in compared if one is not None]
     for name, verdicts in stage.verdicts.items():
         role = next((role for role in others if role in name.split("_")), None)
@@ -93,9 +93,9 @@ def _compare_stage(stage: StageRecord, run: RunRecord) -> list[Comparison]:
 
 
 def _others(stage: StageRecord, run: RunRecord) -> dict[str, StageRecord]:
-    """The stages a stage is compared with; the first one has none before it."""
-    position = [one.name for one in run.stages].index(stage.name)
-    return {"previous": run.stages[position - 1], "base": run.stages[0]} if position else {}
+    """The stages a stage is compared with; base has none before it."""
+    before = run.before(stage)
+    return {} if before is None else {"previous": before, "base": run.base(stage)}
 
 
 def _is_shown(name: str, stage: StageRecord) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from evals.records import Metric
 from reports.compare import Comparison
@@ -79,7 +79,12 @@ def value(name: str, metric: Metric) -> str:
 
 def point(name: str, metric: Metric) -> str:
     """Write a value alone, for where its interval stands beside it: `52.3%`."""
-    return f"{100 * metric.value:.1f}%" if is_share(name) else f"{metric.value:.1f}"
+    return plain(name, metric.value)
+
+
+def plain(name: str, number: float) -> str:
+    """Write a number of a metric: `52.3%`, or what is no share without the percent sign."""
+    return f"{100 * number:.1f}%" if is_share(name) else f"{number:.1f}"
 
 
 def interval(name: str, metric: Metric) -> str:
@@ -95,9 +100,24 @@ def value_with_n(name: str, metric: Metric) -> str:
 
 def difference(comparison: Comparison) -> tuple[str, str]:
     """Write a difference and its interval, in percentage points or tokens: `+47.7` and `[+38.1, +57.2]`."""
-    scale = _scale(comparison.metric)
-    low, high = signed(scale * comparison.low), signed(scale * comparison.high)
-    return signed(scale * comparison.delta), f"[{low}, {high}]"
+    return change(comparison.metric, comparison.delta), change_interval(
+        comparison.metric, comparison.low, comparison.high
+    )
+
+
+def change(metric: str, delta: float) -> str:
+    """Write a difference alone, in percentage points or tokens: `+47.7`."""
+    return signed(_scale(metric) * delta)
+
+
+def change_interval(metric: str, low: float, high: float) -> str:
+    """Write a difference's interval: `[+38.1, +57.2]`."""
+    return f"[{change(metric, low)}, {change(metric, high)}]"
+
+
+def size(metric: str, amount: float) -> str:
+    """Write an amount that has no sign, such as a spread, in percentage points or tokens."""
+    return f"{_scale(metric) * amount:.1f}"
 
 
 def verdict(comparison: Comparison) -> str:
@@ -130,6 +150,11 @@ def _many(count: int) -> str:
 def p_value(p: float) -> str:
     """Write a p value: `p = 0.041`, or `p < 0.001`."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Write a list as a sentence has it: `a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def is_share(metric: str) -> bool:

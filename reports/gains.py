@@ -50,7 +50,7 @@ def gains(run: RunRecord) -> list[Gain]:
     """Split every stage's difference in numeric accuracy to the stage before, on test and held-out problems."""
     return [
         gain
-        for before, stage in zip(run.stages, run.stages[1:], strict=False)
+        for before, stage in run.steps()
         for metric, group in _METRICS.items()
         if (gain := _gain(metric, group, stage, before)) is not None
     ]

@@ -24,6 +24,7 @@ from reports.problems import Problems, json_text, problems
 from reports.provenance import provenance_lines
 from reports.report import Report
 from reports.stage_table import stage_table
+from reports.study import study_sections
 from reports.summary import summary
 
 LARGEST = 20_000_000  # bytes of a page that a browser still opens at once and a mail server still takes
@@ -65,6 +66,7 @@ def _page(report: Report, found: Problems, drawn: Sequence[Plot], responses_file
             report=report,
             title=", ".join(run.name for run in report.runs),
             summary=summary(report),
+            study=study_sections(report),
             stage_table=stage_table(report),
             gain_table=gain_table(report),
             gain_notes=gain_notes(),

@@ -14,9 +14,9 @@ def run_passport(run: RunRecord) -> Passport | None:
         return None
     verdicts = [
         verdict
-        for position, stage in enumerate(run.stages)
+        for stage in run.stages
         for name, found_here in stage.verdicts.items()
-        if position != 1 or "previous" not in name  # for the first trained stage base and previous are one
+        if stage.parent != run.base(stage).name or "previous" not in name  # for the first trained stage they are one
         for verdict in found_here.values()
     ]
     return passport(found[0].judge, found[0].prompt_hash, verdicts, found[-1].gold, _total([p.usage for p in found]))

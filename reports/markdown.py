@@ -9,6 +9,7 @@ from reports.notes import brief_notes, footnotes
 from reports.provenance import brief_provenance, provenance_lines
 from reports.report import Example, Report, StageFlips
 from reports.stage_table import headline_table, stage_table
+from reports.study import study_sections
 from reports.summary import summary
 from reports.tables import Cell, Row, Table
 
@@ -21,6 +22,7 @@ def render_markdown(report: Report) -> str:
     parts = [
         _title(report),
         inline(summary(report)),
+        *_study(report),
         _table(stage_table(report)),
         *([] if gains is None else ["## Where accuracy came from", inline(gain_notes()), _table(gains)]),
         *_all_flips(report),
@@ -35,11 +37,20 @@ def render_markdown_summary(report: Report) -> str:
     parts = [
         _title(report),
         inline(summary(report)),
-        _table(headline_table(report)),
+        *(_study(report) or [_table(headline_table(report))]),
         inline(brief_notes(report)),
         _provenance(brief_provenance(report)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _study(report: Report) -> list[str]:
+    """Write what a study asks, before its models one by one."""
+    sections = study_sections(report)
+    parts = [
+        part for one in sections for part in (f"## {inline(one.title)}", _table(one.table), *map(inline, one.notes))
+    ]
+    return [*parts, "## Model by model"] if parts else []
 
 
 def _title(report: Report) -> str:

@@ -84,20 +84,19 @@ def plain_text(text: str) -> str:
 
 
 def _stages(report: Report) -> list[_Stage]:
-    made: list[_Stage] = []
-    for run in report.runs:
-        for place, stage in enumerate(run.stages):
-            made.append(
-                _Stage(
-                    name=plain_text(report.column(stage)),
-                    previous=len(made) - 1 if place else None,
-                    record=stage,
-                    scores=stage.first_scores(),
-                    samples=_samples(stage),
-                    verdicts=_verdicts(stage, run.stages[max(place - 1, 0)].name, run.stages[0].name),
-                )
-            )
-    return made
+    places = {(stage.run, stage.name): place for place, stage in enumerate(report.stages())}
+    return [
+        _Stage(
+            name=plain_text(report.column(stage)),
+            previous=None if stage.parent is None else places[run.name, stage.parent],
+            record=stage,
+            scores=stage.first_scores(),
+            samples=_samples(stage),
+            verdicts=_verdicts(stage, stage.parent or stage.name, run.base(stage).name),
+        )
+        for run in report.runs
+        for stage in run.stages
+    ]
 
 
 def _samples(stage: StageRecord) -> dict[str, list[Score]]:

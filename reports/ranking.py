@@ -20,11 +20,12 @@ class Strength:
 
 
 def rank_stages(run: RunRecord) -> list[Strength]:
-    """Return the stages, base among them, from strongest to weakest; empty with fewer than three or without verdicts."""
-    if len(run.stages) < 3:
+    """Return the stages with base, strongest first; empty with fewer than three stages, several bases or no verdicts."""
+    bases = {run.base(stage).name for stage in run.stages}
+    if len(run.stages) < 3 or len(bases) > 1:
         return []
     base, matches = run.stages[0].name, []
-    for before, stage in zip(run.stages, run.stages[1:], strict=False):
+    for before, stage in run.steps():
         for group in ("", "_preference"):
             others = {f"win_rate_previous{group}": before.name, f"win_rate_base{group}": base}
             played = {other: name for name, other in others.items() if name in stage.verdicts}  # one where they are one

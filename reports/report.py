@@ -1,15 +1,18 @@
-"""What every format renders: runs, their comparisons, their judges' passports, rankings, and a few flipped problems."""
+"""What every format renders: runs, their comparisons, judges' passports, rankings, flipped problems, and what studies ask."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evals.records import Passport
+from reports.attribution import Attribution, Interaction, attribution, interactions
 from reports.compare import Comparison, compare_stages
 from reports.flips import flips
 from reports.gains import Gain, gains
 from reports.judging import run_passport
 from reports.ranking import Strength, rank_stages
 from reports.records import RunRecord, StageRecord
+from reports.seeds import Floor, OverSeeds, floors, over_seeds
+from reports.variants import RankedVariant, rank_variants
 
 EXAMPLES = 3
 
@@ -52,6 +55,11 @@ class Report:
     rankings: dict[str, list[Strength]]
     gains: list[Gain]
     flips: list[StageFlips]
+    attribution: list[Attribution]
+    interactions: list[Interaction]
+    variants: list[RankedVariant]
+    seeds: list[OverSeeds]
+    floors: list[Floor]
 
     def stages(self) -> list[StageRecord]:
         """All columns, run by run."""
@@ -75,6 +83,16 @@ class Report:
         """Say whether a run's judge was found not fit to decide, so that its win rates have no verdict."""
         return run in self.passports and self.passports[run].fit is False
 
+    def floor(self, run: str, metric: str, *stages: str) -> Floor | None:
+        """Return the largest noise floor of a metric at any of the stages; None where no stage was trained with several seeds."""
+        found = [one for one in self.floors if (one.run, one.metric) == (run, metric) and {*stages} & {*one.members}]
+        return max(found, key=lambda one: one.floor, default=None)
+
+    def is_below_noise(self, comparison: Comparison) -> bool:
+        """Say whether a difference is smaller than what another seed, or measuring again, may make of it."""
+        found = self.floor(comparison.run, comparison.metric, comparison.stage, comparison.against)
+        return found is not None and abs(comparison.delta) < found.floor
+
     def find(self, metric: str, stage: StageRecord, against: str) -> Comparison | None:
         """Return a stage's comparison with another stage of its run, if it was made."""
         wanted = (stage.run, metric, stage.name, against)
@@ -89,11 +107,23 @@ def build_report(runs: Sequence[RunRecord]) -> Report:
             f"Two of the runs have the same name ({', '.join(names)}), so their columns could not be told apart."
         )
     comparisons = compare_stages(runs)
-    pairs = [pair for run in runs for pair in zip(run.stages[1:], run.stages, strict=False)]
-    found = [flipped for stage, previous in pairs if (flipped := _stage_flips(stage, previous)) is not None]
+    pairs = [pair for run in runs for pair in run.steps()]
+    found = [flipped for previous, stage in pairs if (flipped := _stage_flips(stage, previous)) is not None]
     judged = {run.name: passport for run in runs if (passport := run_passport(run)) is not None}
     ranked = {run.name: ranking for run in runs if (ranking := rank_stages(run))}
-    return Report(list(runs), comparisons, judged, ranked, [gain for run in runs for gain in gains(run)], found)
+    return Report(
+        runs=list(runs),
+        comparisons=comparisons,
+        passports=judged,
+        rankings=ranked,
+        gains=[gain for run in runs for gain in gains(run)],
+        flips=found,
+        attribution=[one for run in runs for one in attribution(run)],
+        interactions=[one for run in runs for one in interactions(run)],
+        variants=[one for run in runs for one in rank_variants(run)],
+        seeds=[one for run in runs for one in over_seeds(run)],
+        floors=[one for run in runs for one in floors(run)],
+    )
 
 
 def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips | None:

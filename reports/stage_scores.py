@@ -40,9 +40,9 @@ def stage_scores(
         stage=stage.name,
         contract_id=stage.evaluation.contract_id,
         contract=stage.evaluation.contract,
-        opponent=_digest(run.stages[0]),
+        opponent=_digest(run.base(stage)),
         fit=None if passport is None else passport.fit,
-        values={**_metric_values(stage, run.stages[0]), **_judged_values(stage)},
+        values={**_metric_values(stage, run.base(stage)), **_judged_values(stage)},
         lengths=_lengths(stage),
         responses={one: found.response for one, found in stage.generations.items()} if responses else None,
     )

@@ -4,14 +4,14 @@ A win rate against base stands in its stage's column, a win rate against the pre
 one metric that agree in every cell share a row.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from reports import formatting
 from reports.compare import Comparison
 from reports.records import RunRecord, StageRecord
 from reports.report import Report
-from reports.tables import NOTHING, Cell, Column, Row, Table
+from reports.tables import NOTHING, Cell, Column, Row, Table, merged
 from reports.values import LENGTHS
 from stages.records import StageResult
 
@@ -53,20 +53,27 @@ def headline_table(report: Report) -> Table:
 
 def _table(report: Report, names: list[str], *, details: bool) -> Table:
     places = [place for run in report.runs for place in _places(run)]
-    groups = _merged([_metric_group(name, places, report, details=details) for name in names])
+    groups = merged([_metric_group(name, places, report, details=details) for name in names])
     columns = tuple(Column(_heading(place, report), "added" if place.added else "stage") for place in places)
     return Table("", columns, (*groups, _costs(places)) if details else tuple(groups))
 
 
 def _places(run: RunRecord) -> list[_Place]:
-    places = [_Place(run, run.stages[0], None, added=False)]
-    for before, stage in zip(run.stages, run.stages[1:], strict=False):
-        places += [_Place(run, stage, before, added=True), _Place(run, stage, before, added=False)]
+    places = []
+    for stage in run.stages:
+        before = run.before(stage)
+        places += [_Place(run, stage, before, added=True)] if before is not None else []
+        places.append(_Place(run, stage, before, added=False))
     return places
 
 
 def _heading(place: _Place, report: Report) -> str:
-    return f"{report.column(place.stage)} added" if place.added else report.column(place.stage)
+    """In a lattice the column before is not always the stage before: it is named."""
+    if not place.added or place.before is None:
+        return report.column(place.stage)
+    if place.run.lattice:
+        return f"{place.stage.kind} added to {report.column(place.before)}"
+    return f"{report.column(place.stage)} added"
 
 
 def _shown(report: Report) -> list[str]:
@@ -75,7 +82,7 @@ def _shown(report: Report) -> list[str]:
     With one trained stage, previous and base are one.
     """
     present = {name for stage in report.stages() for name in stage.evaluation.metrics}
-    chain = any(len(run.stages) > 2 for run in report.runs)
+    chain = any(before.parent is not None for run in report.runs for before, _ in run.steps())
     return [
         name
         for name in formatting.ordered(present)
@@ -96,28 +103,6 @@ def _metric_group(name: str, places: list[_Place], report: Report, *, details: b
     return row, Row("to base", to_base, indented=True)
 
 
-def _merged(groups: Iterable[tuple[Row, ...]]) -> list[tuple[Row, ...]]:
-    """Fold a reading of the same metric into the one it equals in every cell: `numeric = flexible`."""
-    merged: list[tuple[Row, ...]] = []
-    for group in groups:
-        twin = next((i for i, other in enumerate(merged) if _same(group, other)), None)
-        if twin is None:
-            merged.append(group)
-        else:
-            first = merged[twin][0]
-            how, _, n = first.note.rpartition(", ")
-            note = f"{how} = {group[0].note.rpartition(', ')[0]}, {n}"
-            merged[twin] = (Row(first.title, first.cells, note, first.indented), *merged[twin][1:])
-    return merged
-
-
-def _same(group: tuple[Row, ...], other: tuple[Row, ...]) -> bool:
-    def content(rows: tuple[Row, ...]) -> list[tuple[str, tuple[Cell, ...]]]:
-        return [(row.title, row.cells) for row in rows]
-
-    return content(group) == content(other)
-
-
 def _cell(name: str, place: _Place, report: Report) -> Cell:
     """Fill a stage's own column with its value, and the one before it with what it added."""
     if "previous" in name:
@@ -127,21 +112,26 @@ def _cell(name: str, place: _Place, report: Report) -> Cell:
     if name.startswith("win_rate") or place.before is None:
         return Cell()  # against base: not what this stage added
     found = report.find(name, place.stage, place.before.name)
-    return Cell() if found is None else _difference(found)
+    return Cell() if found is None else _difference(found, report)
 
 
 def _to_base(name: str, place: _Place, report: Report) -> Cell:
     """From the second trained stage on, say what the chain up to here added to base."""
-    base = place.run.stages[0]
+    base = place.run.base(place.stage)
     if place.added or name.startswith("win_rate") or place.before in (None, base):
         return Cell()
     found = report.find(name, place.stage, base.name)
-    return Cell() if found is None else _difference(found)
+    return Cell() if found is None else _difference(found, report)
 
 
-def _difference(found: Comparison) -> Cell:
+def _difference(found: Comparison, report: Report) -> Cell:
     text, interval = formatting.difference(found)
-    return Cell(text, interval, found.verdict, formatting.verdict(found), tuple(formatting.verdict_notes(found)))
+    notes = (*_below_noise(found, report), *formatting.verdict_notes(found))
+    return Cell(text, interval, found.verdict, formatting.verdict(found), notes, faint=report.is_below_noise(found))
+
+
+def _below_noise(found: Comparison, report: Report) -> tuple[str, ...]:
+    return ("below the noise floor",) if report.is_below_noise(found) else ()
 
 
 def _value(name: str, place: _Place, report: Report) -> Cell:
@@ -167,8 +157,9 @@ def _win_rate(name: str, place: _Place, report: Report, text: str, interval: str
     if found is None:
         return Cell(text, interval, notes=tuple(notes))
     notes += [] if found.p_sign is None else [f"sign test {formatting.p_value(found.p_sign)}"]
-    notes = [*formatting.verdict_notes(found), *notes]
-    return Cell(text, interval, found.verdict, formatting.verdict(found), tuple(notes))
+    notes = [*_below_noise(found, report), *formatting.verdict_notes(found), *notes]
+    faint = report.is_below_noise(found)
+    return Cell(text, interval, found.verdict, formatting.verdict(found), tuple(notes), faint=faint)
 
 
 def _lead(name: str, place: _Place, report: Report) -> Comparison | None:
@@ -177,7 +168,7 @@ def _lead(name: str, place: _Place, report: Report) -> Comparison | None:
         return report.find(name, place.stage, "reference")
     if place.before is None:
         return None
-    return report.find(name, place.stage, (place.before if role == "previous" else place.run.stages[0]).name)
+    return report.find(name, place.stage, (place.before if role == "previous" else place.run.base(place.stage)).name)
 
 
 def _quantiles(name: str, stage: StageRecord) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from reports import formatting
 from reports.compare import Comparison
 from reports.records import RunRecord, StageRecord
 from reports.report import Report
+from reports.study_summary import study_sentences
 
 _NOUNS = {
     "accuracy": "accuracy",
@@ -41,8 +42,9 @@ def summary(report: Report) -> str:
 
 def _run(run: RunRecord, report: Report) -> list[str]:
     prefix = f"{run.name}: " if len(report.runs) > 1 else ""
-    steps = [_step(stage, before, run, report) for before, stage in zip(run.stages, run.stages[1:], strict=False)]
-    said = [*steps, _whole_chain(run, report), *_beside_reference(run, report), *_judge(run, report)]
+    steps = [_step(stage, before, run, report) for before, stage in run.steps()]
+    chain = study_sentences(run, report) if run.chains else [*steps, _whole_chain(run, report)]
+    said = [*chain, *_beside_reference(run, report), *_judge(run, report)]
     sentences = [sentence for sentence in said if sentence]
     if run.missing:
         sentences.append(f"Not evaluated yet: {', '.join(run.missing)}.")
@@ -55,7 +57,7 @@ def _run(run: RunRecord, report: Report) -> list[str]:
 def _step(stage: StageRecord, before: StageRecord, run: RunRecord, report: Report) -> str:
     """Against base a stage may have been judged as that or as the stage before."""
     names = stage.evaluation.metrics
-    is_first = before is run.stages[0] and any("_base" in name for name in names)
+    is_first = before.parent is None and any("_base" in name for name in names)
     found = _comparisons(stage, before, "_base" if is_first else "_previous", run, report)
     return _sentence(stage.name, f"against {before.name}", found)
 
@@ -103,14 +105,14 @@ def _counts(name: str, role: str, stage: StageRecord) -> bool:
 def _sentence(subject: str, against: str, found: Sequence[Comparison]) -> str:
     """Say first what changed, then what was not shown to, then what is the same problem by problem."""
     verdicts = {one: _nouns(found, one) for one in ("improved", "regressed", "no difference shown", "identical")}
-    changed = [f"{verb} {_list(verdicts[verb])}" for verb in ("improved", "regressed") if verdicts[verb]]
+    changed = [f"{verb} {formatting.listed(verdicts[verb])}" for verb in ("improved", "regressed") if verdicts[verb]]
     unclear, same = verdicts["no difference shown"], verdicts["identical"]
-    clauses = [f"{_list(changed)} {against}"] if changed else []
+    clauses = [f"{formatting.listed(changed)} {against}"] if changed else []
     if unclear:
         beside = "" if changed else f" {against}"
-        clauses.append(f"no difference{beside} was shown in {_list(unclear, 'or')}")
+        clauses.append(f"no difference{beside} was shown in {formatting.listed(unclear, 'or')}")
     if same:
-        clauses.append(f"{_list(same)} did not change{'' if clauses else f' {against}'}")
+        clauses.append(f"{formatting.listed(same)} did not change{'' if clauses else f' {against}'}")
     if any(one.metric.startswith("win_rate") and one.verdict == "identical" for one in found):
         clauses.append("every judged pair was a tie")
     if not clauses:
@@ -131,10 +133,6 @@ def _noun(found: Comparison) -> str:
     if not found.metric.startswith("length") or found.verdict not in ("improved", "regressed"):
         return noun
     return f"{noun} ({'shorter' if found.delta < 0 else 'longer'})"
-
-
-def _list(words: Sequence[str], last: str = "and") -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def _detectable(report: Report) -> str:

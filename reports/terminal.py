@@ -14,6 +14,7 @@ from reports.notes import footnotes
 from reports.provenance import provenance_lines
 from reports.report import Example, Report, StageFlips
 from reports.stage_table import stage_table
+from reports.study import study_sections
 from reports.summary import summary
 from reports.tables import Cell, Column, Row, Table
 
@@ -25,6 +26,11 @@ def print_report(report: Report, console: Console) -> None:
     """Print provenance, summary, tables and examples; a table wider than the console is continued below itself."""
     console.print(_provenance(report))
     console.print(Padding(Text(safe_text(summary(report))), (1, 0)))
+    for section in study_sections(report):
+        console.print(Text(safe_text(section.title), style="bold"))
+        console.print(*_drawn(section.table, console.width), sep="\n")
+        for note in section.notes:
+            console.print(Text(safe_text(note), style="dim"))
     console.print(*_drawn(stage_table(report), console.width), sep="\n")
     if (gains := gain_table(report)) is not None:
         console.print(Text("Where accuracy came from", style="bold"))
@@ -93,11 +99,11 @@ def _rendered(row: Row) -> list[RenderableType]:
 
 
 def _cell(cell: Cell) -> Text:
-    text = Text(cell.text)
+    text = Text(cell.text, style="dim" if cell.faint else "")
     if cell.interval:
         text.append(f"\n{cell.interval}")
     if cell.verdict is not None:
-        text.append(f"\n{cell.word}", style=_STYLES.get(cell.verdict, "dim"))
+        text.append(f"\n{cell.word}", style="dim" if cell.faint else _STYLES.get(cell.verdict, "dim"))
     for note in cell.notes:
         text.append(f"\n{note}", style="dim")
     return text

@@ -4,7 +4,7 @@ A value per prompt id (the mean over its samples), in the metric's own unit: sha
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from evals import stats
@@ -66,6 +66,36 @@ def prompt_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str,
     metric = COMPARED[name]
     values = [(score.id, metric.value(score)) for score in stage.scores if score.group == metric.group]
     return stats.prompt_means([(problem, value) for problem, value in values if value is not None])
+
+
+def model_values(name: str, stage: StageRecord, base: StageRecord, prompts: Iterable[str] = ()) -> dict[str, float]:
+    """Return the values of whatever is a property of one model: `prompt_values`, and win rates against base.
+
+    Against itself base has one half on each of the `prompts`.
+    """
+    if not name.startswith("win_rate_base"):
+        return prompt_values(name, stage, base)
+    if stage is base:
+        return dict.fromkeys(prompts, 0.5)
+    return {one: verdict.score for one, verdict in stage.verdicts[name].items() if verdict.score is not None}
+
+
+def model_metrics(stages: Sequence[StageRecord]) -> list[str]:
+    """Name the metrics that all the stages have as properties of one model, for every prompt; base has no win rate itself.
+
+    Characters say what tokens say: they are left out where tokens are known.
+    """
+    trained = [stage for stage in stages if stage.parent is not None]
+    shared = [name for name in trained[0].evaluation.metrics if all(_has(name, stage) for stage in trained)]
+    always = [name for name in shared if name.startswith("win_rate_base") or name in PREFERENCE_ACCURACY]
+    bases = [stage for stage in stages if stage.parent is None]
+    names = [name for name in shared if name in always or all(_has(name, stage) for stage in bases)]
+    return [one for one in names if "_chars" not in one or one.replace("_chars", "_tokens") not in names]
+
+
+def _has(name: str, stage: StageRecord) -> bool:
+    judged = name.startswith("win_rate_base") and name in stage.verdicts
+    return name in stage.evaluation.metrics and (judged or is_compared(name, stage))
 
 
 def better(name: str) -> int:

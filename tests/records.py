@@ -1,5 +1,7 @@
 """Runs made of literal scores, for everything that reads records."""
 
+from dataclasses import replace
+
 from evals.accuracy import count_outcomes
 from evals.judges.passport import passport
 from evals.judges.reference import ID as JUDGE
@@ -74,6 +76,7 @@ def make_stage(
         run=run,
         name=name,
         kind=name,
+        parent=before[-1].name if before else None,
         identity={},
         training=None if not before else make_training(name),
         evaluation=EvalResult(
@@ -113,6 +116,9 @@ def make_training(kind: str) -> StageResult:
 
 
 def make_run(stages: list[StageRecord], name: str = "demo", contract: dict[str, object] | None = None) -> RunRecord:
+    """A run of stages, one trained on the other where they do not say otherwise."""
+    before = [None, *(stage.name for stage in stages)]
+    stages = [replace(one, parent=one.parent or name) for one, name in zip(stages, before, strict=False)]
     return RunRecord(
         name=name,
         model="tiny",

@@ -153,7 +153,11 @@ def test_the_first_stage_is_compared_once_and_later_ones_twice() -> None:
 
 def test_hostile_names_stay_inert(tmp_path: Path) -> None:
     run = with_contract(three_stages(), task=HOSTILE, decoding=HOSTILE, judge=HOSTILE, dtype=HOSTILE)
-    stages = [replace(one, run=HOSTILE, name=f"{one.name}{HOSTILE}") for one in run.stages]
+    parents = [None, *(f"{one.name}{HOSTILE}" for one in run.stages)]
+    stages = [
+        replace(one, run=HOSTILE, name=f"{one.name}{HOSTILE}", parent=parent)
+        for one, parent in zip(run.stages, parents, strict=False)
+    ]
     stages[-1] = with_metrics(stages[-1], **{f"{HOSTILE}/acc": Metric(value=0.5, low=0.4, high=0.6, n=10)})
     identity = {"data": HOSTILE, "lora": {HOSTILE: HOSTILE}, "args": {HOSTILE: [HOSTILE]}, "rewards": [HOSTILE]}
     stages = [replace(one, identity=identity) for one in stages]

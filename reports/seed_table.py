@@ -1,0 +1,89 @@
+"""Stages over training seeds as a table: means, what each stage added, and the noise floor under both."""
+
+from reports import formatting
+from reports.records import RunRecord
+from reports.report import Report
+from reports.seeds import SEEDS_FOR_AN_INTERVAL, Floor, OverSeeds, Siblings, siblings
+from reports.tables import NOTHING, Cell, Column, Row, Table, merged
+
+
+def seed_table(run: RunRecord, report: Report) -> Table | None:
+    """Return a group of rows per metric, with two columns per stage; None where the run has one seed."""
+    groups = siblings(run)
+    found = [one for one in report.seeds if one.run == run.name]
+    if not groups or not found:
+        return None
+    columns = [
+        column for group in groups for column in (Column(f"{group.title} added", "added"), Column(group.title, "stage"))
+    ]
+    names = formatting.ordered(one.metric for one in found)
+    return Table("", tuple(columns), tuple(merged(_rows(name, groups, found, report) for name in names)))
+
+
+def seed_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
+    """Say what a mean over seeds and a noise floor are."""
+    seeds = len({chain.seed for chain in run.chains})
+    over = (
+        f"Means over {seeds} training seeds with their 95% interval over seeds (t)"
+        if seeds >= SEEDS_FOR_AN_INTERVAL
+        else f"Means over {seeds} training seeds, too few for an interval over seeds: in brackets their values"
+    )
+    again = any(one.between_evaluations is not None for one in report.floors if one.run == run.name)
+    measured = ", or two evaluations of one checkpoint (measured again in other batches)," if again else ""
+    return (
+        f"{over}; a column of what a stage added has the mean of the differences of the same seed, to the stage before. The "
+        f"noise floor is how much two trainings that differ in their seed alone{measured} may differ in 19 of 20 cases "
+        "(t(.975, seeds - 1) × √2 × sd): a difference below it is grey, here and in the table of models.",
+    )
+
+
+def _rows(name: str, groups: list[Siblings], found: list[OverSeeds], report: Report) -> tuple[Row, ...]:
+    title, how = formatting.title(name)
+    mine = [one for one in found if one.metric == name]
+    main = [cell for group in groups for cell in (_added(group, mine, report), _mean(group, mine))]
+    floor = [cell for group in groups for cell in (Cell(), _floor(name, group, report))]
+    return Row(title, tuple(main), f"{how}, n={len(groups[0].seeds)} seeds"), Row(
+        "noise floor", tuple(floor), indented=True
+    )
+
+
+def _mean(group: Siblings, found: list[OverSeeds]) -> Cell:
+    one = next((one for one in found if one.stage == group.title and one.against is None), None)
+    if one is None:
+        return Cell(NOTHING)
+    values = [formatting.plain(one.metric, value) for value in one.values]
+    if one.low is None or one.high is None:
+        return Cell(formatting.plain(one.metric, one.value), f"[{', '.join(values)}]")
+    low, high = (formatting.plain(one.metric, end) for end in (one.low, one.high))
+    return Cell(formatting.plain(one.metric, one.value), f"[{low}, {high}]", notes=(f"seeds {', '.join(values)}",))
+
+
+def _added(group: Siblings, found: list[OverSeeds], report: Report) -> Cell:
+    one = next((one for one in found if one.stage == group.title and one.against is not None), None)
+    if one is None:
+        return Cell(NOTHING)
+    faint = is_below_noise(one, group, report)
+    notes = ("below the noise floor",) if faint else ()
+    values = [formatting.change(one.metric, value) for value in one.values]
+    text = formatting.change(one.metric, one.value)
+    if one.low is None or one.high is None:
+        return Cell(text, f"[{', '.join(values)}]", notes=notes, faint=faint)
+    interval = formatting.change_interval(one.metric, one.low, one.high)
+    return Cell(text, interval, notes=(*notes, f"seeds {', '.join(values)}"), faint=faint)
+
+
+def is_below_noise(found: OverSeeds, group: Siblings, report: Report) -> bool:
+    """Say whether a mean difference is smaller than what another seed may make of one."""
+    floor = report.floor(found.run, found.metric, *(stage.name for stage in group.stages))
+    return floor is not None and abs(found.value) < floor.floor
+
+
+def _floor(name: str, group: Siblings, report: Report) -> Cell:
+    floor = report.floor(group.stages[0].run, name, *(stage.name for stage in group.stages))
+    return Cell() if floor is None else Cell(f"± {formatting.size(name, floor.floor)}", notes=_parts(name, floor))
+
+
+def _parts(name: str, floor: Floor) -> tuple[str, ...]:
+    seeds = f"between seeds {formatting.size(name, floor.between_seeds)} (sd {formatting.size(name, floor.sd)})"
+    again = floor.between_evaluations
+    return (seeds,) if again is None else (seeds, f"measured again {formatting.size(name, again)}")

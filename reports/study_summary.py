@@ -1,0 +1,121 @@
+"""What a study found, in sentences made of its numbers alone: shares of stages, variants, and what seeds make of it."""
+
+from collections.abc import Iterator, Sequence
+
+from reports import formatting
+from reports.attribution import Interaction
+from reports.records import RunRecord
+from reports.report import Report
+from reports.seeds import OverSeeds
+from reports.variant_table import is_below_noise
+from reports.variants import RankedVariant, VariantDifference
+
+_METRIC = "accuracy"  # what the sentences are about; the tables have the other metrics
+
+
+def study_sentences(run: RunRecord, report: Report) -> list[str]:
+    """Return the sentences of one run; empty where its study is not far enough to say anything."""
+    return [*_lattice(run, report), *_variants(run, report), *_seeds(run, report)]
+
+
+def _lattice(run: RunRecord, report: Report) -> Iterator[str]:
+    shares = [one for one in report.attribution if (one.run, one.metric) == (run.name, _METRIC)]
+    if not shares:
+        return
+    total = formatting.change(_METRIC, sum(one.value for one in shares))
+    parts = [f"{one.stage} {_signed(one.value, one.low, one.high)}" for one in shares]
+    yield (
+        f"The whole chain added {total} points of accuracy to base, of which by Shapley value {formatting.listed(parts)} "
+        f"(n={shares[0].n} {shares[0].over})."
+    )
+    pairs = [one for one in report.interactions if (one.run, one.metric) == (run.name, _METRIC)]
+    yield from (_interaction(one) for one in pairs if one.low > 0 or one.high < 0)
+
+
+def _interaction(one: Interaction) -> str:
+    first, second = one.stages
+    word = "more" if one.value > 0 else "less"
+    return (
+        f"{first} and {second} together add {word} accuracy than each without the other: "
+        f"{_signed(one.value, one.low, one.high)}."
+    )
+
+
+def _variants(run: RunRecord, report: Report) -> Iterator[str]:
+    found = [one for one in report.variants if one.run == run.name]
+    for place in dict.fromkeys(one.stage for one in found):
+        here = [one for one in found if one.stage == place]
+        yield from _place(place, here, report)
+    if found and all(one.on_front is not None for one in found):
+        last = [one for one in found if one.stage == found[-1].stage]
+        front = [one.variant for one in last if one.on_front]
+        yield (
+            "On the Pareto front of accuracy, trained parameters, minutes and peak memory after "
+            f"{last[0].stage}: {formatting.listed(front)}."
+        )
+
+
+def _place(place: str, here: Sequence[RankedVariant], report: Report) -> Iterator[str]:
+    """Say which variants differ from the reference, and plainly where the data cannot tell."""
+    pairs = [(one, difference) for one in here if (difference := one.difference(_METRIC)) is not None]
+    if not pairs:
+        return
+    reference, apart = here[0].reference, [pair for pair in pairs if pair[1].verdict in ("improved", "regressed")]
+    alike = [pair for pair in pairs if pair not in apart]
+    unseen = max((difference.mde or 0.0 for _, difference in alike), default=0.0)
+    because = f"; a change below {formatting.size(_METRIC, unseen)} points would often go unseen" if unseen else ""
+    if not apart:
+        names = formatting.listed([one.variant for one, _ in alike], "or")
+        yield (
+            f"After {place} the data cannot tell the variants apart: no difference to {reference} in accuracy was shown for "
+            f"{names}{because}."
+        )
+        return
+    said = [_apart(one, difference, report) for one, difference in apart]
+    if alike:
+        said.append(f"{formatting.listed([one.variant for one, _ in alike])} cannot be told apart from it{because}")
+    yield f"After {place}, against {reference} in accuracy: {'; '.join(said)}."
+
+
+def _apart(variant: RankedVariant, found: VariantDifference, report: Report) -> str:
+    below = ", which is below the noise floor" if is_below_noise(found, variant, report) else ""
+    return f"{variant.variant} {found.verdict} by {_signed(found.delta, found.low, found.high)}{below}"
+
+
+def _seeds(run: RunRecord, report: Report) -> Iterator[str]:
+    found = [one for one in report.seeds if (one.run, one.metric) == (run.name, _METRIC)]
+    values = [one for one in found if one.against is None]
+    if not values:
+        return
+    yield f"Over {len(values[0].seeds)} training seeds accuracy is {formatting.listed([_mean(one) for one in values])}."
+    floors = {one.stage: one for one in report.floors if (one.run, one.metric) == (run.name, _METRIC)}
+    added: dict[str, OverSeeds] = {}
+    for one in found:
+        if one.against is not None:
+            added.setdefault(one.stage, one)
+    below = [_step(one, floors[one.stage].floor) for one in added.values() if abs(one.value) < floors[one.stage].floor]
+    above = [_step(one, floors[one.stage].floor) for one in added.values() if abs(one.value) >= floors[one.stage].floor]
+    if above:
+        yield f"Above the noise floor: {formatting.listed(above)}."
+    if below:
+        yield f"Below it, so that another seed alone may do as much: {formatting.listed(below)}."
+
+
+def _mean(one: OverSeeds) -> str:
+    interval = (
+        f"[{formatting.plain(one.metric, one.low)}, {formatting.plain(one.metric, one.high)}]"
+        if one.low is not None and one.high is not None
+        else f"({', '.join(formatting.plain(one.metric, value) for value in one.values)})"
+    )
+    return f"{formatting.plain(one.metric, one.value)} {interval} after {one.stage}"
+
+
+def _step(one: OverSeeds, floor: float) -> str:
+    return (
+        f"{formatting.change(one.metric, one.value)} of {one.stage} against {one.against} "
+        f"(floor {formatting.size(one.metric, floor)})"
+    )
+
+
+def _signed(value: float, low: float, high: float) -> str:
+    return f"{formatting.change(_METRIC, value)} {formatting.change_interval(_METRIC, low, high)}"
