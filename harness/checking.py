@@ -33,7 +33,7 @@ def load_scores(
             f"'{name}' is not {places}. `stagelift runs` and `stagelift baseline show` list what there is."
         )
     run = read_run(folder)
-    wanted = _pick([one.name for one in run.stages], stage, name)
+    wanted = _pick([one.name for one in run.stages], stage, name, is_study=len(run.chains) > 1 and not run.lattice)
     return stage_scores(run.stages[wanted], run, run_passport(run), responses=responses)
 
 
@@ -64,7 +64,8 @@ def _read_file(path: Path, stage: str | None) -> StageScores:
 def _from_report(content: Mapping[str, Any], path: Path, stage: str | None) -> StageScores:
     if len(content["runs"]) != 1:
         raise UsageError(f"{path} is a report of {len(content['runs'])} runs. Report the one that is meant by itself.")
-    found = content["stages"][_pick([one["name"] for one in content["stages"]], stage, str(path))]
+    names, chains = [one["name"] for one in content["stages"]], content["runs"][0].get("chains", [])
+    found = content["stages"][_pick(names, stage, str(path), is_study=len(chains) > 1 and not content["attribution"])]
     if "scores" not in found:
         raise UsageError(
             f"{path} was written by an earlier stagelift, without scores by problem. Report the run again."
@@ -79,7 +80,10 @@ def _from_report(content: Mapping[str, Any], path: Path, stage: str | None) -> S
     )
 
 
-def _pick(names: Sequence[str], wanted: str | None, where: str) -> int:
+def _pick(names: Sequence[str], wanted: str | None, where: str, *, is_study: bool) -> int:
+    """Find a stage, the last one where none is named; a study has no last one, but for a lattice, which ends in the full chain."""
+    if wanted is None and is_study:
+        raise UsageError(f"'{where}' has several chains, so name the stage that is meant. It has: {', '.join(names)}.")
     if wanted is None:
         return len(names) - 1
     if wanted not in names:

@@ -35,24 +35,35 @@ def rescore(folder: Path) -> list[Change]:
     with lock_run(folder):
         record, root = read_json(folder / "run.json"), folder.parent
         record.setdefault("data", record["recipe"]["data"]["path"] if "data" in record["recipe"] else "")
-        before: list[Responses] = []
+        done: dict[str, Responses] = {}
         changes = []
-        for stage in record["stages"]:
+        for stage, chain in zip(record["stages"], _chains(record["stages"]), strict=True):
             old = root / stage["evaluation"]
             if not (old / "result.json").exists():
                 raise UsageError(
                     f"Stage '{stage['name']}' of {folder} is not evaluated yet. `stagelift run` goes on with it."
                 )
-            new, change, responses = _rescore_stage(stage["name"], root / stage["node"], old, before)
+            before = [done[name] for name in chain]
+            new, change, done[stage["name"]] = _rescore_stage(stage["name"], root / stage["node"], old, before)
             stage["evaluation"] = new.relative_to(root).as_posix()
-            before.append(responses)
             changes.append(change)
         write_json(folder / "run.json", record)
     return changes
 
 
+def _chains(stages: list[dict[str, Any]]) -> list[list[str]]:
+    """Name the stages before each, from base on; of a run that is one chain these are all that are listed before."""
+    chains: dict[str, list[str]] = {}
+    last: str | None = None
+    for stage in stages:
+        parent = stage.get("parent", last)
+        last = stage["name"]
+        chains[stage["name"]] = [] if parent is None else [*chains[parent], parent]
+    return list(chains.values())
+
+
 def _rescore_stage(name: str, node: Path, old: Path, before: list[Responses]) -> tuple[Path, Change, Responses]:
-    """Score one stage; `before` are the stages already scored, the first of them base."""
+    """Score one stage; `before` are the stages of its chain up to it, the first of them base."""
     held, result = read_records(old / "scores.jsonl", Score), read_record(old / "result.json", EvalResult)
     generations = read_records(old / "generations.jsonl", Generation)
     scores = _scores(generations, held, result.contract)

@@ -72,6 +72,7 @@ def _stage(node: Node, plan: Plan, store: Store) -> dict[str, Any]:
         "name": node.name,
         "kind": node.kind,
         **{name: folder.relative_to(store.root).as_posix() for name, folder in place.items()},
+        **({"merged": [other.name for other in node.merged]} if node.merged else {}),
         **({"parent": None if node.parent is None else node.parent.name} if plan.is_study else {}),
     }
 

@@ -88,9 +88,15 @@ def _hub_datasets(chain: list[StageRecord]) -> list[str]:
 
 def _summary(run: RunRecord, chain: list[StageRecord]) -> str:
     names = " → ".join(inline(one.name) for one in chain)
+    merged = chain[-1].merged
+    holds = (
+        "One adapter is carried through all stages: this one holds them all and is put on the base model by itself."
+        if not merged
+        else f"It is not enough by itself: the adapters of {inline(', '.join(merged))} must be merged into the base model "
+        "before, in float32, because later stages have other LoRA settings."
+    )
     return (
-        f"A LoRA adapter for {_model(run)}, as it was after stage **{inline(chain[-1].name)}** of {names}. One adapter is "
-        "carried through all stages: this one holds them all and is put on the base model by itself. Made by run "
+        f"A LoRA adapter for {_model(run)}, as it was after stage **{inline(chain[-1].name)}** of {names}. {holds} Made by run "
         f"**{inline(run.name)}** of stagelift, which measures the model after every stage, under one contract."
     )
 
@@ -124,6 +130,11 @@ def _is_exact(run: RunRecord) -> bool:
 
 
 def _loading(run: RunRecord, stage: StageRecord) -> str:
+    merged = "".join(
+        f'model = PeftModel.from_pretrained(model, "{_FILL_IN}").merge_and_unload()'
+        f"  # the adapter of stage {' '.join(formatting.safe_text(name).split())}\n"
+        for name in stage.merged
+    )
     base, contract = _hub_name(run.base_model), stage.evaluation.contract
     revision = f", revision={json.dumps(run.base_revision)}" if base and run.base_revision else ""
     shots = f", here without its {contract['num_fewshot']} examples" if contract["num_fewshot"] else ""
@@ -135,7 +146,7 @@ base = {json.dumps(base or _FILL_IN)}{"" if base else "  # the base model: a fol
 adapter = "{_FILL_IN}"  # this repository's name on the Hub, or the folder that this file lies in
 tokenizer = AutoTokenizer.from_pretrained(base{revision})
 model = AutoModelForCausalLM.from_pretrained(base{revision}, dtype={json.dumps(contract["dtype"])})
-model = PeftModel.from_pretrained(model, adapter).eval()
+{merged}model = PeftModel.from_pretrained(model, adapter).eval()
 
 question = "Question: A shop has 3 boxes with 4 pens each. How many pens are there?\\nAnswer:"  # asked in this form{shots}
 chat = [{{"role": "user", "content": question}}]

@@ -12,6 +12,7 @@ from reports.records import RunRecord, StageRecord
 from reports.report import Report, StageFlips
 from reports.stage_scores import stage_scores
 from reports.summary import summary
+from reports.variants import RankedVariant
 
 SCHEMA = 1
 
@@ -30,6 +31,11 @@ def report_document(report: Report) -> dict[str, Any]:
         "comparisons": [_comparison(comparison) for comparison in report.comparisons],
         "gains": [asdict(gain) for gain in report.gains],
         "flips": [_flips(flips) for flips in report.flips],
+        "attribution": [asdict(one) for one in report.attribution],
+        "interactions": [asdict(one) for one in report.interactions],
+        "variants": [_variant(one) for one in report.variants],
+        "seeds": [asdict(one) for one in report.seeds],
+        "noise": [{**asdict(one), "floor": one.floor} for one in report.floors],
         "summary": summary(report),
     }
 
@@ -45,6 +51,7 @@ def _run(run: RunRecord, report: Report) -> dict[str, Any]:
         "contract": run.contract,
         "wall_clock_seconds": run.wall_clock_seconds,
         "missing_stages": run.missing,
+        "chains": [asdict(chain) for chain in run.chains],
         "passport": _plain(report.passports.get(run.name)),
         "ranking": [_strength(strength) for strength in report.rankings.get(run.name, [])],
     }
@@ -56,6 +63,8 @@ def _stage(stage: StageRecord, run: RunRecord, report: Report) -> dict[str, Any]
         "run": stage.run,
         "name": stage.name,
         "kind": stage.kind,
+        "parent": stage.parent,
+        "path": run.path(stage),
         "metrics": {name: metric.model_dump() for name, metric in stage.evaluation.metrics.items()},
         "outcomes": dict(stage.evaluation.outcomes),
         "extrapolated": list(stage.evaluation.extrapolated),
@@ -69,6 +78,15 @@ def _stage(stage: StageRecord, run: RunRecord, report: Report) -> dict[str, Any]
         "scores": stage_scores(stage, run, report.passports.get(run.name)).model_dump(
             mode="json", include={"opponent", "fit", "values", "lengths"}
         ),
+    }
+
+
+def _variant(variant: RankedVariant) -> dict[str, Any]:
+    plain = {field.name: getattr(variant, field.name) for field in fields(variant)}
+    return plain | {
+        "values": {name: metric.model_dump() for name, metric in variant.values.items()},
+        "cost": asdict(variant.cost),
+        "differences": [asdict(one) for one in variant.differences],
     }
 
 

@@ -2,6 +2,7 @@
 
 from reports.formatting import is_task
 from reports.ranking import Strength
+from reports.records import RunRecord
 from reports.report import Report
 
 
@@ -11,7 +12,7 @@ def footnotes(report: Report) -> list[str]:
     notes = ["95% intervals in brackets, over the prompts."]
     if report.comparisons:
         notes += _comparison_notes(report)
-    if any(stage.training is not None for stage in report.stages()):
+    if any(map(_has_one_seed, report.runs)):
         notes.append("One training seed: the intervals cover the choice of prompts, not what another seed would give.")
     if not all(map(is_task, names)):
         notes.append("Lengths, outcomes and win rates are of the test problems, unless said.")
@@ -72,9 +73,14 @@ def brief_notes(report: Report) -> str:
             "Verdicts: Holm-adjusted p < 0.05 over the whole report; MDE: the smallest difference this n would show with 80% "
             "power."
         )
-    if any(stage.training is not None for stage in report.stages()):
+    if any(map(_has_one_seed, report.runs)):
         notes.append("One training seed.")
     return " ".join(notes)
+
+
+def _has_one_seed(run: RunRecord) -> bool:
+    trained = any(stage.training is not None for stage in run.stages)
+    return trained and len({chain.seed for chain in run.chains}) < 2
 
 
 def _ranking(ranks: list[Strength]) -> str:

@@ -15,6 +15,7 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
             ("run", run.name + (f" (unfinished: {', '.join(run.missing)} missing)" if run.missing else "")),
             ("model", run.model),
             ("data", run.data),
+            ("graph", _graph(run)),
             ("evaluation", _asked(run)),
             *([] if judged is None else passport_lines(judged)),
             ("contract", run.contract_id),
@@ -25,9 +26,25 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
     return [(name, text) for name, text in lines if text]
 
 
+def _graph(run: RunRecord) -> str:
+    """Say how many trainings a study was, and how many it would be chain by chain."""
+    if not run.chains:
+        return ""
+    trained = [stage for stage in run.stages if stage.training is not None]
+    names = {stage.name for stage in trained}
+    apart = sum(name in names for chain in run.chains for name in chain.stages.values())
+    seconds = sum(stage.training.seconds for stage in trained if stage.training is not None)
+    measured = sum(stage.evaluation.seconds or 0.0 for stage in (*run.stages, *run.repeats))
+    return (
+        f"{len(run.stages)} models, {len(run.chains)} chains; {len(trained)} trainings where the chains one by one would be "
+        f"{apart}: {apart - len(trained)} avoided by sharing; {formatting.duration(seconds)} of training and "
+        f"{formatting.duration(measured)} of evaluation in all, whenever they were done"
+    )
+
+
 def brief_provenance(report: Report) -> list[tuple[str, str]]:
     """Return what a summary must say of it: model, evaluation, contract, and whether the judge is fit."""
-    wanted = ("model", "evaluation", "judge's fitness", "contract", *(["run"] if len(report.runs) > 1 else []))
+    wanted = ("model", "graph", "evaluation", "judge's fitness", "contract", *(["run"] if len(report.runs) > 1 else []))
     return [(name, text) for name, text in provenance_lines(report) if name in wanted]
 
 

@@ -18,7 +18,7 @@ class StageRecord:
     `identity` is what its node is (of base the weights, of a trained stage its data, arguments, LoRA settings and seed),
     empty where that is not stored. `scores` has every sample; `generations` the first one of each prompt, by id.
     `verdicts` are keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `task_scores` by metric
-    and document id.
+    and document id. `merged` names the stages whose adapters are merged into the weights that this one's adapter is on.
     """
 
     run: str
@@ -33,6 +33,7 @@ class StageRecord:
     verdicts: dict[str, dict[str, Verdict]]
     pairs: dict[str, PairScore]
     task_scores: dict[str, dict[str, float]]
+    merged: tuple[str, ...] = ()
 
     def first_scores(self) -> dict[str, Score]:
         """Return the score of each prompt's first sample, by id."""
@@ -199,6 +200,7 @@ def _read_stage(run: str, stage: dict[str, Any], root: Path) -> StageRecord:
         verdicts=_read_verdicts(evaluation),
         pairs={pair.id: pair for pair in read_records(evaluation / "pairs.jsonl", PairScore)},
         task_scores=_read_task_scores(evaluation),
+        merged=tuple(stage.get("merged", ())),
     )
 
 
