@@ -81,7 +81,7 @@ def _from_report(content: Mapping[str, Any], path: Path, stage: str | None) -> S
 
 
 def _pick(names: Sequence[str], wanted: str | None, where: str, *, is_study: bool) -> int:
-    """Find a stage, the last one where none is named; a study has no last one, but for a lattice, which ends in the full chain."""
+    """Find a stage, the last one where none is named. A study has none that is last; a lattice has, the full chain."""
     if wanted is None and is_study:
         raise UsageError(f"'{where}' has several chains, so name the stage that is meant. It has: {', '.join(names)}.")
     if wanted is None:

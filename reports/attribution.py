@@ -158,7 +158,8 @@ def _bound(weights: Mapping[Subset, float]) -> float:
 
 def _lattices(run: RunRecord) -> list[_Lattice]:
     """Read every metric of a lattice whose models are all evaluated."""
-    stages = tuple(dict.fromkeys(slot for chain in run.chains for slot in list(chain.stages)[1:]))
+    longest = max((chain.stages for chain in run.chains), key=len, default={})
+    stages = tuple(longest)[1:]
     models: dict[int, dict[Subset, StageRecord]] = {}
     for chain in run.chains if run.lattice and not run.missing else ():
         *_, last = chain.stages.values()

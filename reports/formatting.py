@@ -89,8 +89,12 @@ def plain(name: str, number: float) -> str:
 
 def interval(name: str, metric: Metric) -> str:
     """Write a value's interval: `[43.7, 60.8]`."""
-    scale = _scale(name)
-    return f"[{scale * metric.low:.1f}, {scale * metric.high:.1f}]"
+    return plain_interval(name, metric.low, metric.high)
+
+
+def plain_interval(name: str, low: float, high: float) -> str:
+    """Write the ends of an interval of a metric's values: `[43.7, 60.8]`."""
+    return f"[{_scale(name) * low:.1f}, {_scale(name) * high:.1f}]"
 
 
 def value_with_n(name: str, metric: Metric) -> str:

@@ -54,8 +54,8 @@ def _mean(group: Siblings, found: list[OverSeeds]) -> Cell:
     values = [formatting.plain(one.metric, value) for value in one.values]
     if one.low is None or one.high is None:
         return Cell(formatting.plain(one.metric, one.value), f"[{', '.join(values)}]")
-    low, high = (formatting.plain(one.metric, end) for end in (one.low, one.high))
-    return Cell(formatting.plain(one.metric, one.value), f"[{low}, {high}]", notes=(f"seeds {', '.join(values)}",))
+    interval = formatting.plain_interval(one.metric, one.low, one.high)
+    return Cell(formatting.plain(one.metric, one.value), interval, notes=(f"seeds {', '.join(values)}",))
 
 
 def _added(group: Siblings, found: list[OverSeeds], report: Report) -> Cell:

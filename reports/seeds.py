@@ -17,17 +17,12 @@ SEEDS_FOR_AN_INTERVAL = 3
 
 @dataclass(frozen=True)
 class Siblings:
-    """The trainings of one stage with different seeds, in the order of the run's seeds; `path` are the slots up to it."""
+    """The trainings of one stage with different seeds, in the order of the run's seeds; `previous` titles the stage before."""
 
-    variant: str
-    path: tuple[str, ...]
+    title: str
+    previous: str
     stages: tuple[StageRecord, ...]
     seeds: tuple[int, ...]
-
-    @property
-    def title(self) -> str:
-        """Name the stage without its seed."""
-        return "/".join(filter(None, [self.variant, "+".join(self.path)]))
 
     def metrics(self) -> list[str]:
         """Name the metrics that all of them have."""
@@ -83,10 +78,15 @@ def siblings(run: RunRecord) -> list[Siblings]:
         for place, slot in enumerate(slots, start=1):
             found.setdefault((chain.variant, tuple(slots[:place])), {})[chain.seed] = run.stage(chain.stages[slot])
     return [
-        Siblings(variant, path, tuple(stages.values()), tuple(stages))
+        Siblings(_title(run, variant, path), _title(run, variant, path[:-1]), tuple(stages.values()), tuple(stages))
         for (variant, path), stages in found.items()
         if len({stage.name for stage in stages.values()}) > 1
     ]
+
+
+def _title(run: RunRecord, variant: str, path: tuple[str, ...]) -> str:
+    """Name a stage without its seed: by variant and slot, in a lattice by the whole path."""
+    return "/".join(filter(None, [variant, "+".join(path if run.lattice else path[-1:])]))
 
 
 def floors(run: RunRecord) -> list[Floor]:
@@ -141,7 +141,7 @@ def _others(run: RunRecord, group: Siblings) -> dict[str, list[StageRecord]]:
     """The stages before and the bases, seed by seed; for the first trained stage they are one."""
     before = [run.before(stage) or stage for stage in group.stages]
     bases = [run.base(stage) for stage in group.stages]
-    previous = "+".join(group.path[:-1]) or bases[0].name
+    previous = bases[0].name if before == bases else group.previous
     return {previous: before, bases[0].name: bases}
 
 

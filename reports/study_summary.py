@@ -102,11 +102,9 @@ def _seeds(run: RunRecord, report: Report) -> Iterator[str]:
 
 
 def _mean(one: OverSeeds) -> str:
-    interval = (
-        f"[{formatting.plain(one.metric, one.low)}, {formatting.plain(one.metric, one.high)}]"
-        if one.low is not None and one.high is not None
-        else f"({', '.join(formatting.plain(one.metric, value) for value in one.values)})"
-    )
+    interval = f"({', '.join(formatting.plain(one.metric, value) for value in one.values)})"
+    if one.low is not None and one.high is not None:
+        interval = formatting.plain_interval(one.metric, one.low, one.high)
     return f"{formatting.plain(one.metric, one.value)} {interval} after {one.stage}"
 
 

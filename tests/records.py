@@ -10,7 +10,7 @@ from evals.judging import judge_responses
 from evals.records import EvalResult, Generation, Outcome, Role, Score, Verdict
 from evals.suite import measure
 from evals.winrate import metric_name
-from reports.records import RunRecord, StageRecord
+from reports.records import ChainRecord, RunRecord, StageRecord
 from stages.records import StageResult
 
 CONTRACT = {
@@ -158,3 +158,45 @@ def make_outcome(problem: str, outcome: Outcome) -> Score:
     score = make_score(problem, outcome == "correct", n_tokens=96 if outcome == "truncated" else 40)
     unread = {"answer": None, "answer_flexible": None} if outcome in ("truncated", "unparsed") else {}
     return score.model_copy(update={"outcome": outcome, "truncated": outcome == "truncated", **unread})
+
+
+def make_study(
+    stages: dict[str, tuple[str | None, str]],
+    chains: list[tuple[str, int, dict[str, str]]],
+    *,
+    lattice: bool = False,
+    reference: str | None = None,
+    run: str = "demo",
+) -> RunRecord:
+    """A run of several chains: stages by name with their parent and a letter of OUTCOMES per problem, chains by slot."""
+    made: dict[str, StageRecord] = {}
+    lines: dict[str, list[StageRecord]] = {}
+    for name, (parent, letters) in stages.items():
+        before = [] if parent is None else lines[parent]
+        scores = [make_outcome(f"p/{number}", OUTCOMES[letter]) for number, letter in enumerate(letters)]
+        kind = name.rpartition("/")[2].rpartition("+")[2]
+        made[name] = replace(make_stage(name, scores, before, run=run), kind=kind, parent=parent)
+        lines[name] = [*before, made[name]]
+    return replace(
+        make_run(list(made.values()), name=run),
+        chains=tuple(ChainRecord(variant, seed, slots) for variant, seed, slots in chains),
+        lattice=lattice,
+        reference=reference,
+    )
+
+
+def make_lattice(seeds: tuple[int, ...] = (0,), **letters: str) -> RunRecord:
+    """A lattice of sft and dpo; `letters` of base, sft, dpo and both, with a number behind where there are several seeds."""
+    stages: dict[str, tuple[str | None, str]] = {"base": (None, letters["base"])}
+    chains = []
+    for seed in seeds:
+        mark, prefix = (str(seed), f"seed={seed}/") if len(seeds) > 1 else ("", "")
+        sft, dpo, both = f"{prefix}sft", f"{prefix}dpo", f"{prefix}sft+dpo"
+        stages |= {
+            sft: ("base", letters[f"sft{mark}"]),
+            dpo: ("base", letters[f"dpo{mark}"]),
+            both: (sft, letters[f"both{mark}"]),
+        }
+        slots = ({}, {"sft": sft}, {"dpo": dpo}, {"sft": sft, "dpo": both})
+        chains += [("", seed, {"base": "base", **one}) for one in slots]
+    return make_study(stages, chains, lattice=True)

@@ -1,0 +1,131 @@
+"""Stages over seeds and the noise floor: by hand, calibrated, and what it greys."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from evals import stats
+from reports.document import report_document
+from reports.html import render_html
+from reports.markdown import render_markdown
+from reports.records import RunRecord
+from reports.report import build_report
+from reports.seed_table import seed_table
+from reports.seeds import floors, over_seeds, siblings
+from reports.summary import summary
+from reports.terminal import print_report
+from tests.records import make_chain, make_study
+
+
+def seeds_run(*right: int, dpo: tuple[int, ...] = (), n: int = 40) -> RunRecord:
+    """Base has nothing right; sft as many problems as given for each seed, and dpo where it is given."""
+    stages: dict[str, tuple[str | None, str]] = {"base": (None, "w" * n)}
+    chains = []
+    for seed, count in enumerate(right):
+        slots = {"base": "base", "sft": f"seed={seed}/sft"}
+        stages[slots["sft"]] = ("base", "c" * count + "w" * (n - count))
+        if dpo:
+            slots["dpo"] = f"seed={seed}/dpo"
+            stages[slots["dpo"]] = (slots["sft"], "c" * dpo[seed] + "w" * (n - dpo[seed]))
+        chains.append(("", seed, slots))
+    return make_study(stages, chains)
+
+
+def test_stages_that_differ_in_their_seed_alone_are_siblings() -> None:
+    groups = siblings(seeds_run(20, 22, 24, dpo=(21, 21, 21)))
+    assert [group.title for group in groups] == ["sft", "dpo"]
+    assert [stage.name for stage in groups[1].stages] == ["seed=0/dpo", "seed=1/dpo", "seed=2/dpo"]
+    assert siblings(make_chain(base="ww", sft="cc")) == []
+
+
+def test_three_seeds_have_an_interval_over_seeds_by_hand() -> None:
+    """Accuracies 50, 55 and 60%: mean 55, sd 5, t(.975, 2) = 4.302653."""
+    values = {(one.metric, one.against): one for one in over_seeds(seeds_run(20, 22, 24))}
+    found, added = values["accuracy", None], values["accuracy", "base"]
+    assert found.values == (0.5, 0.55, 0.6) == pytest.approx(added.values)
+    half = 4.302653 * 0.05 / 3**0.5
+    assert (found.value, found.low, found.high) == pytest.approx((0.55, 0.55 - half, 0.55 + half), abs=1e-6)
+
+
+def test_two_seeds_have_values_and_no_interval() -> None:
+    found = next(one for one in over_seeds(seeds_run(20, 24)) if one.metric == "accuracy")
+    assert (found.value, found.low, found.high) == (pytest.approx(0.55), None, None)
+
+
+def test_the_floor_by_hand() -> None:
+    """sd 5 points over three seeds: 4.302653 x sqrt(2) x 5 = 30.42 points."""
+    found = next(one for one in floors(seeds_run(20, 22, 24)) if one.metric == "accuracy")
+    assert (found.sd, found.between_seeds) == pytest.approx((0.05, 0.304244), abs=1e-5)
+    assert (found.between_evaluations, found.floor, found.members) == (
+        None,
+        found.between_seeds,
+        ("seed=0/sft", "seed=1/sft", "seed=2/sft"),
+    )
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_two_more_trainings_of_the_same_recipe_differ_by_more_in_one_case_of_twenty(seeds: int) -> None:
+    rng = np.random.default_rng(1)
+    exceeded = [
+        abs(rng.normal(0.6, 0.03) - rng.normal(0.6, 0.03)) > stats.seed_noise(rng.normal(0.6, 0.03, seeds).tolist())
+        for _ in range(4000)
+    ]
+    assert 0.039 < np.mean(exceeded) < 0.062  # 99.9% of binomial(4000, .05)
+
+
+def test_measuring_again_counts_where_it_differs_more() -> None:
+    run = seeds_run(20, 20, 20)
+    again = make_study({"base": (None, "w" * 40), "seed=0/sft": ("base", "c" * 18 + "w" * 2 + "c" * 2 + "w" * 18)}, [])
+    run = replace(run, repeats=(again.stages[1],))
+    found = next(one for one in floors(run) if one.metric == "accuracy")
+    differences = [0] * 18 + [-1, -1, 1, 1] + [0] * 18
+    assert found.between_seeds == 0
+    assert found.floor == found.between_evaluations == pytest.approx(1.959964 * np.std(differences, ddof=1) / 40**0.5)
+
+
+def test_a_difference_below_the_floor_is_grey_in_every_format_and_one_above_is_not() -> None:
+    report = build_report([seeds_run(20, 22, 24, dpo=(20, 23, 26))])
+    dpo = report.find("accuracy", report.runs[0].stage("seed=2/dpo"), "seed=2/sft")
+    sft = report.find("accuracy", report.runs[0].stage("seed=2/sft"), "base")
+    assert dpo is not None and sft is not None
+    assert report.is_below_noise(dpo) and not report.is_below_noise(sft)
+    table = seed_table(report.runs[0], report)
+    assert table is not None
+    accuracy = table.groups[0][0]
+    assert [cell.faint for cell in accuracy.cells] == [False, False, True, False]
+    terminal = io.StringIO()
+    print_report(report, Console(file=terminal, width=200, force_terminal=True))
+    assert "\x1b[2m+2.5" in terminal.getvalue()  # dim
+    assert 'class="added faint"' in render_html(report).html
+    assert "below the noise floor" in render_markdown(report)
+
+
+def test_the_summary_says_what_seeds_make_of_it() -> None:
+    text = summary(build_report([seeds_run(20, 22, 24, dpo=(20, 23, 26))]))
+    assert "Over 3 training seeds accuracy is 55.0% [42.6, 67.4] after sft and 57.5% [38.9, 76.1] after dpo." in text
+    assert "Above the noise floor: +55.0 of sft against base (floor 30.4)." in text
+    assert "Below it, so that another seed alone may do as much: +2.5 of dpo against sft (floor 45.6)" in text
+
+
+def test_the_document_carries_them() -> None:
+    document = report_document(build_report([seeds_run(20, 22, 24)]))
+    assert [one["floor"] for one in document["noise"] if one["metric"] == "accuracy"] == pytest.approx(
+        [0.304244], abs=1e-5
+    )
+    assert document["runs"][0]["chains"][1] == {
+        "variant": "",
+        "seed": 1,
+        "stages": {"base": "base", "sft": "seed=1/sft"},
+    }
+    plain = report_document(build_report([make_chain(base="ww", sft="cc")]))
+    assert (
+        plain["noise"]
+        == plain["seeds"]
+        == plain["variants"]
+        == plain["attribution"]
+        == plain["runs"][0]["chains"]
+        == []
+    )

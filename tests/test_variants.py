@@ -1,0 +1,138 @@
+"""Variants against a reference: ranks, Holm, the Pareto front, and saying so where the data cannot tell."""
+
+from dataclasses import replace
+
+import pytest
+
+from reports.document import report_document
+from reports.markdown import render_markdown
+from reports.records import RunRecord
+from reports.report import Report, build_report
+from reports.summary import summary
+from reports.variants import RankedVariant, rank_variants
+from tests.records import make_chain, make_study, make_training
+
+
+def variants_run(reference: str = "r=16", seeds: tuple[int, ...] = (0,), **right: int) -> RunRecord:
+    """Variants r=<number> with as many of 60 problems right as given, seed after seed moved by one problem."""
+    stages: dict[str, tuple[str | None, str]] = {"base": (None, "w" * 60)}
+    chains = []
+    for name, count in right.items():
+        for seed in seeds:
+            variant = name.replace("_", "=")
+            stage = f"{variant}/sft" if len(seeds) == 1 else f"{variant},seed={seed}/sft"
+            stages[stage] = ("base", "w" * seed + "c" * count + "w" * (60 - count - seed))
+            chains.append((variant, seed, {"base": "base", "sft": stage}))
+    return make_study(stages, chains, reference=reference)
+
+
+def with_costs(run: RunRecord, **costs: tuple[int, float, int]) -> RunRecord:
+    """Give each variant its parameters, seconds and memory."""
+    trained = {
+        f"{name.replace('_', '=')}/sft": make_training("sft").model_copy(
+            update={"trainable_parameters": one[0], "seconds": one[1], "peak_memory_bytes": one[2]}
+        )
+        for name, one in costs.items()
+    }
+    return replace(run, stages=[replace(one, training=trained.get(one.name, one.training)) for one in run.stages])
+
+
+def ranked(run: RunRecord) -> dict[str, RankedVariant]:
+    return {one.variant: one for one in rank_variants(run)}
+
+
+def test_the_best_accuracy_comes_first_and_equal_ones_share_a_rank() -> None:
+    found = rank_variants(variants_run(r_4=30, r_16=40, r_64=40))
+    assert [(one.variant, one.rank) for one in found] == [("r=16", 1), ("r=64", 1), ("r=4", 3)]
+    assert [one.stage for one in found] == ["sft"] * 3
+
+
+def test_differences_are_to_the_reference_paired_and_holm_adjusted() -> None:
+    found = ranked(variants_run(r_4=10, r_16=40, r_64=39))
+    assert found["r=16"].differences == ()
+    worse, alike = found["r=4"].difference("accuracy"), found["r=64"].difference("accuracy")
+    assert worse is not None and alike is not None
+    assert (worse.delta, worse.n, worse.over, worse.verdict) == (-0.5, 60, "prompts", "regressed")
+    assert (alike.verdict, alike.p) == ("no difference shown", 1.0)
+    assert worse.p is not None and worse.p_adjusted is not None and worse.p < worse.p_adjusted < 0.05
+
+
+def test_with_three_seeds_differences_are_paired_by_seed() -> None:
+    found = ranked(variants_run(seeds=(0, 1, 2), r_4=30, r_16=40))["r=4"].difference("accuracy")
+    assert found is not None and (found.n, found.over, found.delta) == (3, "seeds", pytest.approx(-1 / 6))
+
+
+def test_the_front_has_what_nothing_beats_in_everything() -> None:
+    run = with_costs(variants_run(r_4=30, r_16=40, r_64=40), r_4=(1, 10.0, 5), r_16=(4, 12.0, 5), r_64=(16, 14.0, 6))
+    assert {name: one.on_front for name, one in ranked(run).items()} == {"r=4": True, "r=16": True, "r=64": False}
+
+
+def test_the_front_is_not_known_where_a_cost_is_not() -> None:
+    run = variants_run(r_4=30, r_16=40)
+    run = replace(run, stages=[replace(one, training=None) for one in run.stages])
+    assert {one.on_front for one in rank_variants(run)} == {None}
+
+
+def test_stages_that_variants_share_are_not_compared() -> None:
+    stages: dict[str, tuple[str | None, str]] = {
+        "base": (None, "wwww"),
+        "sft": ("base", "ccww"),
+        "lr=1/dpo": ("sft", "cccw"),
+        "lr=2/dpo": ("sft", "cccc"),
+    }
+    chains = [(f"lr={i}", 0, {"base": "base", "sft": "sft", "dpo": f"lr={i}/dpo"}) for i in (1, 2)]
+    assert {one.stage for one in rank_variants(make_study(stages, chains, reference="lr=1"))} == {"dpo"}
+
+
+def test_chains_that_end_in_different_stages_are_compared_at_their_ends_too() -> None:
+    stages: dict[str, tuple[str | None, str]] = {
+        "base": (None, "wwww"),
+        "sft": ("base", "ccww"),
+        "long/dpo": ("sft", "cccw"),
+    }
+    chains = [
+        ("short", 0, {"base": "base", "sft": "sft"}),
+        ("long", 0, {"base": "base", "sft": "sft", "dpo": "long/dpo"}),
+    ]
+    found = rank_variants(make_study(stages, chains, reference="short"))
+    assert [(one.stage, one.variant) for one in found] == [("the whole chain", "long"), ("the whole chain", "short")]
+
+
+def said(run: RunRecord) -> str:
+    return summary(build_report([run]))
+
+
+def test_it_is_said_plainly_where_the_data_cannot_tell() -> None:
+    text = said(variants_run(r_4=39, r_16=40, r_64=41))
+    assert "After sft the data cannot tell the variants apart: no difference to r=16 in accuracy was shown for" in text
+    assert "r=64 or r=4" in text and "points would often go unseen" in text
+
+
+def test_what_differs_is_named_and_what_does_not_is_not_told_apart() -> None:
+    text = said(variants_run(r_4=10, r_16=40, r_64=41))
+    assert (
+        "After sft, against r=16 in accuracy: r=4 regressed by -50.0 [-63.0, -37.0]; r=64 cannot be told apart" in text
+    )
+    assert "On the Pareto front of accuracy, trained parameters, minutes and peak memory after sft:" in text
+
+
+@pytest.fixture
+def report() -> Report:
+    return build_report([variants_run(r_4=10, r_16=40, r_64=41)])
+
+
+def test_the_table_has_a_row_per_variant_and_says_what_one_seed_is_worth(report: Report) -> None:
+    text = render_markdown(report)
+    assert "## Variants after sft" in text
+    assert text.index("**1. r=64**") < text.index("**2. r=16**<br>the reference") < text.index("**3. r=4**")
+    assert "One training seed each" in text
+
+
+def test_the_document_has_them_by_rank(report: Report) -> None:
+    found = report_document(report)["variants"]
+    assert (found[0]["variant"], found[0]["rank"], found[0]["on_front"]) == ("r=64", 1, True)
+    assert found[2]["differences"][0]["metric"] == "accuracy"
+
+
+def test_a_plain_chain_has_none() -> None:
+    assert rank_variants(make_chain(base="ww", sft="cc")) == []
