@@ -1,0 +1,86 @@
+"""Tasks that need one another: order, side by side, failure and interruption, with real threads."""
+
+import threading
+import time
+
+import pytest
+
+from harness.schedule import Task, work_through
+
+
+def run(tasks: list[Task], at_once: int = 2) -> list[str]:
+    done: list[str] = []
+    work_through(tasks, at_once, lambda task: done.append(task.name), lambda: None)
+    return done
+
+
+def nothing() -> None:
+    return
+
+
+def test_one_at_a_time_keeps_the_listed_order_as_far_as_needs_allow() -> None:
+    tasks = [Task("c", ("b",), nothing), Task("a", (), nothing), Task("b", ("a",), nothing), Task("d", (), nothing)]
+    assert run(tasks, 1) == ["a", "b", "c", "d"]
+
+
+def test_what_is_not_listed_is_there_already() -> None:
+    assert run([Task("b", ("long done",), nothing)]) == ["b"]
+
+
+def test_tasks_that_do_not_need_one_another_run_side_by_side() -> None:
+    both = threading.Barrier(2, timeout=10)  # passes only when two are there at once
+
+    def meet() -> None:
+        both.wait()
+
+    assert sorted(run([Task("a", (), meet), Task("b", (), meet)])) == ["a", "b"]
+
+
+def test_never_more_than_asked_run_at_once() -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def work() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+
+    assert len(run([Task(str(i), (), work) for i in range(8)], 3)) == 8
+    assert most == 3
+
+
+def test_after_a_failure_nothing_new_begins_and_what_runs_goes_on_to_its_end() -> None:
+    began: list[str] = []
+    failed = threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise ValueError("broken")
+
+    def slow() -> None:
+        failed.wait(10)
+        time.sleep(0.1)
+        began.append("slow ended")
+
+    tasks = [Task("fail", (), fail), Task("slow", (), slow), Task("later", (), lambda: began.append("later"))]
+    with pytest.raises(ValueError, match="broken"):
+        run(tasks)
+    assert began == ["slow ended"]
+
+
+def test_an_interruption_stops_what_is_running() -> None:
+    stopped = threading.Event()
+
+    def interrupt(_: Task) -> None:
+        raise KeyboardInterrupt
+
+    tasks = [Task("quick", (), nothing), Task("endless", (), lambda: assert_stopped(stopped))]
+    with pytest.raises(KeyboardInterrupt):
+        work_through(tasks, 2, interrupt, stopped.set)
+
+
+def assert_stopped(stopped: threading.Event) -> None:
+    assert stopped.wait(10)

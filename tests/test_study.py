@@ -1,0 +1,237 @@
+"""Which chains a recipe asks for, what they are called, what they share, and a real study that adds to a finished run."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evals.files import read_records
+from evals.records import Score
+from harness.errors import UsageError
+from harness.plan import Plan, make_plan
+from harness.recipe import as_written, load_recipe
+from harness.sections import Recipe
+from harness.study import reference_variant, wanted_chains
+from reports.records import read_run
+from reports.report import build_report
+from tests.conftest import environment
+
+
+def recipe_of(*overrides: str) -> Recipe:
+    return load_recipe("quickstart", list(overrides))
+
+
+def labels(*overrides: str) -> list[str]:
+    return [",".join(chain.labels) for chain in wanted_chains(recipe_of(*overrides))]
+
+
+def test_a_plain_recipe_is_one_chain() -> None:
+    (chain,) = wanted_chains(recipe_of())
+    assert (chain.labels, chain.slots, chain.recipe) == ((), ("sft", "dpo", "grpo"), recipe_of())
+
+
+@pytest.mark.parametrize(
+    ("variants", "names"),
+    [
+        ("{lora.r: [4, 16]}", ["r=4", "r=16"]),
+        ("{lora.r: [4, 8], lora.lora_alpha: [8]}", ["r=4,lora_alpha=8", "r=8,lora_alpha=8"]),
+        (
+            "{stages.sft.args.learning_rate: [1e-3], stages.dpo.args.learning_rate: [1e-5, 1e-4]}",
+            [
+                "sft.learning_rate=0.001,dpo.learning_rate=1e-05",
+                "sft.learning_rate=0.001,dpo.learning_rate=0.0001",
+            ],
+        ),
+        (
+            "{lora.target_modules: [all-linear, [q_proj, v_proj]]}",
+            ["target_modules=all-linear", "target_modules=q_proj+v_proj"],
+        ),
+        ("{lora.use_rslora: [true]}", ["use_rslora=true"]),
+        ("{stages: [[sft], [sft, dpo]]}", ["stages=sft", "stages=sft+dpo"]),
+        ("[{name: small, lora.r: 4}, {lora.r: 16}]", ["small", "r=16"]),
+    ],
+)
+def test_a_grid_or_a_list_names_its_variants(variants: str, names: list[str]) -> None:
+    assert labels(f"variants={variants}") == names
+
+
+def test_a_variant_is_the_recipe_with_its_settings() -> None:
+    chains = wanted_chains(recipe_of("variants={lora.r: [4], stages.dpo.args.beta: [0.3]}"))
+    recipe = chains[0].recipe
+    assert (recipe.lora["r"], recipe.lora["lora_alpha"], recipe.stages[1].args["beta"]) == (4, 32, 0.3)
+    assert recipe.variants == [] and recipe.stages[0] == recipe_of().stages[0]
+
+
+def test_seeds_multiply_variants() -> None:
+    assert labels("variants={lora.r: [4, 16]}", "seeds=[0, 7]") == [
+        "r=4,seed=0",
+        "r=4,seed=7",
+        "r=16,seed=0",
+        "r=16,seed=7",
+    ]
+    assert [chain.recipe.seed for chain in wanted_chains(recipe_of("seeds=[3, 5]"))] == [3, 5]
+
+
+def test_a_lattice_has_every_subset_in_the_recipes_order() -> None:
+    assert [chain.slots for chain in wanted_chains(recipe_of("lattice=true"))] == [
+        (),
+        ("sft",),
+        ("dpo",),
+        ("grpo",),
+        ("sft", "dpo"),
+        ("sft", "grpo"),
+        ("dpo", "grpo"),
+        ("sft", "dpo", "grpo"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        (["variants={lora.r: [4, 16]}"], "r=16"),  # the recipe as it is
+        (["variants={lora.r: [4, 8]}"], "r=4"),
+        (["variants={lora.r: [4, 8]}", "reference=r=8"], "r=8"),
+        ([], None),
+    ],
+)
+def test_the_reference_is_named_or_the_recipe_as_it_is_or_the_first(overrides: list[str], name: str | None) -> None:
+    assert reference_variant(recipe_of(*overrides)) == name
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (
+            ["variants={evals.accuracy.limit: [8]}"],
+            "cannot vary 'evals.accuracy.limit': variants must be measured the same",
+        ),
+        (["variants={seed: [1, 2]}"], "cannot vary 'seed': use `seeds`"),
+        (["variants={lora.r: []}"], "variants.lora.r is an empty list"),
+        (["variants={lora.r: 4}"], "variants"),
+        (["variants={loar.r: [4]}"], "Unknown key 'loar' in variant 'loar.r=4': did you mean 'lora'?"),
+        (["variants={stages.ppo.args: [{}]}"], "there is no 'ppo' in the recipe at that place"),
+        (["variants=[{name: a, lora.r: 4}, {name: a, lora.r: 8}]"], "Two variants are called 'a'"),
+        (["variants={lora.r: [4]}", "reference=r=5"], "reference is 'r=5', which is no variant. Variants: r=4."),
+        (["reference=r=5"], "reference names 'r=5', but there are no variants"),
+        (["lattice=true", "variants={lora.r: [4]}"], "variants or for a lattice, not for both"),
+        (["lattice=true", "stages=[sft]"], "A lattice needs two stages or more, this recipe lists 1."),
+        (["seeds=[1, 1]"], "seeds names 1 twice"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(overrides: list[str], says: str) -> None:
+    with pytest.raises(UsageError, match=r"(?s).*") as refused:
+        reference_variant(recipe_of(*overrides))
+    assert says in str(refused.value)
+
+
+def test_a_study_survives_being_written_and_read_again(tmp_path: Path) -> None:
+    recipe = recipe_of("variants={lora.r: [4, 16]}", "seeds=[0, 1]", "reference=r=4", "stages.dpo.lora={r: 2}")
+    path = tmp_path / "again.yaml"
+    path.write_text(json.dumps(as_written(recipe)))  # JSON is YAML
+    assert load_recipe(str(path), []) == recipe
+
+
+def test_what_came_later_changes_the_identity_of_no_earlier_recipe() -> None:
+    identity = recipe_of("ray={num_gpus: 1}", "launcher={torchrun: {nproc_per_node: 2}}").identity()
+    assert identity == recipe_of().identity()
+    assert not {"variants", "reference", "lattice", "seeds", "ray", "launcher"} & set(identity)
+    assert all("lora" not in stage for stage in identity["stages"])
+
+
+def plan_of(recipe: Path, *overrides: str) -> Plan:
+    return make_plan(load_recipe(str(recipe), list(overrides)))
+
+
+def test_a_lattice_of_three_is_seven_trainings_that_share_prefixes(tiny_recipe: Path) -> None:
+    plan = plan_of(tiny_recipe, "lattice=true")
+    assert [node.name for node in plan.nodes] == [
+        "base",
+        "sft",
+        "dpo",
+        "grpo",
+        "sft+dpo",
+        "sft+grpo",
+        "dpo+grpo",
+        "sft+dpo+grpo",
+    ]
+    parents = {node.name: node.parent.name for node in plan.nodes if node.parent is not None}
+    assert parents["sft+dpo+grpo"] == "sft+dpo" and parents["dpo+grpo"] == "dpo" and parents["grpo"] == "base"
+    ids = {node.id for node in plan.nodes}
+    assert {node.id for node in plan_of(tiny_recipe).nodes} < ids  # the plain chain is in it
+
+
+def test_variants_share_what_does_not_vary_and_are_called_by_what_does(tiny_recipe: Path) -> None:
+    plan = plan_of(tiny_recipe, "variants={stages.dpo.args.beta: [0.1, 0.3], stages.grpo.args.beta: [0.1, 0.2]}")
+    names = [node.name for node in plan.nodes]
+    assert names[:4] == ["base", "sft", "dpo.beta=0.1/dpo", "dpo.beta=0.1,grpo.beta=0.1/grpo"]
+    assert (len(names), len(set(names)), len(plan.chains)) == (8, 8, 4)
+
+
+def test_seeds_share_base_and_measure_one_checkpoint_again(tiny_recipe: Path) -> None:
+    plan = plan_of(tiny_recipe, "seeds=[0, 1]", "stages=[{sft: {args: {max_steps: 1}}}]")
+    assert [node.name for node in plan.nodes] == ["base", "seed=0/sft", "seed=1/sft"]
+    assert [(node.name, repeat) for node, repeat in plan.repeats] == [("seed=0/sft", 1)]
+
+
+def test_stages_with_lora_settings_of_their_own_start_adapters_on_merged_weights(tiny_recipe: Path) -> None:
+    plan = plan_of(tiny_recipe, "stages.dpo.lora={r: 2}")
+    merged = {node.name: [other.name for other in node.merged] for node in plan.nodes}
+    assert merged == {"base": [], "sft": [], "dpo": ["sft"], "grpo": ["sft", "dpo"]}
+    assert [node.lora.get("r") for node in plan.nodes] == [None, 4, 2, 4]
+    assert [node.id for node in plan_of(tiny_recipe).nodes[:2]] == [node.id for node in plan.nodes[:2]]
+
+
+def test_two_variants_that_are_the_same_models_are_refused(tiny_recipe: Path) -> None:
+    with pytest.raises(UsageError, match="Variants 'a' and 'b' are the same models"):
+        plan_of(tiny_recipe, "variants=[{name: a, lora.r: 4}, {name: b, lora.r: 4}]")
+
+
+def test_a_variant_that_would_be_measured_otherwise_is_refused(tiny_recipe: Path) -> None:
+    with pytest.raises(
+        UsageError, match="could not be compared: dtype is 'float32' in one and 'bfloat16' in the other"
+    ):
+        plan_of(tiny_recipe, "variants={model.dtype: [float32, bfloat16]}")
+
+
+@pytest.mark.xdist_group("run")
+def test_a_real_study_trains_only_what_is_missing_two_at_a_time(
+    finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
+) -> None:
+    """Two ranks with two seeds of SFT: rank 4 with seed 0 is there already."""
+    shutil.copytree(finished_run.parent, tmp_path / "runs")
+    sft = "{sft: {args: {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}}"
+    settings = [f"stages=[{sft}]", "variants={lora.r: [4, 8]}", "seeds=[0, 1]"]
+    overrides = [part for setting in settings for part in ("--set", setting)]
+    command = [
+        sys.executable,
+        "-m",
+        "harness",
+        "run",
+        str(tiny_recipe_file),
+        "--name",
+        "ranks",
+        "--jobs",
+        "2",
+        *overrides,
+    ]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("starting to train") == 3 and done.stdout.count("starting to evaluate") == 4
+    run = read_run(tmp_path / "runs" / "ranks")
+    assert [stage.name for stage in run.stages] == [
+        "base",
+        "r=4,seed=0/sft",
+        "r=4,seed=1/sft",
+        "r=8,seed=0/sft",
+        "r=8,seed=1/sft",
+    ]
+    report = build_report([run])
+    assert {one.variant for one in report.variants} == {"r=4", "r=8"} and len(run.repeats) == 1
+    assert {one.between_evaluations for one in report.floors if one.metric == "accuracy"} == {0.0}
+    assert "avoided by sharing" in done.stdout and "Over training seeds" in done.stdout
+    repeated = next((tmp_path / "runs" / "nodes").glob("*/evals/*-repeat-1/scores.jsonl"))
+    first = repeated.parent.with_name(repeated.parent.name.removesuffix("-repeat-1")) / "scores.jsonl"
+    assert {one.id for one in read_records(repeated, Score)} == {one.id for one in read_records(first, Score)}
