@@ -80,8 +80,12 @@ class _Lattice:
             return Effect(found.value, found.low, found.high), found.n, "seeds"
         shared = [prompt for prompt in by_seed[0] if all(prompt in one for one in by_seed)]
         averaged = [sum(one[prompt] for one in by_seed) / len(by_seed) for prompt in shared]
-        bound = None if self.metric in LENGTHS or "/" in self.metric else _bound(weights)
-        difference = stats.difference(averaged, bound=bound)
+        is_share = self.metric not in LENGTHS and "/" not in self.metric
+        difference = stats.difference(
+            averaged,
+            binary=is_share and set(averaged) <= {-1.0, 0.0, 1.0},
+            bound=_bound(weights) if is_share else None,
+        )
         return Effect(difference.delta, difference.low, difference.high), difference.n, "prompts"
 
 

@@ -1,6 +1,6 @@
-"""What accuracy cost: the last stage of each run against training time, trained parameters and memory.
+"""What accuracy cost: the last stage of each run, or of each chain of a study, against training time, parameters and memory.
 
-One run of each setting: how much runs with other seeds would differ is not in the intervals, they are over problems.
+One training of each setting: how much runs with other seeds would differ is not in the intervals, they are over problems.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from reports.plots.labels import distinct_labels
 from reports.plots.plot import Plot
 from reports.plots.style import INK, MUTED, SMALL, WIDTH
 from reports.plots.svg import finish
-from reports.records import RunRecord
+from reports.records import RunRecord, StageRecord
 from reports.report import Report
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ LEFT, SPACE, TOP, PANEL, AXIS, LINE = 44.0, 18.0, 30.0, 150.0, 46.0, 17.0  # pix
 
 @dataclass(frozen=True)
 class Cost:
-    """A run's accuracy after its last trained stage, and what all of its stages took."""
+    """The accuracy after the last trained stage of a chain, and what all of its stages took."""
 
     label: str
     accuracy: Metric
@@ -36,26 +36,36 @@ class Cost:
 
 
 def costs_plot(report: Report) -> Plot | None:
-    """Draw three panels with a point for each run; None below two runs that were trained and have an accuracy."""
-    labels = distinct_labels([run.name for run in report.runs], 34)
-    found = [_cost(label, run) for label, run in zip(labels, report.runs, strict=True)]
+    """Draw three panels with a point for each chain; None below two that were trained and have an accuracy."""
+    ends = [end for run in report.runs for end in _ends(run, report)]
+    labels = distinct_labels([title for title, _, _ in ends], 34)
+    found = [_cost(label, run, stage) for label, (_, run, stage) in zip(labels, ends, strict=True)]
     costs = [cost for cost in found if cost is not None]
     if len(costs) < 2:
         return None
     return finish(_draw(costs), "costs", "What accuracy cost", _alt(costs))
 
 
-def _cost(label: str, run: RunRecord) -> Cost | None:
-    trained = [(stage, stage.training) for stage in run.stages if stage.training is not None]
-    accuracy = trained[-1][0].evaluation.metrics.get("accuracy") if trained else None
-    if accuracy is None:
+def _ends(run: RunRecord, report: Report) -> list[tuple[str, RunRecord, StageRecord]]:
+    """Return the last stages of a run's chains with their titles; of a plain chain the last trained one, by the run's name."""
+    if run.chains:
+        stages = [run.stage(list(chain.stages.values())[-1]) for chain in run.chains]
+        return [(report.column(stage), run, stage) for stage in stages]
+    trained = [stage for stage in run.stages if stage.training is not None]
+    return [(run.name, run, trained[-1])] if trained else []
+
+
+def _cost(label: str, run: RunRecord, stage: StageRecord) -> Cost | None:
+    trained = [one.training for one in run.chain(stage) if one.training is not None]
+    accuracy = stage.evaluation.metrics.get("accuracy")
+    if not trained or accuracy is None:
         return None
     return Cost(
         label=label,
         accuracy=accuracy,
-        seconds=sum(training.seconds for _, training in trained),
-        parameters=trained[-1][1].trainable_parameters,
-        memory=max(training.peak_memory_bytes for _, training in trained),
+        seconds=sum(training.seconds for training in trained),
+        parameters=trained[-1].trainable_parameters,
+        memory=max(training.peak_memory_bytes for training in trained),
     )
 
 
