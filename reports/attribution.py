@@ -34,7 +34,8 @@ class Effect:
 class Attribution:
     """A stage's Shapley value for a metric, and what it added to base `alone` and `on_top` of all the others.
 
-    `n` counts prompts, or seeds where there are three or more (`over`).
+    `whole` is what the full chain added, the same for all its stages: their values sum to it. `n` counts prompts, or seeds where
+    there are three or more (`over`).
     """
 
     run: str
@@ -47,6 +48,7 @@ class Attribution:
     over: str
     alone: Effect
     on_top: Effect
+    whole: Effect
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def _attribution(lattice: _Lattice, stage: str) -> Attribution:
         over=over,
         alone=lattice.effect({alone: 1.0, frozenset(): -1.0})[0],
         on_top=lattice.effect({everything: 1.0, everything - alone: -1.0})[0],
+        whole=lattice.effect({everything: 1.0, frozenset(): -1.0})[0],
     )
 
 

@@ -16,8 +16,8 @@ def attribution_table(run: RunRecord, report: Report) -> Table | None:
     rows = []
     for name in formatting.ordered(one.metric for one in found):
         shares = [one for one in found if one.metric == name]
-        whole = Cell(formatting.change(name, sum(one.value for one in shares)))
-        rows.append((_row(name, shares[0], (*(_share(one) for one in shares), whole)),))
+        cells = (*map(_share, shares), _effect(name, shares[0].whole))
+        rows.append((_row(name, shares[0], cells),))
     columns = (*(Column(f"{stage}'s share") for stage in stages), Column("whole chain"))
     return Table("", columns, tuple(merged(rows)))
 
@@ -59,7 +59,7 @@ def _share(one: Attribution) -> Cell:
     )
 
 
-def _effect(name: str, one: Interaction) -> Cell:
+def _effect(name: str, one: Interaction | Effect) -> Cell:
     return Cell(formatting.change(name, one.value), formatting.change_interval(name, one.low, one.high))
 
 

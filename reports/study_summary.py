@@ -22,11 +22,11 @@ def _lattice(run: RunRecord, report: Report) -> Iterator[str]:
     shares = [one for one in report.attribution if (one.run, one.metric) == (run.name, _METRIC)]
     if not shares:
         return
-    total = formatting.change(_METRIC, sum(one.value for one in shares))
+    whole = shares[0].whole
     parts = [f"{one.stage} {_signed(one.value, one.low, one.high)}" for one in shares]
     yield (
-        f"The whole chain added {total} points of accuracy to base, of which by Shapley value {formatting.listed(parts)} "
-        f"(n={shares[0].n} {shares[0].over})."
+        f"The whole chain added {_signed(whole.value, whole.low, whole.high)} points of accuracy to base, of which by Shapley "
+        f"value {formatting.listed(parts)} (n={shares[0].n} {shares[0].over})."
     )
     pairs = [one for one in report.interactions if (one.run, one.metric) == (run.name, _METRIC)]
     yield from (_interaction(one) for one in pairs if one.low > 0 or one.high < 0)

@@ -25,7 +25,7 @@ def test_two_stages_by_hand() -> None:
     assert (found["sft"].value, found["dpo"].value) == (0.625, 0.375)
     assert (found["sft"].alone.value, found["sft"].on_top.value) == (0.5, 0.75)
     assert (found["dpo"].alone.value, found["dpo"].on_top.value) == (0.25, 0.5)
-    assert (found["sft"].n, found["sft"].over) == (4, "prompts")
+    assert (found["sft"].n, found["sft"].over, found["sft"].whole.value) == (4, "prompts", 1.0)
     (pair,) = [one for one in interactions(run) if one.metric == "accuracy"]
     assert (pair.stages, pair.value) == (("sft", "dpo"), 0.25)
 

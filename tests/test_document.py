@@ -13,7 +13,7 @@ from evals.records import GoldAgreement, Metric, Usage
 from reports.document import report_document
 from reports.report import Report, build_report
 from tests.golden_report import golden_report
-from tests.records import make_chain
+from tests.records import make_chain, make_lattice, make_study
 
 SCHEMA: dict[str, Any] = json.loads(files("reports").joinpath("report.schema.json").read_text(encoding="utf-8"))
 
@@ -33,6 +33,13 @@ def reports() -> Iterator[Report]:
         for name, one in found.passports.items()
     }
     yield replace(found, passports=whole)
+    yield build_report([make_lattice(base="wwww", sft="ccww", dpo="cwww", both="cccc")])
+    stages: dict[str, tuple[str | None, str]] = {"base": (None, "wwww")}
+    chains = []
+    for variant, seed, letters in (("a", 0, "ccww"), ("a", 1, "cwww"), ("b", 0, "cccc"), ("b", 1, "wccw")):
+        stages[f"{variant},seed={seed}/sft"] = ("base", letters)
+        chains.append((variant, seed, {"base": "base", "sft": f"{variant},seed={seed}/sft"}))
+    yield build_report([make_study(stages, chains, reference="a")])
 
 
 def strict(schema: Any) -> Any:
@@ -49,13 +56,15 @@ def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("report", list(reports()), ids=["chain", "one stage", "two runs", "whole passport"])
+@pytest.mark.parametrize(
+    "report", list(reports()), ids=["chain", "one stage", "two runs", "whole passport", "lattice", "variants and seeds"]
+)
 def test_every_report_follows_the_schema_and_has_no_name_it_does_not_tell(report: Report) -> None:
     document = json.loads(json.dumps(report_document(report)))
     Draft202012Validator(strict(SCHEMA)).validate(document)
 
 
-@pytest.mark.parametrize("name", ["stages", "comparisons", "gains", "flips", "summary"])
+@pytest.mark.parametrize("name", ["stages", "comparisons", "gains", "flips", "attribution", "noise", "summary"])
 def test_a_name_that_is_missing_is_found(name: str) -> None:
     document = report_document(golden_report())
     del document[name]
