@@ -271,7 +271,10 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
             f"{stage.name} {value_with_n('accuracy', metrics['accuracy'])}" if "accuracy" in metrics else stage.name
             for stage, metrics in ((stage, stage.evaluation.metrics) for stage in record.stages)
         ]
-        state = f"missing: {', '.join(record.missing)}" if record.missing else "finished"
+        if record.chains:
+            accuracies = [f"a study: {len(record.stages)} models in {len(record.chains)} chains"]
+        missing = f"{len(record.missing)} models" if record.chains else ", ".join(record.missing)
+        state = f"missing: {missing}" if record.missing else "finished"
         table.add_row(*(Text(safe_text(part)) for part in (record.name, state, record.model, "\n".join(accuracies))))
     Console().print(table)
 

@@ -26,14 +26,19 @@ def seed_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
     over = (
         f"Means over {seeds} training seeds with their 95% interval over seeds (t)"
         if seeds >= SEEDS_FOR_AN_INTERVAL
-        else f"Means over {seeds} training seeds, too few for an interval over seeds: in brackets their values"
+        else f"Means over {seeds} training seeds, which are too few for an interval over seeds"
+    )
+    rule = (
+        "is how much two trainings that differ in their seed alone{} may differ in 19 of 20 cases (t(.975, seeds - 1) × √2 × sd)"
+        if seeds >= SEEDS_FOR_AN_INTERVAL
+        else "is how much the two seeds{} were seen to differ, which is the least that another seed may do"
     )
     again = any(one.between_evaluations is not None for one in report.floors if one.run == run.name)
     measured = ", or two evaluations of one checkpoint (measured again in other batches)," if again else ""
     return (
         f"{over}; a column of what a stage added has the mean of the differences of the same seed, to the stage before. The "
-        f"noise floor is how much two trainings that differ in their seed alone{measured} may differ in 19 of 20 cases "
-        "(t(.975, seeds - 1) × √2 × sd): a difference below it is grey, here and in the table of models.",
+        f"noise floor {rule.format(measured)}: a difference below it is grey, here and in the table of models. It can still "
+        "be the same with every seed (an interval that leaves out zero): then it is there, and smaller than what a seed does.",
     )
 
 
@@ -52,9 +57,8 @@ def _mean(group: Siblings, found: list[OverSeeds]) -> Cell:
     if one is None:
         return Cell(NOTHING)
     values = [formatting.plain(one.metric, value) for value in one.values]
-    if one.low is None or one.high is None:
-        return Cell(formatting.plain(one.metric, one.value), f"[{', '.join(values)}]")
-    interval = formatting.plain_interval(one.metric, one.low, one.high)
+    known = one.low is not None and one.high is not None
+    interval = formatting.plain_interval(one.metric, one.low or 0.0, one.high or 0.0) if known else ""
     return Cell(formatting.plain(one.metric, one.value), interval, notes=(f"seeds {', '.join(values)}",))
 
 
@@ -63,13 +67,11 @@ def _added(group: Siblings, found: list[OverSeeds], report: Report) -> Cell:
     if one is None:
         return Cell(NOTHING)
     faint = is_below_noise(one, group, report)
-    notes = ("below the noise floor",) if faint else ()
     values = [formatting.change(one.metric, value) for value in one.values]
-    text = formatting.change(one.metric, one.value)
-    if one.low is None or one.high is None:
-        return Cell(text, f"[{', '.join(values)}]", notes=notes, faint=faint)
-    interval = formatting.change_interval(one.metric, one.low, one.high)
-    return Cell(text, interval, notes=(*notes, f"seeds {', '.join(values)}"), faint=faint)
+    known = one.low is not None and one.high is not None
+    interval = formatting.change_interval(one.metric, one.low or 0.0, one.high or 0.0) if known else ""
+    notes = (*(["below the noise floor"] if faint else []), f"seeds {', '.join(values)}")
+    return Cell(formatting.change(one.metric, one.value), interval, notes=notes, faint=faint)
 
 
 def is_below_noise(found: OverSeeds, group: Siblings, report: Report) -> bool:

@@ -66,7 +66,7 @@ def test_the_floor_by_hand() -> None:
     )
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("seeds", [3, 5])
 def test_two_more_trainings_of_the_same_recipe_differ_by_more_in_one_case_of_twenty(seeds: int) -> None:
     rng = np.random.default_rng(1)
     exceeded = [
@@ -74,6 +74,10 @@ def test_two_more_trainings_of_the_same_recipe_differ_by_more_in_one_case_of_twe
         for _ in range(4000)
     ]
     assert 0.039 < np.mean(exceeded) < 0.062  # 99.9% of binomial(4000, .05)
+
+
+def test_of_two_seeds_the_floor_is_what_was_seen() -> None:
+    assert stats.seed_noise([0.5, 0.62]) == pytest.approx(0.12)
 
 
 def test_measuring_again_counts_where_it_differs_more() -> None:
