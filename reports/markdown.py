@@ -18,11 +18,11 @@ _BOLD = ("improved", "regressed")
 
 def render_markdown(report: Report) -> str:
     """Return the whole report, ending in a newline."""
-    gains = gain_table(report)
+    gains, study = gain_table(report), _study(report)
     parts = [
         _title(report),
         inline(summary(report)),
-        *_study(report),
+        *([*study, "## Model by model"] if study else []),
         _table(stage_table(report)),
         *([] if gains is None else ["## Where accuracy came from", inline(gain_notes()), _table(gains)]),
         *_all_flips(report),
@@ -47,10 +47,9 @@ def render_markdown_summary(report: Report) -> str:
 def _study(report: Report) -> list[str]:
     """Write what a study asks, before its models one by one."""
     sections = study_sections(report)
-    parts = [
+    return [
         part for one in sections for part in (f"## {inline(one.title)}", _table(one.table), *map(inline, one.notes))
     ]
-    return [*parts, "## Model by model"] if parts else []
 
 
 def _title(report: Report) -> str:
