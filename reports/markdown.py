@@ -74,7 +74,7 @@ def _cell(cell: Cell) -> str:
     """Write numbers and words of ours, in which nothing is to be escaped."""
     lines = [f"{cell.text} {cell.interval}".rstrip()]
     if cell.verdict is not None:
-        lines.append(f"**{cell.word}**" if cell.verdict in _BOLD else cell.word)
+        lines.append(f"**{cell.word}**" if cell.verdict in _BOLD and not cell.faint else cell.word)
     return "<br>".join([*lines, *cell.notes])
 
 

@@ -63,8 +63,12 @@ def _row(variant: RankedVariant, names: list[str], report: Report) -> Row:
 
 
 def _value(name: str, variant: RankedVariant) -> Cell:
-    metric = variant.values[name]
-    return Cell(formatting.point(name, metric), formatting.interval(name, metric), notes=(f"n={metric.n}",))
+    metric, is_over_seeds = variant.values[name], len(variant.members) >= SEEDS_FOR_AN_INTERVAL
+    return Cell(
+        formatting.point(name, metric),
+        formatting.interval(name, metric),
+        notes=(f"n={metric.n}{' seeds' if is_over_seeds else ''}",),
+    )
 
 
 def _difference(name: str, variant: RankedVariant, report: Report) -> Cell:

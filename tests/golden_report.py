@@ -12,9 +12,10 @@ from rich.console import Console
 from reports.document import render_json
 from reports.html import render_html
 from reports.markdown import render_markdown, render_markdown_summary
+from reports.records import RunRecord
 from reports.report import Report, build_report
 from reports.terminal import print_report
-from tests.records import make_chain
+from tests.records import make_chain, make_lattice, make_study
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -26,6 +27,24 @@ def golden_report() -> Report:
     dpo = "c" * 21 + "w" * 9 + "c" * 15 + "w" * 5 + "c" * 8 + "wc"
     grpo = "w" * 21 + "w" * 9 + "c" * 15 + "w" * 5 + "t" * 8 + "wc"
     return build_report([make_chain(base=base, sft=sft, dpo=dpo, grpo=grpo)])
+
+
+def golden_lattice() -> RunRecord:
+    """Two stages that overlap: either brings 24 of 60 problems, both together 30."""
+    base, one, other = "w" * 40 + "t" * 20, "c" * 24 + "w" * 26 + "t" * 10, "w" * 10 + "c" * 24 + "w" * 6 + "t" * 20
+    return make_lattice(base=base, sft=one, dpo=other, both="c" * 30 + "w" * 30)
+
+
+def golden_variants() -> RunRecord:
+    """Two ranks with three seeds each: one rank is worse with every seed, by less than what seeds do."""
+    stages: dict[str, tuple[str | None, str]] = {"base": (None, "w" * 60)}
+    chains = []
+    for variant, counts in (("r=4", (26, 31, 36)), ("r=16", (30, 36, 40))):
+        for seed, right in enumerate(counts):
+            slots = {"base": "base", "sft": f"{variant},seed={seed}/sft"}
+            stages[slots["sft"]] = ("base", "c" * right + "w" * (60 - right))
+            chains.append((variant, seed, slots))
+    return make_study(stages, chains, reference="r=16")
 
 
 def rendered(report: Report) -> dict[str, str]:
@@ -42,6 +61,8 @@ def rendered(report: Report) -> dict[str, str]:
         "summary.md": render_markdown_summary(report),
         "report.json": render_json(report),
         "report.html": page,
+        "lattice.md": render_markdown(build_report([golden_lattice()])),
+        "variants.md": render_markdown(build_report([golden_variants()])),
     }
 
 

@@ -3,7 +3,9 @@ import pytest
 from tests.golden_report import GOLDEN, golden_report, rendered
 
 
-@pytest.mark.parametrize("name", ["report.txt", "report.md", "summary.md", "report.json", "report.html"])
+@pytest.mark.parametrize(
+    "name", ["report.txt", "report.md", "summary.md", "report.json", "report.html", "lattice.md", "variants.md"]
+)
 def test_a_report_is_what_it_was(name: str) -> None:
     text = rendered(golden_report())[name]
     assert text == (GOLDEN / name).read_text(encoding="utf-8"), "if that was meant: python -m tests.golden_report"
