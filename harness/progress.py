@@ -115,6 +115,9 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
     match event["event"]:
         case "starting":
             return f"starting to {event['job'].replace('-', ' ')}"
+        case "launching":
+            also = f"; start it on the other machines, too: {event['command']}" if event["command"] else ""
+            return f"starting several processes{also}"
         case "training":
             numbers = "".join(f", {name} {event[name]:.3f}" for name in ("loss", "reward", "accuracy") if name in event)
             return f"training step {event['step']} of {event['steps']}{numbers}{eta}"

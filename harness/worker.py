@@ -22,6 +22,7 @@ from evals.model import ModelRef
 from evals.records import Record
 from evals.settings import Evaluation
 from evals.source import Source
+from harness.launcher import launch
 from harness.sections import LauncherSection
 from stages.settings import StageSettings
 
@@ -111,6 +112,9 @@ def _train(job: TrainJob, events: TextIO) -> None:
     from stages.train import train
 
     folder = Path(job.folder)
+    if job.launcher is not None:
+        launch(job, lambda event: _emit(events, **event))
+        return
     result = train(job.settings, job.parent, job.lora, job.seed, folder, job.versions, _step_events(events))
     write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
 

@@ -63,11 +63,12 @@ def _row(variant: RankedVariant, names: list[str], report: Report) -> Row:
 
 
 def _value(name: str, variant: RankedVariant) -> Cell:
-    metric, is_over_seeds = variant.values[name], len(variant.members) >= SEEDS_FOR_AN_INTERVAL
+    metric = variant.values[name]
+    counted = f"n={metric.n}{' seeds' if len(variant.members) >= SEEDS_FOR_AN_INTERVAL else ''}"
     return Cell(
         formatting.point(name, metric),
         formatting.interval(name, metric),
-        notes=(f"n={metric.n}{' seeds' if is_over_seeds else ''}",),
+        notes=(counted,),
     )
 
 

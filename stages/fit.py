@@ -46,15 +46,20 @@ def fit(
     kind: ConfigKind, trainer: Any, ref: ModelRef, folder: Path, versions: dict[str, str], on_step: OnStep
 ) -> StageResult:
     """Train to the end and save the adapter under `folder/adapter`. Returns the stage's record."""
-    checkpoint = _last_whole_checkpoint(checkpoints_folder(folder))
-    rows = _rows_up_to(folder / "training.jsonl", _step(checkpoint))
-    ledger = _Ledger(kind, folder / "training.jsonl", ref, rows, on_step)
+    state = trainer.accelerator
+    with state.main_process_first():  # the main process puts the folder in order before the others look
+        checkpoint = _last_whole_checkpoint(checkpoints_folder(folder))
+        rows = [row for row in read_records(folder / "training.jsonl", LogRow) if row.step <= _step(checkpoint)]
+    if state.is_main_process:  # steps after the checkpoint are done again
+        write_records(folder / "training.jsonl", rows)
+    ledger = _Ledger(kind, folder / "training.jsonl", ref, rows, on_step, state)
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(ledger)
     with masked_positions_skipped():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    _save_adapter(trainer, folder)
+    if state.is_main_process:
+        _save_adapter(trainer, folder)
     last = ledger.row(trainer.state.global_step, {})
     return StageResult(
         kind=kind,
@@ -64,6 +69,7 @@ def fit(
         peak_memory_bytes=last.peak_memory_bytes,
         peak_memory_of=peak_memory(ref.device)[1],
         trainable_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        processes=state.num_processes,
         device=ref.device,
         dtype=ref.dtype,
         versions=versions,
@@ -72,10 +78,16 @@ def fit(
 
 
 class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
-    """Writes a row for every logged step and marks checkpoints complete."""
+    """Writes a row for every logged step and marks checkpoints complete; of several processes the main one does.
 
-    def __init__(self, kind: ConfigKind, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep) -> None:
+    `state` is accelerate's: which process this is, and how to wait for the others.
+    """
+
+    def __init__(
+        self, kind: ConfigKind, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep, state: Any
+    ) -> None:
         self.kind, self.path, self.ref, self.rows, self.on_step = kind, path, ref, rows, on_step
+        self.state = state
         self.before = rows[-1] if rows else LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
         self.started = time.monotonic()
 
@@ -100,11 +112,14 @@ class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         if "train_runtime" in numbers:  # the closing summary, not a step
             return
         self.rows.append(self.row(state.global_step, numbers))
+        if not self.state.is_main_process:
+            return
         append_records(self.path, self.rows[-1:])
         self.on_step(state.global_step, state.max_steps, {k: float(str(v)) for k, v in numbers.items()})
 
     def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
-        if state.global_step < state.max_steps:  # resuming from the very end would train one step too many
+        self.state.wait_for_everyone()  # each process writes its part of a checkpoint
+        if self.state.is_main_process and state.global_step < state.max_steps:  # from the very end one step too many
             write_text(Path(args.output_dir, f"checkpoint-{state.global_step}", _COMPLETE), "")
 
 
@@ -121,13 +136,6 @@ def _last_whole_checkpoint(folder: Path) -> Path | None:
 def _step(checkpoint: Path | None) -> int:
     match = re.search(r"checkpoint-(\d+)$", str(checkpoint))
     return int(match.group(1)) if match else 0
-
-
-def _rows_up_to(path: Path, step: int) -> list[LogRow]:
-    """Drop what was logged after the checkpoint that training goes on from: those steps are done again."""
-    rows = [row for row in read_records(path, LogRow) if row.step <= step]
-    write_records(path, rows)
-    return rows
 
 
 def _save_adapter(trainer: Any, folder: Path) -> None:

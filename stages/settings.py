@@ -53,6 +53,25 @@ def training_config(
         raise ValueError(f"Stage '{kind}': {_sentence(error)}") from error
 
 
+def shared_batch(kind: ConfigKind, args: dict[str, Any], processes: int) -> dict[str, Any]:
+    """Return the arguments with which each of several processes takes its part of the same batches.
+
+    Gradient accumulation is divided, or else the batch of a device: either way every optimiser step sees the rows it would
+    see in one process. Raises ValueError where neither can be divided.
+    """
+    if processes == 1:
+        return args
+    config = training_config(kind, args, Path("unused"), 0, "cpu", "float32")
+    for name in ("gradient_accumulation_steps", "per_device_train_batch_size"):
+        if getattr(config, name) % processes == 0:
+            return {**args, name: getattr(config, name) // processes}
+    raise ValueError(
+        f"Stage '{kind}' cannot be shared by {processes} processes: neither gradient_accumulation_steps "
+        f"({config.gradient_accumulation_steps}) nor per_device_train_batch_size ({config.per_device_train_batch_size}) can be "
+        f"divided by {processes}, so its batches would be others."
+    )
+
+
 def _config_class(kind: ConfigKind) -> Any:
     import trl
 

@@ -9,7 +9,7 @@ from stages.data import training_rows
 from stages.fit import OnStep, checkpoints_folder, fit
 from stages.lora import load_policy
 from stages.records import StageResult
-from stages.settings import StageSettings, training_config
+from stages.settings import StageSettings, shared_batch, training_config
 
 
 def train(
@@ -20,11 +20,14 @@ def train(
     folder: Path,
     versions: dict[str, str],
     on_step: OnStep,
+    processes: int = 1,
 ) -> StageResult:
-    """Train on top of `parent` and write `adapter/` under `folder`; a killed call goes on where it was."""
-    config = training_config(
-        settings.kind, settings.args, checkpoints_folder(folder), seed, parent.device, parent.dtype
-    )
+    """Train on top of `parent` and write `adapter/` under `folder`; a killed call goes on where it was.
+
+    With several `processes`, each of which calls this, they share every batch: the stage is the same training.
+    """
+    args = shared_batch(settings.kind, settings.args, processes)
+    config = training_config(settings.kind, args, checkpoints_folder(folder), seed, parent.device, parent.dtype)
     rows = training_rows(settings)
     tokenizer = load_tokenizer(parent.path, parent.revision, parent.eos_token)
     policy = load_policy(parent, lora, seed)
