@@ -49,7 +49,8 @@ EngineOption = Annotated[
     EngineName, typer.Option("--engine", help="local: worker processes here; ray: tasks on a Ray cluster.")
 ]
 Jobs = Annotated[
-    int, typer.Option("--jobs", min=1, help="How many nodes that do not need one another run side by side.")
+    int | None,
+    typer.Option("--jobs", min=1, help="How many nodes run side by side: 1 if not given, with Ray as many as fit."),
 ]
 
 
@@ -106,7 +107,7 @@ def run(
     name: Annotated[str | None, typer.Option(help="Name of the run, if not the recipe's.")] = None,
     runs: RunsFolder = Path("runs"),
     engine: EngineOption = EngineName.local,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     dry_run: DryRun = False,
 ) -> None:
     """Train and evaluate what is missing of a recipe, then report. Run it again to go on after an interruption."""
@@ -138,7 +139,7 @@ def evaluate(
         lambda: evaluation_recipe(recipe, overrides or [], model, adapter, name),
         runs,
         EngineName.local,
-        1,
+        None,
         dry_run=dry_run,
     )
 
@@ -279,13 +280,13 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
     Console().print(table)
 
 
-def _run(load: Callable[[], "Recipe"], runs: Path, engine: EngineName, jobs: int, *, dry_run: bool) -> None:
+def _run(load: Callable[[], "Recipe"], runs: Path, engine: EngineName, jobs: int | None, *, dry_run: bool) -> None:
     """Check a recipe, do what is missing of it, and report."""
     from harness.executor import JobFailed
     from harness.run import check_offline, execute, prepare, titles
     from harness.store import Store
 
-    store = Store(runs)
+    store = Store(runs.resolve() if engine is EngineName.ray else runs)
     try:
         with usage_errors():
             wanted = load()
@@ -293,14 +294,15 @@ def _run(load: Callable[[], "Recipe"], runs: Path, engine: EngineName, jobs: int
                 typer.echo("\n".join([f"Recipe '{wanted.name}' is valid, but not checked:", *unchecked]))
                 return
             _announce_first_use(wanted.model.path)
-            plan = prepare(wanted, store)
+            workers = _engine(engine, jobs, wanted, store.root)
+            plan = prepare(wanted, store, workers.precise)
             if dry_run:
                 _print_plan(plan, store)
                 return
             from harness.progress import open_view
 
             with open_view(titles(plan)) as view:
-                folder = execute(plan, store, _engine(engine, jobs), view.on_event)
+                folder = execute(plan, store, workers, view.on_event)
     except JobFailed as error:
         _stop(f"{error}\nWhat was done is kept.", 1)
     except KeyboardInterrupt:
@@ -308,14 +310,16 @@ def _run(load: Callable[[], "Recipe"], runs: Path, engine: EngineName, jobs: int
     _write_reports(folder)
 
 
-def _engine(name: EngineName, jobs: int) -> "Engine":
-    from harness.executor import LocalWorkers
-
+def _engine(name: EngineName, jobs: int | None, recipe: "Recipe", root: Path) -> "Engine":
     match name:
         case EngineName.local:
-            return LocalWorkers(jobs)
+            from harness.executor import LocalWorkers
+
+            return LocalWorkers(jobs or 1)
         case EngineName.ray:
-            raise NotImplementedError
+            from harness.ray_engine import RayEngine
+
+            return RayEngine(recipe.ray, root, jobs)
 
 
 def _stop(message: str, code: int) -> NoReturn:

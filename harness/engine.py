@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from evals.model import Device, Dtype
 from harness.worker import AnyJob
+from stages.precision import DtypeSetting
 
 OnJobEvent = Callable[[dict[str, Any]], None]
 
@@ -12,6 +14,9 @@ class Engine(Protocol):
     """Runs jobs, each in a process of its own, up to `jobs` at once."""
 
     jobs: int
+
+    def precise(self, setting: DtypeSetting) -> tuple[Device, Dtype]:
+        """Say on which kind of device jobs run, and in which dtype a setting of it results."""
 
     def run(self, job: AnyJob, on_event: OnJobEvent) -> None:
         """Run one job to its end, passing on its events; called from several threads. Raises JobFailed."""

@@ -10,8 +10,11 @@ from itertools import cycle, islice
 from pathlib import Path
 from queue import SimpleQueue
 
+from evals.model import Device, Dtype
 from harness.engine import OnJobEvent
 from harness.worker import AnyJob, TrainJob, log_folder
+from stages import precision
+from stages.precision import DtypeSetting
 
 _KEPT_BYTES = str(1 << 32)  # freed memory up to here stays with the process
 
@@ -29,6 +32,10 @@ class LocalWorkers:
         for gpu in islice(cycle(_visible_gpus(jobs)), jobs):
             self.gpus.put(gpu)
         self.running: set[subprocess.Popen[str]] = set()
+
+    def precise(self, setting: DtypeSetting) -> tuple[Device, Dtype]:
+        """Workers run on this machine's device."""
+        return precision.resolved(setting)
 
     def run(self, job: AnyJob, on_event: OnJobEvent) -> None:
         """Run one worker to its end, passing on its events. Raises JobFailed."""
@@ -52,14 +59,15 @@ def run_worker(
 ) -> None:
     """Run one worker to its end, passing on its events. Ends it with us, also when interrupted.
 
-    While it runs it is in `running`. Raises JobFailed where the worker ends with an error or a signal.
+    `environment` is added to ours (if not given, one GPU is shown). While it runs it is in `running`. Raises JobFailed where the
+    worker ends with an error or a signal.
     """
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "harness.worker"],  # -P: nothing in the working folder shadows a package
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**_worker_environment(), **(environment or {})},
+        env={**_worker_environment(), **(_one_gpu(job, _visible_gpus(1)[0]) if environment is None else environment)},
         start_new_session=True,  # Ctrl-C is ours to handle
     )
     assert process.stdin is not None and process.stdout is not None

@@ -1,5 +1,6 @@
 """A recipe turned into nodes. A node's id is the hash of what it is and of its parent, so it is trained once, ever."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from evals.engines.transformers import ENGINE
 from evals.judges.load import JudgeSettings, judge_identity, judges_prompts
 from evals.judges.reward_model import RewardModelJudge
 from evals.lm_tasks import task_fingerprint
-from evals.model import ModelRef, adapter_hash, load_tokenizer, model_fingerprint
+from evals.model import Device, Dtype, ModelRef, adapter_hash, load_tokenizer, model_fingerprint
 from evals.preferences import preferences_fingerprint
 from evals.problems import problems_fingerprint
 from evals.settings import EvaluationSettings, PreferenceSettings, ProblemSettings
@@ -25,6 +26,7 @@ from stages import precision
 from stages.rewards import reward_fingerprint
 from stages.settings import StageSettings
 
+Precise = Callable[[precision.DtypeSetting], tuple[Device, Dtype]]
 _TRAINING_VERSION = 2  # raise it when the same settings train differently (data format, pairs, rewards)
 
 
@@ -112,10 +114,13 @@ class Plan:
         return len(self.chains) > 1
 
 
-def make_plan(recipe: Recipe) -> Plan:
-    """Turn a recipe whose sources were checked into nodes. Raises UsageError where the model cannot be used."""
+def make_plan(recipe: Recipe, precise: Precise = precision.resolved) -> Plan:
+    """Turn a recipe whose sources were checked into nodes; `precise` tells the device and dtype of the machines that will work.
+
+    Raises UsageError where the model cannot be used.
+    """
     wanted = wanted_chains(recipe)
-    bases = {section: _base(section) for section in dict.fromkeys(one.recipe.model for one in wanted)}
+    bases = {section: _base(section, precise) for section in dict.fromkeys(one.recipe.model for one in wanted)}
     found = [_chain(one, bases[one.recipe.model]) for one in wanted]
     chains = _named(found, [one.labels for one in wanted], lattice=recipe.lattice)
     _refuse_equal_chains(chains)
@@ -146,8 +151,8 @@ def _chain(wanted: WantedChain, base: Node) -> Chain:
     return Chain(wanted.variant, recipe.seed, tuple((node.name, node) for node in nodes))
 
 
-def _base(section: ModelSection) -> Node:
-    on, dtype = precision.device(), precision.dtype(section.dtype)
+def _base(section: ModelSection, precise: Precise) -> Node:
+    on, dtype = precise(section.dtype)
     chat_template(section.path, section.revision, section.eos_token)
     revision = model_revision(section.path, section.revision)
     model = ModelRef(path=section.path, revision=revision, eos_token=section.eos_token, dtype=dtype, device=on)

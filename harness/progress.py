@@ -114,7 +114,8 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
     eta = "" if not seconds_left else f", {_duration(seconds_left)} left"
     match event["event"]:
         case "starting":
-            return f"starting to {event['job'].replace('-', ' ')}"
+            where = f" on {event['on']}" if "on" in event else ""
+            return f"starting to {event['job'].replace('-', ' ')}{where}"
         case "launching":
             also = f"; start it on the other machines, too: {event['command']}" if event["command"] else ""
             return f"starting several processes{also}"

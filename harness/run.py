@@ -13,25 +13,28 @@ from evals.model import ModelRef, model_folder
 from harness import preflight
 from harness.engine import Engine
 from harness.environment import versions
-from harness.plan import Node, Plan, make_plan
+from harness.plan import Node, Plan, Precise, make_plan
 from harness.schedule import Task, work_through
 from harness.sections import Recipe
 from harness.session import Session
 from harness.store import Store, check_run_folder, is_finished, lock_run
 from harness.study import wanted_chains
 from harness.worker import EvaluateJob, TrainJob
+from stages import precision
 
 OnEvent = Callable[[str, dict[str, Any]], None]  # the stage's name, what happened
 
 
-def prepare(recipe: Recipe, store: Store) -> Plan:
-    """Check everything that can be checked and return the plan. Writes nothing; raises UsageError or ValueError."""
+def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved) -> Plan:
+    """Check everything that can be checked and return the plan for machines that are `precise` in this way.
+
+    Writes nothing; raises UsageError or ValueError."""
     folder = store.run_folder(recipe.name)
     check_run_folder(folder, recipe.identity())
     finished = is_finished(folder)  # then it was checked when it ran, and all it needs is stored
     if not finished:
         _check(recipe)
-    plan = make_plan(recipe)
+    plan = make_plan(recipe, precise)
     if store.missing_work(plan):
         if finished:
             _check(recipe)

@@ -31,6 +31,11 @@ def dtype(setting: DtypeSetting) -> Dtype:
     return "bfloat16" if torch.cpu.get_capabilities().get("amx_bf16") else "float32"
 
 
+def resolved(setting: DtypeSetting) -> tuple[Device, Dtype]:
+    """Return the device of this machine and the dtype that a setting results in on it."""
+    return device(), dtype(setting)
+
+
 def training_flags(on: Device, precision: Dtype) -> dict[str, Any]:
     """Return the TRL arguments that go with a device and precision.
 
