@@ -35,10 +35,11 @@ def _graph(run: RunRecord) -> str:
     apart = sum(name in names for chain in run.chains for name in chain.stages.values())
     seconds = sum(stage.training.seconds for stage in trained if stage.training is not None)
     measured = sum(stage.evaluation.seconds or 0.0 for stage in (*run.stages, *run.repeats))
+    evaluated = sum(len(chain.stages) for chain in run.chains)
     return (
-        f"{len(run.stages)} models, {len(run.chains)} chains; {len(trained)} trainings where the chains one by one would be "
-        f"{apart}: {apart - len(trained)} avoided by sharing; {formatting.duration(seconds)} of training and "
-        f"{formatting.duration(measured)} of evaluation in all, whenever they were done"
+        f"{len(run.stages)} models in {len(run.chains)} chains: {len(trained)} trainings and {len(run.stages)} evaluations, "
+        f"where the chains one by one would be {apart} and {evaluated}; {formatting.duration(seconds)} of training and "
+        f"{formatting.duration(measured)} of evaluation in all, in this run or before"
     )
 
 
