@@ -1,0 +1,5 @@
+"""`stagelift prune`."""
+
+
+def prune() -> None:
+    """x."""
