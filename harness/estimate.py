@@ -3,7 +3,7 @@
 Training: records of the same stage on the same model with the same arguments and data, whatever the seed, LoRA and parent;
 else of the same stage on the same model, scaled by steps and sequences a step (GRPO: and by completion length).
 Evaluation: records of the same contract on the same model; else on the same model, scaled by responses and their limit.
-Memory is never scaled: it is the most that those records show.
+Memory is never scaled: it is the most that those records show. Nor is the length of rows, which may be another one.
 """
 
 import math
@@ -198,5 +198,6 @@ def steps_of(config: Any, rows: int, *, generations: int) -> int:
     """Count optimiser steps: as asked, or those of so many epochs, in which GRPO sees each row once for each generation."""
     if config.max_steps > 0:
         return int(config.max_steps)
-    a_step = config.per_device_train_batch_size * config.gradient_accumulation_steps
-    return math.ceil(float(config.num_train_epochs) * math.ceil(rows * generations / a_step))
+    a_step: int = config.per_device_train_batch_size * config.gradient_accumulation_steps
+    an_epoch = math.ceil(rows * generations / a_step)
+    return math.ceil(float(config.num_train_epochs) * an_epoch)
