@@ -100,7 +100,7 @@ def _to_do(forecast: Forecast) -> str:
     total = _total(remaining)
     cost = "how long is not known" if total is None else f"{_figures(total)} at most, {_TOTALS[total.basis]}"
     unknown = sum(job.cost is None for job in remaining)
-    rest = f"; without {_count(unknown, 'job')} nothing is known of" if unknown and total is not None else ""
+    rest = f", {_count(unknown, 'job')} left out that cannot be estimated" if unknown and total is not None else ""
     return f"{_count(trainings, 'training')}, {_count(evaluations, 'evaluation')}; one after the other {cost}{rest}"
 
 
@@ -204,7 +204,7 @@ def _node(one: NodeForecast) -> dict[str, Any]:
         "kind": node.kind,
         "parent": None if node.parent is None else node.parent.id,
         "jobs": [
-            {"what": job.what, "done": job.done, **({} if job.cost is None else _cost(job.cost))} for job in one.jobs
+            {"what": job.what, "done": job.done, **({} if job.cost is None else _cost(job.cost) | {"records": job.cost.records})} for job in one.jobs
         ],
     }
 
@@ -216,7 +216,6 @@ def _cost(cost: Cost) -> dict[str, Any]:
         "seconds_high": round(cost.high, 1),
         "peak_memory_bytes": cost.memory_bytes,
         "basis": cost.basis,
-        "records": cost.records,
     }
 
 
