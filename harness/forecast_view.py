@@ -203,10 +203,13 @@ def _node(one: NodeForecast) -> dict[str, Any]:
         "id": node.id,
         "kind": node.kind,
         "parent": None if node.parent is None else node.parent.id,
-        "jobs": [
-            {"what": job.what, "done": job.done, **({} if job.cost is None else _cost(job.cost) | {"records": job.cost.records})} for job in one.jobs
-        ],
+        "jobs": [_job(job) for job in one.jobs],
     }
+
+
+def _job(job: Job) -> dict[str, Any]:
+    known = {} if job.cost is None else {**_cost(job.cost), "records": job.cost.records}
+    return {"what": job.what, "done": job.done, **known}
 
 
 def _cost(cost: Cost) -> dict[str, Any]:

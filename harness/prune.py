@@ -8,6 +8,7 @@ leaves no half node, only a folder that nobody looks for and that the next call 
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -64,9 +65,10 @@ def prune(store: Store, shown: Sequence[Unneeded]) -> list[Unneeded]:
     with store.lock():
         still = {one.folder for one in find_unneeded(store).unneeded}
         going = [one for one in shown if one.folder in still]
-        taken = [_taken_away(one.folder) for one in going]
-    for folder in taken:
-        shutil.rmtree(folder)
+        taken = {_taken_away(one.folder) for one in going}  # one, where an earlier pruning left some of the same node
+    for folder in sorted(taken):
+        with suppress(FileNotFoundError):  # another pruning beside this one was quicker
+            shutil.rmtree(folder)
     return going
 
 
