@@ -1,17 +1,18 @@
 """Nodes that no run refers to, and how they are taken away without ever taking one that is needed.
 
-A node is needed where a run.json names it, where a process works on it, and where a needed node was made from it. What cannot
+A node is needed where a run.json names it (anywhere in it), where a process works on it, and where a needed node was made from it. What cannot
 be read might name anything, so then nothing is taken. A folder is renamed before it is emptied: killed in between, this
 leaves no half node, only a folder that nobody looks for and that the next call removes.
 """
 
+import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -47,7 +48,7 @@ class Findings:
 def find_unneeded(store: Store) -> Findings:
     """Look at every run and node. Raises UsageError where one that may name others cannot be read."""
     nodes = {path.name: path for path in sorted(store.nodes_folder().glob("*")) if _is_node(path)}
-    named = {name for run in _runs(store.root) for name in _named(run)}
+    named = {name for path, run in _runs(store.root) for name in _named(path, run)}
     needed = _with_ancestors(named, nodes)
     busy = [name for name, path in nodes.items() if name not in needed and _is_busy(path)]
     needed |= _with_ancestors(set(busy), nodes)
@@ -76,7 +77,7 @@ def _is_node(path: Path) -> bool:
     return _NODE.fullmatch(path.name) is not None and path.is_dir() and not path.is_symlink()
 
 
-def _runs(root: Path) -> Iterator[dict[str, Any]]:
+def _runs(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Read every run.json. Not by a pattern, which passes over folders that cannot be entered."""
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
         if folder.name in RESERVED_NAMES:
@@ -84,21 +85,20 @@ def _runs(root: Path) -> Iterator[dict[str, Any]]:
         path = folder / "run.json"
         try:
             if folder.is_symlink() or path.is_symlink() or path.exists():
-                yield read_json(path)
+                yield path, read_json(path)
         except (OSError, ValueError) as error:
-            raise _refusal(path, str(error)) from error
+            raise _refusal(str(error)) from error
 
 
-def _named(run: dict[str, Any]) -> set[str]:
+def _named(path: Path, run: dict[str, Any]) -> set[str]:
+    """Return every node whose name stands in a run.json: stages, repeats, and also a checkpoint that lies in a node."""
     try:
-        places = [stage[key] for stage in run["stages"] for key in ("node", "evaluation")]
-        places += [repeat["evaluation"] for repeat in run.get("repeats", [])]
-        parts = [PurePosixPath(place).parts for place in places]
-        return {{"nodes": name}[folder] for folder, name, *_ in parts}
-    except (KeyError, TypeError, ValueError) as error:
-        raise _refusal(
-            Path(str(run.get("name")), "run.json"), f"it does not say where its stages lie ({error!r})"
-        ) from error
+        unclear = [stage["node"] for stage in run["stages"] if not _NODE.search(stage["node"])]
+    except (KeyError, TypeError) as error:
+        raise _refusal(f"{path} does not say where its stages lie ({error!r}).") from error
+    if unclear:
+        raise _refusal(f"{path} names '{unclear[0]}', which is no node.")
+    return set(_NODE.findall(json.dumps(run)))
 
 
 def _with_ancestors(names: set[str], nodes: dict[str, Path]) -> set[str]:
@@ -119,13 +119,14 @@ def _parent(folder: Path | None) -> str | None:
     try:
         parent = read_json(folder / "node.json").get("parent")
     except (OSError, ValueError) as error:
-        raise _refusal(folder / "node.json", str(error)) from error
+        raise _refusal(str(error)) from error
     return None if parent is None else str(parent)
 
 
-def _refusal(path: Path, why: str) -> UsageError:
+def _refusal(why: str) -> UsageError:
     return UsageError(
-        f"{path} cannot be read, and may refer to any node: {why} Nothing was deleted. Repair that file, or take its folder away."
+        f"{why} It may refer to any node, so nothing was deleted. Repair that file, or move its folder away if nothing of it "
+        "is needed."
     )
 
 

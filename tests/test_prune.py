@@ -78,6 +78,14 @@ def test_a_measurement_that_is_made_again_counts_as_a_reference(store: Store) ->
     assert unneeded(store) == [OTHER]
 
 
+def test_a_checkpoint_that_lies_in_a_node_is_a_reference(store: Store) -> None:
+    write_run(store, "mine", SFT)
+    run = read_json(store.run_folder("mine") / "run.json")
+    recipe = {"checkpoint": {"adapter": f"runs/nodes/{OTHER}/adapter"}}
+    write_json(store.run_folder("mine") / "run.json", {**run, "recipe": recipe})
+    assert unneeded(store) == [DPO]
+
+
 def test_it_shows_what_and_how_much_and_without_a_terminal_deletes_nothing(
     stagelift: Callable[..., Result], store: Store
 ) -> None:
@@ -132,25 +140,25 @@ def test_a_run_that_cannot_be_read_may_refer_to_anything(stagelift: Callable[...
         "{",
         '{"name": "mine"}',
         '{"stages": [{"node": "sft"}]}',
-        '{"stages": [{"node": "/x", "evaluation": "y"}]}',
+        '{"stages": ["sft"]}',
     ):
         write_text(store.run_folder("mine") / "run.json", text)
         result = stagelift("prune", "--yes")
         assert result.exit_code == 2, (text, result.output)
-        assert "may refer to any node" in result.stderr and "\n" not in result.stderr.strip()
+        assert "It may refer to any node" in result.stderr and "\n" not in result.stderr.strip()
     assert there(store) == {BASE, SFT, DPO, OTHER}
 
 
 def test_a_run_that_was_moved_elsewhere_may_refer_to_anything(store: Store, tmp_path: Path) -> None:
     (store.root / "mine").symlink_to(tmp_path / "a disk that is not mounted")
-    with pytest.raises(UsageError, match="may refer to any node"):
+    with pytest.raises(UsageError, match="It may refer to any node"):
         find_unneeded(store)
 
 
 def test_a_needed_node_whose_description_is_damaged_stops_it(store: Store) -> None:
     write_run(store, "mine", DPO)
     write_text(store.nodes_folder() / DPO / "node.json", "{")
-    with pytest.raises(UsageError, match=f"{DPO}/node.json cannot be read"):
+    with pytest.raises(UsageError, match=f"{DPO}/node.json is not valid JSON"):
         find_unneeded(store)
 
 
