@@ -65,11 +65,11 @@ def overlap_advice(plan: Plan, asked: Asked, trained_on: TrainedOn) -> list[Advi
     """Say how much of what is asked, group by group, stands in what each stage trains on."""
     questions = asked.texts()
     found: dict[tuple[str, tuple[Overlap, ...]], list[str]] = {}
-    unchecked = [f"{what}, which cannot be reached" for what in asked.unreached()]
+    unchecked = [f"{what}, which cannot be read here" for what in asked.unreached()]
     for settings in _distinct(plan):
         texts, data = trained_on.of(settings), settings.dataset
         if texts is None:
-            unchecked.append(f"{settings.kind}'s data, {data.path}, which cannot be reached")
+            unchecked.append(f"{settings.kind}'s data, {data.path}, which cannot be read here")
             continue
         lines = [text for row in texts for text in row]
         seen = tuple(overlap(group, lines) for group in questions.values())
@@ -155,7 +155,8 @@ def _short(found: Overlap) -> str:
 def _verdict(found: Overlap) -> str:
     if not found.whole:
         return (
-            "None stands there word for word: that is what templates and stock phrases look like, not leaked problems."
+            "None stands there word for word: templates and stock phrases look like this, copied problems do not, though "
+            "reworded ones might."
         )
     named = ", ".join(found.whole[:3]) + (", ..." if len(found.whole) > 3 else "")
     return (

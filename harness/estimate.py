@@ -49,14 +49,14 @@ class Cost:
             case "scaled":
                 return f"scaled from {past}"
             case "guess":
-                return f"a guess, perhaps {guess.TIMES_OFF} times off"
+                return "a guess"
             case _:
                 return "measured"
 
 
 @dataclass(frozen=True)
 class Estimator:
-    """Estimates the jobs of one plan. `texts_of` reads what a stage trains on, None where it cannot be reached."""
+    """Estimates the jobs of one plan. `texts_of` reads what a stage trains on, None where it cannot be read."""
 
     plan: Plan
     store: Store
@@ -65,7 +65,7 @@ class Estimator:
     texts_of: Callable[[StageSettings], Texts | None]
 
     def training(self, node: Node) -> Cost | None:
-        """Say what training a node took, or will; None where the data it trains on cannot be reached."""
+        """Say what training a node took, or will; None where the data it trains on cannot be read."""
         if self.store.is_trained(node):
             result = read_record(self.store.node_folder(node) / "stage.json", StageResult)
             return _measured(result.seconds, result.peak_memory_bytes)

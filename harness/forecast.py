@@ -32,8 +32,11 @@ class NodeForecast:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Everything `stagelift plan` says. `avoided` are the trainings that chains would do if they shared none, and
-    those `known` earlier ones of this machine."""
+    """Everything `stagelift plan` says.
+
+    `avoided` are the trainings that chains would do on top if they shared no nodes; what is `known` are earlier records of
+    this machine.
+    """
 
     plan: Plan
     device: str

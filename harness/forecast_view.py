@@ -108,7 +108,7 @@ _TOTALS = {
     "measured": "as measured",
     "same settings": "from earlier records",
     "scaled": "in part scaled from earlier records",
-    "guess": f"in part a guess, perhaps {guess.TIMES_OFF} times off",
+    "guess": f"in part a guess, which may be {guess.TIMES_OFF} times off",
 }
 
 
@@ -144,7 +144,7 @@ def _label(one: NodeForecast) -> Text:
     for job in one.jobs:
         state = ("done ", "green") if job.done else ("to do", "bold yellow")
         text.append(f"\n  {job.what:<8} ", style="not bold").append(*state)
-        said = "  its data cannot be reached" if job.cost is None else f"  {_figures(job.cost)}, {job.cost.source}"
+        said = "  its data cannot be read here" if job.cost is None else f"  {_figures(job.cost)}, {job.cost.source}"
         text.append(said, style="not bold dim" if job.done else "not bold")
     return text
 

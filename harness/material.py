@@ -1,4 +1,4 @@
-"""The words of a plan: what its stages train on and what its evaluation asks, as far as it can be reached."""
+"""The words of a plan: what its stages train on and what its evaluation asks, as far as it can be read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class TrainedOn:
     held: dict[str, Texts | None] = field(default_factory=dict)
 
     def of(self, settings: StageSettings) -> Texts | None:
-        """Return the texts of each row; None where they cannot be reached."""
+        """Return the texts of each row; None where they cannot be read."""
         key = f"{settings.kind} {settings.dataset.model_dump_json()} {settings.args.get('assistant_only_loss')}"
         if key not in self.held:
             self.held[key] = self._read(settings)
@@ -49,7 +49,7 @@ class TrainedOn:
 
 @dataclass(frozen=True)
 class Asked:
-    """What an evaluation asks: problems and preference prompts, as far as they can be reached."""
+    """What an evaluation asks: problems and preference prompts, as far as they can be read."""
 
     settings: EvaluationSettings
 
@@ -65,7 +65,7 @@ class Asked:
         return Questions(len(lengths) * asked.samples + prompts, asked.max_tokens, characters / CHARACTERS_A_TOKEN)
 
     def counts(self) -> dict[Group, int]:
-        """Count the problems by group; where they cannot be reached, as many as were asked for."""
+        """Count the problems by group; where they cannot be read, as many as were asked for."""
         limit = self.settings.problems.limit
         if self.problems is None:
             return {} if limit is None else {"test": limit}
@@ -90,7 +90,7 @@ class Asked:
 
     @cached_property
     def problems(self) -> ProblemSet | None:
-        """The problems; None where they cannot be reached."""
+        """The problems; None where they cannot be read."""
         try:
             return asked_problems(self.settings)
         except Exception:  # as above
@@ -98,7 +98,7 @@ class Asked:
 
     @cached_property
     def preferences(self) -> list[Preference] | None:
-        """The preference prompts; None where they cannot be reached."""
+        """The preference prompts; None where they cannot be read."""
         try:
             return asked_preferences(self.settings)
         except Exception:  # as above

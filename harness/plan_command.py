@@ -39,13 +39,15 @@ def plan(
 ) -> None:
     """Say what a run would do, cost and be able to show, and what speaks against it. Nothing is loaded or written."""
     quiet_environment()
+    from rich.console import Console
+
     from harness.forecast import make_forecast
     from harness.forecast_view import print_forecast, render_json
     from harness.recipe import load_recipe
     from harness.store import Store
 
     store = Store(runs)
-    with usage_errors():
+    with usage_errors(), Console(stderr=True).status("Checking the recipe and looking at its data"):
         wanted = load_recipe(recipe, overrides or [], name)
         if format is PlanFormat.terminal:
             announce_first_use(wanted.model.path)

@@ -1,8 +1,8 @@
 """Nodes that no run refers to, and how they are taken away without ever taking one that is needed.
 
-A node is needed where a run.json names it (anywhere in it), where a process works on it, and where a needed node was made from it. What cannot
-be read might name anything, so then nothing is taken. A folder is renamed before it is emptied: killed in between, this
-leaves no half node, only a folder that nobody looks for and that the next call removes.
+A node is needed where its name stands in a run.json, where a process works on it, and where a needed node was made from it.
+What cannot be read might name anything, so then nothing is taken. A folder is renamed before it is emptied: killed in between,
+this leaves no half node, only a folder that nobody looks for and that the next call removes.
 """
 
 import json

@@ -21,8 +21,11 @@ ASSUMED, MOST = 0.2, 0.5  # the share of problems that change, as many for the b
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Smallest differences, as shares, that `n` problems show with 80% power; `earlier` goes from the least to the most of
-    `pairs` of stages that were measured before (None where there are none)."""
+    """Smallest differences, as shares, that `n` problems show with 80% power.
+
+    `earlier` goes from the least to the most of `pairs` of stages that were measured before, None where there are none;
+    `assumed` and `most` are for shares of problems that change.
+    """
 
     metric: str
     n: int

@@ -122,5 +122,5 @@ def test_what_cannot_be_reached_is_said_not_to_be_checked(tiny_recipe: Path, tmp
     overrides = "stages.sft.dataset.path=no-such/data", f"checkpoint={{adapter: {tmp_path.as_posix()}}}"
     plan = plan_of(tiny_recipe, *overrides)
     texts = [one.text for one in overlap_advice(plan, Asked(plan.settings), TrainedOn())]
-    assert "Not checked for overlap: sft's data, no-such/data, which cannot be reached." in texts
+    assert "Not checked for overlap: sft's data, no-such/data, which cannot be read here." in texts
     assert "Not checked for overlap: what checkpoint was trained on." in texts

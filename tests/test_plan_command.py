@@ -40,7 +40,7 @@ def test_a_plan_of_nothing_yet_is_a_tree_of_guesses(
     assert result.exit_code == 0, result.output
     for words in ("4 nodes in 1 chain", "no earlier ones of this machine", "3 trainings, 4 evaluations", "└── sft"):
         assert words in result.output
-    assert result.output.count("a guess, perhaps 3 times off") == 8  # seven jobs and their sum
+    assert result.output.count("a guess") == 8  # seven jobs and their sum
     assert "Smallest change that would likely show" in result.output
     assert set(tmp_path.rglob("*")) == before
 
@@ -81,7 +81,7 @@ def test_data_that_cannot_be_reached_is_no_reason_not_to_plan(
 ) -> None:
     result = stagelift("plan", str(tiny_recipe), "--set", "stages.dpo.dataset.path=no-such/dataset")
     assert result.exit_code == 0, result.output
-    assert "its data cannot be reached" in result.output
+    assert "its data cannot be read here" in result.output
     assert "1 job left out that cannot be estimated" in " ".join(result.output.split())
 
 

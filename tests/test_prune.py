@@ -255,3 +255,24 @@ def test_a_finished_run_keeps_all_it_needs_and_an_import_its_nodes(
     shutil.rmtree(root / "tiny")
     assert len(find_unneeded(Store(root)).unneeded) == 5
     assert read_json(imported.folder / "node.json")["kind"] == "imported"
+
+
+@pytest.mark.xdist_group("run")
+def test_a_run_says_what_it_refers_to_under_the_lock_that_pruning_holds(
+    finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "runs")
+    shutil.copytree(finished_run.parent, store.root)
+    command = [sys.executable, "-m", "harness", "run", str(tiny_recipe_file), "--name", "again"]
+    with store.lock():
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True)
+        while not (store.run_folder("again") / ".lock").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert not (store.run_folder("again") / "run.json").exists()
+        dpo = next(store.nodes_folder().glob("dpo-*"))
+        shutil.rmtree(dpo)  # what pruning may do while it holds the lock
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert (dpo / "stage.json").exists()  # the run saw that it was gone, and trained it again
