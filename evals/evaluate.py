@@ -38,7 +38,7 @@ from evals.suite import measure, score_responses
 def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
     """Write every record and, last, result.json into the job's folder; a killed call goes on where it was."""
     started, folder = time.monotonic(), Path(job.folder)
-    problems, preferences = _load_problems(job.settings), _load_preferences(job.settings)
+    problems, preferences = asked_problems(job.settings), asked_preferences(job.settings)
     task_metrics = ask(job.model, job.settings, problems, preferences, folder, on_progress, job.repeat)
     write_records(folder / "scores.jsonl", _scores(folder, problems, preferences))
     verdicts, judged_by = _judge(job, folder, on_progress)
@@ -65,14 +65,16 @@ def read_responses(folder: Path) -> Responses:
     return read_records(folder / "scores.jsonl", Score), read_records(folder / "generations.jsonl", Generation)
 
 
-def _load_problems(settings: EvaluationSettings) -> ProblemSet:
+def asked_problems(settings: EvaluationSettings) -> ProblemSet:
+    """Load the problems of an evaluation."""
     asked = settings.problems
     return load_problems(
         asked.task, asked.source, limit=asked.limit, held_out=asked.held_out, num_fewshot=asked.num_fewshot
     )
 
 
-def _load_preferences(settings: EvaluationSettings) -> list[Preference]:
+def asked_preferences(settings: EvaluationSettings) -> list[Preference]:
+    """Load the preference prompts of an evaluation; empty where it has none."""
     prompts = settings.preference.prompts
     return [] if prompts is None else load_preferences(prompts)
 

@@ -1,10 +1,8 @@
 """The `stagelift` command. Heavy imports only inside the commands that need them: --help is instant."""
 
 import io
-import os
 import shlex
 import sys
-import warnings
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from harness.check_command import baseline_app, check
-from harness.options import RunsFolder, fail, keep_garbage, usage_errors
+from harness.options import (
+    WIDE,
+    Overrides,
+    RunName,
+    RunsFolder,
+    announce_first_use,
+    fail,
+    keep_garbage,
+    open_console,
+    quiet_environment,
+    usage_errors,
+)
+from harness.plan_command import plan as plan_first
+from harness.prune_command import prune
 
 if TYPE_CHECKING:
     from harness.engine import Engine
@@ -33,8 +44,9 @@ judge_app = typer.Typer(help="Make judges of one's own.", no_args_is_help=True)
 app.add_typer(judge_app, name="judge")
 app.add_typer(baseline_app, name="baseline")
 app.command()(check)
+app.command("plan")(plan_first)
+app.command()(prune)
 
-WIDE = 160  # columns of a report that goes to a file or a pipe: seven columns of a whole chain side by side
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")]
 
 
@@ -100,18 +112,15 @@ def _options(
 @app.command()
 def run(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe (quickstart, gsm8k, ...) or a YAML file.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Override a field: --set stages.sft.args.max_steps=10 (repeatable)."),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run, if not the recipe's.")] = None,
+    overrides: Overrides = None,
+    name: RunName = None,
     runs: RunsFolder = Path("runs"),
     engine: EngineOption = EngineName.local,
     jobs: Jobs = None,
     dry_run: DryRun = False,
 ) -> None:
     """Train and evaluate what is missing of a recipe, then report. Run it again to go on after an interruption."""
-    _quiet_environment()
+    quiet_environment()
     from harness.recipe import load_recipe
 
     _run(lambda: load_recipe(recipe, overrides or [], name), runs, engine, jobs, dry_run=dry_run)
@@ -132,7 +141,7 @@ def evaluate(
     dry_run: DryRun = False,
 ) -> None:
     """Evaluate any checkpoint under a recipe's contract, training nothing, and report it like a stage."""
-    _quiet_environment()
+    quiet_environment()
     from harness.recipe import evaluation_recipe
 
     _run(
@@ -152,7 +161,7 @@ def import_file(
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Make a run out of results produced elsewhere; every report works on it. A malformed file is refused whole."""
-    _quiet_environment()
+    quiet_environment()
     from harness.importing import import_results
     from harness.store import Store
 
@@ -167,7 +176,7 @@ def rescore(
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Read a run's stored responses again with the scorer as it is now, without a model, and say what changed."""
-    _quiet_environment()
+    quiet_environment()
     from harness.checking import run_folder
     from harness.rescoring import rescore as score_again
     from reports.changes import describe_changes
@@ -192,8 +201,8 @@ def judge_train(
     ] = None,
 ) -> None:
     """Train a reward model with TRL's RewardTrainer and check it on pairs it was not trained on."""
-    _quiet_environment()
-    _announce_first_use(model)
+    quiet_environment()
+    announce_first_use(model)
     from harness.executor import JobFailed
     from harness.judge_training import JudgeRequest, train_judge
     from harness.progress import open_view
@@ -293,7 +302,7 @@ def _run(load: Callable[[], "Recipe"], runs: Path, engine: EngineName, jobs: int
             if dry_run and (unchecked := check_offline(wanted)):
                 typer.echo("\n".join([f"Recipe '{wanted.name}' is valid, but not checked:", *unchecked]))
                 return
-            _announce_first_use(wanted.model.path)
+            announce_first_use(wanted.model.path)
             workers = _engine(engine, jobs, wanted, store.root)
             plan = prepare(wanted, store, workers.precise)
             if dry_run:
@@ -326,13 +335,6 @@ def _stop(message: str, code: int) -> NoReturn:
     """End after something was done, saying how to go on."""
     typer.echo(f"{message} {_resume_hint()}", err=True)
     raise SystemExit(code)
-
-
-def _announce_first_use(model: str) -> None:
-    from evals import bundled
-
-    if model == bundled.NAME and not bundled.is_prepared():
-        typer.echo(f"Preparing {bundled.TITLE}: once, into your cache.")
 
 
 def _write_reports(folder: Path) -> None:
@@ -392,14 +394,9 @@ def _write_report(found: "Report", wanted: Format, output: Path, *, summary: boo
 
 
 def _print_report(found: "Report") -> None:
-    from rich.console import Console
-
     from reports.terminal import print_report
 
-    console = Console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(width=WIDE)  # a pipe has no width, and 80 columns would fold every table
-    print_report(found, console)
+    print_report(found, open_console())
 
 
 def _terminal_text(found: "Report") -> str:
@@ -424,17 +421,6 @@ def _print_plan(plan: object, store: object) -> None:
         trained = "nothing to train" if node.settings is None else "trained" if store.is_trained(node) else "to train"
         evaluated = "evaluated" if store.is_evaluated(node, plan) else "to evaluate"
         typer.echo(f"{node.name}: {node.id}, {trained}, {evaluated}")
-
-
-def _quiet_environment() -> None:
-    """Set what libraries read at import: no telemetry, no thread warnings, no progress bars of theirs."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TQDM_DISABLE", "1")
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("DATASETS_VERBOSITY", "critical")
-    warnings.simplefilter("ignore", FutureWarning)  # libraries telling each other what to rename
 
 
 def _check_packages() -> None:

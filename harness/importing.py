@@ -54,7 +54,7 @@ def _write(
 ) -> Path:
     """Write the run, run.json last, and return its folder."""
     folder, contract = store.run_folder(name), _contract(form, imported)
-    with lock_run(folder):
+    with lock_run(folder), store.lock():  # nodes come before the run.json that refers to them
         stages = [_write_stage(position, imported, contract, store) for position in range(len(imported.stages))]
         write_json(folder / "run.json", _run_record(name, file, imported, origin, stages))
     return folder

@@ -68,11 +68,13 @@ def execute(plan: Plan, store: Store, engine: Engine, on_event: OnEvent) -> Path
     folder = store.run_folder(plan.recipe.name)
     with lock_run(folder):
         check_run_folder(folder, plan.recipe.identity())  # it may have changed since `prepare`
-        session = Session(plan, store, folder)
         work = _Work(plan, store, engine, _one_at_a_time(on_event))
+        with store.lock():  # from here on `stagelift prune` knows that these nodes are needed
+            session = Session(plan, store, folder)
+            tasks = work.tasks()
         finished = False
         try:
-            work_through(work.tasks(), engine.jobs, lambda _: session.save(finished=False), engine.stop)
+            work_through(tasks, engine.jobs, lambda _: session.save(finished=False), engine.stop)
             finished = True
         finally:  # after Ctrl-C too: the time spent so far counts
             session.save(finished=finished)

@@ -16,9 +16,13 @@ class Store:
 
     root: Path
 
+    def nodes_folder(self) -> Path:
+        """Return the folder that holds all nodes."""
+        return self.root / "nodes"
+
     def node_folder(self, node: Node) -> Path:
         """Return the folder of a node: its record, adapter, checkpoints and evaluations."""
-        return self.root / "nodes" / node.id
+        return self.nodes_folder() / node.id
 
     def evaluation_folder(self, node: Node, plan: Plan, repeat: int = 0) -> Path:
         """Return the folder of a node's evaluation under the plan's contract, or of a repetition of it."""
@@ -33,6 +37,14 @@ class Store:
     def judges_folder(self) -> Path:
         """Return the folder of what is known of judges: a server's answers and agreement with gold pairs."""
         return self.root / "judges"
+
+    def lock(self) -> FileLock:
+        """Return the lock under which a run says which nodes it refers to, and under which nodes are taken away.
+
+        Whoever holds it can look at what is there and know that it stays. It is held for moments only.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.root / ".lock")
 
     def is_trained(self, node: Node) -> bool:
         """Say whether a node has nothing left to train; base never had."""

@@ -8,7 +8,7 @@ because TRL would also train on the user's words; with `assistant_only_loss: tru
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evals.pairs import rejected_answer
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 _PROBLEM = ("question", "answer")
+# What a trainer reads of a row, by stage; GRPO's other columns go to rewards only.
+_READ: dict[StageKind, tuple[str, ...]] = {
+    "sft": ("messages", "prompt", "completion", "text"),
+    "dpo": ("prompt", "chosen", "rejected"),
+    "grpo": ("prompt",),
+}
 # TRL's dataset formats, by stage: each row must have all the columns of one of these.
 _FORMATS: dict[StageKind, tuple[tuple[str, ...], ...]] = {
     "sft": (("messages",), ("prompt", "completion"), ("text",)),
@@ -40,6 +46,16 @@ def training_rows(settings: StageSettings) -> "Dataset":
     return dataset
 
 
+def training_texts(settings: StageSettings) -> list[list[str]]:
+    """Return, row by row, what a stage's trainer reads: each message or field a text."""
+    dataset = training_rows(settings)
+    names = [name for name in _READ[settings.kind] if name in dataset.column_names]
+    return [
+        [text for value in row for text in _texts(value)]
+        for row in zip(*(dataset[name] for name in names), strict=True)
+    ]
+
+
 def check_training_source(kind: StageKind, source: Source) -> None:
     """Raise ValueError, in a sentence, where the source is missing, is not for training or lacks the columns."""
     if {"test", "held_out"} & {re.sub(r"\[.*", "", part).strip() for part in source.split.split("+")}:
@@ -56,6 +72,14 @@ def check_training_source(kind: StageKind, source: Source) -> None:
             f"It needs {' or '.join(_words(needed) for needed in formats)}; `columns` in the recipe can rename."
         )
     _check_rows(source, fitting)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a field: itself, or what the messages of a conversation say."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        yield from (str(message["content"]) for message in value if message.get("content"))
 
 
 def _check_rows(source: Source, columns: Sequence[str]) -> None:

@@ -20,6 +20,13 @@ def device() -> Device:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def gpu_has_bfloat16() -> bool:
+    """Say whether the GPU multiplies matrices in bfloat16 itself, rather than by emulation."""
+    import torch
+
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
 def dtype(setting: DtypeSetting) -> Dtype:
     """Resolve `auto` for this machine; anything else is taken as asked."""
     import torch
@@ -27,7 +34,7 @@ def dtype(setting: DtypeSetting) -> Dtype:
     if setting != "auto":
         return setting
     if device() == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+        return "bfloat16" if gpu_has_bfloat16() else "float16"
     return "bfloat16" if torch.cpu.get_capabilities().get("amx_bf16") else "float32"
 
 
