@@ -6,6 +6,7 @@ elsewhere by Ray, and in a shared folder goes on from its last checkpoint.
 
 import logging
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,6 +157,7 @@ def _connected(address: str) -> Any:
     packages = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(part for part in (packages, os.environ.get("PYTHONPATH", "")) if part)
     try:
+        _refuse_silence(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
         ray.init(
             address=address,
             log_to_driver=False,
@@ -169,6 +171,16 @@ def _connected(address: str) -> Any:
             "ray.address or in RAY_ADDRESS."
         ) from error
     return ray
+
+
+def _refuse_silence(address: str) -> None:
+    """Raise ConnectionError where nobody answers at host:port; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise ConnectionError(address) from error
 
 
 def _refuse_what_no_machine_has(ray: Any, needs: dict[str, float]) -> None:
