@@ -38,6 +38,11 @@ def mde(sd: float, n: int) -> float:
     return _MDE_FACTOR * sd / float(np.sqrt(n))
 
 
+def small_sample_mde(sd: float, n: int) -> float:
+    """Minimum detectable effect of a paired t test over a handful of values, such as training seeds, in the unit of `sd`."""
+    return float(TTestPower().solve_power(nobs=n, alpha=ALPHA, power=POWER)) * sd
+
+
 def prompts_needed(delta: float, sd: float) -> int | None:
     """How many prompts would show a mean paired difference of `delta`; None where it is zero or there is no spread.
 

@@ -23,6 +23,7 @@ from evals.length_control import length_controlled_difference as length_controll
 from evals.power import Difference as Difference
 from evals.power import mde as mde
 from evals.power import prompts_needed as prompts_needed
+from evals.power import small_sample_mde as small_sample_mde
 from evals.ranking import Match as Match
 from evals.ranking import bradley_terry as bradley_terry
 from evals.records import Metric
@@ -76,8 +77,15 @@ def seed_difference(differences: Sequence[float]) -> Difference:
     Raises ValueError below two seeds. Equal differences have no spread to test by: then it is the sign test.
     """
     found, sd = over_seeds(differences), spread(differences)
-    p = float(stats.ttest_1samp(differences, 0).pvalue) if sd else p_value(differences)
-    return Difference(found.value, found.low, found.high, found.n, p, mde(sd, found.n) if sd else None, None)
+    if is_constant(differences):
+        return Difference(found.value, found.low, found.high, found.n, p_value([found.value] * found.n), None, None)
+    p = float(stats.ttest_1samp(differences, 0).pvalue)
+    return Difference(found.value, found.low, found.high, found.n, p, small_sample_mde(sd, found.n), None)
+
+
+def is_constant(values: Sequence[float]) -> bool:
+    """Say whether values are equal, but for the last digits that averaging leaves."""
+    return float(np.ptp(values)) <= 1e-12 * max(1.0, float(np.max(np.abs(values))))
 
 
 def spread(values: Sequence[float]) -> float:

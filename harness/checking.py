@@ -33,7 +33,8 @@ def load_scores(
             f"'{name}' is not {places}. `stagelift runs` and `stagelift baseline show` list what there is."
         )
     run = read_run(folder)
-    wanted = _pick([one.name for one in run.stages], stage, name, is_study=len(run.chains) > 1 and not run.lattice)
+    open_ended = bool(run.chains) and not (run.lattice and not run.missing and len({c.seed for c in run.chains}) == 1)
+    wanted = _pick([one.name for one in run.stages], stage, name, is_study=open_ended)
     return stage_scores(run.stages[wanted], run, run_passport(run), responses=responses)
 
 
@@ -65,7 +66,8 @@ def _from_report(content: Mapping[str, Any], path: Path, stage: str | None) -> S
     if len(content["runs"]) != 1:
         raise UsageError(f"{path} is a report of {len(content['runs'])} runs. Report the one that is meant by itself.")
     names, chains = [one["name"] for one in content["stages"]], content["runs"][0].get("chains", [])
-    found = content["stages"][_pick(names, stage, str(path), is_study=len(chains) > 1 and not content["attribution"])]
+    whole_lattice = bool(content.get("attribution")) and len({chain["seed"] for chain in chains}) == 1
+    found = content["stages"][_pick(names, stage, str(path), is_study=bool(chains) and not whole_lattice)]
     if "scores" not in found:
         raise UsageError(
             f"{path} was written by an earlier stagelift, without scores by problem. Report the run again."

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import cycle, islice
 from pathlib import Path
@@ -31,7 +31,8 @@ class LocalWorkers:
         self.gpus: SimpleQueue[str] = SimpleQueue()
         for gpu in islice(cycle(_visible_gpus(jobs)), jobs):
             self.gpus.put(gpu)
-        self.running: set[subprocess.Popen[str]] = set()
+        self.started: list[subprocess.Popen[str]] = []
+        self.stopped = False
 
     def precise(self, setting: DtypeSetting) -> tuple[Device, Dtype]:
         """Workers run on this machine's device."""
@@ -41,13 +42,20 @@ class LocalWorkers:
         """Run one worker to its end, passing on its events. Raises JobFailed."""
         gpu = self.gpus.get()
         try:
-            run_worker(job, on_event, {**_one_gpu(job, gpu), **(_SHARED if self.jobs > 1 else {})}, self.running)
+            run_worker(job, on_event, {**_one_gpu(job, gpu), **(_shared() if self.jobs > 1 else {})}, self._on_start)
         finally:
             self.gpus.put(gpu)
 
     def stop(self) -> None:
         """Kill the workers; what they finished is kept, and the next run goes on from there."""
-        for process in list(self.running):
+        self.stopped = True
+        for process in list(self.started):
+            process.kill()
+
+    def _on_start(self, process: subprocess.Popen[str]) -> None:
+        """Remember a worker; one that another thread started while we were told to stop ends at once."""
+        self.started.append(process)
+        if self.stopped:
             process.kill()
 
 
@@ -55,11 +63,11 @@ def run_worker(
     job: AnyJob,
     on_event: OnJobEvent,
     environment: Mapping[str, str] | None = None,
-    running: set[subprocess.Popen[str]] | None = None,
+    on_start: Callable[[subprocess.Popen[str]], None] = lambda _: None,
 ) -> None:
     """Run one worker to its end, passing on its events. Ends it with us, also when interrupted.
 
-    `environment` is added to ours (if not given, one GPU is shown). While it runs it is in `running`. Raises JobFailed where the
+    `environment` is added to ours (if not given, one GPU is shown). `on_start` gets the process. Raises JobFailed where the
     worker ends with an error or a signal.
     """
     process = subprocess.Popen(
@@ -71,8 +79,7 @@ def run_worker(
         start_new_session=True,  # Ctrl-C is ours to handle
     )
     assert process.stdin is not None and process.stdout is not None
-    running = set() if running is None else running
-    running.add(process)
+    on_start(process)
     failure = None
     on_event({"event": "starting", "job": job.job})
     try:
@@ -87,7 +94,6 @@ def run_worker(
                 on_event(event)
         process.wait()  # before its standard input closes, which would end it
     finally:
-        running.discard(process)
         if process.poll() is None:
             process.kill()
             process.wait()
@@ -114,8 +120,9 @@ def _one_gpu(job: AnyJob, gpu: str) -> dict[str, str]:
     return {} if isinstance(job, TrainJob) and job.launcher is not None else {"CUDA_VISIBLE_DEVICES": gpu}
 
 
-# threads that wait for work spin by default, in the way of the other worker's: two took twice as long as one after the other
-_SHARED = {"OMP_WAIT_POLICY": "PASSIVE"}
+def _shared() -> dict[str, str]:
+    """Threads that wait for work spin, in the way of the other worker's: two took twice as long as one after the other."""
+    return {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
 
 
 def _worker_environment() -> dict[str, str]:

@@ -62,7 +62,9 @@ class Node:
     @property
     def starts_an_adapter(self) -> bool:
         """Say whether training begins with a new adapter: the first one, or one with other LoRA settings than came in."""
-        return self.settings is not None and (self.parent is None or self.parent.lora != self.lora)
+        if self.settings is None or self.parent is None:
+            return False
+        return self.parent.parent is None or self.parent.lora != self.lora
 
     @property
     def merged(self) -> "list[Node]":
@@ -130,7 +132,7 @@ def make_plan(recipe: Recipe, precise: Precise = precision.resolved) -> Plan:
         recipe=recipe,
         nodes=nodes,
         chains=chains,
-        repeats=[(chains[0].slots[-1][1], 1)] if len(recipe.seeds) > 1 else [],
+        repeats=[(max(chains, key=lambda chain: len(chain.slots)).slots[-1][1], 1)] if len(recipe.seeds) > 1 else [],
         reference=reference_variant(recipe),
         settings=settings,
         contract=_one_contract({one.variant: one.recipe for one in wanted}, bases),
@@ -146,6 +148,10 @@ def _chain(wanted: WantedChain, base: Node) -> Chain:
         nodes.append(
             Node(recipe.checkpoint.name, "checkpoint", identity, base, base.base, lora=recipe.lora, adapter=adapter)
         )
+        if recipe.checkpoint.name in ("base", *wanted.slots):
+            raise UsageError(
+                f"checkpoint.name is '{recipe.checkpoint.name}', as another stage is called. Choose another."
+            )
     for stage, slot in zip(recipe.stages, wanted.slots, strict=True):
         nodes.append(_node(recipe, stage, slot, nodes[-1]))
     return Chain(wanted.variant, recipe.seed, tuple((node.name, node) for node in nodes))
@@ -194,14 +200,23 @@ def _renamed(chain: Chain, names: dict[str, str]) -> Chain:
 
 
 def _refuse_equal_chains(chains: list[Chain]) -> None:
-    """Two variants that are the same models would be compared with themselves."""
+    """What is the same models would be compared with itself. A chain that trains nothing may come with several seeds."""
     seen: dict[tuple[str, ...], Chain] = {}
     for chain in chains:
         other = seen.setdefault(tuple(node.id for _, node in chain.slots), chain)
-        if other is not chain:
+        if other.variant != chain.variant:
             raise UsageError(
                 f"Variants '{other.variant}' and '{chain.variant}' are the same models: nothing that makes a stage differs."
             )
+        if other is not chain and other.seed == chain.seed:
+            raise UsageError(
+                f"Two subsets of the lattice are the same models, as stages {_slots(other)} and {_slots(chain)} are equal. List "
+                "a stage once, or change its settings."
+            )
+
+
+def _slots(chain: Chain) -> str:
+    return "+".join(slot for slot, _ in chain.slots[1:])
 
 
 def _one_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node]) -> dict[str, Any]:

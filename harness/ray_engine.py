@@ -41,6 +41,7 @@ class RayEngine:
         _refuse_what_no_machine_has(ray, self.needs)
         self.listeners: dict[str, OnJobEvent] = {}
         self.running: set[Any] = set()
+        self.stopped = False
         self.events = _events_queue(ray)
         Thread(target=self._listen, daemon=True).start()
 
@@ -65,11 +66,14 @@ class RayEngine:
 
     def stop(self) -> None:
         """Cancel every task; a worker process ends with the task that started it."""
+        self.stopped = True
         for reference in list(self.running):
             self.ray.cancel(reference, force=True)
 
     def _wait_for(self, reference: Any) -> None:
         self.running.add(reference)
+        if self.stopped:
+            self.ray.cancel(reference, force=True)
         try:
             self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as error:

@@ -1,5 +1,6 @@
 """Read a recipe: a shipped one or a YAML file, with `--set key=value` on top, checked key by key."""
 
+import copy
 import difflib
 import json
 import re
@@ -80,7 +81,7 @@ def with_settings(recipe: Recipe, settings: dict[str, Any], where: str) -> Recip
     """Return a recipe with dotted keys set to values, as `--set` does. Raises UsageError, saying `where` they are from."""
     content = as_written(recipe)
     for key, value in settings.items():
-        _put(content, key, value, f"{key} in {where}")
+        _put(content, key, copy.deepcopy(value), f"{key} in {where}")  # a later key may reach into it
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:

@@ -47,6 +47,11 @@ def rescore(folder: Path) -> list[Change]:
             new, change, done[stage["name"]] = _rescore_stage(stage["name"], root / stage["node"], old, before)
             stage["evaluation"] = new.relative_to(root).as_posix()
             changes.append(change)
+            for repeat in (one for one in record.get("repeats", ()) if one["stage"] == stage["name"]):
+                again = root / repeat["evaluation"]
+                if (again / "result.json").exists():
+                    there, _, _ = _rescore_stage(stage["name"], root / stage["node"], again, before)
+                    repeat["evaluation"] = there.relative_to(root).as_posix()
         write_json(folder / "run.json", record)
     return changes
 
@@ -85,7 +90,7 @@ def _rescore_stage(name: str, node: Path, old: Path, before: list[Responses]) ->
             "passport": _passport(contract, result, verdicts),
         }
     )
-    new = node / "evals" / digest(contract)
+    new = node / "evals" / f"{digest(contract)}{old.name.removeprefix(result.contract_id)}"  # a repeat stays one
     change = _change(name, held, scores, result, now)
     if new == old and change.metrics:
         raise UsageError(

@@ -19,8 +19,8 @@ def work_through(
 ) -> None:
     """Do all tasks, up to `at_once` side by side; `on_done` is called in this thread.
 
-    After a failure nothing new is begun, what is running goes on to its end, and the first failure is raised. An
-    interruption calls `stop`, which must end what is running.
+    A failure leaves out what needs the failed task, the rest goes on, and in the end it is raised (several of one kind as one).
+    An interruption calls `stop`, which must end what is running.
     """
     waiting, running = list(tasks), dict[Future[None], Task]()
     needed = {task.name for task in tasks}  # what is not listed is there already
@@ -28,7 +28,7 @@ def work_through(
     pool = ThreadPoolExecutor(at_once)
     try:
         while True:
-            for task in [] if failures else _ready(waiting, needed, at_once - len(running)):
+            for task in _ready(waiting, needed, at_once - len(running)):
                 waiting.remove(task)
                 running[pool.submit(task.do)] = task
             if not running:
@@ -46,7 +46,13 @@ def work_through(
     finally:
         pool.shutdown()
     if failures:
-        raise failures[0]
+        raise _joined(failures)
+
+
+def _joined(failures: Sequence[BaseException]) -> BaseException:
+    """Return failures of one kind as one that says all of them."""
+    kinds = {type(failure) for failure in failures}
+    return failures[0] if len(failures) == 1 or len(kinds) > 1 else kinds.pop()("\n".join(map(str, failures)))
 
 
 def _ready(waiting: Sequence[Task], unfinished: set[str], count: int) -> list[Task]:

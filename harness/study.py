@@ -68,7 +68,7 @@ def reference_variant(recipe: Recipe) -> str | None:
     if recipe.reference is not None and recipe.reference not in variants:
         raise UsageError(f"reference is '{recipe.reference}', which is no variant. Variants: {', '.join(variants)}.")
     unchanged = next((name for name, one in variants.items() if one == plain), None)
-    return recipe.reference or unchanged or next(iter(variants), None)
+    return next((name for name in (recipe.reference, unchanged, *variants) if name is not None), None)
 
 
 def slot_names(stages: list[StageSection]) -> list[str]:
@@ -90,10 +90,17 @@ def _variants(recipe: Recipe, plain: Recipe) -> dict[str, tuple[tuple[str, ...],
     for name, settings in _settings(recipe.variants):
         _check_varied(settings)
         parts = (name,) if name else tuple(_label(key, value, list(settings)) for key, value in settings.items())
-        title = ",".join(parts)
+        title = ",".join(parts) or "as it is"
         if title in found:
-            raise UsageError(f"Two variants are called '{title}'. Name them apart with `name`.")
-        found[title] = parts, with_settings(plain, settings, f"variant '{title}'")
+            raise UsageError(
+                f"Two variants are called '{title}'. Name them apart in a list: variants: [{{name: one, ...}}, ...]."
+            )
+        found[title] = parts or (title,), with_settings(plain, settings, f"variant '{title}'")
+        if plain.checkpoint is not None and found[title][1].lora != plain.lora:
+            raise UsageError(
+                f"Variant '{title}' changes lora, but stages go on with the adapter of the checkpoint. Vary the `lora` of a "
+                "stage, which starts an adapter of its own, such as stages.sft.lora.r."
+            )
     return found
 
 

@@ -4,7 +4,7 @@ A stage's Shapley value is what it adds on average over the subsets of the other
 sum to what the full chain added to base (Shapley 1953). The interaction of two stages is what both add together beyond what each
 adds without the other, averaged alike (Grabisch and Roubens 1999). Stages are always trained in the recipe's order: nothing
 here says what another order would give. All of it is linear, so it is computed prompt by prompt and the interval is the paired
-one over prompts; with three seeds or more it is over seeds.
+one over prompts; with three seeds or more, which differ, it is over seeds.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from math import factorial
 from evals import stats
 from reports.records import RunRecord, StageRecord
 from reports.seeds import SEEDS_FOR_AN_INTERVAL
-from reports.values import LENGTHS, model_metrics, model_values
+from reports.values import is_bounded, model_metrics, model_values
 
 Subset = frozenset[str]
 Values = Mapping[Subset, Mapping[str, float]]  # a metric of the model with these stages, by prompt
@@ -77,12 +77,15 @@ class _Lattice:
     def effect(self, weights: Mapping[Subset, float]) -> tuple[Effect, int, str]:
         """Return the weighted sum over subsets with its interval, what n counts and over what it is."""
         by_seed = [_weighted(weights, values) for values in self.seeds]
-        if len(by_seed) >= SEEDS_FOR_AN_INTERVAL:
-            found = stats.over_seeds([sum(one.values()) / len(one) for one in by_seed])
+        means = [sum(one.values()) / len(one) for one in by_seed if one]
+        if len(means) >= SEEDS_FOR_AN_INTERVAL and not stats.is_constant(means):
+            found = stats.over_seeds(means)
+            most = _bound(weights) if is_bounded(self.metric) else max(abs(found.low), abs(found.high))
+            found = stats.clipped(found, -most, most)
             return Effect(found.value, found.low, found.high), found.n, "seeds"
         shared = [prompt for prompt in by_seed[0] if all(prompt in one for one in by_seed)]
         averaged = [sum(one[prompt] for one in by_seed) / len(by_seed) for prompt in shared]
-        is_share = self.metric not in LENGTHS and "/" not in self.metric
+        is_share = is_bounded(self.metric)
         difference = stats.difference(
             averaged,
             binary=is_share and set(averaged) <= {-1.0, 0.0, 1.0},

@@ -41,6 +41,7 @@ def attribution_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
     return (
         "A share is the stage's Shapley value: what it adds on average over the subsets of the other stages, so that the shares "
         "sum to what the whole chain added to base. 'Alone' is the stage on base, 'on top' the stage added to all the others. "
+        "All are over the n prompts that every model has a value for. "
         "An interaction below zero: together the two add less than each without the other. In percentage points or tokens; "
         f"95% intervals over {' and '.join(sorted(over))}, each on its own: of twenty that are zero one may leave zero out.",
         "Stages are trained in the recipe's order in every subset; another order is not measured here.",

@@ -136,6 +136,9 @@ def _loading(run: RunRecord, stage: StageRecord) -> str:
         for name in stage.merged
     )
     base, contract = _hub_name(run.base_model), stage.evaluation.contract
+    dtype = json.dumps("float32" if merged else contract["dtype"])
+    if merged and contract["dtype"] != "float32":
+        merged += f"model = model.{'half' if contract['dtype'] == 'float16' else 'bfloat16'}()\n"
     revision = f", revision={json.dumps(run.base_revision)}" if base and run.base_revision else ""
     shots = f", here without its {contract['num_fewshot']} examples" if contract["num_fewshot"] else ""
     code = f"""
@@ -145,7 +148,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 base = {json.dumps(base or _FILL_IN)}{"" if base else "  # the base model: a folder, or its name on the Hub"}
 adapter = "{_FILL_IN}"  # this repository's name on the Hub, or the folder that this file lies in
 tokenizer = AutoTokenizer.from_pretrained(base{revision})
-model = AutoModelForCausalLM.from_pretrained(base{revision}, dtype={json.dumps(contract["dtype"])})
+model = AutoModelForCausalLM.from_pretrained(base{revision}, dtype={dtype})
 {merged}model = PeftModel.from_pretrained(model, adapter).eval()
 
 question = "Question: A shop has 3 boxes with 4 pens each. How many pens are there?\\nAnswer:"  # asked in this form{shots}

@@ -9,7 +9,7 @@ from reports.report import Report
 def footnotes(report: Report) -> list[str]:
     """Return how to read the table, as far as the report has what is explained."""
     names = {name for stage in report.stages() for name in stage.evaluation.metrics}
-    notes = ["95% intervals in brackets, over the prompts."]
+    notes = ["95% intervals in brackets, over the prompts, unless said."]
     if report.comparisons:
         notes += _comparison_notes(report)
     if any(map(_has_one_seed, report.runs)):
@@ -36,6 +36,12 @@ def footnotes(report: Report) -> list[str]:
         notes.append(
             "pass@k: the share of problems that at least one of k samples solves (unbiased). Accuracy up and pass@k not: the "
             "model became surer of what it could do, not more capable."
+        )
+    rounded = [s.name for s in report.stages() if s.merged and s.evaluation.contract.get("dtype") != "float32"]
+    if rounded:
+        notes.append(
+            f"{', '.join(rounded)}: the adapters before are merged into the weights, which rounds them to 16 bits once; what "
+            "these stages added has that rounding in it."
         )
     for run, ranks in report.rankings.items():
         unfit = " (by a judge that is NOT FIT TO DECIDE)" if report.has_unfit_judge(run) else ""

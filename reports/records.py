@@ -44,12 +44,14 @@ class StageRecord:
 class ChainRecord:
     """One of several chains of a run: its variant ("" where there are none), its training seed, and its stages by slot.
 
-    A slot is what a stage is called in every chain (`sft`), the stage of the run in it may be called `r=4/sft`.
+    `complete` says whether all of its stages are evaluated; the others are left out. A slot is what a stage is called in every
+    chain (`sft`), the stage of the run in it may be called `r=4/sft`.
     """
 
     variant: str
     seed: int
     stages: dict[str, str]
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ def _refuse_gaps(run: str, done: list[dict[str, Any]]) -> None:
 
 def _chain(chain: dict[str, Any], stages: dict[str, StageRecord]) -> ChainRecord:
     present = {slot: name for slot, name in chain["stages"] if name in stages}
-    return ChainRecord(variant=chain["variant"], seed=chain["seed"], stages=present)
+    complete = len(present) == len(chain["stages"])
+    return ChainRecord(variant=chain["variant"], seed=chain["seed"], stages=present, complete=complete)
 
 
 def _read_repeats(record: dict[str, Any], stages: dict[str, StageRecord], root: Path) -> Iterator[StageRecord]:

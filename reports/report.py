@@ -90,8 +90,12 @@ class Report:
 
     def is_below_noise(self, comparison: Comparison) -> bool:
         """Say whether a difference is smaller than what another seed, or measuring again, may make of it."""
-        found = self.floor(comparison.run, comparison.metric, comparison.stage, comparison.against)
-        return found is not None and abs(comparison.delta) < found.floor
+        return self.is_below(comparison.run, comparison.metric, comparison.delta, comparison.stage, comparison.against)
+
+    def is_below(self, run: str, metric: str, difference: float, *stages: str) -> bool:
+        """Say whether a difference between some of the stages is below the largest of their noise floors."""
+        found = self.floor(run, metric, *stages)
+        return found is not None and abs(difference) < found.floor
 
     def find(self, metric: str, stage: StageRecord, against: str) -> Comparison | None:
         """Return a stage's comparison with another stage of its run, if it was made."""

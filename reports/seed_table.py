@@ -22,23 +22,26 @@ def seed_table(run: RunRecord, report: Report) -> Table | None:
 
 def seed_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
     """Say what a mean over seeds and a noise floor are."""
-    seeds = len({chain.seed for chain in run.chains})
-    over = (
-        f"Means over {seeds} training seeds with their 95% interval over seeds (t)"
-        if seeds >= SEEDS_FOR_AN_INTERVAL
-        else f"Means over {seeds} training seeds, which are too few for an interval over seeds"
-    )
-    rule = (
-        "is how much two trainings that differ in their seed alone{} may differ in 19 of 20 cases (t(.975, seeds - 1) × √2 × sd)"
-        if seeds >= SEEDS_FOR_AN_INTERVAL
-        else "is how much the two seeds{} were seen to differ, which is the least that another seed may do"
-    )
+    counts = sorted({len(group.seeds) for group in siblings(run)})
+    seeds = " or ".join(map(str, counts))
+    over = f"Means over {seeds} training seeds"
+    rule = "is how much the two seeds{} were seen to differ, which is the least that another seed may do"
+    if counts[-1] >= SEEDS_FOR_AN_INTERVAL:
+        over += (
+            ", with their 95% interval over seeds (t) where there are three that differ: for these problems, whose choice is "
+            "not in it"
+        )
+        rule = (
+            "is how much two trainings that differ in their seed alone{} may differ in 19 of 20 cases (t(.975, seeds - 1) × √2 × "
+            "sd)"
+        )
     again = any(one.between_evaluations is not None for one in report.floors if one.run == run.name)
     measured = ", or two evaluations of one checkpoint (measured again in other batches)," if again else ""
     return (
         f"{over}; a column of what a stage added has the mean of the differences of the same seed, to the stage before. The "
-        f"noise floor {rule.format(measured)}: a difference below it is grey, here and in the table of models. It can still "
-        "be the same with every seed (an interval that leaves out zero): then it is there, and smaller than what a seed does.",
+        f"noise floor {rule.format(measured)}: a difference below it, of either of its two stages, is grey, here and in the "
+        "table of models. It can still be the same with every seed (an interval that leaves out zero): then it is there, and "
+        "smaller than what a seed does.",
     )
 
 
@@ -66,18 +69,12 @@ def _added(group: Siblings, found: list[OverSeeds], report: Report) -> Cell:
     one = next((one for one in found if one.stage == group.title and one.against is not None), None)
     if one is None:
         return Cell(NOTHING)
-    faint = is_below_noise(one, group, report)
+    faint = report.is_below(one.run, one.metric, one.value, *one.members, *one.others)
     values = [formatting.change(one.metric, value) for value in one.values]
     known = one.low is not None and one.high is not None
     interval = formatting.change_interval(one.metric, one.low or 0.0, one.high or 0.0) if known else ""
     notes = (*(["below the noise floor"] if faint else []), f"seeds {', '.join(values)}")
     return Cell(formatting.change(one.metric, one.value), interval, notes=notes, faint=faint)
-
-
-def is_below_noise(found: OverSeeds, group: Siblings, report: Report) -> bool:
-    """Say whether a mean difference is smaller than what another seed may make of one."""
-    floor = report.floor(found.run, found.metric, *(stage.name for stage in group.stages))
-    return floor is not None and abs(found.value) < floor.floor
 
 
 def _floor(name: str, group: Siblings, report: Report) -> Cell:

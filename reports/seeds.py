@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evals import stats
+from evals.preference_accuracy import NAMES as PREFERENCE_ACCURACY
+from evals.records import Metric
 from reports.records import RunRecord, StageRecord
-from reports.values import model_metrics, model_values
+from reports.values import is_bounded, model_metrics, model_values
 
 SEEDS_FOR_AN_INTERVAL = 3
 
 
 @dataclass(frozen=True)
 class Siblings:
-    """The trainings of one stage with different seeds, in the order of the run's seeds; `previous` titles the stage before."""
+    """The trainings of one stage with different seeds, in the order of the run's seeds."""
 
     title: str
-    previous: str
     stages: tuple[StageRecord, ...]
     seeds: tuple[int, ...]
 
@@ -56,7 +57,8 @@ class Floor:
 class OverSeeds:
     """A metric of a stage over seeds: its mean, or (`against`) the mean of the differences to another stage of the same seed.
 
-    `values` has one value per seed. `low` and `high` are None below three seeds.
+    `values` has one value per seed. `low` and `high` are None below three seeds, and where all are equal: so few know no spread.
+    `members` and `others` name the stages behind both.
     """
 
     run: str
@@ -68,6 +70,8 @@ class OverSeeds:
     value: float
     low: float | None
     high: float | None
+    members: tuple[str, ...]
+    others: tuple[str, ...]
 
 
 def siblings(run: RunRecord) -> list[Siblings]:
@@ -77,16 +81,21 @@ def siblings(run: RunRecord) -> list[Siblings]:
         slots = list(chain.stages)[1:]
         for place, slot in enumerate(slots, start=1):
             found.setdefault((chain.variant, tuple(slots[:place])), {})[chain.seed] = run.stage(chain.stages[slot])
+    groups = {
+        tuple(stage.name for stage in stages.values()): stages for stages in found.values()
+    }  # shared by variants: once
     return [
-        Siblings(_title(run, variant, path), _title(run, variant, path[:-1]), tuple(stages.values()), tuple(stages))
-        for (variant, path), stages in found.items()
-        if len({stage.name for stage in stages.values()}) > 1
+        Siblings(_title(names[0]), tuple(stages.values()), tuple(stages))
+        for names, stages in groups.items()
+        if len(set(names)) > 1
     ]
 
 
-def _title(run: RunRecord, variant: str, path: tuple[str, ...]) -> str:
-    """Name a stage without its seed: by variant and slot, in a lattice by the whole path."""
-    return "/".join(filter(None, [variant, "+".join(path if run.lattice else path[-1:])]))
+def _title(name: str) -> str:
+    """Return what a stage is called without its seed: `r=4,seed=0/sft` is r=4/sft."""
+    labels, _, slot = name.rpartition("/")
+    kept = [label for label in labels.split(",") if label and not label.startswith("seed=")]
+    return "/".join(filter(None, [",".join(kept), slot]))
 
 
 def floors(run: RunRecord) -> list[Floor]:
@@ -115,10 +124,10 @@ def over_seeds(run: RunRecord) -> list[OverSeeds]:
     for group in siblings(run):
         for name in model_metrics(group.stages):
             values = [stage.evaluation.metrics[name].value for stage in group.stages]
-            found.append(_over(run.name, name, group, None, values))
+            found.append(_over(run.name, name, group, None, (), values))
             for against, others in _others(run, group).items():
                 differences = seed_differences(run, name, group.stages, others)
-                found += [] if differences is None else [_over(run.name, name, group, against, differences)]
+                found += [] if differences is None else [_over(run.name, name, group, against, others, differences)]
     return found
 
 
@@ -141,13 +150,29 @@ def _others(run: RunRecord, group: Siblings) -> dict[str, list[StageRecord]]:
     """The stages before and the bases, seed by seed; for the first trained stage they are one."""
     before = [run.before(stage) or stage for stage in group.stages]
     bases = [run.base(stage) for stage in group.stages]
-    previous = bases[0].name if before == bases else group.previous
-    return {previous: before, bases[0].name: bases}
+    return {_title(before[0].name): before, bases[0].name: bases}
 
 
-def _over(run: str, name: str, group: Siblings, against: str | None, values: list[float]) -> OverSeeds:
-    mean = stats.over_seeds(values)
-    known = len(values) >= SEEDS_FOR_AN_INTERVAL
+def mean_over_seeds(name: str, values: Sequence[float], *, difference: bool = False) -> Metric | None:
+    """Return the mean with its interval over seeds, cut off at what a share can be; None where there is no interval.
+
+    There is none below three seeds, nor where all seeds gave the same.
+    """
+    if len(values) < SEEDS_FOR_AN_INTERVAL or stats.is_constant(values):
+        return None
+    found = stats.over_seeds(values)
+    return stats.clipped(found, -1.0 if difference else 0.0, 1.0) if is_bounded(name) else found
+
+
+def _over(
+    run: str,
+    name: str,
+    group: Siblings,
+    against: str | None,
+    others: Sequence[StageRecord],
+    values: list[float],
+) -> OverSeeds:
+    mean = mean_over_seeds(name, values, difference=against is not None)
     return OverSeeds(
         run=run,
         metric=name,
@@ -155,18 +180,24 @@ def _over(run: str, name: str, group: Siblings, against: str | None, values: lis
         against=against,
         seeds=group.seeds,
         values=tuple(values),
-        value=mean.value,
-        low=mean.low if known else None,
-        high=mean.high if known else None,
+        value=sum(values) / len(values),
+        low=None if mean is None else mean.low,
+        high=None if mean is None else mean.high,
+        members=tuple(stage.name for stage in group.stages),
+        others=tuple(stage.name for stage in others),
     )
 
 
 def _between_evaluations(run: RunRecord) -> dict[str, float]:
-    """How much two evaluations of one checkpoint may differ, by metric: the largest of the checkpoints measured again."""
+    """How much two evaluations of one checkpoint may differ, by metric: the largest of the checkpoints measured again.
+
+    What is not asked in other batches, log-probabilities and lm-eval's tasks, would only say that it is.
+    """
     found: dict[str, float] = {}
     for again in run.repeats:
         first, base = run.stage(again.name), run.base(run.stage(again.name))
-        for name in model_metrics([first, again]):
+        asked = [name for name in model_metrics([first, again]) if "/" not in name and name not in PREFERENCE_ACCURACY]
+        for name in asked:
             before, after = model_values(name, first, base), model_values(name, again, base)
             noise = stats.repeat_noise([after[one] - before[one] for one in before if one in after])
             found[name] = max(found.get(name, 0.0), noise)

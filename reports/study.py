@@ -33,7 +33,7 @@ def study_sections(report: Report) -> list[Section]:
             found.append(Section(f"Interactions of stages{of}", pairs))
         tables = variant_tables(run, report)
         for place, table in tables.items():
-            notes = variant_notes(run) if place == list(tables)[-1] else ()
+            notes = variant_notes(run, report) if place == list(tables)[-1] else ()
             found.append(Section(f"Variants after {place}{of}", table, notes))
         if (seeds := seed_table(run, report)) is not None:
             found.append(Section(f"Over training seeds{of}", seeds, seed_notes(run, report)))

@@ -88,13 +88,15 @@ def _seeds(run: RunRecord, report: Report) -> Iterator[str]:
     if not values:
         return
     yield f"Over {len(values[0].seeds)} training seeds accuracy is {formatting.listed([_mean(one) for one in values])}."
-    floors = {one.stage: one for one in report.floors if (one.run, one.metric) == (run.name, _METRIC)}
     added: dict[str, OverSeeds] = {}
     for one in found:
         if one.against is not None:
             added.setdefault(one.stage, one)
-    below = [_step(one, floors[one.stage].floor) for one in added.values() if abs(one.value) < floors[one.stage].floor]
-    above = [_step(one, floors[one.stage].floor) for one in added.values() if abs(one.value) >= floors[one.stage].floor]
+    is_below = {
+        name: report.is_below(run.name, _METRIC, one.value, *one.members, *one.others) for name, one in added.items()
+    }
+    below = [_step(one, report) for name, one in added.items() if is_below[name]]
+    above = [_step(one, report) for name, one in added.items() if not is_below[name]]
     if above:
         yield f"Above the noise floor: {formatting.listed(above)}."
     if below:
@@ -108,11 +110,10 @@ def _mean(one: OverSeeds) -> str:
     return f"{formatting.plain(one.metric, one.value)} {interval} after {one.stage}"
 
 
-def _step(one: OverSeeds, floor: float) -> str:
-    return (
-        f"{formatting.change(one.metric, one.value)} of {one.stage} against {one.against} "
-        f"(floor {formatting.size(one.metric, floor)})"
-    )
+def _step(one: OverSeeds, report: Report) -> str:
+    floor = report.floor(one.run, one.metric, *one.members, *one.others)
+    known = "" if floor is None else f" (floor {formatting.size(one.metric, floor.floor)})"
+    return f"{formatting.change(one.metric, one.value)} of {one.stage} against {one.against}{known}"
 
 
 def _signed(value: float, low: float, high: float) -> str:

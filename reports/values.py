@@ -85,12 +85,17 @@ def model_metrics(stages: Sequence[StageRecord]) -> list[str]:
 
     Characters say what tokens say: they are left out where tokens are known.
     """
-    trained = [stage for stage in stages if stage.parent is not None]
+    trained = [stage for stage in stages if stage.parent is not None] or list(stages)
     shared = [name for name in trained[0].evaluation.metrics if all(_has(name, stage) for stage in trained)]
     always = [name for name in shared if name.startswith("win_rate_base") or name in PREFERENCE_ACCURACY]
     bases = [stage for stage in stages if stage.parent is None]
     names = [name for name in shared if name in always or all(_has(name, stage) for stage in bases)]
     return [one for one in names if "_chars" not in one or one.replace("_chars", "_tokens") not in names]
+
+
+def is_bounded(name: str) -> bool:
+    """Say whether a metric is known to be a share, between 0 and 1: ours are, but for lengths."""
+    return name not in LENGTHS and "/" not in name
 
 
 def _has(name: str, stage: StageRecord) -> bool:

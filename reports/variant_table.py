@@ -14,17 +14,19 @@ def variant_tables(run: RunRecord, report: Report) -> dict[str, Table]:
     return {place: _table([one for one in found if one.stage == place], report) for place in _places(found)}
 
 
-def variant_notes(run: RunRecord) -> tuple[str, ...]:
+def variant_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
     """Say how to read the ranks, and how little one seed says."""
-    seeds = len({chain.seed for chain in run.chains})
     notes = (
         f"Differences are to {run.reference}, paired, in percentage points or tokens; verdicts are Holm-adjusted over all "
         "variants, stages and metrics of these tables. Ranks go by accuracy as it is, whether or not the data can tell. On the "
         "Pareto front: no other variant is at least as good in accuracy, trained parameters, minutes (training of all stages up "
-        "to here) and peak memory, and better in one of them; the values are taken as they are.",
+        "to here) and peak memory, and better in one of them; the values are taken as they are, "
+        "minutes also where other work ran beside.",
     )
+    seeds = max((len(one.members) for one in report.variants if one.run == run.name), default=1)
     if seeds >= SEEDS_FOR_AN_INTERVAL:
-        return (*notes, f"Intervals of values and differences are over {seeds} training seeds.")
+        over = f"Intervals are over {seeds} training seeds, where these differ: for these problems, their choice is not in it."
+        return (*notes, over)
     trained = (
         "One training seed each" if seeds == 1 else "Two training seeds, whose values are averaged problem by problem"
     )
@@ -64,7 +66,7 @@ def _row(variant: RankedVariant, names: list[str], report: Report) -> Row:
 
 def _value(name: str, variant: RankedVariant) -> Cell:
     metric = variant.values[name]
-    counted = f"n={metric.n}{' seeds' if len(variant.members) >= SEEDS_FOR_AN_INTERVAL else ''}"
+    counted = f"n={metric.n}{' seeds' if 1 < metric.n == len(variant.members) else ''}"
     return Cell(
         formatting.point(name, metric),
         formatting.interval(name, metric),
@@ -90,8 +92,7 @@ def is_below_noise(found: VariantDifference, variant: RankedVariant, report: Rep
         for one in report.variants
         if (one.run, one.stage, one.variant) == (variant.run, variant.stage, variant.reference)
     )
-    floor = report.floor(variant.run, found.metric, *variant.members, *reference.members)
-    return floor is not None and abs(found.delta) < floor.floor
+    return report.is_below(variant.run, found.metric, found.delta, *variant.members, *reference.members)
 
 
 def _unseen(found: VariantDifference) -> list[str]:

@@ -14,16 +14,20 @@ from evals.power import Difference
 from evals.records import Metric
 from reports.compare import ALPHA, Decision
 from reports.records import RunRecord, StageRecord
-from reports.seeds import SEEDS_FOR_AN_INTERVAL, seed_differences
-from reports.values import LENGTHS, better, model_metrics, model_values
+from reports.seeds import mean_over_seeds, seed_differences
+from reports.values import better, is_bounded, model_metrics, model_values
 
 COMPARED = ("accuracy", "accuracy_held_out", "win_rate_base", "length_tokens", "length_chars")
+_OF_ONE_BASE = (
+    "win_rate_base",
+    "length_tokens",
+)  # against another base, or in tokens of another tokenizer, they do not compare
 WHOLE_CHAIN = "the whole chain"
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What it took to get a variant to a stage: trained parameters, training of all stages up to it, its largest memory.
+    """What it took to get a variant to a stage: parameters of its adapters, training of all stages up to it, largest memory.
 
     With several seeds seconds are their mean. None where that is not known.
     """
@@ -80,12 +84,19 @@ def rank_variants(run: RunRecord) -> list[RankedVariant]:
     if run.reference is None:
         return []
     found = [one for place, stages in _places(run) for one in _compared(run, place, stages)]
-    adjusted = iter(stats.holm([one.p for variant in found for one in variant.differences]))
+    tests = {_test(one, variant, found): one.p for variant in found for one in variant.differences}
+    adjusted = dict(zip(tests, stats.holm(list(tests.values())), strict=True))
     decided = [
-        replace(variant, differences=tuple(_decided(one, next(adjusted)) for one in variant.differences))
-        for variant in found
+        replace(v, differences=tuple(_decided(one, adjusted[_test(one, v, found)]) for one in v.differences))
+        for v in found
     ]
     return [one for _, group in groupby(decided, key=lambda one: one.stage) for one in _ranked(list(group))]
+
+
+def _test(one: VariantDifference, variant: RankedVariant, found: Sequence[RankedVariant]) -> tuple[object, ...]:
+    """Name the test behind a difference: at the end of the chains it may be one that was made at a stage."""
+    reference = next(v for v in found if (v.stage, v.variant) == (variant.stage, variant.reference))
+    return one.metric, variant.members, reference.members
 
 
 def _places(run: RunRecord) -> Iterator[tuple[str, dict[str, list[StageRecord]]]]:
@@ -93,13 +104,14 @@ def _places(run: RunRecord) -> Iterator[tuple[str, dict[str, list[StageRecord]]]
     chains: dict[str, list[dict[str, StageRecord]]] = {}
     for chain in run.chains:
         chains.setdefault(chain.variant, []).append({slot: run.stage(name) for slot, name in chain.stages.items()})
-    slots = list(dict.fromkeys(slot for seeds in chains.values() for slot in list(seeds[0])[1:]))
+    slots = list(dict.fromkeys(slot for seeds in chains.values() for one in seeds for slot in one))
     for slot in slots:
         yield (
             slot,
             {name: [one[slot] for one in seeds] for name, seeds in chains.items() if all(slot in s for s in seeds)},
         )
-    if len({list(seeds[0])[-1] for seeds in chains.values()}) > 1:
+    complete = all(chain.complete for chain in run.chains)
+    if complete and len({list(seeds[0])[-1] for seeds in chains.values()}) > 1:
         yield WHOLE_CHAIN, {name: [list(one.values())[-1] for one in seeds] for name, seeds in chains.items()}
 
 
@@ -107,7 +119,8 @@ def _compared(run: RunRecord, place: str, stages: dict[str, list[StageRecord]]) 
     """Compare the variants at one place with the reference; none where all of them are the same models there."""
     if len({tuple(stage.name for stage in found) for found in stages.values()}) < 2 or run.reference is None:
         return []
-    names = [one for one in model_metrics([stage for found in stages.values() for stage in found]) if one in COMPARED]
+    every = [stage for found in stages.values() for stage in found]
+    names = [one for one in model_metrics(every) if one in COMPARED and all(one in s.evaluation.metrics for s in every)]
     reference = stages.get(run.reference)
     return [
         RankedVariant(
@@ -116,7 +129,7 @@ def _compared(run: RunRecord, place: str, stages: dict[str, list[StageRecord]]) 
             variant=variant,
             reference=run.reference,
             members=tuple(stage.name for stage in found),
-            values={name: _value(name, found) for name in names},
+            values={name: _value(name, run, found) for name in names},
             cost=_cost(run, found),
             differences=() if reference in (None, found) else tuple(_differences(run, names, found, reference or [])),
             rank=0,
@@ -126,21 +139,22 @@ def _compared(run: RunRecord, place: str, stages: dict[str, list[StageRecord]]) 
     ]
 
 
-def _value(name: str, stages: Sequence[StageRecord]) -> Metric:
-    """Return a metric over seeds where there are enough of them; of fewer the first one's interval is over prompts."""
-    metrics = [stage.evaluation.metrics[name] for stage in stages]
-    if len(metrics) >= SEEDS_FOR_AN_INTERVAL:
-        return stats.over_seeds([metric.value for metric in metrics])
-    if len(metrics) == 1:
-        return metrics[0]
-    mean = sum(metric.value for metric in metrics) / len(metrics)
-    return Metric(value=mean, low=min(m.low for m in metrics), high=max(m.high for m in metrics), n=metrics[0].n)
+def _value(name: str, run: RunRecord, stages: Sequence[StageRecord]) -> Metric:
+    """Return a metric over seeds where they give an interval; else of their mean by prompt, over prompts."""
+    if len(stages) == 1:
+        return stages[0].evaluation.metrics[name]
+    over = mean_over_seeds(name, [stage.evaluation.metrics[name].value for stage in stages])
+    if over is not None:
+        return over
+    values = list(_over_seeds(name, run, stages).values())
+    return stats.rate(values) if is_bounded(name) else stats.mean(values)
 
 
 def _differences(
     run: RunRecord, names: Sequence[str], stages: Sequence[StageRecord], reference: Sequence[StageRecord]
 ) -> Iterator[VariantDifference]:
-    for name in names:
+    bases = {run.base(stage).name for stage in (*stages, *reference)}
+    for name in names if len(bases) == 1 else [one for one in names if one not in _OF_ONE_BASE]:
         found, over = _difference(run, name, stages, reference)
         if found is not None:
             yield VariantDifference(
@@ -154,12 +168,12 @@ def _difference(
     by_seed = seed_differences(run, name, stages, reference)
     if by_seed is None:
         return None, "prompts"
-    if len(by_seed) >= SEEDS_FOR_AN_INTERVAL:
+    if mean_over_seeds(name, by_seed, difference=True) is not None:
         return stats.seed_difference(by_seed), "seeds"
     values = [_over_seeds(name, run, one) for one in (stages, reference)]
     pairs = [(values[0][one], values[1][one]) for one in values[0] if one in values[1]]
     seen = {value for pair in pairs for value in pair}
-    bound = 1.0 if name not in LENGTHS else None
+    bound = 1.0 if is_bounded(name) else None
     return stats.difference([a - b for a, b in pairs], binary=seen <= {0.0, 1.0}, bound=bound), "prompts"
 
 
@@ -171,14 +185,22 @@ def _over_seeds(name: str, run: RunRecord, stages: Sequence[StageRecord]) -> dic
 
 
 def _cost(run: RunRecord, stages: Sequence[StageRecord]) -> Cost:
-    trained = [[one.training for one in run.chain(stage)[1:] if one.training is not None] for stage in stages]
-    if not all(trained):
+    """Base cost nothing; what an adapter from elsewhere did is not known."""
+    chains = [run.chain(stage)[1:] for stage in stages]
+    if any(one.training is None for chain in chains for one in chain):
         return Cost(None, None, None)
+    trained = [[one.training for one in chain if one.training is not None] for chain in chains]
     return Cost(
-        parameters=trained[0][-1].trainable_parameters,
-        seconds=sum(one.seconds for chain in trained for one in chain) / len(trained),
-        memory=max(one.peak_memory_bytes for chain in trained for one in chain),
+        parameters=sum(_parameters(run, part) for part in (*stages[0].merged, stages[0].name)),
+        seconds=sum(one.seconds for chain in trained for one in chain) / len(stages),
+        memory=max((one.peak_memory_bytes for chain in trained for one in chain), default=0),
     )
+
+
+def _parameters(run: RunRecord, name: str) -> int:
+    """Count what an adapter of the model trained."""
+    training = run.stage(name).training
+    return 0 if training is None else training.trainable_parameters
 
 
 def _decided(found: VariantDifference, p_adjusted: float | None) -> VariantDifference:

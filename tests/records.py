@@ -179,6 +179,7 @@ def make_study(
         lines[name] = [*before, made[name]]
     return replace(
         make_run(list(made.values()), name=run),
+        stages=list(made.values()),
         chains=tuple(ChainRecord(variant, seed, slots) for variant, seed, slots in chains),
         lattice=lattice,
         reference=reference,

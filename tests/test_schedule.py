@@ -52,23 +52,29 @@ def test_never_more_than_asked_run_at_once() -> None:
     assert most == 3
 
 
-def test_after_a_failure_nothing_new_begins_and_what_runs_goes_on_to_its_end() -> None:
-    began: list[str] = []
-    failed = threading.Event()
+def test_a_failure_leaves_out_what_needs_it_and_the_rest_goes_on() -> None:
+    done: list[str] = []
 
     def fail() -> None:
-        failed.set()
         raise ValueError("broken")
 
-    def slow() -> None:
-        failed.wait(10)
-        time.sleep(0.1)
-        began.append("slow ended")
-
-    tasks = [Task("fail", (), fail), Task("slow", (), slow), Task("later", (), lambda: began.append("later"))]
+    tasks = [
+        Task("fail", (), fail),
+        Task("needs it", ("fail",), lambda: done.append("needs it")),
+        Task("needs that", ("needs it",), lambda: done.append("needs that")),
+        Task("other", (), lambda: done.append("other")),
+    ]
     with pytest.raises(ValueError, match="broken"):
         run(tasks)
-    assert began == ["slow ended"]
+    assert done == ["other"]
+
+
+def test_all_failures_are_said() -> None:
+    def fail() -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken\nbroken"):
+        run([Task("one", (), fail), Task("two", (), fail)], 1)
 
 
 def test_an_interruption_stops_what_is_running() -> None:

@@ -55,6 +55,38 @@ def test_two_seeds_have_values_and_no_interval() -> None:
     assert (found.value, found.low, found.high) == (pytest.approx(0.55), None, None)
 
 
+def test_seeds_that_agree_have_no_interval_and_one_is_cut_off_at_what_a_share_can_be() -> None:
+    equal = next(one for one in over_seeds(seeds_run(20, 20, 20)) if one.metric == "accuracy")
+    assert (equal.value, equal.low, equal.high) == (0.5, None, None)
+    wide = next(one for one in over_seeds(seeds_run(30, 39, 40)) if one.metric == "accuracy")
+    assert wide.low is not None and (wide.low > 0.5, wide.high) == (True, 1.0)
+
+
+def test_a_stage_that_variants_share_is_listed_once() -> None:
+    stages: dict[str, tuple[str | None, str]] = {"base": (None, "wwww")}
+    chains = []
+    for seed in (0, 1):
+        stages[f"seed={seed}/sft"] = ("base", "ccww")
+        for beta in (1, 2):
+            stages[f"beta={beta},seed={seed}/dpo"] = (f"seed={seed}/sft", "cccw")
+            slots = {"base": "base", "sft": f"seed={seed}/sft", "dpo": f"beta={beta},seed={seed}/dpo"}
+            chains.append((f"beta={beta}", seed, slots))
+    run = make_study(stages, sorted(chains), reference="beta=1")
+    assert [group.title for group in siblings(run)] == ["sft", "beta=1/dpo", "beta=2/dpo"]
+
+
+def test_the_summary_and_the_tables_use_the_larger_floor_of_both_stages() -> None:
+    """dpo is as steady as can be, sft is not: what dpo adds to it may be sft's noise."""
+    report = build_report([seeds_run(10, 20, 30, dpo=(24, 25, 26))])
+    added = next(one for one in report.seeds if (one.metric, one.stage, one.against) == ("accuracy", "dpo", "sft"))
+    of_sft, of_dpo = (
+        next(one for one in report.floors if (one.metric, one.stage) == ("accuracy", s)) for s in ("sft", "dpo")
+    )
+    assert of_dpo.floor < abs(added.value) + 0.1 < of_sft.floor
+    assert report.is_below("demo", "accuracy", added.value, *added.members, *added.others)
+    assert "+12.5 of dpo against sft" in summary(report).partition("Below it")[2]
+
+
 def test_the_floor_by_hand() -> None:
     """sd 5 points over three seeds: 4.302653 x sqrt(2) x 5 = 30.42 points."""
     found = next(one for one in floors(seeds_run(20, 22, 24)) if one.metric == "accuracy")
@@ -123,6 +155,7 @@ def test_the_document_carries_them() -> None:
         "variant": "",
         "seed": 1,
         "stages": {"base": "base", "sft": "seed=1/sft"},
+        "complete": True,
     }
     plain = report_document(build_report([make_chain(base="ww", sft="cc")]))
     assert (

@@ -119,6 +119,7 @@ def test_the_reference_is_named_or_the_recipe_as_it_is_or_the_first(overrides: l
         (["lattice=true", "variants={lora.r: [4]}"], "variants or for a lattice, not for both"),
         (["lattice=true", "stages=[sft]"], "A lattice needs two stages or more, this recipe lists 1."),
         (["seeds=[1, 1]"], "seeds names 1 twice"),
+        (["checkpoint={adapter: x}", "variants={lora.r: [4, 8]}"], "stages go on with the adapter of the checkpoint"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(overrides: list[str], says: str) -> None:
@@ -182,6 +183,32 @@ def test_stages_with_lora_settings_of_their_own_start_adapters_on_merged_weights
     assert merged == {"base": [], "sft": [], "dpo": ["sft"], "grpo": ["sft", "dpo"]}
     assert [node.lora.get("r") for node in plan.nodes] == [None, 4, 2, 4]
     assert [node.id for node in plan_of(tiny_recipe).nodes[:2]] == [node.id for node in plan.nodes[:2]]
+
+
+def test_a_lattice_may_have_seeds_and_measures_its_whole_chain_again(tiny_recipe: Path) -> None:
+    plan = plan_of(tiny_recipe, "lattice=true", "seeds=[0, 1]", "stages.dpo.lora={r: 2}")
+    assert (len(plan.nodes), len(plan.chains)) == (15, 16)  # base is one for both seeds
+    assert [(node.name, repeat) for node, repeat in plan.repeats] == [("seed=0/sft+dpo+grpo", 1)]
+
+
+def test_a_lattice_of_equal_stages_is_refused(tiny_recipe: Path) -> None:
+    with pytest.raises(UsageError, match="as stages sft and sft-2 are equal"):
+        plan_of(tiny_recipe, "lattice=true", "stages=[{sft: {args: {max_steps: 1}}}, {sft: {args: {max_steps: 1}}}]")
+
+
+def test_settings_of_a_variant_do_not_reach_into_the_recipe() -> None:
+    recipe = recipe_of("variants={stages: [[sft], [sft, dpo]], stages.sft.args.max_steps: [4, 5]}")
+    before = recipe.identity()
+    assert len(wanted_chains(recipe)) == 4
+    assert recipe.identity() == before
+
+
+def test_the_recipe_as_it_is_may_be_a_variant_and_is_then_the_reference() -> None:
+    recipe = recipe_of("variants=[{lora.r: 4}, {}]")
+    assert ([chain.variant for chain in wanted_chains(recipe)], reference_variant(recipe)) == (
+        ["r=4", "as it is"],
+        "as it is",
+    )
 
 
 def test_two_variants_that_are_the_same_models_are_refused(tiny_recipe: Path) -> None:

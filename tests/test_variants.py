@@ -13,15 +13,16 @@ from reports.variants import RankedVariant, rank_variants
 from tests.records import make_chain, make_study, make_training
 
 
-def variants_run(reference: str = "r=16", seeds: tuple[int, ...] = (0,), **right: int) -> RunRecord:
-    """Variants r=<number> with as many of 60 problems right as given, seed after seed moved by one problem."""
+def variants_run(reference: str = "r=16", seeds: tuple[int, ...] = (0,), **right: int | tuple[int, ...]) -> RunRecord:
+    """Variants r=<number> with as many of 60 problems right as given, for all seeds or for each."""
     stages: dict[str, tuple[str | None, str]] = {"base": (None, "w" * 60)}
     chains = []
-    for name, count in right.items():
+    for name, given in right.items():
         for seed in seeds:
+            count = given if isinstance(given, int) else given[seed]
             variant = name.replace("_", "=")
             stage = f"{variant}/sft" if len(seeds) == 1 else f"{variant},seed={seed}/sft"
-            stages[stage] = ("base", "w" * seed + "c" * count + "w" * (60 - count - seed))
+            stages[stage] = ("base", "c" * count + "w" * (60 - count))
             chains.append((variant, seed, {"base": "base", "sft": stage}))
     return make_study(stages, chains, reference=reference)
 
@@ -58,8 +59,50 @@ def test_differences_are_to_the_reference_paired_and_holm_adjusted() -> None:
 
 
 def test_with_three_seeds_differences_are_paired_by_seed() -> None:
-    found = ranked(variants_run(seeds=(0, 1, 2), r_4=30, r_16=40))["r=4"].difference("accuracy")
+    """Differences of -9, -10 and -11 of 60 problems: t with two degrees of freedom, and the power of a t test of three."""
+    found = ranked(variants_run(seeds=(0, 1, 2), r_4=(30, 31, 28), r_16=(39, 41, 39)))["r=4"].difference("accuracy")
     assert found is not None and (found.n, found.over, found.delta) == (3, "seeds", pytest.approx(-1 / 6))
+    assert found.mde == pytest.approx(3.26 / 60, abs=0.001)  # 3.26 sd, not the 1.62 of many
+
+
+def test_seeds_that_all_differ_alike_are_compared_by_prompt() -> None:
+    """Three equal differences know no spread: they are no certainty."""
+    found = ranked(variants_run(seeds=(0, 1, 2), r_4=30, r_16=32))["r=4"].difference("accuracy")
+    assert found is not None and (found.n, found.over, found.verdict) == (60, "prompts", "no difference shown")
+
+
+def test_variants_without_stages_cost_nothing_and_are_compared_in_what_base_has() -> None:
+    stages: dict[str, tuple[str | None, str]] = {"base": (None, "wwww"), "some/sft": ("base", "cccc")}
+    chains = [("none", 0, {"base": "base"}), ("some", 0, {"base": "base", "sft": "some/sft"})]
+    found = ranked(make_study(stages, chains, reference="none"))
+    assert found["none"].cost.parameters == 0 and found["none"].on_front and found["some"].on_front
+    assert set(found["some"].values) == {"accuracy", "length_tokens"}
+
+
+def test_chains_that_are_not_finished_are_not_compared_at_their_ends() -> None:
+    stages: dict[str, tuple[str | None, str]] = {
+        "base": (None, "wwww"),
+        "a/sft": ("base", "ccww"),
+        "b/sft": ("base", "cccw"),
+        "b/dpo": ("b/sft", "cccc"),
+    }
+    slots = [("a", 0, {"base": "base", "sft": "a/sft"}), ("b", 0, {"base": "base", "sft": "b/sft", "dpo": "b/dpo"})]
+    run = make_study(stages, slots, reference="a")
+    half = replace(run, chains=(replace(run.chains[0], complete=False), run.chains[1]))
+    assert {one.stage for one in rank_variants(half)} == {"sft"}
+
+
+def test_of_several_models_the_bases_are_compared_and_what_needs_one_base_is_not() -> None:
+    stages: dict[str, tuple[str | None, str]] = {
+        "m=a/base": (None, "wwww"),
+        "m=b/base": (None, "cwww"),
+        "m=a/sft": ("m=a/base", "ccww"),
+        "m=b/sft": ("m=b/base", "cccw"),
+    }
+    chains = [(f"m={m}", 0, {"base": f"m={m}/base", "sft": f"m={m}/sft"}) for m in "ab"]
+    found = rank_variants(make_study(stages, chains, reference="m=a"))
+    assert {one.stage for one in found} == {"base", "sft"}
+    assert {d.metric for one in found for d in one.differences} == {"accuracy"}
 
 
 def test_the_front_has_what_nothing_beats_in_everything() -> None:

@@ -49,7 +49,7 @@ def costs_plot(report: Report) -> Plot | None:
 def _ends(run: RunRecord, report: Report) -> list[tuple[str, RunRecord, StageRecord]]:
     """Return the last stages of a run's chains with their titles; of a plain chain the last trained one, by the run's name."""
     if run.chains:
-        stages = [run.stage(list(chain.stages.values())[-1]) for chain in run.chains]
+        stages = [run.stage(list(chain.stages.values())[-1]) for chain in run.chains if chain.complete]
         return [(report.column(stage), run, stage) for stage in stages]
     trained = [stage for stage in run.stages if stage.training is not None]
     return [(run.name, run, trained[-1])] if trained else []
