@@ -57,29 +57,46 @@ def _variants(run: RunRecord, report: Report) -> Iterator[str]:
 
 def _place(place: str, here: Sequence[RankedVariant], report: Report) -> Iterator[str]:
     """Say which variants differ from the reference, and plainly where the data cannot tell."""
-    pairs = [(one, difference) for one in here if (difference := one.difference(_METRIC)) is not None]
-    if not pairs:
-        return
-    reference, apart = here[0].reference, [pair for pair in pairs if pair[1].verdict in ("improved", "regressed")]
-    alike = [pair for pair in pairs if pair not in apart]
-    unseen = max((difference.mde or 0.0 for _, difference in alike), default=0.0)
-    because = f"; a change below {formatting.size(_METRIC, unseen)} points would often go unseen" if unseen else ""
-    if not apart:
-        names = formatting.listed([one.variant for one, _ in alike], "or")
+    reference = here[0].reference
+    pairs = [(one, found) for one in here if (found := one.difference(_METRIC)) is not None]
+    apart = [pair for pair in pairs if _differs(pair[1])]
+    alike = [pair for pair in pairs if not _differs(pair[1])]
+    elsewhere = [
+        (one, found) for one in here for found in one.differences if found.metric != _METRIC and _differs(found)
+    ]
+    names = [one.variant for one, _ in alike]
+    if pairs and not apart:
+        only = " by accuracy" if elsewhere else ""
         yield (
-            f"After {place} the data cannot tell the variants apart: no difference to {reference} in accuracy was shown for "
-            f"{names}{because}."
+            f"After {place} the data cannot tell the variants apart{only}: no difference to {reference} in accuracy was shown "
+            f"for {formatting.listed(names, 'or')}{_unseen(alike)}."
         )
-        return
-    said = [_apart(one, difference, report) for one, difference in apart]
-    if alike:
-        said.append(f"{formatting.listed([one.variant for one, _ in alike])} cannot be told apart from it{because}")
-    yield f"After {place}, against {reference} in accuracy: {'; '.join(said)}."
+    if apart:
+        said = [f"{one.variant} {_change(one, found, report)}" for one, found in apart]
+        said += [f"{formatting.listed(names)} cannot be told apart from it{_unseen(alike)}"] if alike else []
+        yield f"After {place}, against {reference} in accuracy: {'; '.join(said)}."
+    if elsewhere:
+        said = [f"{one.variant}'s {_title(found)} {_change(one, found, report)}" for one, found in elsewhere]
+        yield f"In other metrics: {'; '.join(said)}."
 
 
-def _apart(variant: RankedVariant, found: VariantDifference, report: Report) -> str:
+def _differs(found: VariantDifference) -> bool:
+    return found.verdict in ("improved", "regressed")
+
+
+def _unseen(alike: Sequence[tuple[RankedVariant, VariantDifference]]) -> str:
+    unseen = max((found.mde or 0.0 for _, found in alike), default=0.0)
+    return f"; a change below {formatting.size(_METRIC, unseen)} points would often go unseen" if unseen else ""
+
+
+def _title(found: VariantDifference) -> str:
+    return " ".join(formatting.title(found.metric)) if "win_rate" in found.metric else formatting.title(found.metric)[0]
+
+
+def _change(variant: RankedVariant, found: VariantDifference, report: Report) -> str:
     below = ", which is below the noise floor" if is_below_noise(found, variant, report) else ""
-    return f"{variant.variant} {found.verdict} by {_signed(found.delta, found.low, found.high)}{below}"
+    change = formatting.change(found.metric, found.delta)
+    return f"{found.verdict} by {change} {formatting.change_interval(found.metric, found.low, found.high)}{below}"
 
 
 def _seeds(run: RunRecord, report: Report) -> Iterator[str]:

@@ -28,7 +28,7 @@ _NOUNS = {
 def summary(report: Report) -> str:
     """Return one paragraph; what has no verdict is not in it, and an unfit judge's verdicts are left out, which it says."""
     parts = [sentence for run in report.runs for sentence in _run(run, report)]
-    if any("no difference" in part for part in parts):
+    if any("no difference" in part for part in parts) and not all(run.chains for run in report.runs):
         parts.append(f"That none was shown does not mean that there is none{_detectable(report)}.")
     if len(report.runs) > 1:
         chains = any(len(run.stages) > 1 for run in report.runs)

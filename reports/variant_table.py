@@ -39,11 +39,15 @@ def _places(found: list[RankedVariant]) -> list[str]:
 
 def _table(variants: list[RankedVariant], report: Report) -> Table:
     names = formatting.ordered(name for one in variants for name in one.values)
-    titles = [_title(name) for name in names]
-    columns = [title for name in titles for title in (name, f"to {variants[0].reference}")]
-    costs = ("trained parameters", "minutes", "peak memory", "Pareto front")
+    columns = [title for name in names for title in (_title(name), f"to {variants[0].reference}")]
+    columns[2:2] = [
+        "trained parameters",
+        "minutes",
+        "peak memory",
+        "Pareto front",
+    ]  # beside accuracy, which they are weighed by
     rows = tuple((_row(one, names, report),) for one in variants)
-    return Table("variant", tuple(Column(title) for title in (*columns, *costs)), rows)
+    return Table("variant", tuple(map(Column, columns)), rows)
 
 
 def _title(name: str) -> str:
@@ -61,7 +65,8 @@ def _row(variant: RankedVariant, names: list[str], report: Report) -> Row:
         {None: NOTHING, True: "on it", False: "no"}[variant.on_front],
     ]
     note = "the reference" if variant.variant == variant.reference else ""
-    return Row(f"{variant.rank}. {variant.variant}", (*cells, *map(Cell, costs)), note)
+    cells[2:2] = map(Cell, costs)
+    return Row(f"{variant.rank}. {variant.variant}", tuple(cells), note)
 
 
 def _value(name: str, variant: RankedVariant) -> Cell:
