@@ -15,7 +15,7 @@ from evals.records import EvalResult, Metric
 from harness.material import Asked, TrainedOn
 from harness.plan import Node, Plan
 from harness.store import Store
-from reports.formatting import value_with_n
+from reports.formatting import listed, value_with_n
 from stages.settings import StageSettings, training_config
 
 _QUESTIONS = {"test": "test problem", "held_out": "held-out problem", "preference": "preference prompt"}
@@ -48,7 +48,7 @@ def group_advice(plan: Plan, store: Store) -> list[Advice]:
         one = _of_groups(node, plan, store)
         found.setdefault((one.level, one.text), []).append(node.name)
     return [
-        Advice("groups", "warning" if level == "warning" else "note", f"{_listed(names)}: {text}")
+        Advice("groups", "warning" if level == "warning" else "note", f"{listed(names)}: {text}")
         for (level, text), names in found.items()
     ]
 
@@ -79,7 +79,7 @@ def overlap_advice(plan: Plan, asked: Asked, trained_on: TrainedOn) -> list[Advi
     overlaps = [
         one
         for (rows, seen), kinds in found.items()
-        for one in _of_overlaps(f"{_listed(kinds)} ({rows})", dict(zip(questions, seen, strict=True)))
+        for one in _of_overlaps(f"{listed(kinds)} ({rows})", dict(zip(questions, seen, strict=True)))
     ]
     return overlaps + [Advice("overlap", "note", f"Not checked for overlap: {one}.") for one in unchecked]
 
@@ -163,7 +163,3 @@ def _verdict(found: Overlap) -> str:
         f"{len(found.whole):,} stand there WORD FOR WORD ({named}): a model can know them by heart. Take them out of the "
         "training data, or its accuracy is partly memory."
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
