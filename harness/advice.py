@@ -3,7 +3,6 @@
 Sentences, each a warning or a note. Nothing here stops a run.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
