@@ -26,7 +26,7 @@ from stages.records import StageResult
 from stages.settings import StageSettings, shared_batch
 from tests.conftest import environment
 
-pytestmark = pytest.mark.xdist_group("run")  # they are compared with the finished run
+pytestmark = pytest.mark.xdist_group("apart")  # they are compared with a finished run
 
 TWO = LauncherSection(torchrun={"nproc_per_node": 2})
 STAGES = """stages=[

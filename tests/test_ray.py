@@ -15,7 +15,7 @@ import pytest
 from harness.artefacts import fetch, send
 from tests.conftest import environment
 
-pytestmark = pytest.mark.xdist_group("run")  # they are compared with the finished run, and Ray is large
+pytestmark = pytest.mark.xdist_group("apart")  # they share a finished run of their own, and Ray is large
 
 STAGES = """stages=[
   {sft: {args: {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}},
