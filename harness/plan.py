@@ -19,9 +19,11 @@ from evals.source import Source, fingerprint, one_sentence, pinned
 from evals.task import FEWSHOT_SEED, shipped_config
 from harness.digest import digest
 from harness.errors import UsageError
+from harness.launcher import read_launcher
 from harness.sections import LauncherSection, ModelSection, Recipe, StageSection
 from harness.study import WantedChain, reference_variant, wanted_chains
 from stages import precision
+from stages.distributed import draws_at_random
 from stages.rewards import reward_fingerprint
 from stages.settings import StageSettings
 
@@ -227,6 +229,11 @@ def stage_lora(recipe: Recipe, stage: StageSection) -> dict[str, Any]:
     return {**recipe.lora, **stage.lora}
 
 
+def stage_launcher(recipe: Recipe, stage: StageSection) -> LauncherSection | None:
+    """What starts a stage's training: the stage's own, else the recipe's."""
+    return stage.launcher or recipe.launcher
+
+
 def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
     settings, lora = stage_settings(recipe, stage), stage_lora(recipe, stage)
     identity = settings.model_dump(mode="json", exclude={"dataset": {"path"}}) | {
@@ -236,7 +243,10 @@ def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
         "seed": recipe.seed,
         "reward_code": [reward_fingerprint(name) for name in settings.rewards],
     }
-    launcher = stage.launcher or recipe.launcher
+    launcher = stage_launcher(recipe, stage)
+    if launcher is not None and draws_at_random(stage.kind, lora):
+        processes = read_launcher(launcher).processes
+        identity |= {"processes": processes} if processes > 1 else {}
     return Node(name, stage.kind, identity, parent, parent.base, settings, lora, recipe.seed, launcher)
 
 

@@ -14,7 +14,8 @@ from evals.model import ModelRef, model_folder
 from evals.preferences import check_preferences
 from evals.source import Source, UnreachableError, column_names, fingerprint, local_file, local_rows, one_sentence
 from harness.errors import UsageError
-from harness.plan import Plan, stage_lora, stage_settings
+from harness.launcher import read_launcher
+from harness.plan import Plan, stage_launcher, stage_lora, stage_settings
 from harness.sections import Recipe, StageSection
 from stages.data import check_training_source
 from stages.lora import lora_config
@@ -59,8 +60,10 @@ def check_arguments(recipe: Recipe) -> None:
         lora_config(recipe.lora)
         for stage in recipe.stages:
             lora_config(stage_lora(recipe, stage))
+            launcher = stage_launcher(recipe, stage)
+            processes = 1 if launcher is None else read_launcher(launcher).processes
             # on CPU in float32, whatever the machine: this process must not start a GPU context
-            training_config(stage.kind, stage.args, Path("unused"), recipe.seed, "cpu", "float32")
+            training_config(stage.kind, stage.args, Path("unused"), recipe.seed, "cpu", "float32", processes)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

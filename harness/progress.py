@@ -115,6 +115,8 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
     match event["event"]:
         case "starting":
             return f"starting to {event['job'].replace('-', ' ')}"
+        case "waiting":
+            return f"waiting for other machines. Start there: {' ; and on the next: '.join(event['commands'])}"
         case "training":
             numbers = "".join(f", {name} {event[name]:.3f}" for name in ("loss", "reward", "accuracy") if name in event)
             return f"training step {event['step']} of {event['steps']}{numbers}{eta}"

@@ -1,7 +1,7 @@
 """Run a trainer to its end, from its last whole checkpoint if it was killed, and leave an adapter and a record.
 
 Kills may come at any moment: a checkpoint counts only once its `complete` mark is there, the adapter folder appears in
-one rename, and `stage.json` (the caller's) comes last.
+one rename, and `stage.json` (the caller's) comes last. Of several processes that train together only the first writes.
 """
 
 import re
@@ -46,15 +46,18 @@ def fit(
     kind: ConfigKind, trainer: Any, ref: ModelRef, folder: Path, versions: dict[str, str], on_step: OnStep
 ) -> StageResult:
     """Train to the end and save the adapter under `folder/adapter`. Returns the stage's record."""
-    checkpoint = _last_whole_checkpoint(checkpoints_folder(folder))
-    rows = _rows_up_to(folder / "training.jsonl", _step(checkpoint))
-    ledger = _Ledger(kind, folder / "training.jsonl", ref, rows, on_step)
+    accelerator = trainer.accelerator
+    with accelerator.main_process_first():  # it removes what others would find
+        checkpoint = _last_whole_checkpoint(checkpoints_folder(folder))
+    rows = _rows_up_to(folder / "training.jsonl", _step(checkpoint)) if accelerator.is_main_process else []
+    ledger = _Ledger(kind, folder / "training.jsonl", ref, rows, on_step, accelerator)
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(ledger)
     with masked_positions_skipped():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    _save_adapter(trainer, folder)
+    if accelerator.is_main_process:
+        _save_adapter(trainer, folder)
     last = ledger.row(trainer.state.global_step, {})
     return StageResult(
         kind=kind,
@@ -67,15 +70,19 @@ def fit(
         device=ref.device,
         dtype=ref.dtype,
         versions=versions,
+        processes=accelerator.num_processes,
         history=[{"step": row.step, **row.logs} for row in ledger.rows],
     )
 
 
 class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
-    """Writes a row for every logged step and marks checkpoints complete."""
+    """Writes a row for every logged step and marks checkpoints complete, in the first process."""
 
-    def __init__(self, kind: ConfigKind, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep) -> None:
+    def __init__(
+        self, kind: ConfigKind, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep, accelerator: Any
+    ) -> None:
         self.kind, self.path, self.ref, self.rows, self.on_step = kind, path, ref, rows, on_step
+        self.accelerator = accelerator
         self.before = rows[-1] if rows else LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
         self.started = time.monotonic()
 
@@ -97,14 +104,16 @@ class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         numbers: dict[str, JsonValue] = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)}
-        if "train_runtime" in numbers:  # the closing summary, not a step
+        if "train_runtime" in numbers or not self.accelerator.is_main_process:  # the closing summary is no step
             return
         self.rows.append(self.row(state.global_step, numbers))
         append_records(self.path, self.rows[-1:])
         self.on_step(state.global_step, state.max_steps, {k: float(str(v)) for k, v in numbers.items()})
 
     def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
-        if state.global_step < state.max_steps:  # resuming from the very end would train one step too many
+        self.accelerator.wait_for_everyone()  # each process saves the state of its random numbers
+        # resuming from the very end would train one step too many
+        if state.global_step < state.max_steps and self.accelerator.is_main_process:
             write_text(Path(args.output_dir, f"checkpoint-{state.global_step}", _COMPLETE), "")
 
 

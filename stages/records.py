@@ -8,7 +8,7 @@ from evals.records import Record
 class StageResult(Record):
     """What one stage cost and how it went.
 
-    Where training was killed and resumed, `seconds` counts
+    `processes` trained it together; memory is that of the first. Where training was killed and resumed, `seconds` counts
     steps that were done twice once. `peak_memory_of` says
     which memory: the GPU's allocated peak, or the process's resident peak on CPU. `history` has one row per log step,
     with TRL's own names (`loss`, `reward`, `kl`, ...).
@@ -24,4 +24,5 @@ class StageResult(Record):
     device: str
     dtype: str
     versions: dict[str, str]
+    processes: int = 1
     history: list[dict[str, JsonValue]]

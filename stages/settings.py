@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from evals.model import Device, Dtype
 from evals.records import Record
 from evals.source import Source
+from stages.distributed import shared_batch
 from stages.precision import training_flags
 
 StageKind = Literal["sft", "dpo", "grpo"]
@@ -40,12 +41,16 @@ class StageSettings(Record):
 
 
 def training_config(
-    kind: ConfigKind, args: dict[str, Any], folder: Path, seed: int, on: Device, precision: Dtype
+    kind: ConfigKind, args: dict[str, Any], folder: Path, seed: int, on: Device, precision: Dtype, processes: int = 1
 ) -> Any:
-    """Build TRL's config of a stage or of a reward model. Raises ValueError in one sentence for an argument it would not take."""
+    """Build TRL's config of a stage or of a reward model, for each of `processes` that share its batches.
+
+    Raises ValueError in one sentence for an argument it would not take.
+    """
     config_class = _config_class(kind)
     try:
-        given = {name: _checked(config_class, name, value) for name, value in args.items()}
+        asked = {name: _checked(config_class, name, value) for name, value in args.items()}
+        given = shared_batch(asked, {field.name: field.default for field in fields(config_class)}, processes)
         ours = {**_DEFAULTS, **_flags(on, precision, given), **given, "output_dir": str(folder), "seed": seed}
         config = config_class(**ours)
         return config if kind != "grpo" else config_class(**ours | _grpo_saving(config, given))
