@@ -5,6 +5,7 @@ the worker is gone, and this process ends.
 """
 
 import os
+import re
 import sys
 import threading
 import traceback
@@ -29,7 +30,7 @@ def main() -> None:
             _train(job, processes, events)
         except Exception as error:  # the worker passes it on
             traceback.print_exc()
-            emit(events, event="failed", error=f"{type(error).__name__}: {' '.join(str(error).split())}")
+            emit(events, event="failed", error=_reason(error))
             sys.exit(1)
 
 
@@ -45,6 +46,17 @@ def _train(job: TrainJob, processes: int, events: TextIO) -> None:
         write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
     if distributed.is_initialized():
         distributed.destroy_process_group()
+
+
+def _reason(error: Exception) -> str:
+    """Say what is known where another process is gone, which torch tells at length."""
+    text = " ".join(str(error).split())
+    if isinstance(error, RuntimeError) and re.search("gloo|nccl", text, re.IGNORECASE):
+        return (
+            "another process cannot be reached: it was ended (if nobody did, memory ran out), or the network between "
+            "machines fails"
+        )
+    return f"{type(error).__name__}: {text}"
 
 
 if __name__ == "__main__":

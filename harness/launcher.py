@@ -42,7 +42,10 @@ def _torchrun(options: Options) -> Launch:
     from torch.distributed.run import get_args_parser
 
     read = _read("torchrun", get_args_parser(), options)
-    here, machines = _number("nproc_per_node", read.nproc_per_node), _number("nnodes", options.get("nnodes", 1))
+    here, machines = (
+        _number("nproc_per_node", read.nproc_per_node),
+        _number("nnodes", 1 if read.nnodes == "1:1" else read.nnodes),
+    )
     if machines > 1 and not (read.rdzv_backend == "c10d" and read.rdzv_endpoint):
         raise ValueError(
             f"launcher.torchrun with nnodes {machines} needs to know where machines meet: add rdzv_backend: c10d and "
@@ -50,8 +53,8 @@ def _torchrun(options: Options) -> Launch:
         )
     arguments = _arguments(options)
     # torchrun's usual port is the same for all: two runs on a machine would meet there
-    alone = machines == 1 and not any(name.startswith(("rdzv_", "master_")) for name in options)
-    here_only = ["--standalone"] if alone and "standalone" not in options else []
+    meets = read.standalone or read.rdzv_endpoint or any(name.startswith("master") for name in options)
+    here_only = [] if machines > 1 or meets else ["--standalone"]
     return Launch(
         command=[sys.executable, "-m", _TORCHRUN, *arguments, *here_only],
         processes=here * machines,

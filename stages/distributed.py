@@ -60,15 +60,14 @@ def check_world(started: int, processes: int) -> None:
         )
 
 
-def check_rows(trainer: Any) -> None:
-    """Raise ValueError where an epoch would end with too few rows for all processes: rows would be repeated to fill up."""
-    args, rows = trainer.args, len(trainer.train_dataset)
-    at_once = args.per_device_train_batch_size * args.world_size
+def check_rows(rows: int, args: Any, processes: int) -> None:
+    """Raise ValueError where an epoch would end with too few rows for all processes: some would be repeated to fill up."""
+    at_once = args.per_device_train_batch_size * processes
     whole_steps = rows // (at_once * args.gradient_accumulation_steps)
-    if args.world_size == 1 or rows % at_once == 0 or 0 < args.max_steps <= whole_steps:
+    if processes == 1 or rows % at_once == 0 or 0 < args.max_steps <= whole_steps:
         return
     raise ValueError(
-        f"{rows} training rows are no multiple of the {at_once} that {args.world_size} processes take at once, so the end of "
+        f"{rows} training rows are no multiple of the {at_once} that {processes} processes take at once, so the end of "
         f"each epoch would be another training than that of one process. Use {rows - rows % at_once} rows (limit: in the "
         f"stage's dataset), or at most {whole_steps} steps (args.max_steps)."
     )

@@ -44,5 +44,5 @@ def train(
         case "grpo":
             trainer = grpo.trainer(policy, config, rows, tokenizer, settings.rewards)
     if settings.kind != "grpo":  # which deals out whole generations, and drops what is left at the end
-        check_rows(trainer)
+        check_rows(len(trainer.train_dataset), config, processes)
     return fit(settings.kind, trainer, parent, folder, versions, on_step)
