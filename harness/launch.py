@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,19 +41,16 @@ def train_launched(job: TrainJob, events: TextIO) -> None:
 def _follow(command: list[str], threads: str, written: Path, events: TextIO) -> str | None:
     """Start the command and pass on events until it ends; return the first failure."""
     failure = None
-    process = subprocess.Popen(
-        command,
+    with subprocess.Popen(
+        [sys.executable, "-m", "harness.agent", *command],
         stdin=subprocess.PIPE,  # held open by this process alone: it closes when this one ends, however it does
         env={**os.environ, "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": threads},
-    )
-    try:
+    ) as process:
         for event in _events(process, written):
             if event["event"] != "failed":
                 emit(events, **event)
             else:  # others fail only because they lost this one
                 failure = failure or event["error"]
-    finally:
-        process.kill()
     if process.returncode != 0 and failure is None:
         return f"the launcher ended with exit code {process.returncode}; if nobody ended a process, memory ran out"
     return failure

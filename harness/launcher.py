@@ -4,7 +4,6 @@ torchrun comes with torch and `accelerate launch` with TRL. Options are the comm
 """
 
 import io
-import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ Options = dict[str, bool | int | str]
 
 @dataclass(frozen=True)
 class Launch:
-    """A command to put a module and its arguments after. It starts `here` of all the `processes`.
+    """A Python module with options, to put `-m`, a module and its arguments after. It starts `here` of all the `processes`.
 
     `elsewhere` are the commands that other machines need, as a user types them.
     """
@@ -42,10 +41,8 @@ def _torchrun(options: Options) -> Launch:
     from torch.distributed.run import get_args_parser
 
     read = _read("torchrun", get_args_parser(), options)
-    here, machines = (
-        _number("nproc_per_node", read.nproc_per_node),
-        _number("nnodes", 1 if read.nnodes == "1:1" else read.nnodes),
-    )
+    here = _number("nproc_per_node", read.nproc_per_node)
+    machines = _number("nnodes", 1 if read.nnodes == "1:1" else read.nnodes)
     if machines > 1 and not (read.rdzv_backend == "c10d" and read.rdzv_endpoint):
         raise ValueError(
             f"launcher.torchrun with nnodes {machines} needs to know where machines meet: add rdzv_backend: c10d and "
@@ -56,7 +53,7 @@ def _torchrun(options: Options) -> Launch:
     meets = read.standalone or read.rdzv_endpoint or any(name.startswith("master") for name in options)
     here_only = [] if machines > 1 or meets else ["--standalone"]
     return Launch(
-        command=[sys.executable, "-m", _TORCHRUN, *arguments, *here_only],
+        command=[_TORCHRUN, *arguments, *here_only],
         processes=here * machines,
         here=here,
         elsewhere=[["torchrun", *arguments]] if machines > 1 else [],
@@ -87,7 +84,7 @@ def _accelerate(options: Options) -> Launch:
     arguments = _arguments(options)
     shared = [argument for argument in arguments if not argument.startswith("--machine_rank=")]
     return Launch(
-        command=[sys.executable, "-m", _ACCELERATE, *arguments, *port],
+        command=[_ACCELERATE, *arguments, *port],
         processes=processes,
         here=processes // machines,
         elsewhere=[["accelerate", "launch", *shared, f"--machine_rank={rank}"] for rank in range(1, machines)],

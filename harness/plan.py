@@ -244,7 +244,7 @@ def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
         "reward_code": [reward_fingerprint(name) for name in settings.rewards],
     }
     launcher = stage_launcher(recipe, stage)
-    if launcher is not None and draws_at_random(stage.kind, lora):
+    if launcher is not None and draws_at_random(stage.kind, stage.args, lora):
         processes = read_launcher(launcher).processes
         identity |= {"processes": processes} if processes > 1 else {}
     return Node(name, stage.kind, identity, parent, parent.base, settings, lora, recipe.seed, launcher)

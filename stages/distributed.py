@@ -19,9 +19,10 @@ _ONE_PROCESS_ONLY = (
 )
 
 
-def draws_at_random(kind: str, lora: dict[str, Any]) -> bool:
+def draws_at_random(kind: str, args: dict[str, Any], lora: dict[str, Any]) -> bool:
     """Say whether a stage draws random numbers at every step, so that several processes cannot repeat what one does."""
-    return kind == "grpo" or bool(lora.get("lora_dropout"))
+    dropped = lora.get("lora_dropout") and not args.get("disable_dropout", kind == "dpo")  # DPO's default
+    return kind == "grpo" or bool(dropped)
 
 
 def shared_batch(given: dict[str, Any], usual: dict[str, Any], processes: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import broadcast_object_list
 from pydantic import JsonValue
 from transformers import ProgressCallback, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
@@ -47,16 +48,17 @@ def fit(
 ) -> StageResult:
     """Train to the end and save the adapter under `folder/adapter`. Returns the stage's record."""
     accelerator = trainer.accelerator
-    with accelerator.main_process_first():  # it removes what others would find
-        checkpoint = _last_whole_checkpoint(checkpoints_folder(folder))
-    rows = _rows_up_to(folder / "training.jsonl", _step(checkpoint)) if accelerator.is_main_process else []
+    writes = accelerator.is_main_process
+    # one process looks for all: on another machine the folder may not be seen as it is now
+    (checkpoint,) = broadcast_object_list([_last_whole_checkpoint(checkpoints_folder(folder)) if writes else None])
+    rows = _rows_up_to(folder / "training.jsonl", _step(checkpoint)) if writes else []
     ledger = _Ledger(kind, folder / "training.jsonl", ref, rows, on_step, accelerator)
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(ledger)
     with masked_positions_skipped():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if accelerator.is_main_process:
+    if writes:
         _save_adapter(trainer, folder)
     last = ledger.row(trainer.state.global_step, {})
     return StageResult(

@@ -23,7 +23,7 @@ from harness.plan import make_plan
 from harness.recipe import load_recipe
 from harness.sections import LauncherSection
 from harness.worker import TrainJob
-from stages.distributed import check_rows
+from stages.distributed import check_rows, draws_at_random
 from stages.records import StageResult
 from stages.settings import StageKind, StageSettings, training_config
 from tests.conftest import environment
@@ -110,7 +110,7 @@ def test_two_processes_that_were_killed_and_went_on_make_the_nodes_and_scores_of
     (base,) = (local / "nodes").glob("base-*")
     shutil.copytree(base, root / "nodes" / base.name)  # measured once is enough
     interrupted(recipe, tmp_path, in_training("sft", 2), kill)
-    assert len(seen) == 3  # torchrun and the two it started
+    assert len(seen) == 3  # the command and the two it started
     assert not psutil.wait_procs(seen, timeout=20)[1]  # none outlives the command that was killed
     assert not (node(root, "sft") / "stage.json").exists()
     output = finish(start(recipe, tmp_path))
@@ -329,3 +329,19 @@ def test_machines_with_accelerate_get_their_rank(tmp_path: Path) -> None:
     assert (launch.processes, launch.here) == (4, 2)
     ((*_, rank),) = launch.elsewhere
     assert rank == "--machine_rank=1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "lora", "same"),
+    [
+        ("sft", {}, {}, True),
+        ("sft", {}, {"lora_dropout": 0.1}, False),
+        ("dpo", {}, {"lora_dropout": 0.1}, True),  # TRL's DPO turns dropout off
+        ("dpo", {"disable_dropout": False}, {"lora_dropout": 0.1}, False),
+        ("grpo", {}, {}, False),
+    ],
+)
+def test_a_stage_that_draws_at_random_says_by_how_many_processes(
+    kind: str, args: dict[str, Any], lora: dict[str, Any], same: bool
+) -> None:
+    assert draws_at_random(kind, args, lora) is not same
