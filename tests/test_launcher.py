@@ -157,10 +157,6 @@ def accelerate(folder: Path, kind: str, precision: str = "no") -> dict[str, Any]
     return {"accelerate": {"config_file": str(file)}}
 
 
-def ignore(_: dict[str, Any]) -> None:
-    """For jobs whose events do not matter."""
-
-
 def test_accelerate_launch_starts_two_and_only_the_recipe_says_in_which_precision(
     local: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -199,11 +195,8 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def test_grpo_rewards_whole_groups_in_each_process_and_is_another_node(tiny_model: Path, tmp_path: Path) -> None:
-    rewards = ["correctness", "brevity"]
-    run_worker(job(tiny_model, tmp_path / "node", TORCHRUN, "grpo", args=GRPO, rewards=rewards), ignore)
-    assert (trained(tmp_path / "node").processes, trained(tmp_path / "node").steps) == (2, 2)
-    stages = f"  - sft\n  - grpo: {{args: {GRPO}, rewards: {rewards}}}\n"
+def test_grpo_is_another_node_because_it_samples_other_completions(tiny_model: Path, tmp_path: Path) -> None:
+    stages = f"  - sft\n  - grpo: {{args: {GRPO}, rewards: [brevity]}}\n"
     alone, together = (
         make_plan(load_recipe(str(recipe_file(tmp_path, tiny_model, more, stages)), [])) for more in ("", TWO)
     )
@@ -211,10 +204,12 @@ def test_grpo_rewards_whole_groups_in_each_process_and_is_another_node(tiny_mode
 
 
 def test_a_failure_in_one_of_the_processes_is_the_jobs(tiny_model: Path, tmp_path: Path) -> None:
-    rewards = ["tests.rewards.fails_in_the_second_process"]
+    events: list[dict[str, Any]] = []
+    rewards = ["brevity", "tests.rewards.fails_later_in_the_second_process"]
     with pytest.raises(JobFailed, match="ZeroDivisionError: only the second process fails"):
-        run_worker(job(tiny_model, tmp_path / "node", TORCHRUN, "grpo", args=GRPO, rewards=rewards), ignore)
-    assert not processes_of(tmp_path)
+        run_worker(job(tiny_model, tmp_path / "node", TORCHRUN, "grpo", args=GRPO, rewards=rewards), events.append)
+    assert [event["event"] for event in events] == ["starting", "training", "failed"]  # together they made a step
+    assert not (tmp_path / "node" / "stage.json").exists() and not processes_of(tmp_path)
 
 
 def test_another_number_of_processes_than_was_asked_for_is_refused(tiny_model: Path, tmp_path: Path) -> None:
