@@ -41,12 +41,6 @@ def append_records(path: Path, records: Iterable[BaseModel]) -> None:
         os.fsync(file.fileno())
 
 
-def append_line(path: Path, value: object) -> None:
-    """Append plain data as one line of JSON in one write, so that several processes may write to one file."""
-    with path.open("ab", buffering=0) as file:
-        file.write(f"{json.dumps(value)}\n".encode())
-
-
 def _drop_torn_line(file: BinaryIO) -> None:
     """Cut off what a kill left after the last newline."""
     if file.seek(0, os.SEEK_END) == 0:

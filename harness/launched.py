@@ -1,69 +1,62 @@
-"""One of several processes that train a stage together; torchrun or `accelerate launch` starts it, see `launcher`."""
+"""One of the processes that a launcher started: trains its part of a stage. The first of them writes what comes of it.
+
+Started as `-m harness.launched FILE PROCESSES`, on the worker's machine with `--with-worker`: standard input then closes when
+the worker is gone, and this process ends.
+"""
 
 import os
+import re
 import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
-from evals.files import append_line, write_text
-from harness.launcher import CONDUCTED, events_file, world_size
-from harness.sections import LauncherSection
-from harness.worker import TrainJob
+from harness.worker import TrainJob, emit, end_with_standard_input, step_events
+
+JOB_FILE, EVENTS_FILE, WITH_WORKER = "job.json", "events.jsonl", "--with-worker"
 
 
 def main() -> None:
-    """Read the job named on the command line and train it together with the other processes."""
-    if CONDUCTED in os.environ:
-        threading.Thread(target=_end_with_the_worker, daemon=True).start()
-    job = TrainJob.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    try:
-        _train(job)
-    except BaseException as error:  # whichever process fails first says why; the launcher ends the others
-        traceback.print_exc()
-        _emit(job, event="failed", error=f"{type(error).__name__}: {' '.join(str(error).split())}")
-        raise SystemExit(1) from error
+    """Read the job, train, and write the stage's record; say what went wrong where the worker reads it."""
+    file, processes = Path(sys.argv[1]), int(sys.argv[2])
+    if WITH_WORKER in sys.argv:
+        threading.Thread(target=end_with_standard_input, daemon=True).start()
+    for name in [name for name in os.environ if name.startswith("ACCELERATE_")]:
+        del os.environ[name]  # mixed precision, compilation and more: only the recipe says how a stage is trained
+    job = TrainJob.model_validate_json(file.read_text(encoding="utf-8"))
+    with file.with_name(EVENTS_FILE).open("a", encoding="utf-8") as events:
+        try:
+            _train(job, processes, events)
+        except Exception as error:  # the worker passes it on
+            traceback.print_exc()
+            emit(events, event="failed", error=_reason(error))
+            sys.exit(1)
 
 
-def _train(job: TrainJob) -> None:
-    from accelerate import PartialState
+def _train(job: TrainJob, processes: int, events: TextIO) -> None:
+    from torch import distributed
 
+    from evals.files import write_text
     from stages.train import train
 
-    state = PartialState(cpu=job.parent.device == "cpu")
-    assert job.launcher is not None
-    _check_world(job.launcher, state.num_processes)
-
-    def on_step(step: int, steps: int, logs: dict[str, float]) -> None:
-        shown = {name: logs[name] for name in ("loss", "reward", "accuracy") if name in logs}
-        _emit(job, event="training", step=step, steps=steps, **shown)
-
     folder = Path(job.folder)
-    result = train(job.settings, job.parent, job.lora, job.seed, folder, job.versions, on_step, state.num_processes)
-    if state.is_main_process:
+    result = train(job.settings, job.parent, job.lora, job.seed, folder, job.versions, step_events(events), processes)
+    if int(os.environ.get("RANK", "0")) == 0:
         write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
-    state.wait_for_everyone()
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
-def _check_world(launcher: LauncherSection, found: int) -> None:
-    """A launcher may start fewer processes than asked, and training would go on as if nothing were wrong."""
-    wanted = world_size(launcher)
-    if wanted is not None and found != wanted:
-        raise ValueError(
-            f"{wanted} processes were asked for and there is a world of {found}. accelerate starts several on CPU only with MPI; "
-            "use torchrun, or a config with distributed_type MULTI_GPU, which works on CPU, too."
+def _reason(error: Exception) -> str:
+    """Say what is known where another process is gone, which torch tells at length."""
+    text = " ".join(str(error).split())
+    if isinstance(error, RuntimeError) and re.search("gloo|nccl", text, re.IGNORECASE):
+        return (
+            "another process cannot be reached: it was ended (if nobody did, memory ran out), or the network between "
+            "machines fails"
         )
-
-
-def _emit(job: TrainJob, **event: Any) -> None:
-    append_line(events_file(Path(job.folder)), event)
-
-
-def _end_with_the_worker() -> None:
-    """Standard input closes when the worker ends, however it ends."""
-    sys.stdin.read()
-    os._exit(1)
+    return f"{type(error).__name__}: {text}"
 
 
 if __name__ == "__main__":

@@ -1,121 +1,128 @@
-"""One stage's training in several processes, on one machine or more, started by torchrun or `accelerate launch`.
+"""What a recipe's `launcher` means: the command that starts a stage's processes, and how many they are.
 
-The worker that would train starts them and passes on what the main one says; they find their job in the node's folder.
+torchrun comes with torch and `accelerate launch` with TRL. Options are the commands' own, read by their own parsers.
 """
 
-import os
-import shlex
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+import io
+from argparse import ArgumentParser, Namespace
+from contextlib import redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from evals.files import read_rows, write_text
 from harness.sections import LauncherSection
 
-if TYPE_CHECKING:
-    from harness.worker import TrainJob
-
-CONDUCTED = "STAGELIFT_CONDUCTED"  # set where the processes must end with the one that started them
-_POLL_SECONDS = 0.2
+_TORCHRUN = "torch.distributed.run"
+_ACCELERATE = "accelerate.commands.launch"
+Options = dict[str, bool | int | str]
 
 
-class LaunchError(Exception):
-    """The processes ended before the stage was trained; the message says what the first to fail said."""
+@dataclass(frozen=True)
+class Launch:
+    """A Python module with options, to put `-m`, a module and its arguments after. It starts `here` of all the `processes`.
+
+    `elsewhere` are the commands that other machines need, as a user types them.
+    """
+
+    command: list[str]
+    processes: int
+    here: int
+    elsewhere: list[list[str]]
 
 
-def launch(job: "TrainJob", on_event: Callable[[dict[str, Any]], None]) -> None:
-    """Train a job in the processes that its launcher starts. Raises LaunchError."""
-    assert job.launcher is not None
-    path, events = Path(job.folder, "launch.json"), events_file(Path(job.folder))
-    write_text(path, job.model_dump_json(indent=2) + "\n")
-    events.unlink(missing_ok=True)
-    command = launch_command(job.launcher, path)
-    on_event({"event": "launching", "command": _for_other_machines(job.launcher, path)})
-    environment = {
-        **os.environ,
-        CONDUCTED: "1",
-        **({"ACCELERATE_USE_CPU": "true"} if job.parent.device == "cpu" else {}),
-    }
-    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as process:  # its output goes to our log
-        seen = 0
-        while process.poll() is None:
-            time.sleep(_POLL_SECONDS)
-            seen = _pass_on(events, seen, on_event)
-        _pass_on(events, seen, on_event)
-    if not Path(job.folder, "stage.json").exists():
-        raise LaunchError(_reason(events, process.returncode))
-    path.unlink()
-    events.unlink(missing_ok=True)
-
-
-def world_size(launcher: LauncherSection) -> int | None:
-    """Say how many processes there will be; None where only the launcher knows. Raises ValueError for a config that has none."""
+def read_launcher(launcher: LauncherSection) -> Launch:
+    """Read the options as the command would. Raises ValueError for what it would not take, or would start another training."""
     if launcher.torchrun is not None:
-        counts = [_count(launcher.torchrun, name) for name in ("nproc_per_node", "nnodes")]
-        return None if None in counts else (counts[0] or 1) * (counts[1] or 1)
+        return _torchrun(_with_underscores(launcher.torchrun))
     assert launcher.accelerate is not None
-    if "num_processes" in launcher.accelerate:
-        return int(launcher.accelerate["num_processes"])
-    config = Path(str(launcher.accelerate.get("config_file", "")))
-    if not config.is_file():
+    return _accelerate(_with_underscores(launcher.accelerate))
+
+
+def _torchrun(options: Options) -> Launch:
+    from torch.distributed.run import get_args_parser
+
+    read = _read("torchrun", get_args_parser(), options)
+    here = _number("nproc_per_node", read.nproc_per_node)
+    machines = _number("nnodes", 1 if read.nnodes == "1:1" else read.nnodes)
+    if machines > 1 and not (read.rdzv_backend == "c10d" and read.rdzv_endpoint):
         raise ValueError(
-            f"launcher.accelerate.config_file is '{config}', which is no file. `accelerate config --config_file FILE` makes one."
+            f"launcher.torchrun with nnodes {machines} needs to know where machines meet: add rdzv_backend: c10d and "
+            "rdzv_endpoint: HOST:PORT, a free port of one of them."
         )
-    content = yaml.safe_load(config.read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or "num_processes" not in content:
-        raise ValueError(f"{config} is no config of accelerate: it has no num_processes.")
-    return int(content["num_processes"])
-
-
-def launch_command(launcher: LauncherSection, job: Path) -> list[str]:
-    """Return the command that starts the processes of a job's file on this machine."""
-    module, options = (
-        ("torch.distributed.run", launcher.torchrun)
-        if launcher.torchrun is not None
-        else ("accelerate.commands.launch", launcher.accelerate)
+    arguments = _arguments(options)
+    # torchrun's usual port is the same for all: two runs on a machine would meet there
+    meets = read.standalone or read.rdzv_endpoint or any(name.startswith("master") for name in options)
+    here_only = [] if machines > 1 or meets else ["--standalone"]
+    return Launch(
+        command=[_TORCHRUN, *arguments, *here_only],
+        processes=here * machines,
+        here=here,
+        elsewhere=[["torchrun", *arguments]] if machines > 1 else [],
     )
-    given = [f"--{name}={value}" for name, value in (options or {}).items()]
-    return [sys.executable, "-m", module, *given, "-m", "harness.launched", str(job.resolve())]
 
 
-def events_file(folder: Path) -> Path:
-    """Return where the processes write what happens, one JSON object a line."""
-    return folder / "launch-events.jsonl"
+def _accelerate(options: Options) -> Launch:
+    from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands.launch import launch_command_parser
+
+    file = options.get("config_file")
+    if file is None or not Path(str(file)).is_file():
+        raise ValueError(
+            f"launcher.accelerate.config_file is {file!r}, which is no file. Name one that `accelerate config` wrote."
+        )
+    read = _read("accelerate launch", launch_command_parser(), options)
+    try:
+        config = load_config_from_file(str(file))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"'{file}' is no config file of accelerate: {' '.join(str(error).split())}.") from error
+    _check_type(str(file), config.distributed_type)
+    processes = _number("num_processes", read.num_processes or config.num_processes)
+    machines = _number("num_machines", read.num_machines or config.num_machines)
+    if processes % machines:
+        raise ValueError(f"launcher.accelerate: {machines} machines cannot start {processes} processes, as many each.")
+    # accelerate's usual port is the same for all: 0 lets it look for a free one
+    port = [] if machines > 1 or read.main_process_port or config.main_process_port else ["--main_process_port=0"]
+    arguments = _arguments(options)
+    shared = [argument for argument in arguments if not argument.startswith("--machine_rank=")]
+    return Launch(
+        command=[_ACCELERATE, *arguments, *port],
+        processes=processes,
+        here=processes // machines,
+        elsewhere=[["accelerate", "launch", *shared, f"--machine_rank={rank}"] for rank in range(1, machines)],
+    )
 
 
-def _count(options: dict[str, int | str], name: str) -> int | None:
-    """Read a count; words such as `auto`, and ranges such as 1:4, are for torchrun to know."""
-    value = str(options.get(name, 1))
-    return int(value) if value.isdigit() else None
+def _check_type(file: str, kind: str) -> None:
+    if str(kind).split(".")[-1] != "MULTI_GPU":
+        raise ValueError(
+            f"'{file}' has distributed_type {str(kind).split('.')[-1]}; a stage needs MULTI_GPU, the type with which accelerate "
+            "starts its processes through torchrun, on CPUs too (with MULTI_CPU it starts one, or needs MPI), and in which "
+            "each process holds the whole model."
+        )
 
 
-def _for_other_machines(launcher: LauncherSection, job: Path) -> str | None:
-    """With several machines, return the command that each of the others must run, which share the folder."""
-    options = launcher.torchrun if launcher.torchrun is not None else launcher.accelerate or {}
-    machines = options.get("nnodes", options.get("num_machines", 1))
-    return None if str(machines) == "1" else shlex.join(["python", *launch_command(launcher, job)[1:]])
+def _read(command: str, parser: ArgumentParser, options: Options) -> Namespace:
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return parser.parse_args([*_arguments(options), "--module", "module"])
+    except SystemExit as error:
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise ValueError(f"launcher: {command} does not take its options: {reason}.") from error
 
 
-def _pass_on(events: Path, seen: int, on_event: Callable[[dict[str, Any]], None]) -> int:
-    """Pass on the events after the first `seen` and return how many there are now; a line may be half written yet."""
-    whole = _whole_events(events)
-    for event in whole[seen:]:
-        if event["event"] != "failed":
-            on_event(event)
-    return len(whole)
+def _arguments(options: Options) -> list[str]:
+    """Write options as the command line has them; a flag is one that is true."""
+    return [
+        f"--{name}" if value is True else f"--{name}={value}" for name, value in options.items() if value is not False
+    ]
 
 
-def _whole_events(events: Path) -> list[dict[str, Any]]:
-    if not events.exists() or not events.read_text(encoding="utf-8").strip():
-        return []
-    return [row for _, row in read_rows(events, lambda _: None) if row is not None]
+def _with_underscores(options: Options) -> Options:
+    return {name.replace("-", "_"): value for name, value in options.items()}
 
 
-def _reason(events: Path, returncode: int) -> str:
-    failed = [event["error"] for event in _whole_events(events) if event["event"] == "failed"]
-    return failed[0] if failed else f"the launcher ended with exit code {returncode} before the stage was trained"
+def _number(name: str, value: object) -> int:
+    """Batches are divided by the number of processes, so it must be known."""
+    if not str(value).isdigit() or int(str(value)) < 1:
+        raise ValueError(f"launcher: {name} is {value!r}, it must be a whole number of 1 or more.")
+    return int(str(value))

@@ -247,6 +247,11 @@ def stage_lora(recipe: Recipe, stage: StageSection) -> dict[str, Any]:
     return {**recipe.lora, **stage.lora}
 
 
+def stage_launcher(recipe: Recipe, stage: StageSection) -> LauncherSection | None:
+    """What starts a stage's training: the stage's own, else the recipe's."""
+    return stage.launcher or recipe.launcher
+
+
 def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
     settings, lora = stage_settings(recipe, stage), stage_lora(recipe, stage)
     identity = settings.model_dump(mode="json", exclude={"dataset": {"path"}}) | {
@@ -256,7 +261,7 @@ def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
         "seed": recipe.seed,
         "reward_code": [reward_fingerprint(name) for name in settings.rewards],
     }
-    launcher = stage.launcher or recipe.launcher
+    launcher = stage_launcher(recipe, stage)
     return Node(name, stage.kind, identity, parent, parent.base, settings, lora, recipe.seed, launcher)
 
 

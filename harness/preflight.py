@@ -14,13 +14,13 @@ from evals.model import ModelRef, model_folder
 from evals.preferences import check_preferences
 from evals.source import Source, UnreachableError, column_names, fingerprint, local_file, local_rows, one_sentence
 from harness.errors import UsageError
-from harness.launcher import world_size
-from harness.plan import Plan, stage_lora, stage_settings
-from harness.sections import LauncherSection, Recipe, StageSection
+from harness.launcher import read_launcher
+from harness.plan import Plan, stage_launcher, stage_lora, stage_settings
+from harness.sections import Recipe, StageSection
 from stages.data import check_training_source
 from stages.lora import lora_config
 from stages.rewards import load_reward
-from stages.settings import StageSettings, shared_batch, training_config
+from stages.settings import StageSettings, training_config
 
 
 def check_sources(recipe: Recipe) -> None:
@@ -60,18 +60,12 @@ def check_arguments(recipe: Recipe) -> None:
         lora_config(recipe.lora)
         for stage in recipe.stages:
             lora_config(stage_lora(recipe, stage))
+            launcher = stage_launcher(recipe, stage)
+            processes = 1 if launcher is None else read_launcher(launcher).processes
             # on CPU in float32, whatever the machine: this process must not start a GPU context
-            training_config(stage.kind, stage.args, Path("unused"), recipe.seed, "cpu", "float32")
-            _check_launcher(stage, stage.launcher or recipe.launcher)
+            training_config(stage.kind, stage.args, Path("unused"), recipe.seed, "cpu", "float32", processes)
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-
-def _check_launcher(stage: StageSection, launcher: LauncherSection | None) -> None:
-    """Raise ValueError where the launcher's processes could not share the stage's batches."""
-    processes = None if launcher is None else world_size(launcher)
-    if processes is not None:
-        shared_batch(stage.kind, stage.args, processes)
 
 
 def check_adapters(plan: Plan) -> None:

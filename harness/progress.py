@@ -116,9 +116,8 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
         case "starting":
             where = f" on {event['on']}" if "on" in event else ""
             return f"starting to {event['job'].replace('-', ' ')}{where}"
-        case "launching":
-            also = f"; start it on the other machines, too: {event['command']}" if event["command"] else ""
-            return f"starting several processes{also}"
+        case "waiting":
+            return f"waiting for other machines. Start there: {' ; and on the next: '.join(event['commands'])}"
         case "training":
             numbers = "".join(f", {name} {event[name]:.3f}" for name in ("loss", "reward", "accuracy") if name in event)
             return f"training step {event['step']} of {event['steps']}{numbers}{eta}"

@@ -132,7 +132,7 @@ class _Work:
         return Task(f"evaluate {node.id} {repeat}", (*needs, *first), partial(self._evaluate, node, repeat))
 
     def _train(self, node: Node) -> None:
-        self.engine.run(_train_job(node, self.store), partial(self.on_event, node.name))
+        self.engine.run(train_job(node, self.store), partial(self.on_event, node.name))
 
     def _evaluate(self, node: Node, repeat: int) -> None:
         show = partial(self.on_event, _title(node, repeat))
@@ -150,7 +150,8 @@ def _describe(node: Node, store: Store) -> None:
         write_json(path, {"id": node.id, "kind": node.kind, "parent": parent, "identity": node.identity})
 
 
-def _train_job(node: Node, store: Store) -> TrainJob:
+def train_job(node: Node, store: Store) -> TrainJob:
+    """Write down a node's training, for whichever process does it."""
     assert node.settings is not None and node.parent is not None
     return TrainJob(
         folder=str(store.node_folder(node)),
@@ -169,7 +170,7 @@ def _evaluate_job(node: Node, plan: Plan, store: Store, repeat: int) -> Evaluate
     return EvaluateJob(
         folder=str(store.evaluation_folder(node, plan, repeat)),
         node_folder=str(store.node_folder(node)),
-        model=_model(node, store),
+        model=model_of(node, store),
         settings=plan.settings,
         contract_id=plan.contract_id,
         contract=plan.contract,
@@ -185,11 +186,11 @@ def _trained_on(node: Node, store: Store) -> ModelRef:
     """Name the model that a node's training starts from: its parent, whose adapter it goes on with or merges."""
     assert node.parent is not None
     if not node.starts_an_adapter:
-        return _model(node.parent, store)
+        return model_of(node.parent, store)
     return _weights(node.base, [_adapter(other, store) for other in node.merged])
 
 
-def _model(node: Node, store: Store) -> ModelRef:
+def model_of(node: Node, store: Store) -> ModelRef:
     """Name a node's model."""
     merged = _weights(node.base, [_adapter(other, store) for other in node.merged])
     return merged if node.parent is None else merged.model_copy(update={"adapter": _adapter(node, store)})

@@ -44,8 +44,8 @@ class ModelSection(Record):
 class LauncherSection(Record):
     """What starts a stage's training as several processes; the options are the command's own (`nproc_per_node: 2`)."""
 
-    torchrun: dict[str, int | str] | None = None
-    accelerate: dict[str, int | str] | None = None
+    torchrun: dict[str, bool | int | str] | None = None
+    accelerate: dict[str, bool | int | str] | None = None
 
     @model_validator(mode="after")
     def _one_launcher(self) -> "LauncherSection":

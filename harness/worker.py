@@ -22,7 +22,6 @@ from evals.model import ModelRef
 from evals.records import Record
 from evals.settings import Evaluation
 from evals.source import Source
-from harness.launcher import launch
 from harness.sections import LauncherSection
 from stages.settings import StageSettings
 
@@ -67,7 +66,7 @@ Job = Annotated[AnyJob, Field(discriminator="job")]
 def main() -> None:
     """Read a job, do it, and say how it went."""
     job: AnyJob = TypeAdapter(Job).validate_json(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_conductor, daemon=True).start()
+    threading.Thread(target=end_with_standard_input, daemon=True).start()
     folder = log_folder(job)
     folder.mkdir(parents=True, exist_ok=True)
     events = _events_apart_from_prints(folder / f"{job.job}.log")
@@ -76,9 +75,16 @@ def main() -> None:
             _do(job, events)
     except Exception as error:  # reported to the user by the conductor, with the log's path
         traceback.print_exc()
-        _emit(events, event="failed", error=f"{type(error).__name__}: {' '.join(str(error).split())}")
+        emit(events, event="failed", error=_sentence(error))
         sys.exit(1)
-    _emit(events, event="done")
+    emit(events, event="done")
+
+
+def _sentence(error: Exception) -> str:
+    from harness.launch import LaunchFailed
+
+    text = " ".join(str(error).split())
+    return text if isinstance(error, LaunchFailed) else f"{type(error).__name__}: {text}"
 
 
 def log_folder(job: AnyJob) -> Path:
@@ -108,14 +114,16 @@ def _drop_checkpoints(folder: Path) -> None:
 
 
 def _train(job: TrainJob, events: TextIO) -> None:
+    if job.launcher is not None:
+        from harness.launch import train_launched
+
+        train_launched(job, events)
+        return
     from evals.files import write_text
     from stages.train import train
 
     folder = Path(job.folder)
-    if job.launcher is not None:
-        launch(job, lambda event: _emit(events, **event))
-        return
-    result = train(job.settings, job.parent, job.lora, job.seed, folder, job.versions, _step_events(events))
+    result = train(job.settings, job.parent, job.lora, job.seed, folder, job.versions, step_events(events))
     write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
 
 
@@ -130,21 +138,21 @@ def _train_judge(job: TrainJudgeJob, events: TextIO) -> None:
 
     folder = Path(job.folder)
     if not (folder / "stage.json").exists():
-        result = train_reward_model(
-            job.base, job.source, job.args, job.seed, folder, job.versions, _step_events(events)
-        )
+        result = train_reward_model(job.base, job.source, job.args, job.seed, folder, job.versions, step_events(events))
         write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
-    _emit(events, event="evaluating", what="gold pairs", done=0, total=1)
+    emit(events, event="evaluating", what="gold pairs", done=0, total=1)
     judge = reward_model_judge(RewardModelJudge(path=str(folder / "model")), job.base.device)
     gold = gold_agreement(judge, load_preferences(job.gold), f"{job.gold.path}, {job.gold.split}")
     written = passport(judge.id, None, [], gold, None)
     write_text(folder / "passport.json", written.model_dump_json(indent=2) + "\n")
 
 
-def _step_events(events: TextIO) -> Callable[[int, int, dict[str, float]], None]:
+def step_events(events: TextIO) -> Callable[[int, int, dict[str, float]], None]:
+    """Return what a training calls after each logged step."""
+
     def on_step(step: int, steps: int, logs: dict[str, float]) -> None:
         shown = {name: logs[name] for name in ("loss", "reward", "accuracy") if name in logs}
-        _emit(events, event="training", step=step, steps=steps, **shown)
+        emit(events, event="training", step=step, steps=steps, **shown)
 
     return on_step
 
@@ -152,7 +160,7 @@ def _step_events(events: TextIO) -> Callable[[int, int, dict[str, float]], None]
 def _evaluate(job: EvaluateJob, events: TextIO) -> None:
     from evals.evaluate import evaluate
 
-    evaluate(job, lambda what, done, total: _emit(events, event="evaluating", what=what, done=done, total=total))
+    evaluate(job, lambda what, done, total: emit(events, event="evaluating", what=what, done=done, total=total))
 
 
 def _events_apart_from_prints(log: Path) -> TextIO:
@@ -164,12 +172,14 @@ def _events_apart_from_prints(log: Path) -> TextIO:
     return events
 
 
-def _emit(events: TextIO, **event: Any) -> None:
+def emit(events: TextIO, **event: Any) -> None:
+    """Write an event as one line."""
     events.write(json.dumps(event) + "\n")
     events.flush()
 
 
-def _end_with_the_conductor() -> None:
+def end_with_standard_input() -> None:
+    """Wait until the process that started this one is gone, and end at once."""
     sys.stdin.read()
     os._exit(1)
 

@@ -1,7 +1,7 @@
 """Run a trainer to its end, from its last whole checkpoint if it was killed, and leave an adapter and a record.
 
 Kills may come at any moment: a checkpoint counts only once its `complete` mark is there, the adapter folder appears in
-one rename, and `stage.json` (the caller's) comes last.
+one rename, and `stage.json` (the caller's) comes last. Of several processes that train together only the first writes.
 """
 
 import re
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import broadcast_object_list
 from pydantic import JsonValue
 from transformers import ProgressCallback, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
@@ -46,19 +47,18 @@ def fit(
     kind: ConfigKind, trainer: Any, ref: ModelRef, folder: Path, versions: dict[str, str], on_step: OnStep
 ) -> StageResult:
     """Train to the end and save the adapter under `folder/adapter`. Returns the stage's record."""
-    state = trainer.accelerator
-    with state.main_process_first():  # the main process puts the folder in order before the others look
-        checkpoint = _last_whole_checkpoint(checkpoints_folder(folder))
-        rows = [row for row in read_records(folder / "training.jsonl", LogRow) if row.step <= _step(checkpoint)]
-    if state.is_main_process:  # steps after the checkpoint are done again
-        write_records(folder / "training.jsonl", rows)
-    ledger = _Ledger(kind, folder / "training.jsonl", ref, rows, on_step, state)
+    accelerator = trainer.accelerator
+    writes = accelerator.is_main_process
+    # one process looks for all: on another machine the folder may not be seen as it is now
+    (checkpoint,) = broadcast_object_list([_last_whole_checkpoint(checkpoints_folder(folder)) if writes else None])
+    rows = _rows_up_to(folder / "training.jsonl", _step(checkpoint)) if writes else []
+    ledger = _Ledger(kind, folder / "training.jsonl", ref, rows, on_step, accelerator)
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(ledger)
     with masked_positions_skipped():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if state.is_main_process:
+    if writes:
         _save_adapter(trainer, folder)
     last = ledger.row(trainer.state.global_step, {})
     return StageResult(
@@ -69,25 +69,22 @@ def fit(
         peak_memory_bytes=last.peak_memory_bytes,
         peak_memory_of=peak_memory(ref.device)[1],
         trainable_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        processes=state.num_processes,
         device=ref.device,
         dtype=ref.dtype,
         versions=versions,
+        processes=accelerator.num_processes,
         history=[{"step": row.step, **row.logs} for row in ledger.rows],
     )
 
 
 class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
-    """Writes a row for every logged step and marks checkpoints complete; of several processes the main one does.
-
-    `state` is accelerate's: which process this is, and how to wait for the others.
-    """
+    """Writes a row for every logged step and marks checkpoints complete, in the first process."""
 
     def __init__(
-        self, kind: ConfigKind, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep, state: Any
+        self, kind: ConfigKind, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep, accelerator: Any
     ) -> None:
         self.kind, self.path, self.ref, self.rows, self.on_step = kind, path, ref, rows, on_step
-        self.state = state
+        self.accelerator = accelerator
         self.before = rows[-1] if rows else LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
         self.started = time.monotonic()
 
@@ -109,17 +106,16 @@ class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         numbers: dict[str, JsonValue] = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)}
-        if "train_runtime" in numbers:  # the closing summary, not a step
+        if "train_runtime" in numbers or not self.accelerator.is_main_process:  # the closing summary is no step
             return
         self.rows.append(self.row(state.global_step, numbers))
-        if not self.state.is_main_process:
-            return
         append_records(self.path, self.rows[-1:])
         self.on_step(state.global_step, state.max_steps, {k: float(str(v)) for k, v in numbers.items()})
 
     def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
-        self.state.wait_for_everyone()  # each process writes its part of a checkpoint
-        if self.state.is_main_process and state.global_step < state.max_steps:  # from the very end one step too many
+        self.accelerator.wait_for_everyone()  # each process saves the state of its random numbers
+        # resuming from the very end would train one step too many
+        if state.global_step < state.max_steps and self.accelerator.is_main_process:
             write_text(Path(args.output_dir, f"checkpoint-{state.global_step}", _COMPLETE), "")
 
 
@@ -136,6 +132,13 @@ def _last_whole_checkpoint(folder: Path) -> Path | None:
 def _step(checkpoint: Path | None) -> int:
     match = re.search(r"checkpoint-(\d+)$", str(checkpoint))
     return int(match.group(1)) if match else 0
+
+
+def _rows_up_to(path: Path, step: int) -> list[LogRow]:
+    """Drop what was logged after the checkpoint that training goes on from: those steps are done again."""
+    rows = [row for row in read_records(path, LogRow) if row.step <= step]
+    write_records(path, rows)
+    return rows
 
 
 def _save_adapter(trainer: Any, folder: Path) -> None:

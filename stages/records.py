@@ -8,9 +8,10 @@ from evals.records import Record
 class StageResult(Record):
     """What one stage cost and how it went.
 
-    Where training was killed and resumed, `seconds` counts steps that were done twice once. `peak_memory_of` says which
-    memory: the GPU's allocated peak, or the process's resident peak on CPU; of several `processes` it is the main one's.
-    `history` has one row per log step, with TRL's own names (`loss`, `reward`, `kl`, ...).
+    `processes` trained it together; memory is that of the first. Where training was killed and resumed, `seconds` counts
+    steps that were done twice once. `peak_memory_of` says
+    which memory: the GPU's allocated peak, or the process's resident peak on CPU. `history` has one row per log step,
+    with TRL's own names (`loss`, `reward`, `kl`, ...).
     """
 
     kind: str
@@ -20,8 +21,8 @@ class StageResult(Record):
     peak_memory_bytes: int
     peak_memory_of: str
     trainable_parameters: int
-    processes: int = 1
     device: str
     dtype: str
     versions: dict[str, str]
+    processes: int = 1
     history: list[dict[str, JsonValue]]

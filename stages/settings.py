@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from evals.model import Device, Dtype
 from evals.records import Record
 from evals.source import Source
+from stages.distributed import shared_batch
 from stages.precision import training_flags
 
 StageKind = Literal["sft", "dpo", "grpo"]
@@ -40,36 +41,21 @@ class StageSettings(Record):
 
 
 def training_config(
-    kind: ConfigKind, args: dict[str, Any], folder: Path, seed: int, on: Device, precision: Dtype
+    kind: ConfigKind, args: dict[str, Any], folder: Path, seed: int, on: Device, precision: Dtype, processes: int = 1
 ) -> Any:
-    """Build TRL's config of a stage or of a reward model. Raises ValueError in one sentence for an argument it would not take."""
+    """Build TRL's config of a stage or of a reward model, for each of `processes` that share its batches.
+
+    Raises ValueError in one sentence for an argument it would not take.
+    """
     config_class = _config_class(kind)
     try:
-        given = {name: _checked(config_class, name, value) for name, value in args.items()}
+        asked = {name: _checked(config_class, name, value) for name, value in args.items()}
+        given = shared_batch(asked, {field.name: field.default for field in fields(config_class)}, processes)
         ours = {**_DEFAULTS, **_flags(on, precision, given), **given, "output_dir": str(folder), "seed": seed}
         config = config_class(**ours)
         return config if kind != "grpo" else config_class(**ours | _grpo_saving(config, given))
     except Exception as error:  # configs raise ValueError, TypeError, ImportError and more, all for what the user gave
         raise ValueError(f"Stage '{kind}': {_sentence(error)}") from error
-
-
-def shared_batch(kind: ConfigKind, args: dict[str, Any], processes: int) -> dict[str, Any]:
-    """Return the arguments with which each of several processes takes its part of the same batches.
-
-    Gradient accumulation is divided, or else the batch of a device: either way every optimiser step sees the rows it would
-    see in one process. Raises ValueError where neither can be divided.
-    """
-    if processes == 1:
-        return args
-    config = training_config(kind, args, Path("unused"), 0, "cpu", "float32")
-    for name in ("gradient_accumulation_steps", "per_device_train_batch_size"):
-        if getattr(config, name) % processes == 0:
-            return {**args, name: getattr(config, name) // processes}
-    raise ValueError(
-        f"Stage '{kind}' cannot be shared by {processes} processes: neither gradient_accumulation_steps "
-        f"({config.gradient_accumulation_steps}) nor per_device_train_batch_size ({config.per_device_train_batch_size}) can be "
-        f"divided by {processes}, so its batches would be others."
-    )
 
 
 def _config_class(kind: ConfigKind) -> Any:

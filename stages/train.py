@@ -6,10 +6,11 @@ from typing import Any
 from evals.model import ModelRef, load_tokenizer
 from stages import dpo, grpo, sft
 from stages.data import training_rows
+from stages.distributed import check_rows, check_world
 from stages.fit import OnStep, checkpoints_folder, fit
 from stages.lora import load_policy
 from stages.records import StageResult
-from stages.settings import StageSettings, shared_batch, training_config
+from stages.settings import StageSettings, training_config
 
 
 def train(
@@ -24,10 +25,14 @@ def train(
 ) -> StageResult:
     """Train on top of `parent` and write `adapter/` under `folder`; a killed call goes on where it was.
 
-    With several `processes`, each of which calls this, they share every batch: the stage is the same training.
+    Each of `processes` that train together calls this; the first of them writes. Raises ValueError where they are not so many.
     """
-    args = shared_batch(settings.kind, settings.args, processes)
-    config = training_config(settings.kind, args, checkpoints_folder(folder), seed, parent.device, parent.dtype)
+    config = training_config(
+        settings.kind, settings.args, checkpoints_folder(folder), seed, parent.device, parent.dtype, processes
+    )
+    check_world(
+        config.world_size, processes
+    )  # the config, built before the model, also gives each process a GPU of its own
     rows = training_rows(settings)
     tokenizer = load_tokenizer(parent.path, parent.revision, parent.eos_token)
     policy = load_policy(parent, lora, seed)
@@ -38,4 +43,6 @@ def train(
             trainer = dpo.trainer(policy, config, rows, tokenizer)
         case "grpo":
             trainer = grpo.trainer(policy, config, rows, tokenizer, settings.rewards)
+    if settings.kind != "grpo":  # which deals out whole generations, and drops what is left at the end
+        check_rows(len(trainer.train_dataset), config, processes)
     return fit(settings.kind, trainer, parent, folder, versions, on_step)

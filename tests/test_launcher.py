@@ -1,13 +1,10 @@
-"""One stage in several processes, for real: torchrun and accelerate with two CPU processes (gloo), and two machines' agents."""
+"""Stages that several processes train: started for real, on CPU with gloo, and compared with what one process makes."""
 
-import json
 import os
-import shlex
-import signal
-import socket
+import re
+import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,201 +12,323 @@ import psutil
 import pytest
 from safetensors.torch import load_file
 
+from evals.files import read_json, read_record
 from evals.model import ModelRef
+from evals.source import Source
+from harness import preflight
 from harness.errors import UsageError
-from harness.launcher import LaunchError, launch, launch_command, world_size
-from harness.preflight import check_arguments
+from harness.executor import JobFailed, run_worker
+from harness.launcher import read_launcher
+from harness.plan import make_plan
 from harness.recipe import load_recipe
 from harness.sections import LauncherSection
 from harness.worker import TrainJob
+from stages.distributed import check_rows
 from stages.records import StageResult
-from stages.settings import StageSettings, shared_batch
+from stages.settings import StageKind, StageSettings, training_config
 from tests.conftest import environment
+from tests.test_run import finish, in_training, interrupted, kill_all, node, start
 
-pytestmark = pytest.mark.xdist_group("apart")  # they are compared with a finished run
-
-TWO = LauncherSection(torchrun={"nproc_per_node": 2})
-STAGES = """stages=[
-  {sft: {args: {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}},
-  {dpo: {args: {max_steps: 6, per_device_train_batch_size: 2, learning_rate: 1e-3, save_steps: 1}}}]"""
-
-
-def start(recipe: Path, folder: Path) -> subprocess.Popen[str]:
-    overrides = ["--set", STAGES, "--set", "launcher={torchrun: {nproc_per_node: 2}}"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "harness", "run", str(recipe), *overrides],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def kill_in_training(process: subprocess.Popen[str], root: Path) -> list[psutil.Process]:
-    """SIGKILL the conductor as soon as three steps are stored, and return all processes that were below it."""
-    deadline = time.monotonic() + 240
-    while not any(root.glob("nodes/sft-*/checkpoints/checkpoint-3/complete")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    below = psutil.Process(process.pid).children(recursive=True)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    return below
+pytestmark = pytest.mark.xdist_group("apart")  # two processes each: one test at a time, and one local run for all
+LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
+# 32 rows in steps of 4: training goes through a whole epoch and begins another
+SFT = {"max_steps": 12, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "learning_rate": 1e-2}
+STAGES = f"""
+  - sft: {{args: {SFT | {"save_steps": 1}}}}
+  - dpo: {{args: {{max_steps: 6, per_device_train_batch_size: 4, learning_rate: 1e-3}}}}
+"""  # sft has two batches to share, dpo the rows of one
+TWO = "launcher: {torchrun: {nproc_per_node: 2}}"
+ACCELERATE = """
+compute_environment: LOCAL_MACHINE
+distributed_type: '{kind}'
+num_processes: 2
+num_machines: 1
+machine_rank: 0
+use_cpu: true
+mixed_precision: {precision}
+"""
 
 
-def test_two_processes_killed_and_resumed_train_what_one_process_trains(
-    finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
+def recipe_file(folder: Path, model: Path, more: str = "", stages: str = "") -> Path:
+    path = folder / "chain.yaml"
+    path.write_text(f"""
+name: chain
+model: {{path: "{model.as_posix()}", dtype: float32}}
+lora: {LORA}
+data: {{path: bundled/schoolmath, limit: 32}}
+stages:
+{stages or STAGES}
+evals:
+  accuracy: {{task: schoolmath, limit: 6, max_tokens: 12, batch_size: 4}}
+  preference: {{prompts: {{path: bundled/instructions, limit: 6}}}}
+{more}
+""")
+    return path
+
+
+@pytest.fixture(scope="module")
+def local(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs folder of a chain that single processes trained."""
+    folder = tmp_path_factory.mktemp("local")
+    output = finish(start(recipe_file(folder, tiny_model), folder))
+    assert "Written" in output, output
+    return folder / "runs"
+
+
+def difference(one: Path, other: Path) -> float:
+    """The largest difference between two adapters."""
+    first, second = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (one, other))
+    assert first.keys() == second.keys()
+    return max(float((first[name] - second[name]).abs().max()) for name in first)
+
+
+def trained(folder: Path) -> StageResult:
+    return read_record(folder / "stage.json", StageResult)
+
+
+def losses(folder: Path) -> list[Any]:
+    return [row["loss"] for row in trained(folder).history]
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if "harness.launched" in (process.info["cmdline"] or []) and str(folder) in str(process.info)
+    ]
+
+
+def test_two_processes_that_were_killed_and_went_on_make_the_nodes_and_scores_of_one(
+    local: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    """Same node ids, steps, tokens, responses and scores; weights differ by float32's rounding."""
-    below = kill_in_training(start(tiny_recipe_file, tmp_path), tmp_path / "runs")
-    assert len(below) >= 4  # worker, torchrun, two processes
-    assert psutil.wait_procs(below, timeout=30)[1] == []  # none is left behind
-    output, _ = start(tiny_recipe_file, tmp_path).communicate(timeout=300)
-    assert "starting several processes" in output
+    recipe, root, seen = recipe_file(tmp_path, tiny_model, TWO), tmp_path / "runs", []
+
+    def kill(pid: int) -> None:
+        seen.extend(processes_of(tmp_path))
+        kill_all(pid)
+
+    (base,) = (local / "nodes").glob("base-*")
+    shutil.copytree(base, root / "nodes" / base.name)  # measured once is enough
+    interrupted(recipe, tmp_path, in_training("sft", 2), kill)
+    assert len(seen) == 3  # the command and the two it started
+    assert not psutil.wait_procs(seen, timeout=20)[1]  # none outlives the command that was killed
+    assert not (node(root, "sft") / "stage.json").exists()
+    output = finish(start(recipe, tmp_path))
+    assert "Written" in output, output
+    assert {one.name for one in (root / "nodes").iterdir()} == {one.name for one in (local / "nodes").iterdir()}
     for kind in ("sft", "dpo"):
-        (alone,) = (finished_run.parent / "nodes").glob(f"{kind}-*")
-        shared = tmp_path / "runs" / "nodes" / alone.name
-        one, two = (StageResult.model_validate_json((node / "stage.json").read_text()) for node in (alone, shared))
-        assert (one.processes, two.processes) == (1, 2)
-        assert (one.steps, one.tokens, one.trainable_parameters) == (two.steps, two.tokens, two.trainable_parameters)
-        assert len(one.history) == len(two.history)
-        before, after = (load_file(node / "adapter" / "adapter_model.safetensors") for node in (alone, shared))
-        assert max(float((before[name] - after[name]).abs().max()) for name in before) < 1e-5
-        (here,), (there,) = alone.glob("evals/*"), shared.glob("evals/*")
+        one, two = node(local, kind), node(root, kind)
+        assert (trained(one).processes, trained(two).processes) == (1, 2)
+        assert (trained(one).steps, trained(one).tokens) == (trained(two).steps, trained(two).tokens)
+        assert losses(two) == pytest.approx(losses(one), rel=1e-5)
+        assert difference(one, two) < 1e-6
+        assert not (two / "launch").exists() and not (two / "checkpoints").exists()
+    for kind in ("base", "sft", "dpo"):
+        (here,), (there,) = node(root, kind).glob("evals/*"), node(local, kind).glob("evals/*")
+        assert here.name == there.name
         for file in ("generations.jsonl", "scores.jsonl", "verdicts.jsonl"):
-            assert (here / file).read_bytes() == (there / file).read_bytes(), (kind, file)
-        assert not any(shared.glob("launch*"))
+            assert (kind == "base" and file == "verdicts.jsonl") or (here / file).read_bytes() == (
+                there / file
+            ).read_bytes()
+        assert read_json(here / "result.json")["metrics"] == read_json(there / "result.json")["metrics"]
 
 
-def job(model: Path, folder: Path, launcher: LauncherSection, **args: Any) -> TrainJob:
-    settings = {
-        "kind": "sft",
-        "dataset": {"path": "bundled/schoolmath", "limit": 64},
-        "args": {"max_steps": 2, "per_device_train_batch_size": 2, **args},
-    }
+def job(model: Path, folder: Path, launcher: dict[str, Any], kind: StageKind = "sft", **settings: Any) -> TrainJob:
+    """A stage on the base model; as it stands, the first one of the local run."""
+    stage: dict[str, Any] = {"args": SFT, "dataset": Source(path="bundled/schoolmath", limit=32)} | settings
     return TrainJob(
         folder=str(folder),
-        settings=StageSettings.model_validate(settings),
+        settings=StageSettings(kind=kind, **stage),
         parent=ModelRef(path=str(model), dtype="float32", device="cpu"),
-        lora={"r": 2, "target_modules": ["q_proj"]},
+        lora=LORA,
         seed=0,
-        launcher=launcher,
+        launcher=LauncherSection.model_validate(launcher),
         versions={},
     )
 
 
-def accelerate_config(folder: Path, kind: str, **more: Any) -> LauncherSection:
-    path = folder / "accelerate.json"  # which is YAML
-    content = {
-        "compute_environment": "LOCAL_MACHINE",
-        "distributed_type": kind,
-        "num_machines": 1,
-        "num_processes": 2,
-        "machine_rank": 0,
-        "mixed_precision": "no",
-        "use_cpu": kind == "MULTI_CPU",
-    }
-    path.write_text(json.dumps(content | more))
-    path = path.rename(path.with_suffix(".yaml"))
-    return LauncherSection(accelerate={"config_file": str(path), "main_process_port": free_port()})
+GRPO = {"max_steps": 2, "per_device_train_batch_size": 4, "num_generations": 2, "max_completion_length": 8}
+TORCHRUN = {"torchrun": {"nproc_per_node": 2}}
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+def accelerate(folder: Path, kind: str, precision: str = "no") -> dict[str, Any]:
+    file = folder / "accelerate.yaml"
+    file.write_text(ACCELERATE.format(kind=kind, precision=precision))
+    return {"accelerate": {"config_file": str(file)}}
 
 
-def test_accelerate_starts_what_its_config_says(tiny_model: Path, tmp_path: Path) -> None:
-    events: list[dict[str, Any]] = []
-    launch(job(tiny_model, tmp_path, accelerate_config(tmp_path, "MULTI_GPU")), events.append)
-    result = StageResult.model_validate_json((tmp_path / "stage.json").read_text())
-    assert (result.processes, result.steps) == (2, 2)
-    assert [event.get("step") for event in events] == [None, 1, 2]
-    assert events[0] == {"event": "launching", "command": None}
-
-
-def test_a_world_smaller_than_asked_is_refused(tiny_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(LaunchError, match=r"2 processes were asked for and there is a world of 1\. .* use torchrun"):
-        launch(job(tiny_model, tmp_path, accelerate_config(tmp_path, "MULTI_CPU")), lambda _: None)
-    assert not (tmp_path / "stage.json").exists()
-
-
-def test_two_machines_train_one_stage_when_the_shown_command_is_run_on_the_second(
-    tiny_model: Path, tmp_path: Path
+def test_accelerate_launch_starts_two_and_only_the_recipe_says_in_which_precision(
+    local: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    """Two agents of torchrun with one process each meet at an address on loopback."""
-    endpoint = f"127.0.0.1:{free_port()}"
-    launcher = LauncherSection(
-        torchrun={"nnodes": 2, "nproc_per_node": 1, "rdzv_backend": "c10d", "rdzv_endpoint": endpoint, "rdzv_id": "one"}
-    )
+    events: list[dict[str, Any]] = []
+    run_worker(job(tiny_model, tmp_path / "node", accelerate(tmp_path, "MULTI_GPU", precision="bf16")), events.append)
+    assert [event["step"] for event in events if event["event"] == "training"] == list(range(1, 13))
+    assert trained(tmp_path / "node").processes == 2
+    assert difference(node(local, "sft"), tmp_path / "node") < 1e-6
+
+
+def test_another_machine_joins_with_the_command_that_is_shown(
+    local: Path, tiny_model: Path, tmp_path: Path, free_port: int
+) -> None:
+    options = {"nnodes": 2, "rdzv_backend": "c10d", "rdzv_endpoint": f"127.0.0.1:{free_port}"}
     others: list[subprocess.Popen[bytes]] = []
 
-    def start_the_other(event: dict[str, Any]) -> None:
-        if event["event"] == "launching":
-            command = shlex.split(event["command"])
-            others.append(
-                subprocess.Popen([sys.executable, *command[1:]], env=environment() | {"ACCELERATE_USE_CPU": "true"})
-            )
+    def join(event: dict[str, Any]) -> None:
+        if event["event"] == "waiting":
+            (command,) = event["commands"]
+            assert re.search(r"^cd \S+ && torchrun --nnodes=2 .* -m harness.launched \S+job.json 2$", command)
+            found = {**environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+            others.append(subprocess.Popen(["sh", "-c", command], env=found, stdin=subprocess.DEVNULL))
 
-    launch(job(tiny_model, tmp_path, launcher), start_the_other)
-    assert others[0].wait(60) == 0
-    assert StageResult.model_validate_json((tmp_path / "stage.json").read_text()).processes == 2
+    run_worker(job(tiny_model, tmp_path / "node", {"torchrun": options}), join)
+    assert others[0].wait(timeout=60) == 0
+    assert trained(tmp_path / "node").processes == 2
+    assert difference(node(local, "sft"), tmp_path / "node") < 1e-6
 
 
-def test_a_failure_in_any_process_is_said_in_its_words(tiny_model: Path, tmp_path: Path) -> None:
-    wrong = job(tiny_model, tmp_path, TWO).model_copy(update={"lora": {"target_modules": ["no_such_module"]}})
-    with pytest.raises(LaunchError, match=r"NoMatchingPeftModuleError: .*no_such_module"):
-        launch(wrong, lambda _: None)
+@pytest.fixture
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_grpo_is_another_node_because_it_samples_other_completions(tiny_model: Path, tmp_path: Path) -> None:
+    stages = f"  - sft\n  - grpo: {{args: {GRPO}, rewards: [brevity]}}\n"
+    alone, together = (
+        make_plan(load_recipe(str(recipe_file(tmp_path, tiny_model, more, stages)), [])) for more in ("", TWO)
+    )
+    assert [one.id == two.id for one, two in zip(alone.nodes, together.nodes, strict=True)] == [True, True, False]
+
+
+def test_a_failure_in_one_of_the_processes_is_the_jobs(tiny_model: Path, tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    rewards = ["brevity", "tests.rewards.fails_later_in_the_second_process"]
+    with pytest.raises(JobFailed, match="ZeroDivisionError: only the second process fails"):
+        run_worker(job(tiny_model, tmp_path / "node", TORCHRUN, "grpo", args=GRPO, rewards=rewards), events.append)
+    assert [event["event"] for event in events] == ["starting", "training", "failed"]  # together they made a step
+    assert not (tmp_path / "node" / "stage.json").exists() and not processes_of(tmp_path)
+
+
+def test_another_number_of_processes_than_was_asked_for_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    """As a launcher's file could have it that changed since it was read."""
+    alone = job(tiny_model, tmp_path / "node", TORCHRUN).model_dump_json()
+    (tmp_path / "job.json").write_text(alone)
+    command = [sys.executable, "-m", "harness.launched", str(tmp_path / "job.json"), "2"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "1 process trained together where 2 were asked for" in done.stderr
+
+
+def shared(kind: StageKind, args: dict[str, Any], processes: int) -> Any:
+    return training_config(kind, args, Path("unused"), 0, "cpu", "float32", processes)
 
 
 @pytest.mark.parametrize(
-    ("args", "shared"),
-    [
-        ({"gradient_accumulation_steps": 4, "per_device_train_batch_size": 3}, {"gradient_accumulation_steps": 2}),
-        ({"gradient_accumulation_steps": 3, "per_device_train_batch_size": 4}, {"per_device_train_batch_size": 2}),
-        ({}, {"per_device_train_batch_size": 4}),  # TRL's default is 8
-    ],
+    ("rows", "accumulated", "processes", "each"),
+    [(8, 1, 2, (4, 1)), (2, 4, 2, (2, 2)), (2, 6, 4, (1, 3)), (1, 8, 8, (1, 1)), (3, 1, 1, (3, 1))],
 )
-def test_processes_share_the_batch_of_one(args: dict[str, int], shared: dict[str, int]) -> None:
-    assert shared_batch("sft", args, 2) == {**args, **shared}
-    assert shared_batch("sft", args, 1) == args
-
-
-def test_a_batch_that_cannot_be_shared_is_refused_before_anything_starts() -> None:
-    overrides = ["launcher={torchrun: {nproc_per_node: 3}}", "stages=[{sft: {args: {per_device_train_batch_size: 4}}}]"]
-    with pytest.raises(UsageError, match=r"cannot be shared by 3 processes: neither gradient_accumulation_steps \(1\)"):
-        check_arguments(load_recipe("quickstart", overrides))
+def test_all_processes_together_take_the_rows_of_one(
+    rows: int, accumulated: int, processes: int, each: tuple[int, int]
+) -> None:
+    args = {"per_device_train_batch_size": rows, "gradient_accumulation_steps": accumulated}
+    config = shared("sft", args, processes)
+    assert (config.per_device_train_batch_size, config.gradient_accumulation_steps) == each
 
 
 @pytest.mark.parametrize(
-    ("launcher", "processes"),
+    ("rows", "max_steps", "fits"),
+    [(32, 100, True), (30, 7, True), (30, 8, True), (31, 7, True), (31, 8, False), (31, -1, False)],
+)
+def test_an_epoch_must_end_evenly_or_not_at_all(rows: int, max_steps: int, fits: bool) -> None:
+    """Two processes take a row each at a time, and a step is four."""
+    args = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 4, "max_steps": max_steps}
+    config = shared("sft", args, 2)
+    check_rows(rows, config, 1)
+    if fits:
+        check_rows(rows, config, 2)
+        return
+    with pytest.raises(
+        ValueError, match=r"31 training rows are no multiple of the 2 .* Use 30 rows .* at most 7 steps"
+    ):
+        check_rows(rows, config, 2)
+
+
+@pytest.mark.parametrize("more", [{}, {"steps_per_generation": 4}, {"generation_batch_size": 32}])
+def test_a_generation_stays_as_large_and_is_saved_at_the_same_steps(more: dict[str, Any]) -> None:
+    args = {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 2, "num_generations": 4, **more}
+    one, each = shared("grpo", args, 1), shared("grpo", args, 2)
+    assert each.generation_batch_size * 2 == one.generation_batch_size
+    assert each.gradient_accumulation_steps == 1 and each.save_steps == one.save_steps
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "says"),
     [
-        ({"torchrun": {"nproc_per_node": 2}}, 2),
-        ({"torchrun": {"nproc_per_node": 4, "nnodes": 2}}, 8),
-        ({"torchrun": {"nproc_per_node": "auto"}}, None),
-        ({"torchrun": {"nnodes": "1:4"}}, None),
-        ({"accelerate": {"num_processes": 2}}, 2),
+        (
+            "sft",
+            {"per_device_train_batch_size": 3},
+            "3 x gradient_accumulation_steps 1 makes 3 rows, which 2 processes",
+        ),
+        ("sft", {"auto_find_batch_size": True}, "'auto_find_batch_size' cannot be set for a stage with a launcher"),
+        ("grpo", {"per_device_train_batch_size": 8}, "no whole group of num_generations 8"),
+        ("grpo", {"generation_batch_size": 12}, "generation_batch_size 12 must be a multiple of"),
+        (
+            "grpo",
+            {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 2, "steps_per_generation": 5},
+            "steps_per_generation 5 makes 5 rows",
+        ),
     ],
 )
-def test_the_number_of_processes_is_known_where_it_is_written(launcher: dict[str, Any], processes: int | None) -> None:
-    assert world_size(LauncherSection.model_validate(launcher)) == processes
+def test_what_two_processes_cannot_share_is_refused(kind: StageKind, args: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=r".") as refused:
+        shared(kind, args, 2)
+    assert says in str(refused.value)
 
 
-def test_a_config_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"config_file is 'no\.yaml', which is no file"):
-        world_size(LauncherSection(accelerate={"config_file": "no.yaml"}))
+@pytest.mark.parametrize(
+    ("launcher", "says"),
+    [
+        ("{torchrun: {workers: 2}}", "torchrun does not take its options: unrecognized arguments: --workers=2"),
+        ("{torchrun: {nproc_per_node: gpu}}", "nproc_per_node is 'gpu', it must be a whole number"),
+        ("{torchrun: {nnodes: 2}}", "add rdzv_backend: c10d and rdzv_endpoint: HOST:PORT"),
+        ("{torchrun: {nnodes: '1:2'}}", "nnodes is '1:2'"),
+        ("{accelerate: {num_processes: 2}}", "launcher.accelerate.config_file is None"),
+        ("{torchrun: {nproc_per_node: 5}}", "makes 4 rows, which 5 processes cannot share equally"),
+        ("{}", "launcher needs torchrun or accelerate"),
+    ],
+)
+def test_a_launcher_that_cannot_work_is_refused_before_anything_starts(
+    tiny_model: Path, tmp_path: Path, launcher: str, says: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        preflight.check_arguments(load_recipe(str(recipe_file(tmp_path, tiny_model, f"launcher: {launcher}")), []))
+    assert says in str(refused.value)
 
 
-def test_options_are_the_launchers_own(tmp_path: Path) -> None:
-    command = launch_command(LauncherSection(torchrun={"nproc_per_node": 2, "master_port": 29501}), tmp_path / "job")
-    assert command[1:] == [
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node=2",
-        "--master_port=29501",
-        "-m",
-        "harness.launched",
-        str(tmp_path / "job"),
-    ]
+@pytest.mark.parametrize("kind", ["MULTI_CPU", "FSDP", "NO"])
+def test_accelerates_other_ways_are_refused(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(ValueError, match=f"has distributed_type {kind}; a stage needs MULTI_GPU"):
+        read_launcher(LauncherSection.model_validate(accelerate(tmp_path, kind)))
+
+
+def test_machines_with_accelerate_get_their_rank(tmp_path: Path) -> None:
+    options = accelerate(tmp_path, "MULTI_GPU")["accelerate"] | {
+        "num_processes": 4,
+        "num-machines": 2,
+        "main_process_ip": "10.0.0.1",
+        "main_process_port": 29501,
+    }
+    launch = read_launcher(LauncherSection(accelerate=options))
+    assert (launch.processes, launch.here) == (4, 2)
+    ((*_, rank),) = launch.elsewhere
+    assert rank == "--machine_rank=1"
+
+
+def test_what_starts_a_stage_is_no_part_of_what_it_is(tiny_recipe: Path) -> None:
+    plain, launched = (
+        make_plan(load_recipe(str(tiny_recipe), overrides))
+        for overrides in ([], ["launcher={torchrun: {nproc_per_node: 2}}"])
+    )
+    assert [node.id for node in plain.nodes] == [node.id for node in launched.nodes]

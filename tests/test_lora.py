@@ -1,104 +1,132 @@
-"""LoRA settings for real: rslora, DoRA, all-linear, and stages with settings of their own on merged weights."""
+"""LoRA in its variants, and stages with settings of their own: really trained, a few steps each."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import yaml
+from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file
 
 from evals.model import ModelRef, load_model, load_tokenizer
+from harness.plan import Node, make_plan
+from harness.recipe import load_recipe
+from harness.run import model_of, train_job
+from harness.store import Store
 from stages.lora import load_policy
 from stages.records import StageResult
-from stages.settings import StageSettings
 from stages.train import train
 
-LORA: dict[str, Any] = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"]}
+LN_2 = 0.693147  # DPO's loss while policy and reference are the same
+ALL_LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+STEPS: dict[str, Any] = {"max_steps": 3, "per_device_train_batch_size": 4, "learning_rate": 1e-2}
 
 
-def settings(kind: str) -> StageSettings:
-    return StageSettings.model_validate(
-        {
-            "kind": kind,
-            "dataset": {"path": "bundled/schoolmath", "limit": 16},
-            "args": {"max_steps": 2, "per_device_train_batch_size": 2, "learning_rate": 1e-2, "save_strategy": "no"},
-        }
-    )
+@dataclass(frozen=True)
+class Trained:
+    """A node that was trained, and what it started from."""
+
+    node: Node
+    result: StageResult
+    started_from: ModelRef
+    model: ModelRef
+    folder: Path
+
+    @property
+    def first_loss(self) -> Any:
+        return self.result.history[0]["loss"]
+
+    @property
+    def weights(self) -> dict[str, torch.Tensor]:
+        return load_file(self.folder / "adapter" / "adapter_model.safetensors")
 
 
-def trained(kind: str, parent: ModelRef, lora: dict[str, Any], folder: Path) -> StageResult:
-    return train(settings(kind), parent, lora, 0, folder, {}, lambda *_: None)
+def trained(model: Path, folder: Path, lora: dict[str, Any], *stages: dict[str, Any]) -> list[Trained]:
+    """Train a recipe's stages one after another in this process, without measuring anything."""
+    recipe = {
+        "name": "lora",
+        "model": {"path": str(model), "dtype": "float32"},
+        "lora": lora,
+        "data": {"path": "bundled/schoolmath", "limit": 16},
+        "stages": [{kind: {"args": STEPS, **more}} for stage in stages for kind, more in stage.items()],
+        "evals": {"accuracy": {"limit": 2}},
+    }
+    (folder / "lora.yaml").write_text(yaml.safe_dump(recipe))
+    store, done = Store(folder / "runs"), []
+    for node in make_plan(load_recipe(str(folder / "lora.yaml"), [])).nodes[1:]:
+        job, place = train_job(node, store), store.node_folder(node)
+        result = train(job.settings, job.parent, job.lora, job.seed, place, job.versions, lambda *_: None)
+        done.append(Trained(node, result, job.parent, model_of(node, store), place))
+    return done
 
 
-def base(model: Path) -> ModelRef:
-    return ModelRef(path=str(model), dtype="float32", device="cpu")
-
-
-def logits(ref: ModelRef) -> Any:
-    import torch
-
-    tokens = load_tokenizer(ref.path, None, None)("Tom has 3 apples and 4 pears.", return_tensors="pt")
-    with torch.inference_mode():
-        return load_model(ref)(**tokens).logits
-
-
-def first_loss(result: StageResult) -> float:
-    return float(str(result.history[0]["loss"]))
+def logits(model: torch.nn.Module, ref: ModelRef) -> torch.Tensor:
+    tokens = load_tokenizer(ref.path, None, None)("What is 2 + 3? It is 5.", return_tensors="pt")
+    with torch.no_grad():
+        return model.eval()(**tokens).logits
 
 
 @pytest.mark.parametrize(
-    "more",
-    [
-        {"use_rslora": True},
-        {"use_dora": True},
-        {"target_modules": "all-linear"},
-        {"target_modules": "all-linear", "use_dora": True, "use_rslora": True},
-    ],
-    ids=["rslora", "dora", "all-linear", "all of them"],
+    "variant", [{"use_rslora": True}, {"use_dora": True}, {"target_modules": "all-linear"}], ids=lambda v: next(iter(v))
 )
-def test_an_adapter_is_carried_on_and_is_the_reference_of_dpo(
-    more: dict[str, Any], tiny_model: Path, tmp_path: Path
+def test_dpo_goes_on_from_what_sft_made(tiny_model: Path, tmp_path: Path, variant: dict[str, Any]) -> None:
+    lora = {"r": 4, "target_modules": ["q_proj", "v_proj"], **variant}
+    sft, dpo = trained(tiny_model, tmp_path, lora, {"sft": {}}, {"dpo": {}})
+    assert dpo.first_loss == pytest.approx(LN_2, abs=1e-5)  # the reference is SFT's model, magnitudes of DoRA included
+    assert sft.weights.keys() == dpo.weights.keys()
+    changed = [name for name in sft.weights if not torch.equal(sft.weights[name], dpo.weights[name])]
+    assert set(changed) == set(sft.weights)
+    assert ModelRef(**dpo.started_from.model_dump()) == sft.model and not dpo.node.starts_an_adapter
+    base = logits(load_model(sft.started_from), sft.model)
+    assert not torch.allclose(logits(load_model(dpo.model), dpo.model), base, atol=1e-3)  # it really trained
+
+
+def test_dora_learns_magnitudes_and_all_linear_adapts_every_layer(tiny_model: Path, tmp_path: Path) -> None:
+    (sft,) = trained(tiny_model, tmp_path, {"r": 4, "target_modules": "all-linear", "use_dora": True}, {"sft": {}})
+    kinds = {name.rpartition(".lora_")[2].split(".")[0] for name in sft.weights}
+    assert kinds == {"A", "B", "magnitude_vector"}
+    assert {name.split(".lora_")[0].rpartition(".")[2] for name in sft.weights} == ALL_LINEAR
+
+
+def test_rslora_scales_by_the_root_of_the_rank(tiny_model: Path) -> None:
+    ref = ModelRef(path=str(tiny_model), dtype="float32", device="cpu")
+    for rank_stabilised, scale in ((True, 8 / 4**0.5), (False, 8 / 4)):
+        lora = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "use_rslora": rank_stabilised}
+        policy = load_policy(ref, lora, seed=0)
+        scales = {module.scaling["default"] for module in policy.modules() if isinstance(module, LoraLayer)}
+        assert scales == {scale}
+
+
+@pytest.mark.parametrize(
+    "recipes",
+    [{"r": 4, "target_modules": ["q_proj", "v_proj"]}, {"r": 4, "target_modules": ["q_proj"], "use_dora": True}],
+    ids=["lora", "dora"],
+)
+def test_a_stage_with_other_settings_starts_from_the_same_model_and_so_does_the_one_after_it(
+    tiny_model: Path, tmp_path: Path, recipes: dict[str, Any]
 ) -> None:
-    lora = LORA | more
-    sft = trained("sft", base(tiny_model), lora, tmp_path / "sft")
-    carried = base(tiny_model).model_copy(update={"adapter": str(tmp_path / "sft" / "adapter")})
-    dpo = trained("dpo", carried, lora, tmp_path / "dpo")
-    assert first_loss(dpo) == pytest.approx(0.693147, abs=1e-5)  # ln 2: the policy is its reference
-    assert dpo.trainable_parameters == sft.trainable_parameters
-    before = logits(base(tiny_model)), logits(carried)
-    after = logits(carried.model_copy(update={"adapter": str(tmp_path / "dpo" / "adapter")}))
-    assert not before[0].equal(before[1]) and not before[1].equal(after)  # both stages moved the model
+    own = {"r": 8, "target_modules": "all-linear"}
+    chain = trained(tiny_model, tmp_path, recipes, {"sft": {}}, {"dpo": {"lora": own}}, {"dpo": {}})
+    sft, other, back = chain
+    assert [len(one.started_from.merged) for one in chain] == [0, 1, 2]
+    assert [one.node.starts_an_adapter for one in chain] == [True, True, True]
+    assert [one.node.lora["r"] for one in chain] == [4, 8, 4]
+    assert other.node.lora == {**recipes, **own}  # what the stage does not say is the recipe's
+    assert sft.weights.keys() == back.weights.keys() and sft.weights.keys() < other.weights.keys()
+    for before, after in ((sft, other), (other, back)):
+        assert after.first_loss == pytest.approx(LN_2, abs=1e-5)
+        untrained = load_policy(after.started_from, after.node.lora, seed=0)
+        expected = logits(load_model(before.model), before.model)
+        assert torch.allclose(logits(untrained, after.model), expected, atol=1e-5)
+        assert not torch.allclose(logits(load_model(after.model), after.model), expected, atol=1e-3)
 
 
-def test_all_linear_trains_more_than_two_modules_and_dora_more_than_plain(tiny_model: Path) -> None:
-    def count(**more: Any) -> int:
-        policy = load_policy(base(tiny_model), LORA | more, 0)
-        return sum(parameter.numel() for parameter in policy.parameters() if parameter.requires_grad)
-
-    assert count() == 1024 < count(use_dora=True) < count(target_modules="all-linear")
-
-
-def test_stages_with_settings_of_their_own_start_from_the_model_that_came_in(tiny_model: Path, tmp_path: Path) -> None:
-    """Three stages with three settings: each begins as the one before ended, and its adapter is of its own size."""
-    plain = base(tiny_model)
-    trained("sft", plain, LORA, tmp_path / "sft")
-    after_sft = plain.model_copy(update={"adapter": str(tmp_path / "sft" / "adapter")})
-    onto_sft = plain.model_copy(update={"merged": (str(tmp_path / "sft" / "adapter"),)})
-    assert (logits(onto_sft) - logits(after_sft)).abs().max() < 1e-4
-    dpo = trained("dpo", onto_sft, LORA | {"r": 2, "use_dora": True}, tmp_path / "dpo")
-    assert first_loss(dpo) == pytest.approx(0.693147, abs=1e-5)
-    after_dpo = onto_sft.model_copy(update={"adapter": str(tmp_path / "dpo" / "adapter")})
-    onto_dpo = plain.model_copy(update={"merged": (*onto_sft.merged, str(tmp_path / "dpo" / "adapter"))})
-    assert (logits(onto_dpo) - logits(after_dpo)).abs().max() < 1e-4
-    assert not logits(after_dpo).equal(logits(onto_sft))
-    again = trained("sft", onto_dpo, LORA, tmp_path / "again")
-    assert again.trainable_parameters == 1024 != dpo.trainable_parameters
-
-
-def test_merging_into_sixteen_bits_rounds_once(tiny_model: Path, tmp_path: Path) -> None:
-    import torch
-
-    trained("sft", base(tiny_model), LORA, tmp_path / "sft")
-    merged = (str(tmp_path / "sft" / "adapter"),)
-    half = load_model(base(tiny_model).model_copy(update={"merged": merged, "dtype": "bfloat16"}))
-    full = load_model(base(tiny_model).model_copy(update={"merged": merged}))
-    weights = dict(full.named_parameters())
-    assert all(part.equal(weights[name].to(torch.bfloat16)) for name, part in half.named_parameters())
+def test_nothing_of_a_merged_adapter_is_left_but_its_weights(tiny_model: Path, tmp_path: Path) -> None:
+    lora = {"r": 4, "target_modules": ["q_proj"]}
+    _, dpo = trained(tiny_model, tmp_path, lora, {"sft": {}}, {"dpo": {"lora": {"r": 2}}})
+    policy = load_policy(dpo.started_from, dpo.node.lora, seed=0)
+    assert list(policy.peft_config) == ["default"]
+    trainable = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+    assert sum(parameter.numel() for parameter in trainable) == dpo.result.trainable_parameters == 2 * 2 * (32 + 32)
