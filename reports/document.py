@@ -58,7 +58,7 @@ def _run(run: RunRecord, report: Report) -> dict[str, Any]:
 
 
 def _stage(stage: StageRecord, run: RunRecord, report: Report) -> dict[str, Any]:
-    training = None if stage.training is None else stage.training.model_dump(mode="json", exclude={"kind", "processes"})
+    training = None if stage.training is None else stage.training.model_dump(mode="json", exclude={"kind"})
     return {
         "run": stage.run,
         "name": stage.name,

@@ -195,14 +195,6 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def test_grpo_is_another_node_because_it_samples_other_completions(tiny_model: Path, tmp_path: Path) -> None:
-    stages = f"  - sft\n  - grpo: {{args: {GRPO}, rewards: [brevity]}}\n"
-    alone, together = (
-        make_plan(load_recipe(str(recipe_file(tmp_path, tiny_model, more, stages)), [])) for more in ("", TWO)
-    )
-    assert [one.id == two.id for one, two in zip(alone.nodes, together.nodes, strict=True)] == [True, True, False]
-
-
 def test_a_failure_in_one_of_the_processes_is_the_jobs(tiny_model: Path, tmp_path: Path) -> None:
     events: list[dict[str, Any]] = []
     rewards = ["brevity", "tests.rewards.fails_later_in_the_second_process"]
