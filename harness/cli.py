@@ -4,6 +4,7 @@ import io
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -303,15 +304,15 @@ def _run(load: Callable[[], "Recipe"], runs: Path, engine: EngineName, jobs: int
                 typer.echo("\n".join([f"Recipe '{wanted.name}' is valid, but not checked:", *unchecked]))
                 return
             announce_first_use(wanted.model.path)
-            workers = _engine(engine, jobs, wanted, store.root)
-            plan = prepare(wanted, store, workers.precise)
-            if dry_run:
-                _print_plan(plan, store)
-                return
-            from harness.progress import open_view
+            with closing(_engine(engine, jobs, wanted, store.root)) as workers:
+                plan = prepare(wanted, store, workers.precise)
+                if dry_run:
+                    _print_plan(plan, store)
+                    return
+                from harness.progress import open_view
 
-            with open_view(titles(plan)) as view:
-                folder = execute(plan, store, workers, view.on_event)
+                with open_view(titles(plan)) as view:
+                    folder = execute(plan, store, workers, view.on_event)
     except JobFailed as error:
         _stop(f"{error}\nWhat was done is kept.", 1)
     except KeyboardInterrupt:

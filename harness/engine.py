@@ -23,3 +23,6 @@ class Engine(Protocol):
 
     def stop(self) -> None:
         """End everything that is running."""
+
+    def close(self) -> None:
+        """Let go of what running jobs needed."""

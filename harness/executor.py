@@ -52,6 +52,9 @@ class LocalWorkers:
         for process in list(self.started):
             process.kill()
 
+    def close(self) -> None:
+        """Nothing is kept between jobs."""
+
     def _on_start(self, process: subprocess.Popen[str]) -> None:
         """Remember a worker; one that another thread started while we were told to stop ends at once."""
         self.started.append(process)

@@ -28,6 +28,7 @@ from stages.precision import DtypeSetting
 
 _AT_ONCE = 64  # jobs that wait for Ray to place them
 _LAST_EVENTS_SECONDS = 10
+_LEAVE = "leave"
 
 
 class RayEngine:
@@ -43,7 +44,8 @@ class RayEngine:
         self.running: set[Any] = set()
         self.stopped = False
         self.events = _events_queue(ray)
-        Thread(target=self._listen, daemon=True).start()
+        self.listener = Thread(target=self._listen, daemon=True)
+        self.listener.start()
 
     def precise(self, setting: DtypeSetting) -> tuple[Device, Dtype]:
         """Ask a machine that would do the work; the one that conducts it need not have a GPU."""
@@ -69,6 +71,12 @@ class RayEngine:
         self.stopped = True
         for reference in list(self.running):
             self.ray.cancel(reference, force=True)
+
+    def close(self) -> None:
+        """Leave the cluster. Ray ends a process with an error where a thread still waits for it at the end."""
+        self.events.put(_LEAVE)
+        self.listener.join(_LAST_EVENTS_SECONDS)
+        self.ray.shutdown()
 
     def _wait_for(self, reference: Any) -> None:
         self.running.add(reference)
@@ -98,8 +106,8 @@ class RayEngine:
         del self.listeners[key]
 
     def _listen(self) -> None:
-        while True:
-            key, event = self.events.get()
+        while (said := self.events.get()) != _LEAVE:
+            key, event = said
             listener = self.listeners.get(key)
             if listener is not None:
                 listener(event)
