@@ -67,8 +67,9 @@ def workers() -> list[psutil.Process]:
 
 
 def kill_the_node_that_trains(cluster: Any) -> None:
-    """Kill the processes of the Ray node below whose raylet a job runs."""
-    raylets = {parent.pid for worker in workers() for parent in worker.parents()}
+    """Kill the processes of the Ray node below whose raylet a stage is trained; the other one may be evaluating."""
+    trains = [worker for worker in workers() if any(file.path.endswith("/train.log") for file in worker.open_files())]
+    raylets = {parent.pid for worker in trains for parent in worker.parents()}
     for node in list(cluster.worker_nodes):
         if node.all_processes["raylet"][0].process.pid in raylets:
             cluster.remove_node(node, allow_graceful=False)
