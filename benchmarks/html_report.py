@@ -1,4 +1,5 @@
-"""Time the HTML report on many problems: how long it takes to write, and how fast a real Chromium opens and filters it.
+"""Time the HTML report on many problems: how long it takes to write, and how fast a real Chromium
+opens and filters it.
 
     python -m benchmarks.html_report
 
@@ -14,10 +15,10 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from evals.records import Outcome, Role, Verdict
-from reports.html import render_html
-from reports.records import StageRecord
-from reports.report import Report, build_report
+from stagelift.evals.records import Outcome, Role, Verdict
+from stagelift.reports.formats.html import render_html
+from stagelift.reports.records import StageRecord
+from stagelift.reports.report import Report, build_report
 from tests.browser import chromium, one_score, one_stage
 from tests.records import make_run
 
@@ -46,7 +47,9 @@ WORDS = (
 
 
 def main() -> None:
-    """Measure a GSM8K-sized report and one of 10,000 problems, whose responses need a second file."""
+    """Measure a GSM8K-sized report and one of 10,000 problems, whose responses need a second
+    file.
+    """
     for problems in (1_319, 10_000):
         print(f"{problems:,} problems x {len(STAGES)} stages")
         report = make_report(problems)
@@ -65,13 +68,23 @@ def _stage(name: str, problems: int) -> StageRecord:
     chance = random.Random(name)
     ids = [f"gsm8k/test/{number}" for number in range(problems)]
     scores = [
-        one_score(one, chance.choice(OUTCOMES), f"{one}: {_words(chance, 45)}?", tokens=chance.randint(40, 400))
+        one_score(
+            one,
+            chance.choice(OUTCOMES),
+            f"{one}: {_words(chance, 45)}?",
+            tokens=chance.randint(40, 400),
+        )
         for one in ids
     ]
     roles: tuple[Role, ...] = () if name == "base" else ("base", "previous")
     verdicts: dict[Role, dict[str, Verdict]] = {
         role: {
-            one: Verdict(id=one, against=role, score=chance.choice((0.0, 0.5, 1.0)), reason="right beats wrong")
+            one: Verdict(
+                id=one,
+                against=role,
+                score=chance.choice((0.0, 0.5, 1.0)),
+                reason="right beats wrong",
+            )
             for one in ids
         }
         for role in roles
@@ -85,7 +98,8 @@ def _words(chance: random.Random, count: int) -> str:
 
 def write(report: Report, folder: Path) -> Path:
     """Write the page and, if it needs one, the second file."""
-    render_html(report, SIDE_FILE)  # the plots' imports are not what is measured
+    # the plots' imports are not what is measured
+    render_html(report, SIDE_FILE)
     with timed("render"):
         page = render_html(report, SIDE_FILE)
     (folder / "report.html").write_text(page.html, encoding="utf-8")
@@ -117,7 +131,8 @@ def measure(page: Page, file: Path, problems: int) -> None:
     print(f"  {'scroll: rows; longest frame':34} {rows:8} {longest:.0f} ms")
 
 
-# each resolves to milliseconds from the input event until the count has changed and a frame was drawn
+# each resolves to milliseconds from the input event until the count has changed and a frame was
+# drawn
 COUNTED = """
 const counted = () => new Promise((resolve) => {
   new MutationObserver((_, observer) => {

@@ -1,8 +1,10 @@
-"""Kill a run with SIGKILL in SFT, DPO, GRPO and an evaluation, resume it each time, and compare with an uninterrupted run.
+"""Kill a run with SIGKILL in SFT, DPO, GRPO and an evaluation, resume it each time, and compare
+with an uninterrupted run.
 
     python benchmarks/kill_and_resume.py quickstart --finished runs --work /tmp/killed
 
-Prints one line per file compared; exits 1 where bytes differ. The uninterrupted run must be there already.
+Prints one line per file compared; exits 1 where bytes differ. The uninterrupted run must be there
+already.
 """
 
 import argparse
@@ -29,8 +31,11 @@ def main() -> None:
     parser.add_argument("--finished", type=Path, default=Path("runs"))
     parser.add_argument("--work", type=Path, required=True)
     given = parser.parse_args()
-    command = [sys.executable, "-m", "harness", "run", given.recipe, "--runs", str(given.work)]
-    for moment in ("sft-*/checkpoints/checkpoint-*/complete", "dpo-*/checkpoints/checkpoint-*/complete"):
+    command = [sys.executable, "-m", "stagelift", "run", given.recipe, "--runs", str(given.work)]
+    for moment in (
+        "sft-*/checkpoints/checkpoint-*/complete",
+        "dpo-*/checkpoints/checkpoint-*/complete",
+    ):
         kill_when(command, given.work, moment)
     kill_when(command, given.work, "dpo-*/evals/*/generations.jsonl")
     kill_when(command, given.work, "grpo-*/checkpoints/checkpoint-*/complete")
@@ -57,7 +62,10 @@ def compare(finished: Path, resumed: Path) -> Iterator[tuple[str, bool]]:
     for pattern in FILES:
         for file in sorted(resumed.glob(f"*/{pattern}")):
             name = file.relative_to(resumed)
-            yield str(name), (finished / name).is_file() and file.read_bytes() == (finished / name).read_bytes()
+            yield (
+                str(name),
+                (finished / name).is_file() and file.read_bytes() == (finished / name).read_bytes(),
+            )
 
 
 if __name__ == "__main__":

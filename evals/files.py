@@ -1,4 +1,6 @@
-"""Records on disk: one JSON object a line, whole-file writes atomic, appends safe against a kill in mid-line."""
+"""Records on disk: one JSON object a line, whole-file writes atomic, appends safe against a kill in
+mid-line.
+"""
 
 import gzip
 import json
@@ -32,7 +34,9 @@ def write_records(path: Path, records: Iterable[BaseModel]) -> None:
 
 
 def append_records(path: Path, records: Iterable[BaseModel]) -> None:
-    """Append records and fsync them; a kill in the middle leaves at most one torn last line, which reading drops."""
+    """Append records and fsync them; a kill in the middle leaves at most one torn last line, which
+    reading drops.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         _drop_torn_line(file)
@@ -52,11 +56,17 @@ def _drop_torn_line(file: BinaryIO) -> None:
 
 
 def read_records(path: Path, kind: type[AnyRecord]) -> list[AnyRecord]:
-    """Read a file of records; a missing file is empty, and a torn last line (no newline) is left out."""
+    """Read a file of records; a missing file is empty, and a torn last line (no newline) is left
+    out.
+    """
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")
-    return [_parse(line, kind, f"{path}, line {number}") for number, line in enumerate(lines[:-1], start=1) if line]
+    return [
+        _parse(line, kind, f"{path}, line {number}")
+        for number, line in enumerate(lines[:-1], start=1)
+        if line
+    ]
 
 
 def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
@@ -74,10 +84,14 @@ def _parse(text: str, kind: type[AnyRecord], place: str) -> AnyRecord:
         ) from error
 
 
-def read_rows(path: Path, malformed: Callable[[ValueError], Any] | None = None) -> Iterator[tuple[int, Any]]:
-    """Yield the rows of a JSON list or of JSON lines (`.gz` or not) with their line numbers (in a list: positions), from 1.
+def read_rows(
+    path: Path, malformed: Callable[[ValueError], Any] | None = None
+) -> Iterator[tuple[int, Any]]:
+    """Yield the rows of a JSON list or of JSON lines (`.gz` or not) with their line numbers (in a
+    list: positions), from 1.
 
-    Raises ValueError, naming the file and line, where it is not JSON; with `malformed` a bad line yields what that returns.
+    Raises ValueError, naming the file and line, where it is not JSON; with `malformed` a bad line
+    yields what that returns.
     """
     text = _text(path)
     if text.lstrip()[:1] == "[":
@@ -96,7 +110,9 @@ def read_rows(path: Path, malformed: Callable[[ValueError], Any] | None = None) 
 def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
-        return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8-sig")
+        return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode(
+            "utf-8-sig"
+        )
     except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} is not text in UTF-8, gzipped or not: {error}.") from error
 

@@ -1,4 +1,7 @@
-"""Every evaluation type that is written to disk. A report is a pure function of these; nothing here needs torch."""
+"""Every evaluation type that is written to disk.
+
+A report is a pure function of these; nothing here needs torch.
+"""
 
 from typing import Any, Literal
 
@@ -16,7 +19,10 @@ class Record(BaseModel):
 
 
 class Generation(Record):
-    """What a model wrote for one prompt; `n_tokens` leaves out the end-of-turn token. None: not known (imported)."""
+    """What a model wrote for one prompt; `n_tokens` leaves out the end-of-turn token.
+
+    None: not known (imported).
+    """
 
     id: str
     group: Group
@@ -28,11 +34,13 @@ class Generation(Record):
 
 
 class Score(Record):
-    """How one generation was read: three answers, what they are worth, and the one outcome of the response.
+    """How one generation was read: three answers, what they are worth, and the one outcome of the
+    response.
 
-    `correct` and `answer` are of our numeric reading, the others of lm-eval's two filters. An answer is None where none
-    could be read; everything is None where there is no target. Outcomes partition the responses: `correct` first, then
-    `truncated` (cut off by the token limit), `unparsed` (no answer could be read), else `wrong`.
+    `correct` and `answer` are of our numeric reading, the others of lm-eval's two filters. An
+    answer is None where none could be read; everything is None where there is no target. Outcomes
+    partition the responses: `correct` first, then `truncated` (cut off by the token limit),
+    `unparsed` (no answer could be read), else `wrong`.
     """
 
     id: str
@@ -53,11 +61,13 @@ class Score(Record):
 
 
 class Verdict(Record):
-    """One judged pair: `score` is 1 where the stage wins, 0 where the other does, 0.5 for a tie, over both orders.
+    """One judged pair: `score` is 1 where the stage wins, 0 where the other does, 0.5 for a tie,
+    over both orders.
 
-    `orders` holds the stage's score when it was shown first and when it was shown second; None where the responses were
-    the same (no judge was asked) or the source gives one verdict only. `score` is None where the judge gave no
-    verdict that could be read. `length_difference` is the stage's length minus the other's, in characters.
+    `orders` holds the stage's score when it was shown first and when it was shown second; None
+    where the responses were the same (no judge was asked) or the source gives one verdict only.
+    `score` is None where the judge gave no verdict that could be read. `length_difference` is the
+    stage's length minus the other's, in characters.
     """
 
     id: str
@@ -70,7 +80,9 @@ class Verdict(Record):
 
 
 class PairScore(Record):
-    """One held-out preference pair: the model's log-probability of each answer (nats, summed) and their tokens."""
+    """One held-out preference pair: the model's log-probability of each answer (nats, summed) and
+    their tokens.
+    """
 
     id: str
     chosen: float
@@ -97,7 +109,9 @@ class Metric(Record):
 
 
 class Usage(Record):
-    """What a judge's server was asked: tokens and cost are of all answers used, now or earlier asked for."""
+    """What a judge's server was asked: tokens and cost are of all answers used, now or earlier
+    asked for.
+    """
 
     requests: int
     cached: int
@@ -107,9 +121,11 @@ class Usage(Record):
 
 
 class GoldAgreement(Record):
-    """How often a judge picks the answer that is known to be better, beside the control that picks the longer one.
+    """How often a judge picks the answer that is known to be better, beside the control that picks
+    the longer one.
 
-    A tie, or a verdict that could not be read, is no agreement. `advantage` is the paired difference to the control.
+    A tie, or a verdict that could not be read, is no agreement. `advantage` is the paired
+    difference to the control.
     """
 
     pairs: str
@@ -122,7 +138,10 @@ class GoldAgreement(Record):
 
 
 class Passport(Record):
-    """What is known of a judge. None: not measured. `fit` is None where there are no gold pairs to tell by."""
+    """What is known of a judge.
+
+    None: not measured. `fit` is None where there are no gold pairs to tell by.
+    """
 
     judge: str
     prompt_hash: str | None
@@ -139,8 +158,9 @@ class Passport(Record):
 class EvalResult(Record):
     """One model under one contract: the headline metrics and the cost of getting them.
 
-    `extrapolated` names length-controlled metrics that rest on an extrapolation. `seconds` and `peak_memory_bytes` are of
-    the sitting that finished it (what an interrupted one generated is not counted), None where it was imported.
+    `extrapolated` names length-controlled metrics that rest on an extrapolation. `seconds` and
+    `peak_memory_bytes` are of the sitting that finished it (what an interrupted one generated is
+    not counted), None where it was imported.
     """
 
     contract_id: str

@@ -2,17 +2,19 @@
 
 from typing import Any, Literal
 
-from evals.judges.load import JudgeSettings
-from evals.lm_tasks import TaskSettings
-from evals.model import ModelRef
-from evals.records import Record
-from evals.source import Source
+from stagelift.evals.data.source import Source
+from stagelift.evals.judges.load import JudgeSettings
+from stagelift.evals.lm_eval.tasks import TaskSettings
+from stagelift.evals.models.model import ModelRef
+from stagelift.evals.records import Record
 
 Against = Literal["base", "previous"]
 
 
 class ProblemSettings(Record):
-    """Which problems are asked, and how: greedily once, or several samples each at a temperature."""
+    """Which problems are asked, and how: greedily once, or several samples each at a
+    temperature.
+    """
 
     task: str
     source: Source
@@ -26,7 +28,9 @@ class ProblemSettings(Record):
 
 
 class PreferenceSettings(Record):
-    """Who judges, on which prompts beside the problems, and which pairs with a known better answer show how well."""
+    """Who judges, on which prompts beside the problems, and which pairs with a known better answer
+    show how well.
+    """
 
     judge: JudgeSettings
     against: list[Against]
@@ -46,9 +50,10 @@ class EvaluationSettings(Record):
 class Evaluation(Record):
     """One evaluation to be done.
 
-    `references` are the evaluation folders of the models to judge against and `base` that of the base model (None: this
-    is it), under the same contract. `judges` is the folder of what is known of judges, whichever run asked. A `repeat`
-    asks the same in other batches, with other random numbers: how much it differs is the noise of measuring.
+    `references` are the evaluation folders of the models to judge against and `base` that of the
+    base model (None: this is it), under the same contract. `judges` is the folder of what is known
+    of judges, whichever run asked. A `repeat` asks the same in other batches, with other random
+    numbers: how much it differs is the noise of measuring.
     """
 
     folder: str

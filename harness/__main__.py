@@ -1,5 +1,5 @@
 """`python -m harness` is the `stagelift` command."""
 
-from harness.cli import main
+from stagelift.harness.cli import main
 
 main()

@@ -1,4 +1,6 @@
-"""The one exception a user is meant to see: a sentence with the problem, the value and the remedy; exit code 2."""
+"""The one exception a user is meant to see: a sentence with the problem, the value and the remedy;
+exit code 2.
+"""
 
 
 class UsageError(Exception):

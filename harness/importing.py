@@ -1,4 +1,6 @@
-"""`stagelift import`: results produced elsewhere become an ordinary run, so every report and check works on them."""
+"""`stagelift import`: results produced elsewhere become an ordinary run, so every report and check
+works on them.
+"""
 
 import hashlib
 import tempfile
@@ -6,37 +8,41 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from evals.answers import EXTRACTION
-from evals.bundled_data import SCHOOLMATH
-from evals.files import write_json, write_records, write_text
-from evals.imports.alpaca_eval import read_alpaca_eval
-from evals.imports.lm_eval import read_lm_eval
-from evals.imports.responses import read_responses
-from evals.imports.results import Imported, ImportedStage, task_metrics
-from evals.judges import reference
-from evals.judges.gold import gold_agreement
-from evals.judges.passport import passport
-from evals.judging import judge_responses
-from evals.preferences import load_preferences
-from evals.records import EvalResult, GoldAgreement, Passport, Role, Verdict
-from evals.source import Source
-from evals.suite import measure
-from harness.digest import digest
-from harness.environment import versions
-from harness.errors import UsageError
-from harness.sections import BUNDLED_GOLD, check_run_name
-from harness.store import Store, check_run_folder, lock_run
-from reports.records import read_run
-from reports.report import build_report
+from stagelift.evals.data.bundled_data import SCHOOLMATH
+from stagelift.evals.data.preferences import load_preferences
+from stagelift.evals.data.source import Source
+from stagelift.evals.files import write_json, write_records, write_text
+from stagelift.evals.imports.alpaca_eval import read_alpaca_eval
+from stagelift.evals.imports.lm_eval import read_lm_eval
+from stagelift.evals.imports.responses import read_responses
+from stagelift.evals.imports.results import Imported, ImportedStage, task_metrics
+from stagelift.evals.judges import reference
+from stagelift.evals.judges.gold import gold_agreement
+from stagelift.evals.judges.judging import judge_responses
+from stagelift.evals.judges.passport import passport
+from stagelift.evals.metrics.answers import EXTRACTION
+from stagelift.evals.metrics.suite import measure
+from stagelift.evals.records import EvalResult, GoldAgreement, Passport, Role, Verdict
+from stagelift.harness.environment import versions
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.digest import digest
+from stagelift.harness.graph.store import Store, check_run_folder, lock_run
+from stagelift.harness.recipes.sections import BUNDLED_GOLD, check_run_name
+from stagelift.reports.records import read_run
+from stagelift.reports.report import build_report
 
 ImportFormat = Literal["responses", "lm-eval", "alpaca-eval"]
 
 
 def import_results(file: Path, form: ImportFormat, name: str, store: Store) -> Path:
-    """Write a run called `name` and return its folder. Raises ValueError or UsageError before anything is written."""
+    """Write a run called `name` and return its folder.
+
+    Raises ValueError or UsageError before anything is written.
+    """
     if not file.is_file():
         raise UsageError(
-            f"'{file}' is not a file. Give a file of results, such as one that lm-eval or AlpacaEval wrote."
+            f"'{file}' is not a file. Give a file of results, such as one that lm-eval or "
+            "AlpacaEval wrote."
         )
     check_run_name(name)
     imported = _read(file, form)
@@ -44,18 +50,28 @@ def import_results(file: Path, form: ImportFormat, name: str, store: Store) -> P
         "imported": {"as": form, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
     }
     check_run_folder(store.run_folder(name), origin)
-    with tempfile.TemporaryDirectory() as scratch:  # a rehearsal: what would stop a report stops the import
+    # a rehearsal: what would stop a report stops the import
+    with tempfile.TemporaryDirectory() as scratch:
         build_report([read_run(_write(name, file, form, imported, origin, Store(Path(scratch))))])
     return _write(name, file, form, imported, origin, store)
 
 
 def _write(
-    name: str, file: Path, form: ImportFormat, imported: Imported, origin: dict[str, object], store: Store
+    name: str,
+    file: Path,
+    form: ImportFormat,
+    imported: Imported,
+    origin: dict[str, object],
+    store: Store,
 ) -> Path:
     """Write the run, run.json last, and return its folder."""
     folder, contract = store.run_folder(name), _contract(form, imported)
-    with lock_run(folder), store.lock():  # nodes come before the run.json that refers to them
-        stages = [_write_stage(position, imported, contract, store) for position in range(len(imported.stages))]
+    # nodes come before the run.json that refers to them
+    with lock_run(folder), store.lock():
+        stages = [
+            _write_stage(position, imported, contract, store)
+            for position in range(len(imported.stages))
+        ]
         write_json(folder / "run.json", _run_record(name, file, imported, origin, stages))
     return folder
 
@@ -71,9 +87,17 @@ def _read(file: Path, form: ImportFormat) -> Imported:
 
 
 def _contract(form: ImportFormat, imported: Imported) -> dict[str, Any]:
-    """What must agree for two imports to be compared: the same prompts and targets, read and judged the same way."""
-    asked = sorted({(score.id, score.question, score.target) for score in imported.stages[0].scores}, key=str)
-    given = {"data": asked, "judge": reference.ID if _can_judge(imported) else None, **imported.contract}
+    """What must agree for two imports to be compared: the same prompts and targets, read and judged
+    the same way.
+    """
+    asked = sorted(
+        {(score.id, score.question, score.target) for score in imported.stages[0].scores}, key=str
+    )
+    given = {
+        "data": asked,
+        "judge": reference.ID if _can_judge(imported) else None,
+        **imported.contract,
+    }
     samples = max((score.sample for score in imported.stages[0].scores), default=0) + 1
     return {
         **given,
@@ -90,16 +114,22 @@ def _can_judge(imported: Imported) -> bool:
     return bool(scores) and all(score.correct is not None for score in scores)
 
 
-def _write_stage(position: int, imported: Imported, contract: dict[str, Any], store: Store) -> dict[str, str]:
+def _write_stage(
+    position: int, imported: Imported, contract: dict[str, Any], store: Store
+) -> dict[str, str]:
     """Write one stage as a node of its own, result.json last."""
     stage = imported.stages[position]
     content = [one.model_dump() for one in (*stage.generations, *stage.scores, *stage.verdicts)]
-    before = [digest([one.model_dump() for one in other.generations]) for other in imported.stages[:position]]
+    before = [
+        digest([one.model_dump() for one in other.generations])
+        for other in imported.stages[:position]
+    ]
     node = store.root / "nodes" / f"imported-{digest([content, before, _plain(stage)])}"
     evaluation = node / "evals" / digest(contract)
     verdicts, judged_by = _judged(position, imported)
     write_json(
-        node / "node.json", {"id": node.name, "kind": "imported", "parent": None, "identity": {"stage": stage.name}}
+        node / "node.json",
+        {"id": node.name, "kind": "imported", "parent": None, "identity": {"stage": stage.name}},
     )
     write_records(evaluation / "generations.jsonl", stage.generations)
     write_records(evaluation / "scores.jsonl", stage.scores)
@@ -110,7 +140,8 @@ def _write_stage(position: int, imported: Imported, contract: dict[str, Any], st
     tasks = task_metrics(score for scores in stage.task_scores.values() for score in scores)
     if not measured.metrics and not tasks:
         raise UsageError(
-            f"Nothing in stage '{stage.name}' can be averaged over prompts, so there is nothing to import."
+            f"Nothing in stage '{stage.name}' can be averaged over prompts, so there is nothing to "
+            "import."
         )
     result = EvalResult(
         contract_id=digest(contract),
@@ -126,21 +157,34 @@ def _write_stage(position: int, imported: Imported, contract: dict[str, Any], st
     )
     write_text(evaluation / "result.json", result.model_dump_json(indent=2) + "\n")
     place = {"node": node.relative_to(store.root), "evaluation": evaluation.relative_to(store.root)}
-    return {"name": stage.name, "kind": "imported", **{key: path.as_posix() for key, path in place.items()}}
+    return {
+        "name": stage.name,
+        "kind": "imported",
+        **{key: path.as_posix() for key, path in place.items()},
+    }
 
 
 def _plain(stage: ImportedStage) -> dict[str, Any]:
-    return {task: [score.model_dump() for score in scores] for task, scores in stage.task_scores.items()}
+    return {
+        task: [score.model_dump() for score in scores] for task, scores in stage.task_scores.items()
+    }
 
 
 def _judged(position: int, imported: Imported) -> tuple[list[Verdict], Passport | None]:
-    """Take the file's verdicts; else let the reference judge compare with the first and the previous stage."""
+    """Take the file's verdicts; else let the reference judge compare with the first and the
+    previous stage.
+    """
     stage = imported.stages[position]
     if stage.verdicts:
-        return stage.verdicts, passport(imported.contract["judge"], None, stage.verdicts, None, None)
+        return stage.verdicts, passport(
+            imported.contract["judge"], None, stage.verdicts, None, None
+        )
     if position == 0 or not _can_judge(imported):
         return [], None
-    others: dict[Role, ImportedStage] = {"base": imported.stages[0], "previous": imported.stages[position - 1]}
+    others: dict[Role, ImportedStage] = {
+        "base": imported.stages[0],
+        "previous": imported.stages[position - 1],
+    }
     against = {role: (other.scores, other.generations) for role, other in others.items()}
     judge = reference.reference_judge()
     verdicts = judge_responses((stage.scores, stage.generations), against, judge, ["test"])
@@ -151,11 +195,17 @@ def _judged(position: int, imported: Imported) -> tuple[list[Verdict], Passport 
 def _reference_gold() -> GoldAgreement | None:
     """The same for every stage, in the rehearsal and after it."""
     gold = Source(path=SCHOOLMATH, split="test", limit=BUNDLED_GOLD)
-    return gold_agreement(reference.reference_judge(), load_preferences(gold), f"{gold.path}, {gold.split}")
+    return gold_agreement(
+        reference.reference_judge(), load_preferences(gold), f"{gold.path}, {gold.split}"
+    )
 
 
 def _run_record(
-    name: str, file: Path, imported: Imported, origin: dict[str, object], stages: list[dict[str, str]]
+    name: str,
+    file: Path,
+    imported: Imported,
+    origin: dict[str, object],
+    stages: list[dict[str, str]],
 ) -> dict[str, Any]:
     return {
         "name": name,

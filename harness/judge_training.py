@@ -1,25 +1,27 @@
-"""`stagelift judge train`: a reward model from preference pairs, with a passport from pairs it was not trained on."""
+"""`stagelift judge train`: a reward model from preference pairs, with a passport from pairs it was
+not trained on.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evals.bundled_data import INSTRUCTIONS
-from evals.files import read_json, read_record, write_json
-from evals.model import ModelRef, model_fingerprint
-from evals.preferences import check_preferences, preferences_fingerprint
-from evals.records import Passport
-from evals.source import Source, UnreachableError, fingerprint, pinned
-from harness import preflight
-from harness.environment import versions
-from harness.errors import UsageError
-from harness.executor import run_worker
-from harness.plan import chat_template, model_revision
-from harness.progress import View
-from harness.recipe import read_value
-from harness.worker import TrainJudgeJob
-from stages import precision
-from stages.settings import training_config
+from stagelift.evals.data.bundled_data import INSTRUCTIONS
+from stagelift.evals.data.preferences import check_preferences, preferences_fingerprint
+from stagelift.evals.data.source import Source, UnreachableError, fingerprint, pinned
+from stagelift.evals.files import read_json, read_record, write_json
+from stagelift.evals.models.model import ModelRef, model_fingerprint
+from stagelift.evals.records import Passport
+from stagelift.harness import preflight
+from stagelift.harness.environment import versions
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.contract import chat_template, model_revision
+from stagelift.harness.progress import View
+from stagelift.harness.recipes.read import read_value
+from stagelift.harness.workers.jobs import TrainJudgeJob
+from stagelift.harness.workers.local import run_worker
+from stagelift.stages import precision
+from stagelift.stages.settings import training_config
 
 GOLD_PAIRS = 400
 # For the bundled model on two CPU cores: minutes, and enough to beat the longest control.
@@ -43,27 +45,42 @@ class JudgeRequest:
 
 
 def train_judge(request: JudgeRequest, view: View) -> Passport:
-    """Train into `request.output` and return the judge's passport. Raises UsageError before anything is written."""
+    """Train into `request.output` and return the judge's passport.
+
+    Raises UsageError before anything is written.
+    """
     job = _job(request)
     _refuse_another(request.output, job)
-    with view:  # the worker locks the folder
+    # the worker locks the folder
+    with view:
         run_worker(job, lambda event: view.on_event("judge", event))
     return read_record(request.output / "passport.json", Passport)
 
 
 def _refuse_another(folder: Path, job: TrainJudgeJob) -> None:
-    """A folder holds one judge: go on with it, or refuse where it was another one, or is not one."""
+    """A folder holds one judge: go on with it, or refuse where it was another one, or is not
+    one.
+    """
     path = folder / "judge.json"
-    wanted = job.model_dump(mode="json", exclude={"folder": True, "versions": True, "base": {"merged"}}) | {
+    wanted = job.model_dump(
+        mode="json", exclude={"folder": True, "versions": True, "base": {"merged"}}
+    ) | {
         "data": preferences_fingerprint(job.source),
         "weights": model_fingerprint(job.base.path, job.base.revision),
     }
     if path.exists() and read_json(path) != wanted:
         raise UsageError(
-            f"{folder} holds a judge that was trained with other settings or data. Give --output another folder."
+            f"{folder} holds a judge that was trained with other settings or data. Give --output "
+            "another folder."
         )
-    if not path.exists() and folder.exists() and any(not file.name.startswith(".") for file in folder.iterdir()):
-        raise UsageError(f"Folder {folder} exists and is not a judge. Give --output another folder.")
+    if (
+        not path.exists()
+        and folder.exists()
+        and any(not file.name.startswith(".") for file in folder.iterdir())
+    ):
+        raise UsageError(
+            f"Folder {folder} exists and is not a judge. Give --output another folder."
+        )
     write_json(path, wanted)
 
 
@@ -85,19 +102,30 @@ def _job(request: JudgeRequest) -> TrainJudgeJob:
         device=precision.device(),
     )
     return TrainJudgeJob(
-        folder=str(request.output), base=base, source=pinned(source), gold=gold, args=args, seed=0, versions=versions()
+        folder=str(request.output),
+        base=base,
+        source=pinned(source),
+        gold=gold,
+        args=args,
+        seed=0,
+        versions=versions(),
     )
 
 
 def _argument(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise UsageError(f"--set {text} is not key=value. Write it for example as --set max_steps=100.")
+        raise UsageError(
+            f"--set {text} is not key=value. Write it for example as --set max_steps=100."
+        )
     return name, read_value(value, text)
 
 
 def _held_out(source: Source) -> Source:
-    """Pairs for the passport: the dataset's own test split, else the bundled one. Never the rows trained on."""
+    """Pairs for the passport: the dataset's own test split, else the bundled one.
+
+    Never the rows trained on.
+    """
     own = source.model_copy(update={"split": "test", "limit": GOLD_PAIRS})
     try:
         check_preferences(own.model_copy(update={"limit": None}), pairs=True)

@@ -1,17 +1,19 @@
-"""What a run leaves for its readers, made anew from its records: reports in its folder, a model card beside each adapter."""
+"""What a run leaves for its readers, made anew from its records: reports in its folder, a model
+card beside each adapter.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evals.files import read_json, write_text
-from evals.model import hub_model
-from reports.card import render_card
-from reports.document import render_json
-from reports.html import render_html
-from reports.markdown import render_markdown
-from reports.records import RunRecord, StageRecord, read_run
-from reports.report import Report, build_report
+from stagelift.evals.files import read_json, write_text
+from stagelift.evals.models.model import hub_model
+from stagelift.reports.formats.card import render_card
+from stagelift.reports.formats.document import render_json
+from stagelift.reports.formats.html import render_html
+from stagelift.reports.formats.markdown import render_markdown
+from stagelift.reports.records import RunRecord, StageRecord, read_run
+from stagelift.reports.report import Report, build_report
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,24 @@ class Outputs:
 
 
 def load_report(folders: Sequence[Path]) -> Report:
-    """Read runs and compare their stages. Raises ValueError, KeyError or OSError where their records do not allow it."""
+    """Read runs and compare their stages.
+
+    Raises ValueError, KeyError or OSError where their records do not allow it.
+    """
     return build_report([read_run(folder) for folder in folders])
 
 
 def write_outputs(folder: Path) -> Outputs:
-    """Write the reports of a run and the cards of its trained stages, each file in one step. Raises like `load_report`."""
+    """Write the reports of a run and the cards of its trained stages, each file in one step.
+
+    Raises like `load_report`.
+    """
     run = _with_base(read_run(folder))
     report = build_report([run])
-    files = {folder / "report.md": render_markdown(report), folder / "report.json": render_json(report)}
+    files = {
+        folder / "report.md": render_markdown(report),
+        folder / "report.json": render_json(report),
+    }
     for path, text in files.items():
         write_text(path, text)
     page = write_page(report, folder / "report.html")
@@ -43,11 +54,14 @@ def write_outputs(folder: Path) -> Outputs:
 
 
 def write_page(report: Report, path: Path) -> list[Path]:
-    """Write the HTML report and, where responses would make it too large, a file with them beside it. Return what was written."""
+    """Write the HTML report and, where responses would make it too large, a file with them beside
+    it. Return what was written.
+    """
     beside = path.with_name(f"{path.stem}-responses.js")
     page = render_html(report, beside.name)
     if page.responses is not None:
-        write_text(beside, page.responses)  # first: a page without its responses would be of no use
+        # first: a page without its responses would be of no use
+        write_text(beside, page.responses)
     write_text(path, page.html)
     return [path] if page.responses is None else [path, beside]
 
@@ -59,8 +73,14 @@ def _with_base(run: RunRecord) -> RunRecord:
 
 
 def _card_places(run: RunRecord, folder: Path) -> Iterator[tuple[StageRecord, Path]]:
-    """Yield the stages whose own node holds an adapter. One that was trained elsewhere lies in a folder of the user's."""
-    nodes = {stage["name"]: folder.parent / stage["node"] for stage in read_json(folder / "run.json")["stages"]}
+    """Yield the stages whose own node holds an adapter.
+
+    One that was trained elsewhere lies in a folder of the user's.
+    """
+    nodes = {
+        stage["name"]: folder.parent / stage["node"]
+        for stage in read_json(folder / "run.json")["stages"]
+    }
     for stage in run.stages:
         adapter = nodes[stage.name] / "adapter"
         if stage.training is not None and (adapter / "adapter_config.json").is_file():

@@ -6,21 +6,30 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evals.answers import read_target
-from evals.bundled import NAME as BUNDLED_MODEL
-from evals.judges.load import check_judge
-from evals.lm_tasks import check_extras, task_fingerprint
-from evals.model import ModelRef, model_folder
-from evals.preferences import check_preferences
-from evals.source import Source, UnreachableError, column_names, fingerprint, local_file, local_rows, one_sentence
-from harness.errors import UsageError
-from harness.launcher import read_launcher
-from harness.plan import Plan, stage_launcher, stage_lora, stage_settings
-from harness.sections import Recipe, StageSection
-from stages.data import check_training_source
-from stages.lora import lora_config
-from stages.rewards import load_reward
-from stages.settings import StageSettings, training_config
+from stagelift.evals.data.preferences import check_preferences
+from stagelift.evals.data.source import (
+    Source,
+    UnreachableError,
+    column_names,
+    fingerprint,
+    local_file,
+    local_rows,
+    one_sentence,
+)
+from stagelift.evals.judges.load import check_judge
+from stagelift.evals.lm_eval.tasks import check_extras, task_fingerprint
+from stagelift.evals.metrics.answers import read_target
+from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
+from stagelift.evals.models.model import ModelRef, model_folder
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.node import Plan
+from stagelift.harness.graph.plan import stage_launcher, stage_lora, stage_settings
+from stagelift.harness.recipes.sections import Recipe, StageSection
+from stagelift.harness.workers.launcher import read_launcher
+from stagelift.stages.data import check_training_source
+from stagelift.stages.lora import lora_config
+from stagelift.stages.rewards import load_reward
+from stagelift.stages.settings import StageSettings, training_config
 
 
 def check_sources(recipe: Recipe) -> None:
@@ -31,7 +40,10 @@ def check_sources(recipe: Recipe) -> None:
 
 
 def unreachable_sources(recipe: Recipe) -> list[str]:
-    """Check the same, but return a sentence for each Hub dataset that cannot be reached. Raises UsageError for the rest."""
+    """Check the same, but return a sentence for each Hub dataset that cannot be reached.
+
+    Raises UsageError for the rest.
+    """
     check_model_path(recipe.model.path)
     _check_checkpoint(recipe)
     checks = [partial(_check_stage, recipe, stage) for stage in recipe.stages]
@@ -51,7 +63,9 @@ def check_model_path(path: str) -> None:
     if path == BUNDLED_MODEL or Path(path).is_dir():
         return
     if path.startswith(("bundled/", ".", "/", "~")):
-        raise UsageError(f"Model '{path}' does not exist. Give a folder, a Hub name or {BUNDLED_MODEL}.")
+        raise UsageError(
+            f"Model '{path}' does not exist. Give a folder, a Hub name or {BUNDLED_MODEL}."
+        )
 
 
 def check_arguments(recipe: Recipe) -> None:
@@ -63,22 +77,32 @@ def check_arguments(recipe: Recipe) -> None:
             launcher = stage_launcher(recipe, stage)
             processes = 1 if launcher is None else read_launcher(launcher).processes
             # on CPU in float32, whatever the machine: this process must not start a GPU context
-            training_config(stage.kind, stage.args, Path("unused"), recipe.seed, "cpu", "float32", processes)
+            training_config(
+                stage.kind, stage.args, Path("unused"), recipe.seed, "cpu", "float32", processes
+            )
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
 def check_adapters(plan: Plan) -> None:
-    """Put every adapter on its model's skeleton (no weights): a target module that is not there shows now. Raises UsageError."""
+    """Put every adapter on its model's skeleton (no weights): a target module that is not there
+    shows now. Raises UsageError.
+    """
     from peft import PeftConfig
 
-    starting = {json.dumps([node.base.path, node.lora]): node for node in plan.nodes if node.starts_an_adapter}
+    starting = {
+        json.dumps([node.base.path, node.lora]): node
+        for node in plan.nodes
+        if node.starts_an_adapter
+    }
     for node in starting.values():
         _check_fits(node.base, "The adapter of section 'lora'", partial(lora_config, node.lora))
     for node in plan.nodes:
         if node.adapter is not None:
             _check_fits(
-                node.base, f"The adapter at '{node.adapter}'", partial(PeftConfig.from_pretrained, node.adapter)
+                node.base,
+                f"The adapter at '{node.adapter}'",
+                partial(PeftConfig.from_pretrained, node.adapter),
             )
 
 
@@ -91,7 +115,8 @@ def _check_fits(model: ModelRef, what: str, load: Callable[[], Any]) -> None:
         with torch.device("meta"):
             config = AutoConfig.from_pretrained(model_folder(model.path), revision=model.revision)
             get_peft_model(AutoModelForCausalLM.from_config(config), load())
-    except Exception as error:  # whatever it is, it would also stop the work that comes later
+    except Exception as error:
+        # whatever it is, it would also stop the work that comes later
         raise UsageError(f"{what} does not fit '{model.path}': {one_sentence(error)}") from error
 
 
@@ -101,12 +126,16 @@ def _check_checkpoint(recipe: Recipe) -> None:
     adapter = Path(recipe.checkpoint.adapter)
     if not (adapter / "adapter_config.json").is_file():
         raise UsageError(
-            f"'{adapter}' is no LoRA adapter: it has no adapter_config.json. Give the folder that peft's save_pretrained wrote."
+            f"'{adapter}' is no LoRA adapter: it has no adapter_config.json. Give the folder that "
+            "peft's save_pretrained wrote."
         )
 
 
 def _check_preference(recipe: Recipe) -> None:
-    """Check judge, prompts, gold pairs and lm-eval tasks. What is for testing must not be trained on."""
+    """Check judge, prompts, gold pairs and lm-eval tasks.
+
+    What is for testing must not be trained on.
+    """
     preference = recipe.evals.preference
     check_judge(preference.judge)
     for source, pairs in ((preference.prompts, False), (preference.gold_source(), True)):
@@ -123,8 +152,8 @@ def _check_not_trained_on(recipe: Recipe, held_out: Source) -> None:
         rows = stage_settings(recipe, stage).dataset
         if fingerprint(rows) == fingerprint(held_out):
             raise ValueError(
-                f"Stage '{stage.kind}' would train on split '{rows.split}' of '{rows.path}', which evals.preference measures "
-                "with. Name a held-out split there."
+                f"Stage '{stage.kind}' would train on split '{rows.split}' of '{rows.path}', which "
+                "evals.preference measures with. Name a held-out split there."
             )
 
 
@@ -134,20 +163,26 @@ def _check_stage(recipe: Recipe, stage: StageSection) -> None:
         load_reward(reward)
     check_training_source(settings.kind, settings.dataset)
     _check_not_the_test_set(recipe, settings)
-    if {"correctness", "brevity"} & set(settings.rewards) and "answer" not in column_names(settings.dataset):
+    if {"correctness", "brevity"} & set(settings.rewards) and "answer" not in column_names(
+        settings.dataset
+    ):
         raise ValueError(
-            f"Rewards correctness and brevity need a column 'answer', which dataset '{settings.dataset.path}' lacks; "
-            "`columns` in the recipe can rename one."
+            "Rewards correctness and brevity need a column 'answer', which dataset "
+            f"'{settings.dataset.path}' lacks; `columns` in the recipe can rename one."
         )
 
 
 def _check_not_the_test_set(recipe: Recipe, settings: StageSettings) -> None:
     """Refuse to train on the file that the evaluation asks, under whatever name."""
     test = recipe.problem_source().model_copy(update={"split": "test"})
-    if local_file(settings.dataset) and local_file(test) and fingerprint(settings.dataset) == fingerprint(test):
+    if (
+        local_file(settings.dataset)
+        and local_file(test)
+        and fingerprint(settings.dataset) == fingerprint(test)
+    ):
         raise ValueError(
-            f"Stage '{settings.kind}' would train on '{settings.dataset.path}', which is what the evaluation asks. "
-            "Give data.path a folder with train.jsonl and test.jsonl."
+            f"Stage '{settings.kind}' would train on '{settings.dataset.path}', which is what the "
+            "evaluation asks. Give data.path a folder with train.jsonl and test.jsonl."
         )
 
 
@@ -158,13 +193,14 @@ def _check_problems(recipe: Recipe) -> None:
     for number, answer in enumerate(test["answer"] if test is not None else (), start=1):
         if "####" not in str(answer) or read_target(str(answer)) is None:
             raise ValueError(
-                f"Row {number} of split 'test' of '{source.path}' has no '#### number' at the end of its answer, "
-                "so nothing can be compared with it."
+                f"Row {number} of split 'test' of '{source.path}' has no '#### number' at the end "
+                "of its answer, so nothing can be compared with it."
             )
     train = local_rows(source) if accuracy.num_fewshot else None
     if train is not None and accuracy.num_fewshot > len(train):
         raise ValueError(
-            f"evals.accuracy.num_fewshot is {accuracy.num_fewshot}, but '{source.path}' has {len(train)} training rows."
+            f"evals.accuracy.num_fewshot is {accuracy.num_fewshot}, but '{source.path}' has "
+            f"{len(train)} training rows."
         )
 
 
@@ -174,6 +210,6 @@ def _check_problem_columns(recipe: Recipe) -> None:
         present = column_names(source.model_copy(update={"split": split}))
         if not {"question", "answer"} <= set(present):
             raise ValueError(
-                f"Task {accuracy.task} needs columns question and answer, but split '{split}' of '{source.path}' has "
-                f"{', '.join(present)}; data.columns can rename them."
+                f"Task {accuracy.task} needs columns question and answer, but split '{split}' of "
+                f"'{source.path}' has {', '.join(present)}; data.columns can rename them."
             )

@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from evals.records import Metric
-from reports.formatting import value
+from stagelift.evals.records import Metric
+from stagelift.reports.words.formatting import value
 
 PLAIN_INTERVAL_SECONDS = 15
 
@@ -21,7 +21,10 @@ class View(Protocol):
 
     def __enter__(self) -> Self: ...
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None: ...
     def on_event(self, stage: str, event: dict[str, Any]) -> None:
         """Show one event of a stage."""
@@ -45,7 +48,10 @@ class LiveView:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.live.__exit__(kind, error, trace)
 
@@ -62,7 +68,9 @@ class LiveView:
 
 
 class PlainView:
-    """A line when a stage changes what it does, and one every few seconds in between: fit for logs."""
+    """A line when a stage changes what it does, and one every few seconds in between: fit for
+    logs.
+    """
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -73,7 +81,10 @@ class PlainView:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         return
 
@@ -119,7 +130,11 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
         case "waiting":
             return f"waiting for other machines. Start there: {' ; and on the next: '.join(event['commands'])}"
         case "training":
-            numbers = "".join(f", {name} {event[name]:.3f}" for name in ("loss", "reward", "accuracy") if name in event)
+            numbers = "".join(
+                f", {name} {event[name]:.3f}"
+                for name in ("loss", "reward", "accuracy")
+                if name in event
+            )
             return f"training step {event['step']} of {event['steps']}{numbers}{eta}"
         case "evaluating":
             return f"evaluating {event['what']}, {event['done']} of {event['total']}{eta}"
@@ -133,9 +148,19 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
 
 def _headline(metrics: dict[str, Any]) -> str:
     found = {name: Metric.model_validate(metric) for name, metric in metrics.items()}
-    shown = {"accuracy": "accuracy", "length_tokens": "length", "win_rate_previous": "win rate against previous"}
-    parts = [f"{title} {value(name, found[name])}" for name, title in shown.items() if name in found]
-    return ", ".join([*parts, f"n={max(metric.n for metric in found.values())}"]) if found else "nothing measured"
+    shown = {
+        "accuracy": "accuracy",
+        "length_tokens": "length",
+        "win_rate_previous": "win rate against previous",
+    }
+    parts = [
+        f"{title} {value(name, found[name])}" for name, title in shown.items() if name in found
+    ]
+    return (
+        ", ".join([*parts, f"n={max(metric.n for metric in found.values())}"])
+        if found
+        else "nothing measured"
+    )
 
 
 def _duration(seconds: float) -> str:

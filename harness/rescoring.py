@@ -1,6 +1,8 @@
-"""`stagelift rescore`: read a run's stored responses again with the scorer as it is now, and say what changed. Needs no model.
+"""`stagelift rescore`: read a run's stored responses again with the scorer as it is now, and say
+what changed. Needs no model.
 
-Old records stay; new ones lie beside them under their own contract, and the run refers to those from then on.
+Old records stay; new ones lie beside them under their own contract, and the run refers to those
+from then on.
 """
 
 import shutil
@@ -9,19 +11,26 @@ from typing import Any
 
 from filelock import FileLock
 
-from evals.answers import EXTRACTION
-from evals.files import read_json, read_record, read_records, write_json, write_records, write_text
-from evals.judges import reference
-from evals.judges.passport import passport
-from evals.judging import Responses, judge_responses
-from evals.preference_accuracy import NAMES as PREFERENCE_ACCURACY
-from evals.records import EvalResult, Generation, Passport, Role, Score, Verdict
-from evals.scoring import score
-from evals.suite import measure
-from harness.digest import digest
-from harness.errors import UsageError
-from harness.store import lock_run
-from reports.changes import Change
+from stagelift.evals.files import (
+    read_json,
+    read_record,
+    read_records,
+    write_json,
+    write_records,
+    write_text,
+)
+from stagelift.evals.judges import reference
+from stagelift.evals.judges.judging import Responses, judge_responses
+from stagelift.evals.judges.passport import passport
+from stagelift.evals.metrics.answers import EXTRACTION
+from stagelift.evals.metrics.preference_accuracy import NAMES as PREFERENCE_ACCURACY
+from stagelift.evals.metrics.scoring import score
+from stagelift.evals.metrics.suite import measure
+from stagelift.evals.records import EvalResult, Generation, Passport, Role, Score, Verdict
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.digest import digest
+from stagelift.harness.graph.store import lock_run
+from stagelift.reports.words.changes import Change
 
 EXAMPLES = 5
 _COPIED = ("generations.jsonl", "pairs.jsonl", "tasks")
@@ -29,25 +38,37 @@ _LM_EVALS = ("correct_strict", "correct_flexible", "answer_strict", "answer_flex
 
 
 def rescore(folder: Path) -> list[Change]:
-    """Score every stage of a run again and return what changed, stage by stage. Raises UsageError where it is no run."""
+    """Score every stage of a run again and return what changed, stage by stage.
+
+    Raises UsageError where it is no run.
+    """
     if not (folder / "run.json").is_file():
-        raise UsageError(f"{folder} is not a run: it has no run.json. `stagelift runs` lists the runs there are.")
+        raise UsageError(
+            f"{folder} is not a run: it has no run.json. `stagelift runs` lists the runs there are."
+        )
     with lock_run(folder):
         record, root = read_json(folder / "run.json"), folder.parent
-        record.setdefault("data", record["recipe"]["data"]["path"] if "data" in record["recipe"] else "")
+        record.setdefault(
+            "data", record["recipe"]["data"]["path"] if "data" in record["recipe"] else ""
+        )
         done: dict[str, Responses] = {}
         changes = []
         for stage, chain in zip(record["stages"], _chains(record["stages"]), strict=True):
             old = root / stage["evaluation"]
             if not (old / "result.json").exists():
                 raise UsageError(
-                    f"Stage '{stage['name']}' of {folder} is not evaluated yet. `stagelift run` goes on with it."
+                    f"Stage '{stage['name']}' of {folder} is not evaluated yet. `stagelift run` "
+                    "goes on with it."
                 )
             before = [done[name] for name in chain]
-            new, change, done[stage["name"]] = _rescore_stage(stage["name"], root / stage["node"], old, before)
+            new, change, done[stage["name"]] = _rescore_stage(
+                stage["name"], root / stage["node"], old, before
+            )
             stage["evaluation"] = new.relative_to(root).as_posix()
             changes.append(change)
-            for repeat in (one for one in record.get("repeats", ()) if one["stage"] == stage["name"]):
+            for repeat in (
+                one for one in record.get("repeats", ()) if one["stage"] == stage["name"]
+            ):
                 again = root / repeat["evaluation"]
                 if (again / "result.json").exists():
                     there, _, _ = _rescore_stage(stage["name"], root / stage["node"], again, before)
@@ -57,7 +78,9 @@ def rescore(folder: Path) -> list[Change]:
 
 
 def _chains(stages: list[dict[str, Any]]) -> list[list[str]]:
-    """Name the stages before each, from base on; of a run that is one chain these are all that are listed before."""
+    """Name the stages before each, from base on; of a run that is one chain these are all that are
+    listed before.
+    """
     chains: dict[str, list[str]] = {}
     last: str | None = None
     for stage in stages:
@@ -67,9 +90,14 @@ def _chains(stages: list[dict[str, Any]]) -> list[list[str]]:
     return list(chains.values())
 
 
-def _rescore_stage(name: str, node: Path, old: Path, before: list[Responses]) -> tuple[Path, Change, Responses]:
+def _rescore_stage(
+    name: str, node: Path, old: Path, before: list[Responses]
+) -> tuple[Path, Change, Responses]:
     """Score one stage; `before` are the stages of its chain up to it, the first of them base."""
-    held, result = read_records(old / "scores.jsonl", Score), read_record(old / "result.json", EvalResult)
+    held, result = (
+        read_records(old / "scores.jsonl", Score),
+        read_record(old / "result.json", EvalResult),
+    )
     generations = read_records(old / "generations.jsonl", Generation)
     scores = _scores(generations, held, result.contract)
     contract = {"samples": 1} | result.contract | {"extraction": EXTRACTION}
@@ -90,20 +118,25 @@ def _rescore_stage(name: str, node: Path, old: Path, before: list[Responses]) ->
             "passport": _passport(contract, result, verdicts),
         }
     )
-    new = node / "evals" / f"{digest(contract)}{old.name.removeprefix(result.contract_id)}"  # a repeat stays one
+    # a repeat stays one
+    new = node / "evals" / f"{digest(contract)}{old.name.removeprefix(result.contract_id)}"
     change = _change(name, held, scores, result, now)
     if new == old and change.metrics:
         raise UsageError(
-            f"Stage '{name}' is read otherwise now although its contract says it was read the same way: the code changed "
-            "without its version (EXTRACTION in evals/answers.py). Nothing was stored."
+            f"Stage '{name}' is read otherwise now although its contract says it was read the same "
+            "way: the code changed without its version (EXTRACTION in evals/metrics/answers.py). "
+            "Nothing was stored."
         )
     if not (new / "result.json").exists():
-        with FileLock(node / ".lock"):  # as a worker does
+        # as a worker does
+        with FileLock(node / ".lock"):
             _write(old, new, scores, verdicts, now)
     return new, change, (scores, generations)
 
 
-def _scores(generations: list[Generation], held: list[Score], contract: dict[str, Any]) -> list[Score]:
+def _scores(
+    generations: list[Generation], held: list[Score], contract: dict[str, Any]
+) -> list[Score]:
     """Read the responses in the order of the old scores, which hold the questions and targets.
 
     What lm-eval read itself, elsewhere, stays as it read it.
@@ -111,7 +144,10 @@ def _scores(generations: list[Generation], held: list[Score], contract: dict[str
     by_key = {(one.id, one.sample): one for one in generations}
     missing = next((old.id for old in held if (old.id, old.sample) not in by_key), None)
     if missing is not None:
-        raise UsageError(f"The response to '{missing}' is missing in generations.jsonl, so it cannot be read again.")
+        raise UsageError(
+            f"The response to '{missing}' is missing in generations.jsonl, so it cannot be read "
+            "again."
+        )
     found = [score(by_key[old.id, old.sample], old.question, old.target) for old in held]
     if contract.get("imported") != "lm-eval":
         return found
@@ -129,7 +165,9 @@ def _judged(stage: Responses, before: list[Responses], roles: set[Role]) -> list
     return judge_responses(stage, wanted, reference.reference_judge(), ["test"])
 
 
-def _passport(contract: dict[str, Any], result: EvalResult, verdicts: list[Verdict]) -> Passport | None:
+def _passport(
+    contract: dict[str, Any], result: EvalResult, verdicts: list[Verdict]
+) -> Passport | None:
     if not verdicts:
         return result.passport
     held = result.passport
@@ -138,7 +176,9 @@ def _passport(contract: dict[str, Any], result: EvalResult, verdicts: list[Verdi
     return passport(contract["judge"], held.prompt_hash, verdicts, held.gold, held.usage)
 
 
-def _write(old: Path, new: Path, scores: list[Score], verdicts: list[Verdict], result: EvalResult) -> None:
+def _write(
+    old: Path, new: Path, scores: list[Score], verdicts: list[Verdict], result: EvalResult
+) -> None:
     """Write the new evaluation beside the old one; it appears in one rename."""
     beside = new.with_name(f"{new.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
@@ -151,19 +191,26 @@ def _write(old: Path, new: Path, scores: list[Score], verdicts: list[Verdict], r
     write_records(beside / "scores.jsonl", scores)
     write_records(beside / "verdicts.jsonl", verdicts)
     write_text(beside / "result.json", result.model_dump_json(indent=2) + "\n")
-    shutil.rmtree(new, ignore_errors=True)  # an evaluation that was never finished
+    # an evaluation that was never finished
+    shutil.rmtree(new, ignore_errors=True)
     beside.rename(new)
 
 
-def _change(name: str, held: list[Score], scores: list[Score], old: EvalResult, new: EvalResult) -> Change:
-    pairs = [(was, now) for was, now in zip(held, scores, strict=True) if was.correct != now.correct]
+def _change(
+    name: str, held: list[Score], scores: list[Score], old: EvalResult, new: EvalResult
+) -> Change:
+    pairs = [
+        (was, now) for was, now in zip(held, scores, strict=True) if was.correct != now.correct
+    ]
     names = [n for n in {**old.metrics, **new.metrics} if old.metrics.get(n) != new.metrics.get(n)]
     examples = [
-        f"{now.id}: read {was.answer or 'nothing'} before ({_word(was)}), {now.answer or 'nothing'} now ({_word(now)}); "
-        f"target {now.target}"
+        f"{now.id}: read {was.answer or 'nothing'} before ({_word(was)}), "
+        f"{now.answer or 'nothing'} now ({_word(now)}); target {now.target}"
         for was, now in pairs[:EXAMPLES]
     ]
-    return Change(name, {n: (old.metrics.get(n), new.metrics.get(n)) for n in names}, len(pairs), examples)
+    return Change(
+        name, {n: (old.metrics.get(n), new.metrics.get(n)) for n in names}, len(pairs), examples
+    )
 
 
 def _word(score: Score) -> str:

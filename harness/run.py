@@ -1,4 +1,6 @@
-"""Run a recipe: one job per missing training and evaluation, each as soon as the nodes it needs are there."""
+"""Run a recipe: one job per missing training and evaluation, each as soon as the nodes it needs are
+there.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,31 +9,36 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from evals.files import read_json, write_json
-from evals.judges.load import check_judge_answers
-from evals.model import ModelRef, model_folder
-from harness import preflight
-from harness.engine import Engine
-from harness.environment import versions
-from harness.plan import Node, Plan, Precise, make_plan
-from harness.schedule import Task, work_through
-from harness.sections import Recipe
-from harness.session import Session
-from harness.store import Store, check_run_folder, is_finished, lock_run
-from harness.study import wanted_chains
-from harness.worker import EvaluateJob, TrainJob
-from stages import precision
+from stagelift.evals.files import read_json, write_json
+from stagelift.evals.judges.load import check_judge_answers
+from stagelift.evals.models.model import ModelRef, model_folder
+from stagelift.harness import preflight
+from stagelift.harness.environment import versions
+from stagelift.harness.graph.node import Node, Plan, Precise
+from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.graph.session import Session
+from stagelift.harness.graph.store import Store, check_run_folder, is_finished, lock_run
+from stagelift.harness.recipes.sections import Recipe
+from stagelift.harness.recipes.study import wanted_chains
+from stagelift.harness.schedule import Task, work_through
+from stagelift.harness.workers.executor import Executor
+from stagelift.harness.workers.jobs import EvaluateJob, TrainJob
+from stagelift.stages import precision
 
-OnEvent = Callable[[str, dict[str, Any]], None]  # the stage's name, what happened
+# the stage's name, what happened
+OnEvent = Callable[[str, dict[str, Any]], None]
 
 
 def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved) -> Plan:
-    """Check everything that can be checked and return the plan for machines that are `precise` in this way.
+    """Check everything that can be checked and return the plan for machines that are `precise` in
+    this way.
 
-    Writes nothing; raises UsageError or ValueError."""
+    Writes nothing; raises UsageError or ValueError.
+    """
     folder = store.run_folder(recipe.name)
     check_run_folder(folder, recipe.identity())
-    finished = is_finished(folder)  # then it was checked when it ran, and all it needs is stored
+    # then it was checked when it ran, and all it needs is stored
+    finished = is_finished(folder)
     if not finished:
         _check(recipe)
     plan = make_plan(recipe, precise)
@@ -50,7 +57,10 @@ def _check(recipe: Recipe) -> None:
 
 
 def check_offline(recipe: Recipe) -> list[str]:
-    """Check a recipe without insisting on the Hub; return what could not be checked. Raises UsageError for the rest."""
+    """Check a recipe without insisting on the Hub; return what could not be checked.
+
+    Raises UsageError for the rest.
+    """
     unchecked: list[str] = []
     for variant in _variants(recipe):
         preflight.check_arguments(variant)
@@ -59,31 +69,44 @@ def check_offline(recipe: Recipe) -> list[str]:
 
 
 def _variants(recipe: Recipe) -> list[Recipe]:
-    """Return a chain of each variant, with all its stages: a lattice's largest subset comes last."""
+    """Return a chain of each variant, with all its stages: a lattice's largest subset comes
+    last.
+    """
     return list({chain.variant: chain.recipe for chain in wanted_chains(recipe)}.values())
 
 
-def execute(plan: Plan, store: Store, engine: Engine, on_event: OnEvent) -> Path:
-    """Do what is missing and return the run's folder. Killed or interrupted, the next call goes on from there."""
+def execute(plan: Plan, store: Store, executor: Executor, on_event: OnEvent) -> Path:
+    """Do what is missing and return the run's folder.
+
+    Killed or interrupted, the next call goes on from there.
+    """
     folder = store.run_folder(plan.recipe.name)
     with lock_run(folder):
-        check_run_folder(folder, plan.recipe.identity())  # it may have changed since `prepare`
-        work = _Work(plan, store, engine, _one_at_a_time(on_event))
-        with store.lock():  # from here on `stagelift prune` knows that these nodes are needed
+        # it may have changed since `prepare`
+        check_run_folder(folder, plan.recipe.identity())
+        work = _Work(plan, store, executor, _one_at_a_time(on_event))
+        # from here on `stagelift prune` knows that these nodes are needed
+        with store.lock():
             session = Session(plan, store, folder)
             tasks = work.tasks()
         finished = False
         try:
-            work_through(tasks, engine.jobs, lambda _: session.save(finished=False), engine.stop)
+            work_through(
+                tasks, executor.jobs, lambda _: session.save(finished=False), executor.stop
+            )
             finished = True
-        finally:  # after Ctrl-C too: the time spent so far counts
+        finally:
+            # after Ctrl-C too: the time spent so far counts
             session.save(finished=finished)
     return folder
 
 
 def titles(plan: Plan) -> list[str]:
     """Name what a run shows progress of: its nodes, and evaluations that are made once more."""
-    return [*(node.name for node in plan.nodes), *(_title(node, repeat) for node, repeat in plan.repeats)]
+    return [
+        *(node.name for node in plan.nodes),
+        *(_title(node, repeat) for node, repeat in plan.repeats),
+    ]
 
 
 def _title(node: Node, repeat: int) -> str:
@@ -107,7 +130,7 @@ class _Work:
 
     plan: Plan
     store: Store
-    engine: Engine
+    executor: Executor
     on_event: OnEvent
 
     def tasks(self) -> list[Task]:
@@ -127,17 +150,22 @@ class _Work:
     def _evaluation(self, node: Node, repeat: int) -> Task:
         """An evaluation reads those it is compared with; a repeat comes after the first."""
         before = [node.root, node.parent] if node.parent is not None else []
-        needs = [f"train {node.id}", *(f"evaluate {other.id} 0" for other in before if other is not None)]
+        needs = [
+            f"train {node.id}",
+            *(f"evaluate {other.id} 0" for other in before if other is not None),
+        ]
         first = [f"evaluate {node.id} 0"] if repeat else []
-        return Task(f"evaluate {node.id} {repeat}", (*needs, *first), partial(self._evaluate, node, repeat))
+        return Task(
+            f"evaluate {node.id} {repeat}", (*needs, *first), partial(self._evaluate, node, repeat)
+        )
 
     def _train(self, node: Node) -> None:
-        self.engine.run(train_job(node, self.store), partial(self.on_event, node.name))
+        self.executor.run(train_job(node, self.store), partial(self.on_event, node.name))
 
     def _evaluate(self, node: Node, repeat: int) -> None:
         show = partial(self.on_event, _title(node, repeat))
         if not self.store.is_evaluated(node, self.plan, repeat):
-            self.engine.run(_evaluate_job(node, self.plan, self.store, repeat), show)
+            self.executor.run(_evaluate_job(node, self.plan, self.store, repeat), show)
         result = read_json(self.store.evaluation_folder(node, self.plan, repeat) / "result.json")
         show({"event": "finished", "metrics": result["metrics"]})
 
@@ -147,7 +175,9 @@ def _describe(node: Node, store: Store) -> None:
     path = store.node_folder(node) / "node.json"
     if not path.exists():
         parent = node.parent.id if node.parent else None
-        write_json(path, {"id": node.id, "kind": node.kind, "parent": parent, "identity": node.identity})
+        write_json(
+            path, {"id": node.id, "kind": node.kind, "parent": parent, "identity": node.identity}
+        )
 
 
 def train_job(node: Node, store: Store) -> TrainJob:
@@ -183,7 +213,9 @@ def _evaluate_job(node: Node, plan: Plan, store: Store, repeat: int) -> Evaluate
 
 
 def _trained_on(node: Node, store: Store) -> ModelRef:
-    """Name the model that a node's training starts from: its parent, whose adapter it goes on with or merges."""
+    """Name the model that a node's training starts from: its parent, whose adapter it goes on with
+    or merges.
+    """
     assert node.parent is not None
     if not node.starts_an_adapter:
         return model_of(node.parent, store)
@@ -193,7 +225,11 @@ def _trained_on(node: Node, store: Store) -> ModelRef:
 def model_of(node: Node, store: Store) -> ModelRef:
     """Name a node's model."""
     merged = _weights(node.base, [_adapter(other, store) for other in node.merged])
-    return merged if node.parent is None else merged.model_copy(update={"adapter": _adapter(node, store)})
+    return (
+        merged
+        if node.parent is None
+        else merged.model_copy(update={"adapter": _adapter(node, store)})
+    )
 
 
 def _weights(base: ModelRef, merged: list[str]) -> ModelRef:

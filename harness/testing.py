@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from harness.checking import load_margins, load_scores
-from reports.check import check
-from reports.check_report import render_terminal
-from reports.margins import read_margins
+from stagelift.harness.checks.sides import load_margins, load_scores
+from stagelift.reports.gates.answer import render_terminal
+from stagelift.reports.gates.check import check
+from stagelift.reports.gates.margins import read_margins
 
 
 def assert_no_regression(
@@ -23,8 +23,9 @@ def assert_no_regression(
 ) -> None:
     """Fail where `stagelift check` would, with its table as the message.
 
-    `margins` are as in a recipe's `gates:`, which count where none are given. Raises NotComparableError (not a failed
-    assertion) where the two sides cannot be compared, UsageError where one of them cannot be read.
+    `margins` are as in a recipe's `gates:`, which count where none are given. Raises
+    NotComparableError (not a failed assertion) where the two sides cannot be compared, UsageError
+    where one of them cannot be read.
     """
     folder = Path(runs)
     wanted = load_margins([], None, candidate, folder) if margins is None else read_margins(margins)

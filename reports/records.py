@@ -1,24 +1,31 @@
-"""A run read back from disk: what was trained, what was measured, problem by problem. All a report needs, and no torch."""
+"""A run read back from disk: what was trained, what was measured, problem by problem.
+
+All a report needs, and no torch.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evals.files import read_json, read_record, read_records
-from evals.records import EvalResult, Generation, PairScore, Score, TaskScore, Verdict
-from evals.winrate import metric_name
-from stages.records import StageResult
+from stagelift.evals.files import read_json, read_record, read_records
+from stagelift.evals.metrics.winrate import metric_name
+from stagelift.evals.records import EvalResult, Generation, PairScore, Score, TaskScore, Verdict
+from stagelift.stages.records import StageResult
 
 
 @dataclass(frozen=True)
 class StageRecord:
-    """One stage of a run; base has no `training`. `parent` names the stage of the run that it was trained on.
+    """One stage of a run; base has no `training`.
 
-    `identity` is what its node is (of base the weights, of a trained stage its data, arguments, LoRA settings and seed),
-    empty where that is not stored. `scores` has every sample; `generations` the first one of each prompt, by id.
-    `verdicts` are keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `task_scores` by metric
-    and document id. `merged` names the stages whose adapters are merged into the weights that this one's adapter is on.
+    `parent` names the stage of the run that it was trained on.
+
+    `identity` is what its node is (of base the weights, of a trained stage its data, arguments,
+    LoRA settings and seed), empty where that is not stored. `scores` has every sample;
+    `generations` the first one of each prompt, by id. `verdicts` are keyed by the win rate they
+    make (`win_rate_base`) and prompt id, `pairs` by id, `task_scores` by metric and document id.
+    `merged` names the stages whose adapters are merged into the weights that this one's adapter is
+    on.
     """
 
     run: str
@@ -42,10 +49,11 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class ChainRecord:
-    """One of several chains of a run: its variant ("" where there are none), its training seed, and its stages by slot.
+    """One of several chains of a run: its variant ("" where there are none), its training seed, and
+    its stages by slot.
 
-    `complete` says whether all of its stages are evaluated; the others are left out. A slot is what a stage is called in every
-    chain (`sft`), the stage of the run in it may be called `r=4/sft`.
+    `complete` says whether all of its stages are evaluated; the others are left out. A slot is what
+    a stage is called in every chain (`sft`), the stage of the run in it may be called `r=4/sft`.
     """
 
     variant: str
@@ -56,12 +64,14 @@ class ChainRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run with the stages that have been evaluated so far, each after its parent; `missing` names the others.
+    """A run with the stages that have been evaluated so far, each after its parent; `missing` names
+    the others.
 
-    A run that asked for more than one chain is a study: it has `chains` (what is evaluated of them), maybe `repeats`, which are
-    stages measured once more, and of variants the `reference`. In a `lattice` the chains are the subsets of stages.
-    `recipe` is the text of recipe.yaml, "" where there is none (imported). `base_model` is the Hub's name of the base, or
-    of the model it derives from, and `base_revision` its commit: `harness.outputs` adds them, None where not known.
+    A run that asked for more than one chain is a study: it has `chains` (what is evaluated of
+    them), maybe `repeats`, which are stages measured once more, and of variants the `reference`. In
+    a `lattice` the chains are the subsets of stages. `recipe` is the text of recipe.yaml, "" where
+    there is none (imported). `base_model` is the Hub's name of the base, or of the model it derives
+    from, and `base_revision` its commit: `harness.outputs` adds them, None where not known.
     """
 
     name: str
@@ -111,14 +121,21 @@ class RunRecord:
 
 
 def read_run(folder: Path) -> RunRecord:
-    """Read a run folder. Raises ValueError, in a sentence, where it is none or nothing in it is evaluated yet."""
+    """Read a run folder.
+
+    Raises ValueError, in a sentence, where it is none or nothing in it is evaluated yet.
+    """
     if not (folder / "run.json").is_file():
-        raise ValueError(f"{folder} is not a run: it has no run.json. `stagelift runs` lists the runs there are.")
+        raise ValueError(
+            f"{folder} is not a run: it has no run.json. `stagelift runs` lists the runs there are."
+        )
     record = read_json(folder / "run.json")
     root, listed = folder.parent, _with_parents(record["stages"])
     done = [stage for stage in listed if (root / stage["evaluation"] / "result.json").exists()]
     if not done:
-        raise ValueError(f"Run '{record['name']}' has no evaluated stage yet. `stagelift run` goes on with it.")
+        raise ValueError(
+            f"Run '{record['name']}' has no evaluated stage yet. `stagelift run` goes on with it."
+        )
     _refuse_gaps(record["name"], done)
     stages = {stage["name"]: _read_stage(record["name"], stage, root) for stage in done}
     first = next(iter(stages.values())).evaluation
@@ -153,19 +170,25 @@ def _refuse_gaps(run: str, done: list[dict[str, Any]]) -> None:
     gap = next((stage["parent"] for stage in done if stage["parent"] not in (None, *present)), None)
     if gap is not None:
         raise ValueError(
-            f"Stage '{gap}' of run '{run}' is not evaluated, but later ones are, which were compared with it. "
-            "`stagelift run` evaluates it again."
+            f"Stage '{gap}' of run '{run}' is not evaluated, but later ones are, which were "
+            "compared with it. `stagelift run` evaluates it again."
         )
 
 
 def _chain(chain: dict[str, Any], stages: dict[str, StageRecord]) -> ChainRecord:
     present = {slot: name for slot, name in chain["stages"] if name in stages}
     complete = len(present) == len(chain["stages"])
-    return ChainRecord(variant=chain["variant"], seed=chain["seed"], stages=present, complete=complete)
+    return ChainRecord(
+        variant=chain["variant"], seed=chain["seed"], stages=present, complete=complete
+    )
 
 
-def _read_repeats(record: dict[str, Any], stages: dict[str, StageRecord], root: Path) -> Iterator[StageRecord]:
-    """Yield the repeated evaluations that are there; one made before the stage was read again is of another contract."""
+def _read_repeats(
+    record: dict[str, Any], stages: dict[str, StageRecord], root: Path
+) -> Iterator[StageRecord]:
+    """Yield the repeated evaluations that are there; one made before the stage was read again is of
+    another contract.
+    """
     for repeat in record.get("repeats", ()):
         stage = stages.get(repeat["stage"])
         if stage is None or not (root / repeat["evaluation"] / "result.json").exists():
@@ -185,8 +208,8 @@ def _read_stage(run: str, stage: dict[str, Any], root: Path) -> StageRecord:
     result = read_record(evaluation / "result.json", EvalResult)
     if "extraction" not in result.contract:
         raise ValueError(
-            f"Run '{run}' was scored by an earlier stagelift, with lm-eval's flexible filter only. Read its responses again "
-            f"with: stagelift rescore {run}"
+            f"Run '{run}' was scored by an earlier stagelift, with lm-eval's flexible filter only. "
+            f"Read its responses again with: stagelift rescore {run}"
         )
     return StageRecord(
         run=run,
@@ -198,7 +221,9 @@ def _read_stage(run: str, stage: dict[str, Any], root: Path) -> StageRecord:
         evaluation=result,
         scores=read_records(evaluation / "scores.jsonl", Score),
         generations={
-            one.id: one for one in read_records(evaluation / "generations.jsonl", Generation) if one.sample == 0
+            one.id: one
+            for one in read_records(evaluation / "generations.jsonl", Generation)
+            if one.sample == 0
         },
         verdicts=_read_verdicts(evaluation),
         pairs={pair.id: pair for pair in read_records(evaluation / "pairs.jsonl", PairScore)},

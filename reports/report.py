@@ -1,18 +1,25 @@
-"""What every format renders: runs, their comparisons, judges' passports, rankings, flipped problems, and what studies ask."""
+"""What every format renders: runs, their comparisons, judges' passports, rankings, flipped
+problems, and what studies ask.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evals.records import Passport
-from reports.attribution import Attribution, Interaction, attribution, interactions
-from reports.compare import Comparison, compare_stages
-from reports.flips import flips
-from reports.gains import Gain, gains
-from reports.judging import run_passport
-from reports.ranking import Strength, rank_stages
-from reports.records import RunRecord, StageRecord
-from reports.seeds import Floor, OverSeeds, floors, over_seeds
-from reports.variants import RankedVariant, rank_variants
+from stagelift.evals.records import Passport
+from stagelift.reports.numbers.attribution import (
+    Attribution,
+    Interaction,
+    attribution,
+    interactions,
+)
+from stagelift.reports.numbers.compare import Comparison, compare_stages
+from stagelift.reports.numbers.flips import flips
+from stagelift.reports.numbers.gains import Gain, gains
+from stagelift.reports.numbers.passports import run_passport
+from stagelift.reports.numbers.ranking import Strength, rank_stages
+from stagelift.reports.numbers.seeds import Floor, OverSeeds, floors, over_seeds
+from stagelift.reports.numbers.variants import RankedVariant, VariantDifference, rank_variants
+from stagelift.reports.records import RunRecord, StageRecord
 
 EXAMPLES = 3
 
@@ -32,7 +39,9 @@ class Example:
 
 @dataclass(frozen=True)
 class StageFlips:
-    """How many problems a stage fixed, broke and left as they were, with the first few of those that changed."""
+    """How many problems a stage fixed, broke and left as they were, with the first few of those
+    that changed.
+    """
 
     run: str
     stage: str
@@ -70,37 +79,75 @@ class Report:
         return stage.name if len(self.runs) == 1 else f"{stage.run}/{stage.name}"
 
     def flips_title(self, flips: "StageFlips") -> str:
-        """Say how many problems a stage fixed, broke and left, naming its run where there are several."""
+        """Say how many problems a stage fixed, broke and left, naming its run where there are
+        several.
+        """
         run = "" if len(self.runs) == 1 else f"{flips.run}: "
-        samples = max((score.sample for stage in self.stages() for score in stage.scores), default=0) + 1
+        samples = (
+            max((score.sample for stage in self.stages() for score in stage.scores), default=0) + 1
+        )
         which = f" (by the first of {samples} samples)" if samples > 1 else ""
         return (
-            f"{run}{flips.stage} against {flips.previous}: {flips.fixed} problems fixed, {flips.broken} broken, "
-            f"{flips.still_right} still right, {flips.still_wrong} still wrong{which}"
+            f"{run}{flips.stage} against {flips.previous}: {flips.fixed} problems fixed, "
+            f"{flips.broken} broken, {flips.still_right} still right, {flips.still_wrong} still "
+            f"wrong{which}"
         )
 
     def has_unfit_judge(self, run: str) -> bool:
-        """Say whether a run's judge was found not fit to decide, so that its win rates have no verdict."""
+        """Say whether a run's judge was found not fit to decide, so that its win rates have no
+        verdict.
+        """
         return run in self.passports and self.passports[run].fit is False
 
     def floor(self, run: str, metric: str, *stages: str) -> Floor | None:
-        """Return the largest noise floor of a metric at any of the stages; None where no stage was trained with several seeds."""
-        found = [one for one in self.floors if (one.run, one.metric) == (run, metric) and {*stages} & {*one.members}]
+        """Return the largest noise floor of a metric at any of the stages; None where no stage was
+        trained with several seeds.
+        """
+        found = [
+            one
+            for one in self.floors
+            if (one.run, one.metric) == (run, metric) and {*stages} & {*one.members}
+        ]
         return max(found, key=lambda one: one.floor, default=None)
 
     def is_below_noise(self, comparison: Comparison) -> bool:
-        """Say whether a difference is smaller than what another seed, or measuring again, may make of it."""
-        return self.is_below(comparison.run, comparison.metric, comparison.delta, comparison.stage, comparison.against)
+        """Say whether a difference is smaller than what another seed, or measuring again, may make
+        of it.
+        """
+        return self.is_below(
+            comparison.run,
+            comparison.metric,
+            comparison.delta,
+            comparison.stage,
+            comparison.against,
+        )
 
     def is_below(self, run: str, metric: str, difference: float, *stages: str) -> bool:
-        """Say whether a difference between some of the stages is below the largest of their noise floors."""
+        """Say whether a difference between some of the stages is below the largest of their noise
+        floors.
+        """
         found = self.floor(run, metric, *stages)
         return found is not None and abs(difference) < found.floor
+
+    def is_variant_below_noise(self, found: VariantDifference, variant: RankedVariant) -> bool:
+        """Say whether another seed may make as large a difference, of the variant or the
+        reference.
+        """
+        reference = next(
+            other
+            for other in self.variants
+            if (other.run, other.stage, other.variant)
+            == (variant.run, variant.stage, variant.reference)
+        )
+        members = {*variant.members, *reference.members}
+        return self.is_below(variant.run, found.metric, found.delta, *members)
 
     def find(self, metric: str, stage: StageRecord, against: str) -> Comparison | None:
         """Return a stage's comparison with another stage of its run, if it was made."""
         wanted = (stage.run, metric, stage.name, against)
-        return next((c for c in self.comparisons if (c.run, c.metric, c.stage, c.against) == wanted), None)
+        return next(
+            (c for c in self.comparisons if (c.run, c.metric, c.stage, c.against) == wanted), None
+        )
 
 
 def build_report(runs: Sequence[RunRecord]) -> Report:
@@ -108,11 +155,16 @@ def build_report(runs: Sequence[RunRecord]) -> Report:
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
         raise ValueError(
-            f"Two of the runs have the same name ({', '.join(names)}), so their columns could not be told apart."
+            f"Two of the runs have the same name ({', '.join(names)}), so their columns could not "
+            "be told apart."
         )
     comparisons = compare_stages(runs)
     pairs = [pair for run in runs for pair in run.steps()]
-    found = [flipped for previous, stage in pairs if (flipped := _stage_flips(stage, previous)) is not None]
+    found = [
+        flipped
+        for previous, stage in pairs
+        if (flipped := _stage_flips(stage, previous)) is not None
+    ]
     judged = {run.name: passport for run in runs if (passport := run_passport(run)) is not None}
     ranked = {run.name: ranking for run in runs if (ranking := rank_stages(run))}
     return Report(
@@ -132,7 +184,8 @@ def build_report(runs: Sequence[RunRecord]) -> Report:
 
 def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips | None:
     found = flips(stage, previous)
-    if not any(found):  # no problem was scored at both stages
+    # no problem was scored at both stages
+    if not any(found):
         return None
     return StageFlips(
         run=stage.run,

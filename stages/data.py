@@ -1,20 +1,22 @@
 """Training rows for each stage, in the formats TRL's trainers take; train splits only.
 
-Rows that are in one of TRL's formats for the stage, conversational or standard, stay as they are. Else they must be word
-problems (`question`, `answer`) and become the stage's format, with the prompt the evaluation uses.
+Rows that are in one of TRL's formats for the stage, conversational or standard, stay as they are.
+Else they must be word problems (`question`, `answer`) and become the stage's format, with the
+prompt the evaluation uses.
 
-One format is changed: for SFT a conversation (`messages`) becomes its last assistant turn after all that came before,
-because TRL would also train on the user's words; with `assistant_only_loss: true` it stays whole.
+One format is changed: for SFT a conversation (`messages`) becomes its last assistant turn after all
+that came before, because TRL would also train on the user's words; with `assistant_only_loss: true`
+it stays whole.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evals.pairs import rejected_answer
-from evals.source import Source, column_names, local_rows, rows
-from evals.task import prompt_text
-from stages.settings import StageKind, StageSettings
+from stagelift.evals.data.gsm8k import prompt_text
+from stagelift.evals.data.pairs import rejected_answer
+from stagelift.evals.data.source import Source, column_names, local_rows, rows
+from stagelift.stages.settings import StageKind, StageSettings
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -40,7 +42,11 @@ def training_rows(settings: StageSettings) -> "Dataset":
     names = dataset.column_names
     if _first_fit(_FORMATS[settings.kind], names) is None:
         return dataset.map(_FROM_PROBLEM[settings.kind], remove_columns=names)
-    if settings.kind == "sft" and "messages" in names and not settings.args.get("assistant_only_loss"):
+    if (
+        settings.kind == "sft"
+        and "messages" in names
+        and not settings.args.get("assistant_only_loss")
+    ):
         answered = dataset.filter(_ends_with_assistant)
         return answered.map(_last_turn, remove_columns=names)
     return dataset
@@ -57,19 +63,24 @@ def training_texts(settings: StageSettings) -> list[list[str]]:
 
 
 def check_training_source(kind: StageKind, source: Source) -> None:
-    """Raise ValueError, in a sentence, where the source is missing, is not for training or lacks the columns."""
-    if {"test", "held_out"} & {re.sub(r"\[.*", "", part).strip() for part in source.split.split("+")}:
+    """Raise ValueError, in a sentence, where the source is missing, is not for training or lacks
+    the columns.
+    """
+    if {"test", "held_out"} & {
+        re.sub(r"\[.*", "", part).strip() for part in source.split.split("+")
+    }:
         raise ValueError(
-            f"Stage '{kind}' would train on split '{source.split}' of '{source.path}', which is for testing. "
-            "Use a training split."
+            f"Stage '{kind}' would train on split '{source.split}' of '{source.path}', which is "
+            "for testing. Use a training split."
         )
     present = column_names(source)
     formats = (*_FORMATS[kind], _PROBLEM)
     fitting = _first_fit(formats, present)
     if fitting is None:
         raise ValueError(
-            f"Stage '{kind}' cannot use dataset '{source.path}' with columns {_words(present)}. "
-            f"It needs {' or '.join(_words(needed) for needed in formats)}; `columns` in the recipe can rename."
+            f"Stage '{kind}' cannot use dataset '{source.path}' with columns {_words(present)}. It "
+            f"needs {' or '.join(_words(needed) for needed in formats)}; `columns` in the recipe "
+            "can rename."
         )
     _check_rows(source, fitting)
 
@@ -83,7 +94,9 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _check_rows(source: Source, columns: Sequence[str]) -> None:
-    """Look at every row of a local file: a trainer would stop at an empty or numeric field after minutes, saying less."""
+    """Look at every row of a local file: a trainer would stop at an empty or numeric field after
+    minutes, saying less.
+    """
     dataset = local_rows(source)
     if dataset is None:
         return

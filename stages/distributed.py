@@ -1,13 +1,19 @@
-"""Several processes that make one training: each step sees the rows that a single process would see, dealt out equally.
+"""Several processes that make one training: each step sees the rows that a single process would
+see, dealt out equally.
 
-What could not be the same training is refused. Random numbers that are drawn while training (GRPO's completions, dropout) are
-drawn by each process for its own rows, so they are others than one process would draw, as they are on another device.
+What could not be the same training is refused. Random numbers that are drawn while training (GRPO's
+completions, dropout) are drawn by each process for its own rows, so they are others than one
+process would draw, as they are on another device.
 """
 
 from math import gcd
 from typing import Any
 
-_ROWS, _ACCUMULATED, _GENERATING = "per_device_train_batch_size", "gradient_accumulation_steps", "steps_per_generation"
+_ROWS, _ACCUMULATED, _GENERATING = (
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "steps_per_generation",
+)
 _ONE_PROCESS_ONLY = (
     "accelerator_config",
     "auto_find_batch_size",
@@ -20,10 +26,11 @@ _ONE_PROCESS_ONLY = (
 
 
 def shared_batch(given: dict[str, Any], usual: dict[str, Any], processes: int) -> dict[str, Any]:
-    """Return TRL's arguments for each of `processes`; all together take the batches that one would take with `given`.
+    """Return TRL's arguments for each of `processes`; all together take the batches that one would
+    take with `given`.
 
-    `usual` holds TRL's own values. Fewer batches are accumulated, or where that does not divide they hold fewer rows.
-    Raises ValueError where the rows cannot be dealt out equally.
+    `usual` holds TRL's own values. Fewer batches are accumulated, or where that does not divide
+    they hold fewer rows. Raises ValueError where the rows cannot be dealt out equally.
     """
     if processes == 1:
         return given
@@ -35,36 +42,46 @@ def shared_batch(given: dict[str, Any], usual: dict[str, Any], processes: int) -
     for name, number in list(sizes.items())[1:]:
         if rows * number % processes:
             raise ValueError(
-                f"{_ROWS} {rows} x {name} {number} makes {rows * number} rows, which {processes} processes cannot share "
-                f"equally. Make it a multiple of {processes}, or start another number of processes."
+                f"{_ROWS} {rows} x {name} {number} makes {rows * number} rows, which {processes} "
+                f"processes cannot share equally. Make it a multiple of {processes}, or start "
+                "another number of processes."
             )
     fewer = gcd(*times, processes)
     divided = {name: number // fewer for name, number in sizes.items()}
     divided[_ROWS] = rows // (processes // fewer)
     if _GENERATING in divided:
-        _keep_groups_whole(given.get("num_generations", usual["num_generations"]), divided, processes)
-    return {name: value for name, value in given.items() if name != "generation_batch_size"} | divided
+        _keep_groups_whole(
+            given.get("num_generations", usual["num_generations"]), divided, processes
+        )
+    return {
+        name: value for name, value in given.items() if name != "generation_batch_size"
+    } | divided
 
 
 def check_world(started: int, processes: int) -> None:
-    """Raise ValueError where another number of processes trains than was asked for: batches were divided by that one."""
+    """Raise ValueError where another number of processes trains than was asked for: batches were
+    divided by that one.
+    """
     if started != processes:
         raise ValueError(
-            f"{_counted(started)} trained together where {processes} were asked for. Check what the launcher was told; "
-            "nothing was trained."
+            f"{_counted(started)} trained together where {processes} were asked for. Check what "
+            "the launcher was told; nothing was trained."
         )
 
 
 def check_rows(rows: int, args: Any, processes: int) -> None:
-    """Raise ValueError where an epoch would end with too few rows for all processes: some would be repeated to fill up."""
+    """Raise ValueError where an epoch would end with too few rows for all processes: some would be
+    repeated to fill up.
+    """
     at_once = args.per_device_train_batch_size * processes
     whole_steps = rows // (at_once * args.gradient_accumulation_steps)
     if processes == 1 or rows % at_once == 0 or 0 < args.max_steps <= whole_steps:
         return
     raise ValueError(
-        f"{rows} training rows are no multiple of the {at_once} that {processes} processes take at once, so the end of "
-        f"each epoch would be another training than that of one process. Use {rows - rows % at_once} rows (limit: in the "
-        f"stage's dataset), or at most {whole_steps} steps (args.max_steps)."
+        f"{rows} training rows are no multiple of the {at_once} that {processes} processes take at "
+        "once, so the end of each epoch would be another training than that of one process. Use "
+        f"{rows - rows % at_once} rows (limit: in the stage's dataset), or at most {whole_steps} "
+        "steps (args.max_steps)."
     )
 
 
@@ -72,8 +89,8 @@ def _refuse_other_trainings(given: dict[str, Any]) -> None:
     name = next((name for name in _ONE_PROCESS_ONLY if name in given), None)
     if name is not None:
         raise ValueError(
-            f"'{name}' cannot be set for a stage with a launcher: it would no longer be the training that one process makes. "
-            "Leave it out, or the launcher."
+            f"'{name}' cannot be set for a stage with a launcher: it would no longer be the "
+            "training that one process makes. Leave it out, or the launcher."
         )
 
 
@@ -83,17 +100,22 @@ def _steps_per_generation(given: dict[str, Any], sizes: dict[str, int]) -> int:
     if whole is None:
         return int(given.get(_GENERATING) or sizes[_ACCUMULATED])
     if whole % sizes[_ROWS]:
-        raise ValueError(f"generation_batch_size {whole} must be a multiple of {_ROWS} {sizes[_ROWS]}.")
+        raise ValueError(
+            f"generation_batch_size {whole} must be a multiple of {_ROWS} {sizes[_ROWS]}."
+        )
     return int(whole // sizes[_ROWS])
 
 
 def _keep_groups_whole(group: int, divided: dict[str, int], processes: int) -> None:
-    """Each process rewards what it generated, and rewards such as brevity compare the completions of a prompt."""
+    """Each process rewards what it generated, and rewards such as brevity compare the completions
+    of a prompt.
+    """
     completions = divided[_ROWS] * divided[_GENERATING]
     if completions % group:
         raise ValueError(
-            f"each of {processes} processes would generate {completions} completions at a time, which is no whole group of "
-            f"num_generations {group}. Raise {_ROWS} or {_GENERATING}, or start fewer processes."
+            f"each of {processes} processes would generate {completions} completions at a time, "
+            f"which is no whole group of num_generations {group}. Raise {_ROWS} or {_GENERATING}, "
+            "or start fewer processes."
         )
 
 

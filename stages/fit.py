@@ -1,7 +1,9 @@
-"""Run a trainer to its end, from its last whole checkpoint if it was killed, and leave an adapter and a record.
+"""Run a trainer to its end, from its last whole checkpoint if it was killed, and leave an adapter
+and a record.
 
-Kills may come at any moment: a checkpoint counts only once its `complete` mark is there, the adapter folder appears in
-one rename, and `stage.json` (the caller's) comes last. Of several processes that train together only the first writes.
+Kills may come at any moment: a checkpoint counts only once its `complete` mark is there, the
+adapter folder appears in one rename, and `stage.json` (the caller's) comes last. Of several
+processes that train together only the first writes.
 """
 
 import re
@@ -16,15 +18,16 @@ from pydantic import JsonValue
 from transformers import ProgressCallback, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
-from evals.files import append_records, read_records, write_records, write_text
-from evals.memory import peak_memory
-from evals.model import ModelRef
-from evals.records import Record
-from stages.lm_head import masked_positions_skipped
-from stages.records import StageResult
-from stages.settings import ConfigKind
+from stagelift.evals.files import append_records, read_records, write_records, write_text
+from stagelift.evals.models.memory import peak_memory
+from stagelift.evals.models.model import ModelRef
+from stagelift.evals.records import Record
+from stagelift.stages.lm_head import masked_positions_skipped
+from stagelift.stages.records import StageResult
+from stagelift.stages.settings import ConfigKind
 
-OnStep = Callable[[int, int, dict[str, float]], None]  # step, steps, what was logged
+# step, steps, what was logged
+OnStep = Callable[[int, int, dict[str, float]], None]
 _COMPLETE = "complete"
 
 
@@ -44,13 +47,20 @@ def checkpoints_folder(folder: Path) -> Path:
 
 
 def fit(
-    kind: ConfigKind, trainer: Any, ref: ModelRef, folder: Path, versions: dict[str, str], on_step: OnStep
+    kind: ConfigKind,
+    trainer: Any,
+    ref: ModelRef,
+    folder: Path,
+    versions: dict[str, str],
+    on_step: OnStep,
 ) -> StageResult:
     """Train to the end and save the adapter under `folder/adapter`. Returns the stage's record."""
     accelerator = trainer.accelerator
     writes = accelerator.is_main_process
     # one process looks for all: on another machine the folder may not be seen as it is now
-    (checkpoint,) = broadcast_object_list([_last_whole_checkpoint(checkpoints_folder(folder)) if writes else None])
+    (checkpoint,) = broadcast_object_list(
+        [_last_whole_checkpoint(checkpoints_folder(folder)) if writes else None]
+    )
     rows = _rows_up_to(folder / "training.jsonl", _step(checkpoint)) if writes else []
     ledger = _Ledger(kind, folder / "training.jsonl", ref, rows, on_step, accelerator)
     for callback in (ProgressCallback, PrinterCallback):
@@ -81,11 +91,19 @@ class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
     """Writes a row for every logged step and marks checkpoints complete, in the first process."""
 
     def __init__(
-        self, kind: ConfigKind, path: Path, ref: ModelRef, rows: list[LogRow], on_step: OnStep, accelerator: Any
+        self,
+        kind: ConfigKind,
+        path: Path,
+        ref: ModelRef,
+        rows: list[LogRow],
+        on_step: OnStep,
+        accelerator: Any,
     ) -> None:
         self.kind, self.path, self.ref, self.rows, self.on_step = kind, path, ref, rows, on_step
         self.accelerator = accelerator
-        self.before = rows[-1] if rows else LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
+        self.before = (
+            rows[-1] if rows else LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
+        )
         self.started = time.monotonic()
 
     def row(self, step: int, logs: dict[str, JsonValue]) -> LogRow:
@@ -98,22 +116,32 @@ class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         )
 
     def _tokens(self, logs: dict[str, JsonValue]) -> int:
-        """TRL's SFT and DPO count tokens from zero again after a resume, its GRPO goes on counting: join them up."""
+        """TRL's SFT and DPO count tokens from zero again after a resume, its GRPO goes on counting:
+        join them up.
+        """
         seen = logs.get("num_tokens")
         if not isinstance(seen, int | float):
             return self.rows[-1].tokens if self.rows else self.before.tokens
         return int(seen) + (0 if self.kind == "grpo" else self.before.tokens)
 
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        numbers: dict[str, JsonValue] = {k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)}
-        if "train_runtime" in numbers or not self.accelerator.is_main_process:  # the closing summary is no step
+    def on_log(
+        self, _args: Any, state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
+        numbers: dict[str, JsonValue] = {
+            k: float(v) for k, v in (logs or {}).items() if isinstance(v, int | float)
+        }
+        # the closing summary is no step
+        if "train_runtime" in numbers or not self.accelerator.is_main_process:
             return
         self.rows.append(self.row(state.global_step, numbers))
         append_records(self.path, self.rows[-1:])
-        self.on_step(state.global_step, state.max_steps, {k: float(str(v)) for k, v in numbers.items()})
+        self.on_step(
+            state.global_step, state.max_steps, {k: float(str(v)) for k, v in numbers.items()}
+        )
 
     def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
-        self.accelerator.wait_for_everyone()  # each process saves the state of its random numbers
+        # each process saves the state of its random numbers
+        self.accelerator.wait_for_everyone()
         # resuming from the very end would train one step too many
         if state.global_step < state.max_steps and self.accelerator.is_main_process:
             write_text(Path(args.output_dir, f"checkpoint-{state.global_step}", _COMPLETE), "")
@@ -135,7 +163,9 @@ def _step(checkpoint: Path | None) -> int:
 
 
 def _rows_up_to(path: Path, step: int) -> list[LogRow]:
-    """Drop what was logged after the checkpoint that training goes on from: those steps are done again."""
+    """Drop what was logged after the checkpoint that training goes on from: those steps are done
+    again.
+    """
     rows = [row for row in read_records(path, LogRow) if row.step <= step]
     write_records(path, rows)
     return rows

@@ -1,4 +1,6 @@
-"""Group relative policy optimisation: TRL's GRPOTrainer; with `beta` > 0 the KL reference is the previous stage."""
+"""Group relative policy optimisation: TRL's GRPOTrainer; with `beta` > 0 the KL reference is the
+previous stage.
+"""
 
 from typing import Any
 
@@ -7,11 +9,15 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 from trl import GRPOTrainer
 
-from stages.rewards import load_reward
+from stagelift.stages.rewards import load_reward
 
 
 def trainer(
-    model: PeftModel, config: Any, rows: Dataset, tokenizer: PreTrainedTokenizerBase, rewards: list[str]
+    model: PeftModel,
+    config: Any,
+    rows: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
+    rewards: list[str],
 ) -> Any:
     """Build the trainer with its reward functions."""
     return GRPOTrainer(

@@ -1,14 +1,16 @@
 """Skip the vocabulary projection of positions that carry no loss, on CPU too.
 
-TRL's fused LM head leaves out prompt and padding positions only on Triton devices, because elsewhere changing shapes would
-recompile. PyTorch on CPU does not compile, so the same skipping is pure gain: the losses are equal (a test says so).
+TRL's fused LM head leaves out prompt and padding positions only on Triton devices, because
+elsewhere changing shapes would recompile. PyTorch on CPU does not compile, so the same skipping is
+pure gain: the losses are equal (a test says so).
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
-_KNOWN_TRL = "1.16."  # `_use_triton` is private: elsewhere it may mean something else
+# `_use_triton` is private: elsewhere it may mean something else
+_KNOWN_TRL = "1.16."
 
 
 @contextmanager

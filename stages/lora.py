@@ -1,23 +1,27 @@
-"""One LoRA adapter carried through the chain: made at the first trained stage, loaded and trained further at the next.
+"""One LoRA adapter carried through the chain: made at the first trained stage, loaded and trained
+further at the next.
 
-A stage with other LoRA settings than those that come in starts a new one, on weights that the old one is merged into.
+A stage with other LoRA settings than those that come in starts a new one, on weights that the old
+one is merged into.
 """
 
 import difflib
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from evals.model import ModelRef, load_base
+from stagelift.evals.models.model import ModelRef, load_base
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 
 def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
-    """Return the model to train: the parent's adapter where `ref` has one, else a new adapter with `lora` settings.
+    """Return the model to train: the parent's adapter where `ref` has one, else a new adapter with
+    `lora` settings.
 
-    The adapter is called `default`: TRL copies that one into a frozen `ref`, so the reference policy of DPO (and of GRPO with
-    beta > 0) is the previous stage. A new adapter changes nothing yet, so there the reference is the base.
+    The adapter is called `default`: TRL copies that one into a frozen `ref`, so the reference
+    policy of DPO (and of GRPO with beta > 0) is the previous stage. A new adapter changes nothing
+    yet, so there the reference is the base.
     """
     import torch
     from peft import LoraConfig, PeftModel, get_peft_model
@@ -31,7 +35,8 @@ def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
         policy = PeftModel.from_pretrained(base, ref.adapter, is_trainable=True)
     assert isinstance(policy, PeftModel) and isinstance(policy.peft_config["default"], LoraConfig)
     for parameter in policy.parameters():
-        if parameter.requires_grad:  # fp16's GradScaler refuses 16-bit gradients
+        # fp16's GradScaler refuses 16-bit gradients
+        if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
     return policy
 
@@ -41,7 +46,9 @@ def lora_config(lora: dict[str, Any]) -> Any:
     from peft import LoraConfig
 
     if not isinstance(lora.get("r", 8), int) or lora.get("r", 8) < 1:
-        raise ValueError(f"Recipe section 'lora': r is {lora['r']!r}, it must be a whole number of 1 or more.")
+        raise ValueError(
+            f"Recipe section 'lora': r is {lora['r']!r}, it must be a whole number of 1 or more."
+        )
     known = [field.name for field in fields(LoraConfig)]
     for name in lora:
         if name not in known:

@@ -1,13 +1,15 @@
-"""Device and precision: bfloat16 where the hardware multiplies matrices in it, else float16 on GPUs and float32 on CPUs.
+"""Device and precision: bfloat16 where the hardware multiplies matrices in it, else float16 on GPUs
+and float32 on CPUs.
 
-A T4 says it supports bfloat16 but emulates it, slowly; hence `including_emulation=False`. CPUs are the same story: with AMX
-bfloat16 is the faster one, with AVX-512 alone a float32 product ran nearly twice as fast (270 against 150 GFLOP/s).
+A T4 says it supports bfloat16 but emulates it, slowly; hence `including_emulation=False`. CPUs are
+the same story: with AMX bfloat16 is the faster one, with AVX-512 alone a float32 product ran nearly
+twice as fast (270 against 150 GFLOP/s).
 """
 
 from functools import cache
 from typing import Any, Literal
 
-from evals.model import Device, Dtype
+from stagelift.evals.models.model import Device, Dtype
 
 DtypeSetting = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -46,9 +48,14 @@ def resolved(setting: DtypeSetting) -> tuple[Device, Dtype]:
 def training_flags(on: Device, precision: Dtype) -> dict[str, Any]:
     """Return the TRL arguments that go with a device and precision.
 
-    On CPU there is no mixed precision: the weights' dtype is the precision. Activation checkpointing is TRL's default,
-    kept where memory is scarce (GPU) and dropped where time is (CPU).
+    On CPU there is no mixed precision: the weights' dtype is the precision. Activation
+    checkpointing is TRL's default, kept where memory is scarce (GPU) and dropped where time is
+    (CPU).
     """
     if on == "cpu":
         return {"use_cpu": True, "bf16": False, "fp16": False, "activation_checkpointing": False}
-    return {"bf16": precision == "bfloat16", "fp16": precision == "float16", "activation_checkpointing": True}
+    return {
+        "bf16": precision == "bfloat16",
+        "fp16": precision == "float16",
+        "activation_checkpointing": True,
+    }

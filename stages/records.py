@@ -2,16 +2,16 @@
 
 from pydantic import JsonValue
 
-from evals.records import Record
+from stagelift.evals.records import Record
 
 
 class StageResult(Record):
     """What one stage cost and how it went.
 
-    `processes` trained it together; memory is that of the first. Where training was killed and resumed, `seconds` counts
-    steps that were done twice once. `peak_memory_of` says
-    which memory: the GPU's allocated peak, or the process's resident peak on CPU. `history` has one row per log step,
-    with TRL's own names (`loss`, `reward`, `kl`, ...).
+    `processes` trained it together; memory is that of the first. Where training was killed and
+    resumed, `seconds` counts steps that were done twice once. `peak_memory_of` says which memory:
+    the GPU's allocated peak, or the process's resident peak on CPU. `history` has one row per log
+    step, with TRL's own names (`loss`, `reward`, `kl`, ...).
     """
 
     kind: str

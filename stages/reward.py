@@ -1,18 +1,20 @@
-"""Train a reward model with TRL's RewardTrainer: a LoRA adapter and a score head, merged into an ordinary model folder.
+"""Train a reward model with TRL's RewardTrainer: a LoRA adapter and a score head, merged into an
+ordinary model folder.
 
-What comes out is a sequence-classification model with one output that any library loads, `model/` under the folder.
+What comes out is a sequence-classification model with one output that any library loads, `model/`
+under the folder.
 """
 
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evals.model import ModelRef, load_tokenizer, model_folder
-from evals.preferences import Preference, load_preferences
-from evals.source import Source
-from stages.fit import OnStep, checkpoints_folder, fit
-from stages.records import StageResult
-from stages.settings import training_config
+from stagelift.evals.data.preferences import Preference, load_preferences
+from stagelift.evals.data.source import Source
+from stagelift.evals.models.model import ModelRef, load_tokenizer, model_folder
+from stagelift.stages.fit import OnStep, checkpoints_folder, fit
+from stagelift.stages.records import StageResult
+from stagelift.stages.settings import training_config
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -30,13 +32,20 @@ def train_reward_model(
     versions: dict[str, str],
     on_step: OnStep,
 ) -> StageResult:
-    """Train on a preference dataset's pairs and write `folder/model`; a killed call goes on where it was."""
+    """Train on a preference dataset's pairs and write `folder/model`; a killed call goes on where
+    it was.
+    """
     from trl import RewardTrainer
 
-    config = training_config("reward", args, checkpoints_folder(folder), seed, base.device, base.dtype)
+    config = training_config(
+        "reward", args, checkpoints_folder(folder), seed, base.device, base.dtype
+    )
     tokenizer = load_tokenizer(base.path, base.revision, base.eos_token)
     trainer = RewardTrainer(
-        model=_policy(base, seed), args=config, train_dataset=reward_rows(source), processing_class=tokenizer
+        model=_policy(base, seed),
+        args=config,
+        train_dataset=reward_rows(source),
+        processing_class=tokenizer,
     )
     result = fit("reward", trainer, base, folder, versions, on_step)
     _merge(base, folder)
@@ -44,12 +53,21 @@ def train_reward_model(
 
 
 def reward_rows(source: Source) -> "Dataset":
-    """Return the pairs as conversations with an implicit prompt, as TRL takes them; rows without a pair are left out."""
+    """Return the pairs as conversations with an implicit prompt, as TRL takes them; rows without a
+    pair are left out.
+    """
     from datasets import Dataset
 
-    pairs = [one for one in load_preferences(source) if one.chosen is not None and one.rejected is not None]
+    pairs = [
+        one
+        for one in load_preferences(source)
+        if one.chosen is not None and one.rejected is not None
+    ]
     return Dataset.from_list(
-        [{"chosen": _conversation(one, one.chosen), "rejected": _conversation(one, one.rejected)} for one in pairs]
+        [
+            {"chosen": _conversation(one, one.chosen), "rejected": _conversation(one, one.rejected)}
+            for one in pairs
+        ]
     )
 
 
@@ -67,7 +85,8 @@ def _policy(base: ModelRef, seed: int) -> Any:
         LoraConfig(task_type="SEQ_CLS", modules_to_save=["score"], **LORA),
     )
     for parameter in policy.parameters():
-        if parameter.requires_grad:  # as in stages.lora: fp16's GradScaler refuses 16-bit gradients
+        # as in stages.lora: fp16's GradScaler refuses 16-bit gradients
+        if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
     return policy
 
@@ -75,11 +94,14 @@ def _policy(base: ModelRef, seed: int) -> Any:
 def _classifier(base: ModelRef, dtype: Any, seed: int) -> "PreTrainedModel":
     from transformers import AutoModelForSequenceClassification, set_seed
 
-    set_seed(seed)  # the score head starts at random
+    # the score head starts at random
+    set_seed(seed)
     model = AutoModelForSequenceClassification.from_pretrained(
         model_folder(base.path), revision=base.revision, dtype=dtype, num_labels=1
     )
-    model.config.get_text_config().pad_token_id = load_tokenizer(base.path, base.revision, base.eos_token).pad_token_id
+    model.config.get_text_config().pad_token_id = load_tokenizer(
+        base.path, base.revision, base.eos_token
+    ).pad_token_id
     return model.to(base.device)
 
 

@@ -1,7 +1,8 @@
 """GRPO rewards: `correctness`, `brevity`, and any dotted path to a user's own function.
 
-A reward function takes what TRL passes (prompts, completions, completion_ids and the dataset's columns, as keyword
-arguments) and returns one float per completion. Several rewards are summed, weighted by TRL's `reward_weights`.
+A reward function takes what TRL passes (prompts, completions, completion_ids and the dataset's
+columns, as keyword arguments) and returns one float per completion. Several rewards are summed,
+weighted by TRL's `reward_weights`.
 """
 
 import hashlib
@@ -12,25 +13,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evals.answers import EXTRACTION
-from evals.scoring import is_correct
+from stagelift.evals.metrics.answers import EXTRACTION
+from stagelift.evals.metrics.scoring import is_correct
 
 Reward = Callable[..., list[float]]
 Completion = str | list[dict[str, str]]
 
 
 def correctness(*, completions: list[Completion], answer: list[str], **_: Any) -> list[float]:
-    """1 where the final number is right, else 0: the evaluation's own numeric reading, so reward and metric agree."""
+    """1 where the final number is right, else 0: the evaluation's own numeric reading, so reward
+    and metric agree.
+    """
     return [float(is_correct(_text(c), a)) for c, a in zip(completions, answer, strict=True)]
 
 
 def brevity(
-    *, prompts: list[Any], completions: list[Completion], completion_ids: list[list[int]], answer: list[str], **_: Any
+    *,
+    prompts: list[Any],
+    completions: list[Completion],
+    completion_ids: list[list[int]],
+    answer: list[str],
+    **_: Any,
 ) -> list[float]:
-    """From 0.5 (the shortest in its group) down to -0.5 (the longest), in tokens; a wrong answer gets at most 0.
+    """From 0.5 (the shortest in its group) down to -0.5 (the longest), in tokens; a wrong answer
+    gets at most 0.
 
-    Completions of one prompt form a group. Wrong answers cannot profit from being short, so the reward has no pull
-    towards saying nothing. Source: the length reward of Kimi k1.5 (arXiv 2501.12599, section 2.3.3).
+    Completions of one prompt form a group. Wrong answers cannot profit from being short, so the
+    reward has no pull towards saying nothing. Source: the length reward of Kimi k1.5 (arXiv
+    2501.12599, section 2.3.3).
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
@@ -41,12 +51,17 @@ def brevity(
         shortest, spread = min(lengths), max(lengths) - min(lengths)
         for index, length in zip(members, lengths, strict=True):
             relative = 0.5 - (length - shortest) / spread if spread else 0.0
-            rewards[index] = relative if is_correct(_text(completions[index]), answer[index]) else min(0.0, relative)
+            rewards[index] = (
+                relative
+                if is_correct(_text(completions[index]), answer[index])
+                else min(0.0, relative)
+            )
     return rewards
 
 
 def load_reward(name: str) -> Reward:
-    """Return a reward by name or dotted path (`package.module.function`, the working folder counts).
+    """Return a reward by name or dotted path (`package.module.function`, the working folder
+    counts).
 
     Raises ValueError where there is no such function.
     """
@@ -56,16 +71,21 @@ def load_reward(name: str) -> Reward:
     module_name, _, function_name = name.rpartition(".")
     if not module_name:
         raise ValueError(
-            f"Unknown reward '{name}'. Known rewards: correctness, brevity, or a path like package.module.function."
+            f"Unknown reward '{name}'. Known rewards: correctness, brevity, or a path like "
+            "package.module.function."
         )
     function = getattr(_import(name, module_name), function_name, None)
     if not callable(function):
-        raise ValueError(f"Reward '{name}': module '{module_name}' has no function '{function_name}'.")
+        raise ValueError(
+            f"Reward '{name}': module '{module_name}' has no function '{function_name}'."
+        )
     return function  # type: ignore[no-any-return]  # a user's function; TRL checks what it returns
 
 
 def reward_fingerprint(name: str) -> str:
-    """Identify a reward for the stage's identity: a user's by its module's hash, ours by name and how answers are read."""
+    """Identify a reward for the stage's identity: a user's by its module's hash, ours by name and
+    how answers are read.
+    """
     if name in ("correctness", "brevity"):
         return f"{name}@{EXTRACTION}"
     file = getattr(sys.modules.get(load_reward(name).__module__), "__file__", None)
@@ -77,8 +97,11 @@ def _import(name: str, module_name: str) -> Any:
         sys.path.append(here)
     try:
         return importlib.import_module(module_name)
-    except Exception as error:  # a user's module can fail in any way
-        raise ValueError(f"Reward '{name}' cannot be imported: {type(error).__name__}: {error}.") from error
+    except Exception as error:
+        # a user's module can fail in any way
+        raise ValueError(
+            f"Reward '{name}' cannot be imported: {type(error).__name__}: {error}."
+        ) from error
 
 
 def _text(completion: Completion) -> str:

@@ -1,4 +1,6 @@
-"""What a recipe may say of a stage, and the TRL config it becomes: TRL's own arguments, checked before anything loads."""
+"""What a recipe may say of a stage, and the TRL config it becomes: TRL's own arguments, checked
+before anything loads.
+"""
 
 import difflib
 import math
@@ -8,11 +10,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from evals.model import Device, Dtype
-from evals.records import Record
-from evals.source import Source
-from stages.distributed import shared_batch
-from stages.precision import training_flags
+from stagelift.evals.data.source import Source
+from stagelift.evals.models.model import Device, Dtype
+from stagelift.evals.records import Record
+from stagelift.stages.distributed import shared_batch
+from stagelift.stages.precision import training_flags
 
 StageKind = Literal["sft", "dpo", "grpo"]
 ConfigKind = Literal[StageKind, "reward"]
@@ -32,7 +34,9 @@ RESERVED = {
 
 
 class StageSettings(Record):
-    """One training stage: where its rows come from, TRL's arguments verbatim, and (GRPO) its rewards."""
+    """One training stage: where its rows come from, TRL's arguments verbatim, and (GRPO) its
+    rewards.
+    """
 
     kind: StageKind
     dataset: Source
@@ -41,27 +45,48 @@ class StageSettings(Record):
 
 
 def training_config(
-    kind: ConfigKind, args: dict[str, Any], folder: Path, seed: int, on: Device, precision: Dtype, processes: int = 1
+    kind: ConfigKind,
+    args: dict[str, Any],
+    folder: Path,
+    seed: int,
+    on: Device,
+    precision: Dtype,
+    processes: int = 1,
 ) -> Any:
-    """Build TRL's config of a stage or of a reward model, for each of `processes` that share its batches.
+    """Build TRL's config of a stage or of a reward model, for each of `processes` that share its
+    batches.
 
     Raises ValueError in one sentence for an argument it would not take.
     """
     config_class = _config_class(kind)
     try:
         asked = {name: _checked(config_class, name, value) for name, value in args.items()}
-        given = shared_batch(asked, {field.name: field.default for field in fields(config_class)}, processes)
-        ours = {**_DEFAULTS, **_flags(on, precision, given), **given, "output_dir": str(folder), "seed": seed}
+        given = shared_batch(
+            asked, {field.name: field.default for field in fields(config_class)}, processes
+        )
+        ours = {
+            **_DEFAULTS,
+            **_flags(on, precision, given),
+            **given,
+            "output_dir": str(folder),
+            "seed": seed,
+        }
         config = config_class(**ours)
         return config if kind != "grpo" else config_class(**ours | _grpo_saving(config, given))
-    except Exception as error:  # configs raise ValueError, TypeError, ImportError and more, all for what the user gave
+    except Exception as error:
+        # configs raise ValueError, TypeError, ImportError and more, all for what the user gave
         raise ValueError(f"Stage '{kind}': {_sentence(error)}") from error
 
 
 def _config_class(kind: ConfigKind) -> Any:
     import trl
 
-    return {"sft": trl.SFTConfig, "dpo": trl.DPOConfig, "grpo": trl.GRPOConfig, "reward": trl.RewardConfig}[kind]
+    return {
+        "sft": trl.SFTConfig,
+        "dpo": trl.DPOConfig,
+        "grpo": trl.GRPOConfig,
+        "reward": trl.RewardConfig,
+    }[kind]
 
 
 # Ours where the recipe is silent: log every step, save ten times, keep two checkpoints.
@@ -77,26 +102,34 @@ _DEFAULTS = {
 
 def _flags(on: Device, precision: Dtype, given: dict[str, Any]) -> dict[str, Any]:
     flags = training_flags(on, precision)
-    if "gradient_checkpointing" in given:  # the older name of the same switch, if the user prefers it
+    # the older name of the same switch, if the user prefers it
+    if "gradient_checkpointing" in given:
         del flags["activation_checkpointing"]
     return flags
 
 
 def _grpo_saving(config: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """GRPO resumes exactly only from a step at which it was about to generate: save there, or refuse to save elsewhere."""
+    """GRPO resumes exactly only from a step at which it was about to generate: save there, or
+    refuse to save elsewhere.
+    """
     accumulated = config.gradient_accumulation_steps
-    every = math.lcm(config.steps_per_generation * config.num_iterations, accumulated) // accumulated
+    every = (
+        math.lcm(config.steps_per_generation * config.num_iterations, accumulated) // accumulated
+    )
     if every == 1:
         return {}
     if given.get("save_strategy", "steps") == "epoch" or given.get("save_steps", every) % every:
         raise ValueError(
-            f"GRPO resumes only where it generates, every {every} steps: make save_steps a multiple of {every}."
+            f"GRPO resumes only where it generates, every {every} steps: make save_steps a "
+            f"multiple of {every}."
         )
     return {"save_steps": given.get("save_steps", every)}
 
 
 def _checked(config_class: Any, name: str, value: Any) -> Any:
-    """Check one argument's name and type and return it coerced, so that a YAML string that is a number becomes one."""
+    """Check one argument's name and type and return it coerced, so that a YAML string that is a
+    number becomes one.
+    """
     known = {field.name for field in fields(config_class)}
     if name in RESERVED:
         raise ValueError(f"'{name}' cannot be set in args: it is {RESERVED[name]}.")
@@ -111,11 +144,16 @@ def _coerced(owner: str, name: str, value: Any, annotation: Any) -> Any:
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
     try:
-        # lists of one, enums and numbers in strings: pydantic's lax mode accepts what argparse would
-        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
+        # lists of one, enums and numbers in strings: pydantic's lax mode accepts what argparse
+        # would
+        return TypeAdapter(
+            annotation, config=ConfigDict(arbitrary_types_allowed=True)
+        ).validate_python(value)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
-        raise ValueError(f"{owner} argument '{name}' is {value!r}, which does not fit: {reason}.") from error
+        raise ValueError(
+            f"{owner} argument '{name}' is {value!r}, which does not fit: {reason}."
+        ) from error
 
 
 def _sentence(error: Exception) -> str:

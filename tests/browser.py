@@ -7,11 +7,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from evals.records import Generation, Group, Outcome, Role, Score, Verdict
-from evals.winrate import metric_name
-from reports.html import render_html
-from reports.records import RunRecord, StageRecord
-from reports.report import Report, build_report
+from stagelift.evals.metrics.winrate import metric_name
+from stagelift.evals.records import Generation, Group, Outcome, Role, Score, Verdict
+from stagelift.reports.formats.html import render_html
+from stagelift.reports.records import RunRecord, StageRecord
+from stagelift.reports.report import Report, build_report
 from tests.records import make_run, make_score, make_stage
 
 HOSTILE = [
@@ -38,16 +38,24 @@ HOSTILE = [
 
 def chromium_path() -> str | None:
     """Return the first Chromium there is on this machine."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start it without anything that would ask the network by itself."""
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
+    quiet = [
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-quic",
+    ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium_path(), args=["--no-sandbox", "--disable-gpu", "--no-first-run", *quiet]
+            executable_path=chromium_path(),
+            args=["--no-sandbox", "--disable-gpu", "--no-first-run", *quiet],
         )
         yield browser
         browser.close()
@@ -63,13 +71,19 @@ def write_page(report: Report, folder: Path, responses_file: str | None = None) 
 
 
 def one_score(
-    problem: str, outcome: Outcome | None, question: str = "", group: Group = "test", tokens: int | None = 20
+    problem: str,
+    outcome: Outcome | None,
+    question: str = "",
+    group: Group = "test",
+    tokens: int | None = 20,
 ) -> Score:
     """Make a score of any outcome; `question` is the id's own if it is not given."""
     correct = None if outcome is None else outcome == "correct"
     changes = {"outcome": outcome, "group": group, "n_tokens": tokens, "correct": correct}
     if outcome is None:
-        changes |= dict.fromkeys(("target", "correct_strict", "correct_flexible", "answer", "answer_flexible"))
+        changes |= dict.fromkeys(
+            ("target", "correct_strict", "correct_flexible", "answer", "answer_flexible")
+        )
     made = make_score(problem, bool(correct)).model_copy(update=changes)
     return made.model_copy(update={"question": question}) if question else made
 
@@ -83,13 +97,16 @@ def one_stage(
 ) -> StageRecord:
     """Make a stage with responses and verdicts of its own, judged by nobody."""
     made = make_stage(name, scores, run=run)
-    generations = {one: _generation(score, responses[one]) for one, score in made.first_scores().items()}
+    generations = {
+        one: _generation(score, responses[one]) for one, score in made.first_scores().items()
+    }
     judged = {metric_name(role, "test"): found for role, found in (verdicts or {}).items()}
     return StageRecord(**{**made.__dict__, "generations": generations, "verdicts": judged})
 
 
 def hostile_report(padding: str = "") -> Report:
-    """Two runs of two stages; questions, targets, answers, responses, reasons and names are HOSTILE, ids too.
+    """Two runs of two stages; questions, targets, answers, responses, reasons and names are
+    HOSTILE, ids too.
 
     `padding` makes the last response longer.
     """
@@ -99,7 +116,12 @@ def hostile_report(padding: str = "") -> Report:
 
 def _hostile_run(name: str, padding: str) -> RunRecord:
     def score(number: int, text: str, outcome: Outcome) -> Score:
-        changes = {"target": text, "answer": text, "answer_strict": text[::-1], "answer_flexible": None}
+        changes = {
+            "target": text,
+            "answer": text,
+            "answer_strict": text[::-1],
+            "answer_flexible": None,
+        }
         return one_score(f"{number} {text}", outcome, text).model_copy(update=changes)
 
     first = [score(number, text, "wrong") for number, text in enumerate(HOSTILE)]
@@ -107,7 +129,9 @@ def _hostile_run(name: str, padding: str) -> RunRecord:
     texts = {one.id: HOSTILE[number] for number, one in enumerate(first)}
     texts[first[-1].id] += padding
     reasons = {
-        one.id: Verdict(id=one.id, against="base", score=0.75, orders=(1.0, 0.5), reason=HOSTILE[number])
+        one.id: Verdict(
+            id=one.id, against="base", score=0.75, orders=(1.0, 0.5), reason=HOSTILE[number]
+        )
         for number, one in enumerate(first)
     }
     stages = [
@@ -115,7 +139,9 @@ def _hostile_run(name: str, padding: str) -> RunRecord:
         one_stage(HOSTILE[1], then, texts, {"base": reasons}, run=name),
     ]
     made = make_run(stages, name=name)
-    return RunRecord(**{**made.__dict__, "model": HOSTILE[0], "data": HOSTILE[3], "device": HOSTILE[5]})
+    return RunRecord(
+        **{**made.__dict__, "model": HOSTILE[0], "data": HOSTILE[3], "device": HOSTILE[5]}
+    )
 
 
 def _generation(score: Score, text: str) -> Generation:

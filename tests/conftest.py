@@ -1,4 +1,6 @@
-"""Shared pieces: a random two-layer model with a tokenizer of its own, and recipes small enough for seconds."""
+"""Shared pieces: a random two-layer model with a tokenizer of its own, and recipes small enough for
+seconds.
+"""
 
 import json
 import os
@@ -12,11 +14,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
-os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side, and the tiny model gains nothing from threads
+os.environ["OMP_NUM_THREADS"] = (
+    # tests run side by side, and the tiny model gains nothing from threads
+    "1"
+)
 
 TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] "
+    "}}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 MULTIPLE_CHOICE = """
@@ -37,7 +42,9 @@ metadata: {{version: 1.5}}
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a random two-layer Llama and a BPE tokenizer trained on the bundled problems."""
+    """A folder with a random two-layer Llama and a BPE tokenizer trained on the bundled
+    problems.
+    """
     return make_tiny_model(tmp_path_factory.mktemp("tiny"), chat_template=TEMPLATE)
 
 
@@ -46,7 +53,7 @@ def make_tiny_model(folder: Path, chat_template: str | None) -> Path:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from evals.schoolmath import problems
+    from stagelift.evals.data.schoolmath import problems
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -55,10 +62,14 @@ def make_tiny_model(folder: Path, chat_template: str | None) -> Path:
     texts = [f"{problem.question} {problem.answer}" for problem in problems("train", 300)]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(
-        texts, trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=alphabet)
+        texts,
+        trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=alphabet),
     )
     wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|endoftext|>"
+        tokenizer_object=tokenizer,
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
     )
     wrapped.chat_template = chat_template
     wrapped.save_pretrained(folder)
@@ -83,12 +94,17 @@ def make_tiny_model(folder: Path, chat_template: str | None) -> Path:
 def tiny_recipe_file(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The recipe of `finished_run`."""
     folder = tmp_path_factory.mktemp("recipe")
-    rows = [{"q": f"What is {i} + 2?", "choices": ["1", "3", "cats"], "gold": i % 3} for i in range(9)]
+    rows = [
+        {"q": f"What is {i} + 2?", "choices": ["1", "3", "cats"], "gold": i % 3} for i in range(9)
+    ]
     (folder / "sums.json").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    (folder / "sums.yaml").write_text(MULTIPLE_CHOICE.format(name="sums", data=(folder / "sums.json").as_posix()))
+    (folder / "sums.yaml").write_text(
+        MULTIPLE_CHOICE.format(name="sums", data=(folder / "sums.json").as_posix())
+    )
     path = folder / "tiny.yaml"
     path.write_text(
-        f"{tiny_recipe_text(tiny_model)}  tasks: [{{task: {(folder / 'sums.yaml').as_posix()}, limit: 6}}]\n"
+        f"{tiny_recipe_text(tiny_model)}  tasks: [{{task: {(folder / 'sums.yaml').as_posix()}, "
+        "limit: 6}]\n"
     )
     return path
 
@@ -97,8 +113,10 @@ def tiny_recipe_file(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory)
 def finished_run(tiny_recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole run on the tiny model, made through the command."""
     folder = tmp_path_factory.mktemp("finished")
-    command = [sys.executable, "-m", "harness", "run", str(tiny_recipe_file)]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "stagelift", "run", str(tiny_recipe_file)]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "runs" / "tiny"
 

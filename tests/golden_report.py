@@ -1,4 +1,6 @@
-"""One report in every format, as it is kept in tests/golden to be read and compared. To write it anew after a wanted change:
+"""One report in every format, as it is kept in tests/golden to be read and compared.
+
+To write it anew after a wanted change:
 
 python -m tests.golden_report
 """
@@ -9,19 +11,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from reports.document import render_json
-from reports.html import render_html
-from reports.markdown import render_markdown, render_markdown_summary
-from reports.records import RunRecord
-from reports.report import Report, build_report
-from reports.terminal import print_report
+from stagelift.reports.formats.document import render_json
+from stagelift.reports.formats.html import render_html
+from stagelift.reports.formats.markdown import render_markdown, render_markdown_summary
+from stagelift.reports.formats.terminal import print_report
+from stagelift.reports.records import RunRecord
+from stagelift.reports.report import Report, build_report
 from tests.records import make_chain, make_lattice, make_study
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 def golden_report() -> Report:
-    """A chain of four stages over 60 problems with every outcome and every verdict but `extrapolated`."""
+    """A chain of four stages over 60 problems with every outcome and every verdict but
+    `extrapolated`.
+    """
     base = "w" * 30 + "u" * 20 + "t" * 8 + "c" * 2
     sft = "c" * 20 + "w" * 10 + "c" * 15 + "w" * 5 + "t" * 2 + "c" * 6 + "wc"
     dpo = "c" * 21 + "w" * 9 + "c" * 15 + "w" * 5 + "c" * 8 + "wc"
@@ -31,12 +35,18 @@ def golden_report() -> Report:
 
 def golden_lattice() -> RunRecord:
     """Two stages that overlap: either brings 24 of 60 problems, both together 30."""
-    base, one, other = "w" * 40 + "t" * 20, "c" * 24 + "w" * 26 + "t" * 10, "w" * 10 + "c" * 24 + "w" * 6 + "t" * 20
+    base, one, other = (
+        "w" * 40 + "t" * 20,
+        "c" * 24 + "w" * 26 + "t" * 10,
+        "w" * 10 + "c" * 24 + "w" * 6 + "t" * 20,
+    )
     return make_lattice(base=base, sft=one, dpo=other, both="c" * 30 + "w" * 30)
 
 
 def golden_variants() -> RunRecord:
-    """Two ranks with three seeds each: one rank is worse with every seed, by less than what seeds do."""
+    """Two ranks with three seeds each: one rank is worse with every seed, by less than what seeds
+    do.
+    """
     stages: dict[str, tuple[str | None, str]] = {"base": (None, "w" * 60)}
     chains = []
     for variant, counts in (("r=4", (26, 31, 36)), ("r=16", (30, 36, 40))):
@@ -48,7 +58,10 @@ def golden_variants() -> RunRecord:
 
 
 def rendered(report: Report) -> dict[str, str]:
-    """Return the text of each golden file. The page's styles, script and plots have tests of their own and are left out."""
+    """Return the text of each golden file.
+
+    The page's styles, script and plots have tests of their own and are left out.
+    """
     terminal = io.StringIO()
     print_report(report, Console(file=terminal, width=160))
     page = render_html(report).html

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from evals.judges.judge import Judge, Opinion, Pair, Response
-from evals.winrate import Answered
+from stagelift.evals.judges.judge import Judge, Opinion, Pair, Response
+from stagelift.evals.judges.judging import Answered
 
 
 def pair(first: Response, second: Response) -> Pair:

@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 
-from evals.accuracy import count_outcomes
-from evals.judges.passport import passport
-from evals.judges.reference import ID as JUDGE
-from evals.judges.reference import reference_judge
-from evals.judging import judge_responses
-from evals.records import EvalResult, Generation, Outcome, Role, Score, Verdict
-from evals.suite import measure
-from evals.winrate import metric_name
-from reports.records import ChainRecord, RunRecord, StageRecord
-from stages.records import StageResult
+from stagelift.evals.judges.judging import judge_responses
+from stagelift.evals.judges.passport import passport
+from stagelift.evals.judges.reference import ID as JUDGE
+from stagelift.evals.judges.reference import reference_judge
+from stagelift.evals.metrics.accuracy import count_outcomes
+from stagelift.evals.metrics.suite import measure
+from stagelift.evals.metrics.winrate import metric_name
+from stagelift.evals.records import EvalResult, Generation, Outcome, Role, Score, Verdict
+from stagelift.reports.records import ChainRecord, RunRecord, StageRecord
+from stagelift.stages.records import StageResult
 
 CONTRACT = {
     "task": "schoolmath",
@@ -59,10 +59,16 @@ def make_generation(score: Score, text: str) -> Generation:
 
 
 def make_stage(
-    name: str, scores: list[Score], before: "list[StageRecord] | None" = None, text: str = "It is 4.", run: str = "demo"
+    name: str,
+    scores: list[Score],
+    before: "list[StageRecord] | None" = None,
+    text: str = "It is 4.",
+    run: str = "demo",
 ) -> StageRecord:
     # responses differ by stage, or a judge would not be asked
-    generations = [make_generation(score, text if not before else f"{text} ({name})") for score in scores]
+    generations = [
+        make_generation(score, text if not before else f"{text} ({name})") for score in scores
+    ]
     others: dict[Role, tuple[list[Score], list[Generation]]] = {}
     if before:
         for role, other in (("base", before[0]), ("previous", before[-1])):
@@ -115,10 +121,14 @@ def make_training(kind: str) -> StageResult:
     )
 
 
-def make_run(stages: list[StageRecord], name: str = "demo", contract: dict[str, object] | None = None) -> RunRecord:
+def make_run(
+    stages: list[StageRecord], name: str = "demo", contract: dict[str, object] | None = None
+) -> RunRecord:
     """A run of stages, one trained on the other where they do not say otherwise."""
     before = [None, *(stage.name for stage in stages)]
-    stages = [replace(one, parent=one.parent or name) for one, name in zip(stages, before, strict=False)]
+    stages = [
+        replace(one, parent=one.parent or name) for one, name in zip(stages, before, strict=False)
+    ]
     return RunRecord(
         name=name,
         model="tiny",
@@ -134,10 +144,16 @@ def make_run(stages: list[StageRecord], name: str = "demo", contract: dict[str, 
     )
 
 
-def chain(base: list[bool], sft: list[bool], lengths: tuple[int, int] = (60, 40), text: str = "It is 4.") -> RunRecord:
+def chain(
+    base: list[bool], sft: list[bool], lengths: tuple[int, int] = (60, 40), text: str = "It is 4."
+) -> RunRecord:
     """A run of base and sft over the same problems, right or wrong as given."""
-    first = make_stage("base", [make_score(f"p/{i}", c, lengths[0]) for i, c in enumerate(base)], text=text)
-    second = make_stage("sft", [make_score(f"p/{i}", c, lengths[1]) for i, c in enumerate(sft)], [first], text=text)
+    first = make_stage(
+        "base", [make_score(f"p/{i}", c, lengths[0]) for i, c in enumerate(base)], text=text
+    )
+    second = make_stage(
+        "sft", [make_score(f"p/{i}", c, lengths[1]) for i, c in enumerate(sft)], [first], text=text
+    )
     return make_run([first, second])
 
 
@@ -145,19 +161,29 @@ OUTCOMES: dict[str, Outcome] = {"c": "correct", "w": "wrong", "t": "truncated", 
 
 
 def make_chain(run: str = "demo", **stages: str) -> RunRecord:
-    """A run of stages over the same problems; each stage is a text with a letter of OUTCOMES for every problem."""
+    """A run of stages over the same problems; each stage is a text with a letter of OUTCOMES for
+    every problem.
+    """
     made: list[StageRecord] = []
     for name, letters in stages.items():
-        scores = [make_outcome(f"p/{number}", OUTCOMES[letter]) for number, letter in enumerate(letters)]
+        scores = [
+            make_outcome(f"p/{number}", OUTCOMES[letter]) for number, letter in enumerate(letters)
+        ]
         made.append(make_stage(name, scores, made, run=run))
     return make_run(made, name=run)
 
 
 def make_outcome(problem: str, outcome: Outcome) -> Score:
-    """A score of any outcome: what could not be read has no answer, and what was cut off is as long as the limit."""
+    """A score of any outcome: what could not be read has no answer, and what was cut off is as long
+    as the limit.
+    """
     score = make_score(problem, outcome == "correct", n_tokens=96 if outcome == "truncated" else 40)
-    unread = {"answer": None, "answer_flexible": None} if outcome in ("truncated", "unparsed") else {}
-    return score.model_copy(update={"outcome": outcome, "truncated": outcome == "truncated", **unread})
+    unread = (
+        {"answer": None, "answer_flexible": None} if outcome in ("truncated", "unparsed") else {}
+    )
+    return score.model_copy(
+        update={"outcome": outcome, "truncated": outcome == "truncated", **unread}
+    )
 
 
 def make_study(
@@ -168,12 +194,16 @@ def make_study(
     reference: str | None = None,
     run: str = "demo",
 ) -> RunRecord:
-    """A run of several chains: stages by name with their parent and a letter of OUTCOMES per problem, chains by slot."""
+    """A run of several chains: stages by name with their parent and a letter of OUTCOMES per
+    problem, chains by slot.
+    """
     made: dict[str, StageRecord] = {}
     lines: dict[str, list[StageRecord]] = {}
     for name, (parent, letters) in stages.items():
         before = [] if parent is None else lines[parent]
-        scores = [make_outcome(f"p/{number}", OUTCOMES[letter]) for number, letter in enumerate(letters)]
+        scores = [
+            make_outcome(f"p/{number}", OUTCOMES[letter]) for number, letter in enumerate(letters)
+        ]
         kind = name.rpartition("/")[2].rpartition("+")[2]
         made[name] = replace(make_stage(name, scores, before, run=run), kind=kind, parent=parent)
         lines[name] = [*before, made[name]]
@@ -187,7 +217,9 @@ def make_study(
 
 
 def make_lattice(seeds: tuple[int, ...] = (0,), **letters: str) -> RunRecord:
-    """A lattice of sft and dpo; `letters` of base, sft, dpo and both, with a number behind where there are several seeds."""
+    """A lattice of sft and dpo; `letters` of base, sft, dpo and both, with a number behind where
+    there are several seeds.
+    """
     stages: dict[str, tuple[str | None, str]] = {"base": (None, letters["base"])}
     chains = []
     for seed in seeds:

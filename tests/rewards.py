@@ -1,4 +1,6 @@
-"""Rewards of a user's own, found by their dotted paths; one has signal on a random model, where correctness has none."""
+"""Rewards of a user's own, found by their dotted paths; one has signal on a random model, where
+correctness has none.
+"""
 
 import os
 from typing import Any

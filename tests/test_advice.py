@@ -1,17 +1,25 @@
-"""Warnings before a run: emulated bfloat16, groups without a signal, problems that stand in the training data."""
+"""Warnings before a run: emulated bfloat16, groups without a signal, problems that stand in the
+training data.
+"""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from evals.files import write_text
-from evals.records import EvalResult, Metric
-from harness.advice import group_advice, overlap_advice, precision_advice, silent_share
-from harness.material import Asked, TrainedOn
-from harness.plan import Plan, make_plan
-from harness.recipe import load_recipe
-from harness.store import Store
+from stagelift.evals.files import write_text
+from stagelift.evals.records import EvalResult, Metric
+from stagelift.harness.forecast.advice import (
+    group_advice,
+    overlap_advice,
+    precision_advice,
+    silent_share,
+)
+from stagelift.harness.forecast.material import Asked, TrainedOn
+from stagelift.harness.graph.node import Plan
+from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.graph.store import Store
+from stagelift.harness.recipes.read import load_recipe
 from tests.records import CONTRACT
 
 
@@ -54,27 +62,39 @@ def test_no_mixture_of_hard_and_easy_problems_has_fewer_silent_groups_than_their
     assert mixture > silent_share(0.2, 4)
 
 
-def test_groups_are_judged_by_what_the_stage_starts_from_else_by_base(tiny_recipe: Path, tmp_path: Path) -> None:
-    plan, store = plan_of(tiny_recipe, "stages.grpo.args.num_generations=4"), Store(tmp_path / "runs")
+def test_groups_are_judged_by_what_the_stage_starts_from_else_by_base(
+    tiny_recipe: Path, tmp_path: Path
+) -> None:
+    plan, store = (
+        plan_of(tiny_recipe, "stages.grpo.args.num_generations=4"),
+        Store(tmp_path / "runs"),
+    )
     (unknown,) = group_advice(plan, store)
     assert unknown.level == "note" and "not known yet: base is not measured" in unknown.text
     measure(store, plan, "base", 0.039)
     (warned,) = group_advice(plan, store)
     assert warned.level == "warning"
     assert warned.text.startswith("grpo: at least 85% of groups (4 completions each)")
-    assert "base's accuracy is 3.9%" in warned.text and "dpo, where it starts, is not measured yet" in warned.text
+    assert (
+        "base's accuracy is 3.9%" in warned.text
+        and "dpo, where it starts, is not measured yet" in warned.text
+    )
     measure(store, plan, "dpo", 0.5)
     (noted,) = group_advice(plan, store)
     assert noted.level == "note" and noted.text.startswith("grpo: at least 12% of groups")
 
 
-def test_a_stage_that_is_not_rewarded_for_being_right_has_no_such_groups(tiny_recipe: Path, tmp_path: Path) -> None:
+def test_a_stage_that_is_not_rewarded_for_being_right_has_no_such_groups(
+    tiny_recipe: Path, tmp_path: Path
+) -> None:
     plan = plan_of(tiny_recipe, "stages.grpo.rewards=[tests.rewards.share_of_letters]")
     assert group_advice(plan, Store(tmp_path)) == []
 
 
 def gsm8k(folder: Path, train: list[str], test: list[str]) -> list[str]:
-    """Write a folder with two splits and return the overrides that make a recipe train on the one and ask the other."""
+    """Write a folder with two splits and return the overrides that make a recipe train on the one
+    and ask the other.
+    """
     for split, questions in (("train", train), ("test", test)):
         rows = [json.dumps({"question": one, "answer": "It is 2.\n#### 2"}) for one in questions]
         write_text(folder / f"{split}.jsonl", "".join(f"{row}\n" for row in rows))
@@ -112,14 +132,19 @@ def test_groups_without_overlap_are_one_note(tiny_recipe: Path) -> None:
     advice = overlap_advice(plan, Asked(plan.settings), TrainedOn())
     notes = [one.text for one in advice if one.level == "note"]
     assert notes == [
-        "sft, dpo and grpo (the 64 rows of bundled/schoolmath, train): no 8 words in a row are shared with the "
-        "4 held-out problems or the 6 preference prompts."
+        "sft, dpo and grpo (the 64 rows of bundled/schoolmath, train): no 8 words in a row are "
+        "shared with the 4 held-out problems or the 6 preference prompts."
     ]
 
 
-def test_what_cannot_be_reached_is_said_not_to_be_checked(tiny_recipe: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_reached_is_said_not_to_be_checked(
+    tiny_recipe: Path, tmp_path: Path
+) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
-    overrides = "stages.sft.dataset.path=no-such/data", f"checkpoint={{adapter: {tmp_path.as_posix()}}}"
+    overrides = (
+        "stages.sft.dataset.path=no-such/data",
+        f"checkpoint={{adapter: {tmp_path.as_posix()}}}",
+    )
     plan = plan_of(tiny_recipe, *overrides)
     texts = [one.text for one in overlap_advice(plan, Asked(plan.settings), TrainedOn())]
     assert "Not checked for overlap: sft's data, no-such/data, which cannot be read here." in texts

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evals.answers import read_answer, read_target
+from stagelift.evals.metrics.answers import read_answer, read_target
 
 DATA = Path(os.environ.get("STAGELIFT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -22,7 +22,8 @@ NUMBERS = [
     ("+5", "5"),
     ("-0.0", "0"),
     ("\u22125", "-5"),
-    ("\u20135", "-5"),  # an en dash that can only be a sign
+    # an en dash that can only be a sign
+    ("\u20135", "-5"),
     ("negative 5", "-5"),
     ("1,234,567", "1234567"),
     ("1,234,567.89", "1234567.89"),
@@ -190,7 +191,8 @@ UNREADABLE = [
     "1 234/5",
     "3/4/2020",
     "1/0",
-    "- 5",  # a minus or a list item
+    # a minus or a list item
+    "- 5",
     "3 + 4",
     "3 + 3",
     "2x",
@@ -201,7 +203,8 @@ UNREADABLE = [
     "1e999999999",
     "9" * 60,
     "1/" + "7" * 60,
-    "\u0661\u0668",  # Arabic digits
+    # Arabic digits
+    "\u0661\u0668",
     "-(5)",
     r"-$\left(5\right)$",
     r"$-\left(5\right)$",
@@ -243,7 +246,8 @@ UNREADABLE = [
     "The answer is clearly not 18",
     "She has 9. The answer is eighteen.",
     "She has 9.\n#### twelve",
-    "#### 2. Add them up",  # a heading or an answer and a sentence
+    # a heading or an answer and a sentence
+    "#### 2. Add them up",
     "**Answer:**\nJanet has 9 ducks. She makes 9 * 2 = 18.",
     r"\boxed{3} or \boxed{4}",
     r"\boxed{3}, \boxed{4}",
@@ -334,15 +338,23 @@ def test_a_target_is_read_where_it_is_a_number(target: str, answer: str | None) 
 
 
 @pytest.mark.parametrize("written", FORMATS)
-@pytest.mark.parametrize("number", [0, 1, 7, 18, 90, 100, 999, 1000, 1080, 65_960, 1_000_000, 109_200_000])
+@pytest.mark.parametrize(
+    "number", [0, 1, 7, 18, 90, 100, 999, 1000, 1080, 65_960, 1_000_000, 109_200_000]
+)
 def test_an_integer_reads_back_however_it_is_written(written: str, number: int) -> None:
     assert read_answer(written.format(n=number)) == str(number)
 
 
 @pytest.mark.parametrize("after", CHATTER)
-@pytest.mark.parametrize("before", ["", "Janet has 16 eggs and 3 ducks.\n", "16 - 3 - 4 = 9. ", "Step 1: 5 or 6\n\n"])
-@pytest.mark.parametrize("explicit", ["#### 18", "The answer is 18.", "Answer: 18", r"\boxed{18}", "Final answer: $18"])
-def test_chatter_around_an_explicit_answer_changes_nothing(explicit: str, before: str, after: str) -> None:
+@pytest.mark.parametrize(
+    "before", ["", "Janet has 16 eggs and 3 ducks.\n", "16 - 3 - 4 = 9. ", "Step 1: 5 or 6\n\n"]
+)
+@pytest.mark.parametrize(
+    "explicit", ["#### 18", "The answer is 18.", "Answer: 18", r"\boxed{18}", "Final answer: $18"]
+)
+def test_chatter_around_an_explicit_answer_changes_nothing(
+    explicit: str, before: str, after: str
+) -> None:
     assert read_answer(before + explicit + after) == "18"
 
 

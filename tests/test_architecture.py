@@ -1,74 +1,171 @@
 """Rules of shape that matter enough to be tests."""
 
 import ast
+import itertools
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ["evals", "stages", "reports", "harness"]  # each may import those before it
-# records, and what is a pure function of them
-REPORTS_MAY_IMPORT = {
-    "evals.records",
-    "evals.stats",
-    "evals.power",
-    "evals.length_control",
-    "evals.ranking",
-    "evals.files",
-    "evals.accuracy",
-    "evals.length",
-    "evals.winrate",
-    "evals.judges.passport",
-    "evals.preference_accuracy",
-    "stages.records",
+
+# "a -> b" lets a import b and all that b may import; what stands left or right together is equal
+ARROWS = {
+    "evals": "evaluate -> ask -> settings -> judges, imports -> metrics -> lm_eval -> models "
+    "-> data, stats -> files, records",
+    "stages": "",
+    "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records",
+    "harness": "cli -> commands -> run, judge_training, forecast, importing, rescoring, outputs, "
+    "checks; run -> preflight -> graph, workers -> recipes; run -> schedule; forecast -> graph; "
+    "judge_training -> preflight; importing, rescoring -> graph; testing -> checks; "
+    "commands, judge_training -> progress",
+}
+EVERYONE_MAY_IMPORT = {"harness": {"errors", "environment"}}
+# two lines each: they keep an address whose module has moved
+ADDRESSES = {
+    "evals.bundled",
+    "harness.__main__",
+    "harness.worker",
+    "harness.launched",
+    "harness.agent",
 }
 
 
-def imported_modules(file: Path) -> set[str]:
-    tree = ast.parse(file.read_text())
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    for node in ast.walk(tree):
+def modules() -> dict[str, Path]:
+    """Every module of ours by its name below `stagelift.`."""
+    files = [file for layer in LAYERS for file in (ROOT / layer).rglob("*.py")]
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
+    return {name.removesuffix(".__init__"): file for name, file in zip(names, files, strict=True)}
+
+
+MODULES = modules()
+
+
+def imported_names(file: Path) -> set[str]:
+    """Every module that a file imports, wherever in it, and every name it takes out of one."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return names
 
 
+def imports() -> Iterator[tuple[str, str]]:
+    """Every pair of modules of ours of which the first imports the second."""
+    for name, file in MODULES.items():
+        for imported in imported_names(file):
+            ours = imported.removeprefix("stagelift.")
+            if ours != imported and ours in MODULES and not is_only_the_way_to(ours, file):
+                yield name, ours
+
+
+def is_only_the_way_to(package: str, file: Path) -> bool:
+    """Whether a package is named only because a module in it is imported."""
+    deeper = any(name.startswith(f"stagelift.{package}.") for name in imported_names(file))
+    return MODULES[package].name == "__init__.py" and deeper
+
+
+def room(module: str) -> str:
+    """The folder in its layer that a module lies in, or its own name where it lies in none."""
+    return module.split(".")[1] if "." in module else module
+
+
+def allowed(layer: str) -> dict[str, set[str]]:
+    """What each room of a layer may import, all the way down the arrows."""
+    arrows: dict[str, set[str]] = {}
+    for chain in filter(None, ARROWS[layer].split(";")):
+        steps = [[name.strip() for name in step.split(",")] for step in chain.split("->")]
+        for above, below in itertools.pairwise(steps):
+            for name in above:
+                arrows.setdefault(name, set()).update(below)
+    return {name: reachable(name, arrows) for name in arrows}
+
+
+def reachable(name: str, arrows: dict[str, set[str]]) -> set[str]:
+    below = arrows.get(name, set())
+    return below.union(*(reachable(other, arrows) for other in below))
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_imports_point_down_only(layer: str) -> None:
     above = set(LAYERS[LAYERS.index(layer) + 1 :])
-    for file in (ROOT / layer).rglob("*.py"):
-        for module in imported_modules(file):
-            assert module.split(".")[0] not in above, f"{file} imports {module}"
+    for name, imported in imports():
+        if name.split(".")[0] == layer:
+            assert imported.split(".")[0] not in above, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("layer", ["evals", "reports", "harness"])
+def test_rooms_import_what_the_arrows_say(layer: str) -> None:
+    arrows = allowed(layer)
+    for name, imported in imports():
+        same_layer = name.split(".")[0] == imported.split(".")[0] == layer
+        here, there = room(name), room(imported)
+        if not same_layer or here == there or name in ADDRESSES:
+            continue
+        may = arrows.get(here, set()) | EVERYONE_MAY_IMPORT.get(layer, set())
+        assert there in may, f"{name} imports {imported}"
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    arrows: dict[str, set[str]] = {}
+    for name, imported in imports():
+        arrows.setdefault(name, set()).add(imported)
+    for name in arrows:
+        seen, waiting = set(), list(arrows[name])
+        while waiting:
+            if (module := waiting.pop()) not in seen:
+                seen.add(module)
+                waiting += arrows.get(module, ())
+        assert name not in seen, f"{name} imports itself through others"
 
 
 def test_reports_read_records_and_pure_functions_of_them_only() -> None:
-    for file in (ROOT / "reports").rglob("*.py"):
-        for module in imported_modules(file):
-            if module.split(".")[0] in ("evals", "stages") and module.count("."):
-                allowed = any(module == name or module.startswith(f"{name}.") for name in REPORTS_MAY_IMPORT)
-                assert allowed, f"{file} imports {module}"
+    rooms = {"records", "files", "stats", "metrics"}
+    for name, imported in imports():
+        layer, _, rest = imported.partition(".")
+        if name.startswith("reports.") and layer == "stages":
+            assert rest == "records", f"{name} imports {imported}"
+        if name.startswith("reports.") and layer == "evals":
+            is_passport = imported == "evals.judges.passport"
+            assert room(imported) in rooms or is_passport, f"{name} imports {imported}"
+
+
+def test_modules_are_imported_by_the_name_that_is_installed() -> None:
+    for name, file in MODULES.items():
+        for imported in imported_names(file):
+            assert imported.split(".")[0] not in LAYERS, f"{name} imports {imported}"
+
+
+def test_every_folder_with_modules_is_installed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {name for name, file in MODULES.items() if file.name == "__init__.py"}
+    packages = {"stagelift", *(f"stagelift.{name}" for name in folders)}
+    assert set(project["tool"]["setuptools"]["packages"]) == packages
 
 
 @pytest.mark.parametrize(
     "module",
-    ["harness.cli", "reports.document", "reports.terminal", "reports.markdown", "evals.records", "harness.importing"],
+    [
+        "harness.cli",
+        "reports.formats.document",
+        "reports.formats.terminal",
+        "reports.formats.markdown",
+        "evals.records",
+        "harness.importing",
+    ],
 )
 def test_light_modules_do_not_import_torch(module: str) -> None:
-    code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    heavy = "'torch' in sys.modules or 'transformers' in sys.modules"
+    code = f"import sys, stagelift.{module}; sys.exit({heavy})"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_every_module_says_what_it_is() -> None:
-    for layer in LAYERS:
-        for file in (ROOT / layer).rglob("*.py"):
-            assert ast.get_docstring(ast.parse(file.read_text())), f"{file} has no docstring"
-
-
-def test_the_readme_lists_every_module() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for layer in LAYERS:
-        for file in (ROOT / layer).rglob("*.py"):
-            if file.name not in ("__init__.py", "__main__.py"):
-                assert file.name in readme, f"{file.relative_to(ROOT)} is missing in README's tree"
+    for name, file in MODULES.items():
+        assert ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))), name

@@ -1,4 +1,6 @@
-"""Shapley values and interactions: by hand for two stages, the laws they must keep, and what they are over."""
+"""Shapley values and interactions: by hand for two stages, the laws they must keep, and what they
+are over.
+"""
 
 from dataclasses import replace
 from itertools import product
@@ -6,11 +8,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from evals.records import Verdict
-from reports.attribution import Attribution, attribution, interactions
-from reports.document import report_document
-from reports.records import RunRecord
-from reports.report import build_report
+from stagelift.evals.records import Verdict
+from stagelift.reports.formats.document import report_document
+from stagelift.reports.numbers.attribution import Attribution, attribution, interactions
+from stagelift.reports.records import RunRecord
+from stagelift.reports.report import build_report
 from tests.records import make_chain, make_lattice, make_study
 
 
@@ -19,7 +21,9 @@ def shares(run: RunRecord, metric: str = "accuracy") -> dict[str, Attribution]:
 
 
 def test_two_stages_by_hand() -> None:
-    """Of four problems base has 0 right, sft 2, dpo 1, both 4: sft gets (2 + 3) / 2 of four, dpo (1 + 2) / 2."""
+    """Of four problems base has 0 right, sft 2, dpo 1, both 4: sft gets (2 + 3) / 2 of four, dpo (1
+    + 2) / 2.
+    """
     run = make_lattice(base="wwww", sft="ccww", dpo="cwww", both="cccc")
     found = shares(run)
     assert (found["sft"].value, found["dpo"].value) == (0.625, 0.375)
@@ -32,7 +36,9 @@ def test_two_stages_by_hand() -> None:
 
 def test_the_values_of_every_metric_sum_to_what_the_full_chain_added_to_base() -> None:
     rng = np.random.default_rng(3)
-    letters = {name: "".join(rng.choice(list("cwtu"), 40)) for name in ("base", "sft", "dpo", "both")}
+    letters = {
+        name: "".join(rng.choice(list("cwtu"), 40)) for name in ("base", "sft", "dpo", "both")
+    }
     run = make_lattice(**letters)
     document = report_document(build_report([run]))
     stages = {stage["name"]: stage["metrics"] for stage in document["stages"]}
@@ -47,12 +53,15 @@ def test_the_values_of_every_metric_sum_to_what_the_full_chain_added_to_base() -
     }
     for name in metrics:
         total = sum(one["value"] for one in document["attribution"] if one["metric"] == name)
-        before = 0.5 if name == "win_rate_base" else stages["base"][name]["value"]  # base against itself
+        # base against itself
+        before = 0.5 if name == "win_rate_base" else stages["base"][name]["value"]
         assert total == pytest.approx(stages["sft+dpo"][name]["value"] - before), name
 
 
 def test_three_stages_keep_the_laws() -> None:
-    """A stage that never changes anything gets nothing, two that do the same get the same, and all sum to the whole."""
+    """A stage that never changes anything gets nothing, two that do the same get the same, and all
+    sum to the whole.
+    """
     subsets = [tuple(name for name, there in zip(("sft", "dpo", "grpo"), bits, strict=True) if there)
                for bits in product((0, 1), repeat=3)]  # fmt: skip
     subsets.sort(key=len)
@@ -61,19 +70,34 @@ def test_three_stages_keep_the_laws() -> None:
     def letters(subset: tuple[str, ...]) -> str:
         return right[len([name for name in subset if name != "grpo"])]
 
-    stages = {"+".join(one) or "base": ("+".join(one[:-1]) or "base" if one else None, letters(one)) for one in subsets}
+    stages = {
+        "+".join(one) or "base": ("+".join(one[:-1]) or "base" if one else None, letters(one))
+        for one in subsets
+    }
     chains = [
-        ("", 0, {"base": "base"} | {name: "+".join(one[: place + 1]) for place, name in enumerate(one)})
+        (
+            "",
+            0,
+            {"base": "base"} | {name: "+".join(one[: place + 1]) for place, name in enumerate(one)},
+        )
         for one in subsets
     ]
     run = make_study(stages, chains, lattice=True)
     found = shares(run)
     assert found["sft"].value == pytest.approx(0.4) and found["dpo"].value == pytest.approx(0.4)
     assert (found["grpo"].value, found["grpo"].low, found["grpo"].high) == (0, 0, 0)
-    assert {one.stages for one in interactions(run)} == {("sft", "dpo"), ("sft", "grpo"), ("dpo", "grpo")}
-    paths = {stage["name"]: stage["path"] for stage in report_document(build_report([run]))["stages"]}
+    assert {one.stages for one in interactions(run)} == {
+        ("sft", "dpo"),
+        ("sft", "grpo"),
+        ("dpo", "grpo"),
+    }
+    paths = {
+        stage["name"]: stage["path"] for stage in report_document(build_report([run]))["stages"]
+    }
     assert (
-        paths["base"] == [] and paths["sft+dpo+grpo"] == ["sft", "dpo", "grpo"] and paths["dpo+grpo"] == ["dpo", "grpo"]
+        paths["base"] == []
+        and paths["sft+dpo+grpo"] == ["sft", "dpo", "grpo"]
+        and paths["dpo+grpo"] == ["dpo", "grpo"]
     )
 
 
@@ -84,7 +108,8 @@ def test_with_three_seeds_the_interval_is_over_seeds() -> None:
         letters[f"both{seed}"] = letters[f"sft{seed}"]
     found = shares(make_lattice(seeds=(0, 1, 2), **letters))["sft"]
     assert (found.n, found.over, found.value) == (3, "seeds", pytest.approx(0.5))
-    assert found.low == pytest.approx(0.5 - 4.302653 * 0.1 / 3**0.5, abs=1e-5)  # t with two degrees of freedom
+    # t with two degrees of freedom
+    assert found.low == pytest.approx(0.5 - 4.302653 * 0.1 / 3**0.5, abs=1e-5)
 
 
 def test_with_two_seeds_it_is_over_prompts_of_their_means() -> None:
@@ -117,4 +142,8 @@ def test_only_prompts_that_every_model_was_judged_on_count() -> None:
 def test_there_is_none_without_a_whole_lattice() -> None:
     run = make_lattice(base="wwww", sft="ccww", dpo="cwww", both="cccc")
     assert attribution(replace(run, missing=["sft+dpo"])) == []
-    assert attribution(make_chain(base="wwww", sft="ccww")) == [] == interactions(make_chain(base="wwww", sft="ccww"))
+    assert (
+        attribution(make_chain(base="wwww", sft="ccww"))
+        == []
+        == interactions(make_chain(base="wwww", sft="ccww"))
+    )

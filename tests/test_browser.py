@@ -1,4 +1,6 @@
-"""The HTML report in a real browser: nothing a model wrote ever runs, and the explorer does what it says."""
+"""The HTML report in a real browser: nothing a model wrote ever runs, and the explorer does what it
+says.
+"""
 
 import functools
 import http.server
@@ -11,15 +13,25 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from evals.records import Outcome, Verdict
-from reports.html import LARGEST
-from reports.report import Report, build_report
-from tests.browser import HOSTILE, chromium, chromium_path, hostile_report, one_score, one_stage, write_page
+from stagelift.evals.records import Outcome, Verdict
+from stagelift.reports.formats.html import LARGEST
+from stagelift.reports.report import Report, build_report
+from tests.browser import (
+    HOSTILE,
+    chromium,
+    chromium_path,
+    hostile_report,
+    one_score,
+    one_stage,
+    write_page,
+)
 from tests.records import make_run
 
 pytestmark = [
     pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(chromium_path() is None, reason="no chromium or google-chrome on this machine"),
+    pytest.mark.skipif(
+        chromium_path() is None, reason="no chromium or google-chrome on this machine"
+    ),
 ]
 
 SIDE_FILE = "report-responses.js"
@@ -61,17 +73,30 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def benign_report() -> Report:
-    """250 test problems, of which sft fixes each third and breaks p/0; three unscored prompts that it wins."""
+    """250 test problems, of which sft fixes each third and breaks p/0; three unscored prompts that
+    it wins.
+    """
     ids = [f"p/{number}" for number in range(250)]
     base: list[Outcome] = ["correct" if number == 0 else "wrong" for number in range(250)]
     sft: list[Outcome] = [
-        "correct" if number % 3 == 1 else "truncated" if number == 3 else "wrong" for number in range(250)
+        "correct" if number % 3 == 1 else "truncated" if number == 3 else "wrong"
+        for number in range(250)
     ]
-    prompts = [one_score(f"i/{number}", None, "Write a poem.", "preference", tokens=9) for number in range(3)]
+    prompts = [
+        one_score(f"i/{number}", None, "Write a poem.", "preference", tokens=9)
+        for number in range(3)
+    ]
     texts = {one: f"I think {one} is four." for one in [*ids, *(prompt.id for prompt in prompts)]}
-    won = {prompt.id: Verdict(id=prompt.id, against="base", score=1.0, reason="nicer") for prompt in prompts}
+    won = {
+        prompt.id: Verdict(id=prompt.id, against="base", score=1.0, reason="nicer")
+        for prompt in prompts
+    }
     stages = [
-        one_stage("base", [*(one_score(i, o, tokens=60) for i, o in zip(ids, base, strict=True)), *prompts], texts),
+        one_stage(
+            "base",
+            [*(one_score(i, o, tokens=60) for i, o in zip(ids, base, strict=True)), *prompts],
+            texts,
+        ),
         one_stage(
             "sft",
             [*(one_score(i, o, tokens=42) for i, o in zip(ids, sft, strict=True)), *prompts],
@@ -96,11 +121,15 @@ def opened(browser: Browser, address: str) -> Iterator[tuple[Page, Seen]]:
     page.on("dialog", dismiss)
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.on(
-        "console", lambda message: seen.errors.extend([message.text] if message.type in ("error", "warning") else [])
+        "console",
+        lambda message: seen.errors.extend(
+            [message.text] if message.type in ("error", "warning") else []
+        ),
     )
     page.on("request", lambda request: seen.requests.append(request.url))
     page.add_init_script(
-        "document.addEventListener('securitypolicyviolation', e => console.error('violation ' + e.violatedDirective))"
+        "document.addEventListener('securitypolicyviolation', e => console.error('violation ' + "
+        "e.violatedDirective))"
     )
     page.goto(address)
     yield page, seen
@@ -110,7 +139,9 @@ def opened(browser: Browser, address: str) -> Iterator[tuple[Page, Seen]]:
 def assert_tame(page: Page, seen: Seen, *files: Path) -> None:
     assert page.evaluate("window.hacked") is None
     assert (seen.dialogs, seen.errors) == ([], [])
-    assert [request.partition("#")[0] for request in seen.requests] == [file.as_uri() for file in files]
+    assert [request.partition("#")[0] for request in seen.requests] == [
+        file.as_uri() for file in files
+    ]
 
 
 def count(page: Page, expected: str) -> None:
@@ -140,7 +171,8 @@ def test_nothing_hostile_runs_from_a_second_file(browser: Browser, beside: Path)
 
 def open_all_and_search(page: Page) -> None:
     count(page, f"{ATTACKS} of {ATTACKS} problems")
-    for number in range(ATTACKS - 1):  # the last one may be very long
+    # the last one may be very long
+    for number in range(ATTACKS - 1):
         page.locator(".row > summary").nth(number).click()
     expect(page.locator(".card")).to_have_count(4 * (ATTACKS - 1))
     page.locator(".response").first.hover()
@@ -156,13 +188,21 @@ def open_all_and_search(page: Page) -> None:
     ("attack", "text"),
     [
         ("change=fixed&change-at=__proto__&verdict=won&verdict-at=nowhere", ""),
-        ("text=%3Cimg%20src%3Dx%20onerror%3Dwindow.hacked%3D1%3E&group=%00", "<img src=x onerror=window.hacked=1>"),
-        ("text=%E0%A4%A&responses=maybe&outcome-at=&outcome=<script>window.hacked=1</script>&=&&&", "\ufffd%A"),
+        (
+            "text=%3Cimg%20src%3Dx%20onerror%3Dwindow.hacked%3D1%3E&group=%00",
+            "<img src=x onerror=window.hacked=1>",
+        ),
+        (
+            "text=%E0%A4%A&responses=maybe&outcome-at=&outcome=<script>window.hacked=1</script>&=&&&",
+            "\ufffd%A",
+        ),
         ("text=" + "x" * 10_000, "x" * 500),
     ],
     ids=["names", "markup", "bad escapes", "long"],
 )
-def test_a_hostile_link_does_nothing(browser: Browser, benign: Path, attack: str, text: str) -> None:
+def test_a_hostile_link_does_nothing(
+    browser: Browser, benign: Path, attack: str, text: str
+) -> None:
     with opened(browser, f"{benign.as_uri()}#problems&{attack}") as (page, seen):
         expect(page.locator("#count")).to_contain_text(" of 253 problems")
         assert page.get_by_label("Search").input_value() == text
@@ -189,7 +229,9 @@ def test_filters_find_what_changed_and_a_link_restores_them(browser: Browser, be
         count(page, "83 of 253 problems")
 
 
-def test_unscored_prompts_show_and_filter_by_the_judges_verdict(browser: Browser, benign: Path) -> None:
+def test_unscored_prompts_show_and_filter_by_the_judges_verdict(
+    browser: Browser, benign: Path
+) -> None:
     with opened(browser, benign.as_uri()) as (page, _):
         page.get_by_label("Group").select_option("preference")
         count(page, "3 of 253 problems")
@@ -225,7 +267,8 @@ def test_a_row_opens_by_keyboard_and_shows_every_stage(browser: Browser, benign:
         assert "✗ wrong broken" in " ".join(text.split())
         assert "42 tokens (−18)" in text and "by itself" in text and "I think p/0 is four." in text
         assert "the same text as base" in text
-        page.keyboard.press("Tab")  # into the cards, which scroll on their own
+        # into the cards, which scroll on their own
+        page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.className") == "cards"
 
 
@@ -255,7 +298,10 @@ def test_the_theme_is_remembered(browser: Browser, benign: Path) -> None:
 
 
 def test_a_second_file_works_from_a_server(browser: Browser, beside: Path) -> None:
-    with served(beside.parent) as address, opened(browser, f"{address}/{beside.name}") as (page, seen):
+    with (
+        served(beside.parent) as address,
+        opened(browser, f"{address}/{beside.name}") as (page, seen),
+    ):
         page.locator(".row > summary").first.click()
         page.locator(".card").first.wait_for()
         assert seen.errors == []
@@ -267,7 +313,8 @@ def test_a_second_file_works_from_a_server(browser: Browser, beside: Path) -> No
     [
         (
             Path.unlink,
-            f"The responses are in the file {SIDE_FILE}, which must lie beside this page. It could not be read.",
+            f"The responses are in the file {SIDE_FILE}, which must lie beside this page. It could "
+            "not be read.",
         ),
         (
             lambda file: file.write_text("stageliftResponses('of another', 0, '[]');"),
@@ -277,7 +324,11 @@ def test_a_second_file_works_from_a_server(browser: Browser, beside: Path) -> No
     ids=["missing", "of another report"],
 )
 def test_a_second_file_that_is_not_there_is_asked_for(
-    browser: Browser, beside: Path, tmp_path: Path, break_file: Callable[[Path], object], message: str
+    browser: Browser,
+    beside: Path,
+    tmp_path: Path,
+    break_file: Callable[[Path], object],
+    message: str,
 ) -> None:
     for file in beside.parent.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -292,7 +343,8 @@ def test_a_second_file_that_is_not_there_is_asked_for(
         page.locator("#problems-error").wait_for()
         count(page, f"1 of {ATTACKS} problems")
         (tmp_path / SIDE_FILE).write_bytes((beside.parent / SIDE_FILE).read_bytes())
-        page.locator(".row > summary").first.click()  # put back, the next try finds it
+        # put back, the next try finds it
+        page.locator(".row > summary").first.click()
         page.locator(".card").first.wait_for()
 
 
@@ -313,10 +365,15 @@ def test_paper_is_light_and_shows_no_controls(browser: Browser, benign: Path) ->
         expect(page.locator(".row").nth(99)).to_be_visible()
         for hidden in ("#filters", "#more", "#theme", "nav"):
             expect(page.locator(hidden)).to_be_hidden()
-        assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--paper')") == "#fdfdfb"
+        assert (
+            page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--paper')")
+            == "#fdfdfb"
+        )
 
 
-def test_nothing_is_wider_than_a_narrow_screen(browser: Browser, benign: Path, hostile: Path) -> None:
+def test_nothing_is_wider_than_a_narrow_screen(
+    browser: Browser, benign: Path, hostile: Path
+) -> None:
     for file in (benign, hostile):
         with opened(browser, file.as_uri()) as (page, _):
             page.set_viewport_size({"width": 400, "height": 800})
@@ -331,7 +388,9 @@ def served(folder: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
+    ) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

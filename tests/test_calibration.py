@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evals import stats
+from stagelift.evals.stats import estimates
 from tests.calibration import FEWEST, MOST, SIMULATIONS, longer_is_preferred, rejections
 
 
@@ -11,11 +11,12 @@ from tests.calibration import FEWEST, MOST, SIMULATIONS, longer_is_preferred, re
 def test_false_alarms_are_as_frequent_as_a_test_says(name: str) -> None:
     found = rejections(name)
     assert found <= MOST
-    # Some keep their 5% from above only: exact p values of discrete data come in steps, and Holm allows for the worst.
+    # Some keep their 5% from above only: exact p values of discrete data come in steps, and Holm
+    # allows for the worst.
     assert found >= FEWEST or SIMULATIONS[name].conservative
 
 
 def test_length_control_is_needed_where_a_judge_likes_length() -> None:
     rng = np.random.default_rng(0)
-    fooled = sum(stats.mean(longer_is_preferred(rng)[0]).low > 0.5 for _ in range(100))
+    fooled = sum(estimates.mean(longer_is_preferred(rng)[0]).low > 0.5 for _ in range(100))
     assert fooled > 60

@@ -1,4 +1,6 @@
-"""`stagelift check` and `baseline` through the command: every exit code, every format, and how often it errs."""
+"""`stagelift check` and `baseline` through the command: every exit code, every format, and how
+often it errs.
+"""
 
 import json
 import shutil
@@ -14,18 +16,18 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from evals.files import write_text
-from harness.baselines import Baseline
-from harness.checking import load_margins, load_scores
-from harness.cli import app
-from harness.testing import assert_no_regression
-from reports.check import NotComparableError, check, gateable, regressed_copy
-from reports.document import render_json
-from reports.judging import run_passport
-from reports.margins import Margin, read_margins
-from reports.records import RunRecord
-from reports.report import build_report
-from reports.stage_scores import StageScores, stage_scores
+from stagelift.evals.files import write_text
+from stagelift.harness.checks.baselines import Baseline
+from stagelift.harness.checks.sides import load_margins, load_scores
+from stagelift.harness.cli import app
+from stagelift.harness.testing import assert_no_regression
+from stagelift.reports.formats.document import render_json
+from stagelift.reports.gates.check import NotComparableError, check, gateable, regressed_copy
+from stagelift.reports.gates.margins import Margin, read_margins
+from stagelift.reports.gates.scores import StageScores, stage_scores
+from stagelift.reports.numbers.passports import run_passport
+from stagelift.reports.records import RunRecord
+from stagelift.reports.report import build_report
 from tests.conftest import environment
 from tests.records import make_chain
 
@@ -79,7 +81,9 @@ def letters(broken: int, fixed: int) -> str:
 def test_each_answer_has_its_exit_code(
     stagelift: Callable[..., Result], tmp_path: Path, candidate: str, code: int, says: str
 ) -> None:
-    one = write_report(tmp_path / "candidate.json", make_chain("new", base="w" * 1000, sft=candidate))
+    one = write_report(
+        tmp_path / "candidate.json", make_chain("new", base="w" * 1000, sft=candidate)
+    )
     other = write_report(tmp_path / "baseline.json", make_chain("old", base="w" * 1000, sft=RIGHT))
     result = stagelift("check", one, "--baseline", other, "--margin", "accuracy=2")
     assert result.exit_code == code, result.output
@@ -89,7 +93,9 @@ def test_each_answer_has_its_exit_code(
     ).exit_code == (0 if code == 3 else code)
 
 
-def test_without_margins_what_both_sides_have_is_gated(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+def test_without_margins_what_both_sides_have_is_gated(
+    stagelift: Callable[..., Result], tmp_path: Path
+) -> None:
     one = write_report(tmp_path / "one.json", make_chain("new", base="w" * 60, sft="c" * 60))
     result = stagelift("check", one, "--baseline", one, "--format", "json")
     assert [gate["metric"] for gate in json.loads(result.stdout)["gates"]] == [
@@ -123,16 +129,23 @@ def test_what_cannot_be_compared_says_which_field(
     rates = {"win_rate_base": {"p/0": 1.0, "p/1": 0.5}}
     one = write(tmp_path / "one.json", scores([1.0], values=rates))
     other = write(tmp_path / "other.json", scores([1.0], **{"values": rates, **changes}))
-    result = stagelift("check", one, "--baseline", other, "--margin", "win_rate_base=3", "--format", "json")
+    result = stagelift(
+        "check", one, "--baseline", other, "--margin", "win_rate_base=3", "--format", "json"
+    )
     assert result.exit_code == 4, result.output
     assert json.loads(result.stdout)["field"] == field
-    assert stagelift("check", one, "--baseline", other, "--margin", "win_rate_base=3").stdout.startswith(
-        "Not comparable: "
+    assert stagelift(
+        "check", one, "--baseline", other, "--margin", "win_rate_base=3"
+    ).stdout.startswith("Not comparable: ")
+
+
+def test_missing_problems_are_allowed_only_by_number(
+    stagelift: Callable[..., Result], tmp_path: Path
+) -> None:
+    one, other = (
+        write(tmp_path / "1.json", scores([1.0] * 50)),
+        write(tmp_path / "2.json", scores([1.0] * 48)),
     )
-
-
-def test_missing_problems_are_allowed_only_by_number(stagelift: Callable[..., Result], tmp_path: Path) -> None:
-    one, other = write(tmp_path / "1.json", scores([1.0] * 50)), write(tmp_path / "2.json", scores([1.0] * 48))
     assert stagelift("check", one, "--baseline", other, "--allow-missing", "1").exit_code == 4
     result = stagelift("check", one, "--baseline", other, "--allow-missing", "2")
     assert result.exit_code == 0 and "2 problems were left out" in result.stdout
@@ -171,7 +184,16 @@ def test_gates_come_from_a_file_and_the_command_overrides_them(
     one = write_report(tmp_path / "one.json", make_chain("new", base="w" * 60, sft="c" * 60))
     (tmp_path / "gates.yaml").write_text("accuracy: 1\nlength_tokens: 5 both\n")
     result = stagelift(
-        "check", one, "--baseline", one, "--gates", "gates.yaml", "--margin", "accuracy=4", "--format", "json"
+        "check",
+        one,
+        "--baseline",
+        one,
+        "--gates",
+        "gates.yaml",
+        "--margin",
+        "accuracy=4",
+        "--format",
+        "json",
     )
     margins = {gate["metric"]: gate["margin"] for gate in json.loads(result.stdout)["gates"]}
     assert margins == {"accuracy": pytest.approx(0.04), "length_tokens": pytest.approx(0.05 * 40)}
@@ -192,7 +214,9 @@ def test_a_recipes_gates_count_below_a_files_and_the_commands(tmp_path: Path) ->
     }
 
 
-def test_gates_that_cannot_be_read_are_refused_with_the_recipe(stagelift: Callable[..., Result]) -> None:
+def test_gates_that_cannot_be_read_are_refused_with_the_recipe(
+    stagelift: Callable[..., Result],
+) -> None:
     result = stagelift("run", "quickstart", "--dry-run", "--set", "gates={accuracy: -1}")
     assert result.exit_code == 2 and "The margin of 'accuracy' is" in result.stderr
 
@@ -207,7 +231,9 @@ def test_gates_can_change_after_a_run(
     assert result.exit_code == 0, result.output
     assert (tmp_path / "runs" / "tiny" / "run.json").read_text() == before
     answer = json.loads(stagelift("check", "tiny", "--baseline", "tiny", "--format", "json").stdout)
-    assert [(gate["metric"], gate["margin"]) for gate in answer["gates"]] == [("accuracy", pytest.approx(0.4))]
+    assert [(gate["metric"], gate["margin"]) for gate in answer["gates"]] == [
+        ("accuracy", pytest.approx(0.4))
+    ]
 
 
 def test_margins_are_read() -> None:
@@ -219,15 +245,20 @@ def test_margins_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "shorter", "longer"), [("10", "improved", "regressed"), ("both", "regressed", "regressed")]
+    ("written", "shorter", "longer"),
+    [("10", "improved", "regressed"), ("both", "regressed", "regressed")],
 )
-def test_only_growth_of_a_length_is_a_regression_unless_both_are(written: str, shorter: str, longer: str) -> None:
+def test_only_growth_of_a_length_is_a_regression_unless_both_are(
+    written: str, shorter: str, longer: str
+) -> None:
     rng = np.random.default_rng(0)
     lengths = rng.normal(100, 10, 400)
 
     def side(factor: float) -> StageScores:
         made = lengths * factor + rng.normal(0, 1, 400)
-        return scores([], values={"length_tokens": {f"p/{i}": float(x) for i, x in enumerate(made)}})
+        return scores(
+            [], values={"length_tokens": {f"p/{i}": float(x) for i, x in enumerate(made)}}
+        )
 
     margins = read_margins({"length_tokens": written})
     assert check(side(0.8), side(1), margins).outcome == shorter
@@ -255,12 +286,16 @@ def test_a_win_rate_at_equal_lengths_is_gated_and_an_extrapolated_one_is_not() -
 def test_junit_counts_what_fails(stagelift: Callable[..., Result], tmp_path: Path) -> None:
     one = write(tmp_path / "one.json", scores([0.0] * 400 + [1.0] * 400))
     other = write(tmp_path / "other.json", scores([1.0] * 800))
-    root = ElementTree.fromstring(stagelift("check", one, "--baseline", other, "--format", "junit").stdout)
+    root = ElementTree.fromstring(
+        stagelift("check", one, "--baseline", other, "--format", "junit").stdout
+    )
     (suite,) = root
     assert (suite.attrib["tests"], suite.attrib["failures"]) == ("1", "1")
     assert suite[0].attrib["name"] == "accuracy" and suite[0][0].attrib["type"] == "regressed"
     alien = write(tmp_path / "alien.json", scores([1.0], contract={"task": "\x1b<&>"}))
-    root = ElementTree.fromstring(stagelift("check", one, "--baseline", alien, "--format", "junit").stdout)
+    root = ElementTree.fromstring(
+        stagelift("check", one, "--baseline", alien, "--format", "junit").stdout
+    )
     assert root[0].attrib["errors"] == "1"
 
 
@@ -275,17 +310,26 @@ def test_github_annotations_cannot_be_ended_by_a_name(
     assert result.exit_code == 4 and len(result.stdout.splitlines()) == 1
     assert result.stdout.startswith("::error title=stagelift check::")
     assert page.read_text().startswith("# Regression check: not comparable")
-    assert stagelift("check", one, "--baseline", one, "--format", "github").stdout.startswith("::notice ")
+    assert stagelift("check", one, "--baseline", one, "--format", "github").stdout.startswith(
+        "::notice "
+    )
 
 
 def test_markdown_has_a_line_per_gate(stagelift: Callable[..., Result], tmp_path: Path) -> None:
     one = write(tmp_path / "one.json", scores([1.0, 0.0] * 200))
     text = stagelift("check", one, "--baseline", one, "--format", "markdown").stdout
-    assert text.startswith("# Regression check: identical") and "| accuracy, n=400 | 50.0% | 50.0% | 0.0 |" in text
+    assert (
+        text.startswith("# Regression check: identical")
+        and "| accuracy, n=400 | 50.0% | 50.0% | 0.0 |" in text
+    )
 
 
-def test_the_self_test_fires_or_says_that_it_cannot(stagelift: Callable[..., Result], tmp_path: Path) -> None:
-    large = write_report(tmp_path / "large.json", make_chain("new", base="w" * 1000, sft="c" * 1000))
+def test_the_self_test_fires_or_says_that_it_cannot(
+    stagelift: Callable[..., Result], tmp_path: Path
+) -> None:
+    large = write_report(
+        tmp_path / "large.json", make_chain("new", base="w" * 1000, sft="c" * 1000)
+    )
     result = stagelift("check", large, "--self-test")
     assert result.exit_code == 0, result.output
     assert result.stdout.count("✗ regressed") == 3 and "Self-test passed" in result.stderr
@@ -310,7 +354,10 @@ def test_a_run_is_blessed_and_checked_against(
 ) -> None:
     assert "No baseline" in stagelift("baseline", "show").stderr
     assert stagelift("baseline", "set", str(finished_run)).exit_code == 0
-    assert stagelift("baseline", "set", str(finished_run), "--stage", "sft", "--responses").exit_code == 0
+    assert (
+        stagelift("baseline", "set", str(finished_run), "--stage", "sft", "--responses").exit_code
+        == 0
+    )
     first, second = sorted((tmp_path / "baselines" / "main").glob("*.json"))
     assert '"responses"' not in first.read_text() and '"responses"' in second.read_text()
     assert load_scores("main", Path("runs"), None, baselines=tmp_path / "baselines").stage == "sft"
@@ -334,17 +381,24 @@ def test_the_pytest_helper_fails_with_the_table(tmp_path: Path) -> None:
 def test_a_check_does_not_import_torch(tmp_path: Path) -> None:
     one = write(tmp_path / "one.json", scores([1.0] * 40))
     code = (
-        "import sys; from harness.cli import app\n"
+        "import sys; from stagelift.harness.cli import app\n"
         f"try: app(['check', {one!r}, '--baseline', {one!r}])\n"
-        "except SystemExit as done: sys.exit(done.code or 'torch' in sys.modules or 'transformers' in sys.modules)"
+        "except SystemExit as done: sys.exit(done.code or 'torch' in sys.modules or "
+        "'transformers' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, check=False
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
 
-def test_pairs_of_equal_models_seldom_regress(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+def test_pairs_of_equal_models_seldom_regress(
+    stagelift: Callable[..., Result], tmp_path: Path
+) -> None:
     """400 A/A pairs of 200 problems with all three default gates: exit 1 in at most 8%."""
     rng = np.random.default_rng(7)
     codes = [_simulated(stagelift, tmp_path, rng, n=200, drop=0.0) for _ in range(400)]
@@ -352,14 +406,20 @@ def test_pairs_of_equal_models_seldom_regress(stagelift: Callable[..., Result], 
     assert set(codes) <= {0, 1, 3}
 
 
-def test_a_fall_of_twice_the_margin_is_caught(stagelift: Callable[..., Result], tmp_path: Path) -> None:
-    """100 pairs at n = 1,319 with a true drop of four points, twice the margin: caught in at least 90%."""
+def test_a_fall_of_twice_the_margin_is_caught(
+    stagelift: Callable[..., Result], tmp_path: Path
+) -> None:
+    """100 pairs at n = 1,319 with a true drop of four points, twice the margin: caught in at least
+    90%.
+    """
     rng = np.random.default_rng(8)
     codes = [_simulated(stagelift, tmp_path, rng, n=1319, drop=0.04) for _ in range(100)]
     assert codes.count(1) >= 90, f"caught {codes.count(1)} of 100"
 
 
-def _simulated(stagelift: Callable[..., Result], folder: Path, rng: np.random.Generator, n: int, drop: float) -> int:
+def _simulated(
+    stagelift: Callable[..., Result], folder: Path, rng: np.random.Generator, n: int, drop: float
+) -> int:
     """Check two models that agree on most problems: each has its own luck on one in five."""
     hard = rng.random(n)
     shared = hard < 0.6
@@ -372,7 +432,11 @@ def _simulated(stagelift: Callable[..., Result], folder: Path, rng: np.random.Ge
         ids = [f"p/{number}" for number in range(n)]
         columns = {"accuracy": right, "win_rate_base": won, "length_tokens": tokens}
         return scores(
-            [], values={name: dict(zip(ids, map(float, found), strict=True)) for name, found in columns.items()}
+            [],
+            values={
+                name: dict(zip(ids, map(float, found), strict=True))
+                for name, found in columns.items()
+            },
         )
 
     one, other = write(folder / "one.json", side(drop)), write(folder / "other.json", side(0.0))

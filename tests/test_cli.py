@@ -1,4 +1,6 @@
-"""The command in-process: help, version, reports, and every kind of bad input (exit code 2, one sentence, nothing written)."""
+"""The command in-process: help, version, reports, and every kind of bad input (exit code 2, one
+sentence, nothing written).
+"""
 
 import json
 import shutil
@@ -10,7 +12,7 @@ from click.testing import Result
 from filelock import FileLock
 from typer.testing import CliRunner
 
-from harness.cli import app
+from stagelift.harness.cli import app
 from tests.conftest import make_tiny_model
 
 
@@ -49,13 +51,19 @@ def test_version_and_help(stagelift: Callable[..., Result]) -> None:
         ),
         (["stages.sft.dataset.path=./nowhere.jsonl"], "'./nowhere.jsonl' does not exist"),
         (["stages.dpo.dataset.path=./wrong.jsonl"], "It needs chosen+rejected or question+answer"),
-        (["stages.sft.dataset.path=no-such/dataset"], "Cannot read split 'train' of dataset 'no-such/dataset'"),
+        (
+            ["stages.sft.dataset.path=no-such/dataset"],
+            "Cannot read split 'train' of dataset 'no-such/dataset'",
+        ),
         (["model.path=./nowhere"], "Model './nowhere' does not exist"),
         (["model.path=./empty"], "Cannot read a model at './empty'"),
         (["model.path=no-such/model"], "Cannot read a model at 'no-such/model'"),
         (["model.path=./no-template"], "has no chat template"),
         (["model.eos_token=<|end|>"], "'<|end|>' is not a token"),
-        (["stages.grpo.args.per_device_train_batch_size=5"], "must be divisible by num_generations"),
+        (
+            ["stages.grpo.args.per_device_train_batch_size=5"],
+            "must be divisible by num_generations",
+        ),
         (
             [
                 "evals.accuracy.task=gsm8k",
@@ -65,9 +73,15 @@ def test_version_and_help(stagelift: Callable[..., Result]) -> None:
             ],
             "num_fewshot is 9, but './math' has 1 training rows",
         ),
-        (["evals.accuracy.task=gsm8k", "evals.accuracy.held_out=0", "data.path=./unmarked"], "Row 1 of split 'test'"),
+        (
+            ["evals.accuracy.task=gsm8k", "evals.accuracy.held_out=0", "data.path=./unmarked"],
+            "Row 1 of split 'test'",
+        ),
         (["stages.grpo.rewards=[kindness]"], "Unknown reward 'kindness'"),
-        (["evals.accuracy.task=gsm8k", "evals.accuracy.held_out=0"], "Task gsm8k needs GSM8K's files"),
+        (
+            ["evals.accuracy.task=gsm8k", "evals.accuracy.held_out=0"],
+            "Task gsm8k needs GSM8K's files",
+        ),
         (
             ["stages=[dpo]", "data.path=./wrong.jsonl"],
             "It needs chosen+rejected or question+answer",
@@ -75,14 +89,24 @@ def test_version_and_help(stagelift: Callable[..., Result]) -> None:
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(
-    stagelift: Callable[..., Result], tiny_recipe: Path, tmp_path: Path, overrides: list[str], says: str
+    stagelift: Callable[..., Result],
+    tiny_recipe: Path,
+    tmp_path: Path,
+    overrides: list[str],
+    says: str,
 ) -> None:
     (tmp_path / "wrong.jsonl").write_text(json.dumps({"text": "no pairs here"}) + "\n")
-    (tmp_path / "one.jsonl").write_text(json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n")
+    (tmp_path / "one.jsonl").write_text(
+        json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n"
+    )
     for folder, marked in (("math", "#### 3"), ("unmarked", "3")):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "train.jsonl").write_text(json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n")
-        (tmp_path / folder / "test.jsonl").write_text(json.dumps({"question": "1 + 2?", "answer": marked}) + "\n")
+        (tmp_path / folder / "train.jsonl").write_text(
+            json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n"
+        )
+        (tmp_path / folder / "test.jsonl").write_text(
+            json.dumps({"question": "1 + 2?", "answer": marked}) + "\n"
+        )
     (tmp_path / "empty").mkdir()
     if "./no-template" in overrides[0]:
         make_tiny_model(tmp_path / "no-template", chat_template=None)
@@ -91,7 +115,9 @@ def test_bad_input_is_refused_before_anything_is_written(
     refused(stagelift("run", str(tiny_recipe), *arguments), says, tmp_path, before)
 
 
-def test_an_unknown_recipe_or_run_is_refused(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+def test_an_unknown_recipe_or_run_is_refused(
+    stagelift: Callable[..., Result], tmp_path: Path
+) -> None:
     refused(stagelift("run", "quikstart"), "No recipe 'quikstart'", tmp_path, set())
     refused(stagelift("report", "nothing"), "is not a run", tmp_path, set())
 
@@ -102,16 +128,26 @@ def test_a_dry_run_lists_the_nodes_and_writes_nothing(
     before = set(tmp_path.rglob("*"))
     result = stagelift("run", str(tiny_recipe), "--dry-run")
     assert result.exit_code == 0, result.output
-    assert [line.split(":")[0] for line in result.output.splitlines()[1:]] == ["base", "sft", "dpo", "grpo"]
+    assert [line.split(":")[0] for line in result.output.splitlines()[1:]] == [
+        "base",
+        "sft",
+        "dpo",
+        "grpo",
+    ]
     assert set(tmp_path.rglob("*")) == before
 
 
-def test_the_t4_recipe_is_validated_as_far_as_it_can_be_without_the_hub(stagelift: Callable[..., Result]) -> None:
+def test_the_t4_recipe_is_validated_as_far_as_it_can_be_without_the_hub(
+    stagelift: Callable[..., Result],
+) -> None:
     result = stagelift("run", "t4-qwen2.5-0.5b", "--dry-run")
     assert result.exit_code == 0, result.output
     assert "not checked" in result.output and "trl-lib/Capybara" in result.output
     assert (
-        stagelift("run", "t4-qwen2.5-0.5b", "--dry-run", "--set", "stages.grpo.args.num_generations=3").exit_code == 2
+        stagelift(
+            "run", "t4-qwen2.5-0.5b", "--dry-run", "--set", "stages.grpo.args.num_generations=3"
+        ).exit_code
+        == 2
     )
 
 
@@ -125,12 +161,19 @@ def test_a_folder_of_another_recipe_is_refused(
     refused(result, "lora.r is 4 there and 8 here", tmp_path, before)
 
 
-def test_two_runs_cannot_write_one_folder(stagelift: Callable[..., Result], tiny_recipe: Path, tmp_path: Path) -> None:
+def test_two_runs_cannot_write_one_folder(
+    stagelift: Callable[..., Result], tiny_recipe: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "runs" / "tiny"
     folder.mkdir(parents=True)
     with FileLock(folder / ".lock"):
         before = set(tmp_path.rglob("*"))
-        refused(stagelift("run", str(tiny_recipe)), "Another stagelift process is writing", tmp_path, before)
+        refused(
+            stagelift("run", str(tiny_recipe)),
+            "Another stagelift process is writing",
+            tmp_path,
+            before,
+        )
 
 
 def test_a_folder_that_is_not_a_run_is_refused(
@@ -143,10 +186,14 @@ def test_a_folder_that_is_not_a_run_is_refused(
 
 
 @pytest.mark.xdist_group("run")
-def test_runs_are_listed_and_reported_in_every_format(stagelift: Callable[..., Result], finished_run: Path) -> None:
+def test_runs_are_listed_and_reported_in_every_format(
+    stagelift: Callable[..., Result], finished_run: Path
+) -> None:
     root = finished_run.parent
     assert "finished" in stagelift("runs", "--runs", str(root)).output
-    document = json.loads(stagelift("report", "tiny", "--runs", str(root), "--format", "json").output)
+    document = json.loads(
+        stagelift("report", "tiny", "--runs", str(root), "--format", "json").output
+    )
     assert [stage["name"] for stage in document["stages"]] == ["base", "sft", "dpo", "grpo"]
     assert (
         stagelift("report", str(finished_run), "--format", "markdown").output
@@ -161,7 +208,11 @@ def test_a_run_leaves_a_page_and_a_report_can_be_written_anywhere(
 ) -> None:
     page = (finished_run / "report.html").read_text()
     result = stagelift("report", str(finished_run), "--output", "new/page.html")
-    assert result.exit_code == 0 and result.stderr == f"Written: {Path('new/page.html')}\n" and result.stdout == ""
+    assert (
+        result.exit_code == 0
+        and result.stderr == f"Written: {Path('new/page.html')}\n"
+        and result.stdout == ""
+    )
     assert (tmp_path / "new" / "page.html").read_text() == page
     assert stagelift("report", str(finished_run), "--format", "html").stdout == page
     stagelift("report", str(finished_run), "--output", "report.md")
@@ -183,7 +234,10 @@ def test_a_run_leaves_a_page_and_a_report_can_be_written_anywhere(
 def test_a_summary_is_short_markdown(stagelift: Callable[..., Result], finished_run: Path) -> None:
     summary = stagelift("report", str(finished_run), "--summary").stdout
     assert summary.startswith("# What each stage added: tiny\n") and "| **accuracy**" in summary
-    assert len(summary) < len(stagelift("report", str(finished_run), "--format", "markdown").stdout) / 2
+    assert (
+        len(summary)
+        < len(stagelift("report", str(finished_run), "--format", "markdown").stdout) / 2
+    )
 
 
 @pytest.mark.xdist_group("run")
@@ -193,8 +247,18 @@ def test_a_report_that_cannot_be_written_is_refused(
     (tmp_path / "file").write_text("")
     before = set(tmp_path.rglob("*"))
     run = str(finished_run)
-    refused(stagelift("report", run, "--summary", "--format", "html"), "--summary is Markdown", tmp_path, before)
-    refused(stagelift("report", run, "--summary", "--output", "x.json"), "format is json", tmp_path, before)
+    refused(
+        stagelift("report", run, "--summary", "--format", "html"),
+        "--summary is Markdown",
+        tmp_path,
+        before,
+    )
+    refused(
+        stagelift("report", run, "--summary", "--output", "x.json"),
+        "format is json",
+        tmp_path,
+        before,
+    )
     refused(stagelift("report", run, "--output", "."), "is a folder", tmp_path, before)
     refused(stagelift("report", run, "--output", "file/report.md"), "file", tmp_path, before)
 
@@ -203,7 +267,9 @@ def test_a_report_that_cannot_be_written_is_refused(
 def test_every_trained_stage_has_a_model_card_beside_its_adapter(finished_run: Path) -> None:
     cards = sorted(finished_run.parent.glob("nodes/*/adapter/README.md"))
     assert len(cards) == 3
-    assert all(card.read_text().startswith("---\n") and "model-index" in card.read_text() for card in cards)
+    assert all(
+        card.read_text().startswith("---\n") and "model-index" in card.read_text() for card in cards
+    )
 
 
 def test_there_may_be_no_runs_yet(stagelift: Callable[..., Result]) -> None:

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from reports.compare import compare_stages
-from reports.report import build_report
+from stagelift.reports.numbers.compare import compare_stages
+from stagelift.reports.report import build_report
 from tests.records import CONTRACT, chain, make_run, make_score, make_stage
 
 
@@ -16,7 +16,9 @@ def test_a_stage_that_changes_nothing_is_identical_in_everything() -> None:
 
 
 def test_a_plain_gain_is_improved_and_its_mirror_regressed() -> None:
-    gained = {c.metric: c for c in compare_stages([chain([False] * 60, [True] * 40 + [False] * 20)])}
+    gained = {
+        c.metric: c for c in compare_stages([chain([False] * 60, [True] * 40 + [False] * 20)])
+    }
     lost = {c.metric: c for c in compare_stages([chain([True] * 40 + [False] * 20, [False] * 60)])}
     assert gained["accuracy"].verdict == "improved"
     assert gained["accuracy"].delta == pytest.approx(40 / 60)
@@ -34,9 +36,14 @@ def test_shorter_is_improved() -> None:
 
 
 def test_a_small_difference_is_not_shown_and_has_an_mde() -> None:
-    found = {c.metric: c for c in compare_stages([chain([True] * 30 + [False] * 30, [True] * 32 + [False] * 28)])}
+    found = {
+        c.metric: c
+        for c in compare_stages([chain([True] * 30 + [False] * 30, [True] * 32 + [False] * 28)])
+    }
     assert found["accuracy"].verdict == "no difference shown"
-    assert found["accuracy"].mde is not None and found["accuracy"].mde > abs(found["accuracy"].delta)
+    assert found["accuracy"].mde is not None and found["accuracy"].mde > abs(
+        found["accuracy"].delta
+    )
 
 
 def test_holm_only_ever_raises_p() -> None:
@@ -51,10 +58,13 @@ def test_the_first_trained_stage_is_compared_with_base_once() -> None:
     assert len(set(keys)) == len(keys)
     assert {against for _, _, against in keys} == {"base"}
     by_metric = {c.metric: c for c in found}
-    assert by_metric["win_rate_previous"].p_adjusted == by_metric["win_rate_base"].p_adjusted  # one test, counted once
+    # one test, counted once
+    assert by_metric["win_rate_previous"].p_adjusted == by_metric["win_rate_base"].p_adjusted
     tests = sum(c.p is not None for c in found) - 1
     smallest = min(c.p for c in found if c.p is not None)
-    assert min(c.p_adjusted for c in found if c.p_adjusted is not None) == pytest.approx(tests * smallest)
+    assert min(c.p_adjusted for c in found if c.p_adjusted is not None) == pytest.approx(
+        tests * smallest
+    )
 
 
 def test_problems_are_joined_by_id_not_by_position() -> None:
@@ -75,7 +85,10 @@ def test_different_problems_are_refused() -> None:
 def test_unequal_contracts_are_refused_naming_the_field() -> None:
     one = chain([True] * 4, [True] * 4)
     contract = {**CONTRACT, "max_tokens": 256}
-    stages = [replace(s, evaluation=s.evaluation.model_copy(update={"contract": contract})) for s in one.stages]
+    stages = [
+        replace(s, evaluation=s.evaluation.model_copy(update={"contract": contract}))
+        for s in one.stages
+    ]
     other = make_run(stages, name="other", contract=contract)
     with pytest.raises(ValueError, match="max_tokens is 96 in one and 256 in the other"):
         build_report([one, other])

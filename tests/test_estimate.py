@@ -1,20 +1,23 @@
-"""Which records an estimate rests on: the node's own, those of the same settings, scaled ones, or none."""
+"""Which records an estimate rests on: the node's own, those of the same settings, scaled ones, or
+none.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evals.files import write_json, write_text
-from evals.records import EvalResult, Metric
-from harness.environment import device_title
-from harness.estimate import Estimator, steps_of
-from harness.history import History, read_history
-from harness.material import Questions
-from harness.plan import Node, Plan, make_plan
-from harness.recipe import load_recipe
-from harness.store import Store
-from stages.settings import training_config
+from stagelift.evals.files import write_json, write_text
+from stagelift.evals.records import EvalResult, Metric
+from stagelift.harness.environment import device_title
+from stagelift.harness.forecast.estimate import Estimator, steps_of
+from stagelift.harness.forecast.history import History, read_history
+from stagelift.harness.forecast.material import Questions
+from stagelift.harness.graph.node import Node, Plan
+from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.graph.store import Store
+from stagelift.harness.recipes.read import load_recipe
+from stagelift.stages.settings import training_config
 from tests.records import CONTRACT, make_training
 
 ASKED = Questions(responses=16, max_tokens=16, prompt_tokens=30)
@@ -36,11 +39,17 @@ def write_run(store: Store, plan: Plan, name: str, device: str) -> None:
         write_json(store.node_folder(one) / "node.json", described)
     write_json(
         store.run_folder(name) / "run.json",
-        {"name": name, "device": device, "stages": [{"node": f"nodes/{one.id}"} for one in plan.nodes]},
+        {
+            "name": name,
+            "device": device,
+            "stages": [{"node": f"nodes/{one.id}"} for one in plan.nodes],
+        },
     )
 
 
-def write_training(store: Store, one: Node, seconds: float, steps: int, gigabytes: float = 2) -> None:
+def write_training(
+    store: Store, one: Node, seconds: float, steps: int, gigabytes: float = 2
+) -> None:
     record = make_training(one.kind).model_copy(
         update={"seconds": seconds, "steps": steps, "peak_memory_bytes": int(gigabytes * 1e9)}
     )
@@ -59,7 +68,9 @@ def write_evaluation(store: Store, one: Node, plan: Plan, seconds: float, n: int
         "peak_memory_bytes": 10**9,
         "versions": {},
     }
-    write_text(store.evaluation_folder(one, plan) / "result.json", EvalResult(**record).model_dump_json())
+    write_text(
+        store.evaluation_folder(one, plan) / "result.json", EvalResult(**record).model_dump_json()
+    )
 
 
 def estimator(plan: Plan, store: Store, history: History | None = None) -> Estimator:
@@ -79,11 +90,18 @@ def test_what_is_there_is_measured(tiny_recipe: Path, store: Store) -> None:
     found = estimator(plan, store)
     cost = found.training(node(plan, "sft"))
     assert cost is not None
-    assert (cost.seconds, cost.memory_bytes, cost.basis, cost.source) == (12, 2 * 10**9, "measured", "measured")
+    assert (cost.seconds, cost.memory_bytes, cost.basis, cost.source) == (
+        12,
+        2 * 10**9,
+        "measured",
+        "measured",
+    )
     assert found.evaluation(node(plan, "sft")).seconds == 5
 
 
-def test_other_seeds_and_lora_settings_of_the_same_stage_are_its_records(tiny_recipe: Path, store: Store) -> None:
+def test_other_seeds_and_lora_settings_of_the_same_stage_are_its_records(
+    tiny_recipe: Path, store: Store
+) -> None:
     for name, override, seconds, memory in (("a", "seed=1", 10, 2), ("b", "lora.r=2", 14, 3)):
         earlier = plan_of(tiny_recipe, override)
         write_run(store, earlier, name, device_title())
@@ -120,33 +138,43 @@ def test_without_records_it_is_a_guess_that_says_so(tiny_recipe: Path, store: St
             assert cost.source == "a guess"
 
 
-def test_nothing_is_said_of_a_training_whose_data_cannot_be_read(tiny_recipe: Path, store: Store) -> None:
+def test_nothing_is_said_of_a_training_whose_data_cannot_be_read(
+    tiny_recipe: Path, store: Store
+) -> None:
     plan = plan_of(tiny_recipe)
     unreachable = Estimator(plan, store, History([], []), ASKED, lambda _: None)
     assert unreachable.training(node(plan, "sft")) is None
 
 
-def test_an_evaluation_takes_what_others_under_its_contract_took(tiny_recipe: Path, store: Store) -> None:
+def test_an_evaluation_takes_what_others_under_its_contract_took(
+    tiny_recipe: Path, store: Store
+) -> None:
     earlier = plan_of(tiny_recipe, "seed=1")
     write_run(store, earlier, "a", device_title())
     write_evaluation(store, node(earlier, "base"), earlier, seconds=9, n=16)
     write_evaluation(store, node(earlier, "sft"), earlier, seconds=5, n=16)
     plan = plan_of(tiny_recipe)
     found = estimator(plan, store)
-    assert found.evaluation(node(plan, "sft")).seconds == 5  # of its own kind where there is one
+    # of its own kind where there is one
+    assert found.evaluation(node(plan, "sft")).seconds == 5
     assert found.evaluation(node(plan, "dpo")).source == "from 2 earlier records"
 
 
-def test_an_evaluation_under_another_contract_is_scaled_by_what_it_asks(tiny_recipe: Path, store: Store) -> None:
+def test_an_evaluation_under_another_contract_is_scaled_by_what_it_asks(
+    tiny_recipe: Path, store: Store
+) -> None:
     earlier = plan_of(tiny_recipe, "evals.accuracy.max_tokens=8")
     write_run(store, earlier, "a", device_title())
     write_evaluation(store, node(earlier, "base"), earlier, seconds=4, n=8)
     plan = plan_of(tiny_recipe)
     cost = estimator(plan, store).evaluation(node(plan, "base"))
-    assert (cost.seconds, cost.basis) == (16, "scaled")  # twice the problems, twice the limit
+    # twice the problems, twice the limit
+    assert (cost.seconds, cost.basis) == (16, "scaled")
 
 
-def test_records_of_another_machine_or_shared_with_one_do_not_count(tiny_recipe: Path, store: Store) -> None:
+def test_records_of_another_machine_or_shared_with_one_do_not_count(
+    tiny_recipe: Path, store: Store
+) -> None:
     earlier = plan_of(tiny_recipe, "seed=1")
     write_training(store, node(earlier, "sft"), seconds=12, steps=12)
     write_run(store, earlier, "elsewhere", "Tesla T4")
@@ -166,7 +194,12 @@ def test_what_cannot_be_read_is_no_record(tiny_recipe: Path, store: Store) -> No
 
 
 def test_epochs_are_counted_in_steps() -> None:
-    args = {"num_train_epochs": 2, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
+    args = {
+        "num_train_epochs": 2,
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 2,
+    }
     config = training_config("sft", args, Path("unused"), 0, "cpu", "float32")
-    assert steps_of(config, 20, generations=1) == 6  # 3 steps see 20 rows
+    # 3 steps see 20 rows
+    assert steps_of(config, 20, generations=1) == 6
     assert steps_of(config, 20, generations=4) == 20

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from evals.files import append_records, read_json, read_records, write_records, write_text
-from evals.records import Metric
+from stagelift.evals.files import append_records, read_json, read_records, write_records, write_text
+from stagelift.evals.records import Metric
 
 ONE = Metric(value=1, low=0, high=2, n=3)
 

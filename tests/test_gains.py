@@ -2,10 +2,10 @@ import random
 
 import pytest
 
-from evals.records import Score
-from reports.gain_table import gain_table
-from reports.gains import gains
-from reports.report import build_report
+from stagelift.evals.records import Score
+from stagelift.reports.numbers.gains import gains
+from stagelift.reports.report import build_report
+from stagelift.reports.tables.gains import gain_table
 from tests.records import make_chain, make_outcome, make_run, make_score, make_stage
 
 
@@ -50,7 +50,10 @@ def test_with_several_samples_the_parts_still_sum_to_the_difference() -> None:
 
 def test_where_nobody_knows_what_was_cut_off_there_is_no_stopping_part() -> None:
     def unknown(correct: bool) -> list[Score]:
-        return [make_score(f"p/{i}", correct or i > 2).model_copy(update={"truncated": None}) for i in range(6)]
+        return [
+            make_score(f"p/{i}", correct or i > 2).model_copy(update={"truncated": None})
+            for i in range(6)
+        ]
 
     base = make_stage("base", unknown(False))
     run = make_run([base, make_stage("sft", unknown(True), [base])])
@@ -58,7 +61,9 @@ def test_where_nobody_knows_what_was_cut_off_there_is_no_stopping_part() -> None
     assert [part.cause for part in gain.parts] == ["format", "reasoning"]
     table = gain_table(build_report([run]))
     assert table is not None
-    stopping = table.groups[0][0].cells[[column.title for column in table.columns].index("stopping")]
+    stopping = table.groups[0][0].cells[
+        [column.title for column in table.columns].index("stopping")
+    ]
     assert (stopping.text, stopping.notes) == ("–", ("not measured",))
 
 

@@ -1,10 +1,12 @@
 from pathlib import Path
 
-from evals.model import ModelRef
-from harness import guess
-from harness.guess import Asking, ModelSize, Training, model_size
+from stagelift.evals.models.model import ModelRef
+from stagelift.harness.forecast import guess
+from stagelift.harness.forecast.guess import Asking, ModelSize, Training, model_size
 
-SMALL = ModelSize(parameters=134_515_008, width=576, layers=30, vocabulary=49_152, cache=384, bytes_a_number=4)
+SMALL = ModelSize(
+    parameters=134_515_008, width=576, layers=30, vocabulary=49_152, cache=384, bytes_a_number=4
+)
 SFT = Training(steps=40, sequences=4, step_sequences=8, tokens=105, generated=0, operations=4)
 QUESTIONS = Asking(responses=192, batch=64, tokens=60, generated=96)
 
@@ -29,14 +31,18 @@ def test_generating_costs_time_and_the_limit_counts() -> None:
     alike = Training(steps=6, sequences=4, step_sequences=16, tokens=140, generated=0, operations=4)
     assert guess.training_seconds(SMALL, grpo, "cpu") > guess.training_seconds(SMALL, alike, "cpu")
     short = Asking(responses=192, batch=64, tokens=60, generated=48)
-    assert guess.evaluation_seconds(SMALL, QUESTIONS, "cpu") > guess.evaluation_seconds(SMALL, short, "cpu")
+    assert guess.evaluation_seconds(SMALL, QUESTIONS, "cpu") > guess.evaluation_seconds(
+        SMALL, short, "cpu"
+    )
 
 
 def test_memory_holds_the_weights_and_grows_with_what_is_done_at_once() -> None:
     weights = SMALL.parameters * SMALL.bytes_a_number
     assert guess.evaluation_bytes(SMALL, QUESTIONS, "cpu") > weights
     more = Training(steps=40, sequences=8, step_sequences=8, tokens=105, generated=0, operations=4)
-    assert guess.training_bytes(SMALL, more, "cpu") > guess.training_bytes(SMALL, SFT, "cpu") > weights
+    assert (
+        guess.training_bytes(SMALL, more, "cpu") > guess.training_bytes(SMALL, SFT, "cpu") > weights
+    )
 
 
 def test_the_guess_for_the_quickstarts_sft_is_within_what_it_says_of_what_was_measured() -> None:

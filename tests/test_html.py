@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from evals.records import Role, Verdict
-from reports.formatting import safe_text
-from reports.html import LARGEST, TEMPLATES, render_html
-from reports.problems import problems
-from reports.records import StageRecord
-from reports.report import Report, build_report
+from stagelift.evals.records import Role, Verdict
+from stagelift.reports.formats.explorer import problems
+from stagelift.reports.formats.html import LARGEST, TEMPLATES, render_html
+from stagelift.reports.records import StageRecord
+from stagelift.reports.report import Report, build_report
+from stagelift.reports.words.formatting import safe_text
 from tests.browser import HOSTILE, hostile_report, one_score, one_stage
 from tests.records import CONTRACT, chain, make_run, make_score, make_stage
 
@@ -26,7 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Elements(HTMLParser):
-    """Start tags with their attributes, script and style texts, and what was closed out of order."""
+    """Start tags with their attributes, script and style texts, and what was closed out of
+    order.
+    """
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -59,7 +61,9 @@ class Elements(HTMLParser):
 
 def data_blocks(html: str) -> dict[str, Any]:
     raw = Elements(html).raw
-    return {str(a["id"]): json.loads(text) for _, a, text in raw if a.get("type") == "application/json"}
+    return {
+        str(a["id"]): json.loads(text) for _, a, text in raw if a.get("type") == "application/json"
+    }
 
 
 def simple_report() -> Report:
@@ -69,20 +73,24 @@ def simple_report() -> Report:
 def large_report(text: str) -> Report:
     ids = [f"p/{number}" for number in range(11)]
     stages = [
-        one_stage(name, [one_score(one, "wrong") for one in ids], dict.fromkeys(ids, text)) for name in ("base", "sft")
+        one_stage(name, [one_score(one, "wrong") for one in ids], dict.fromkeys(ids, text))
+        for name in ("base", "sft")
     ]
     return build_report([make_run(stages)])
 
 
 def test_a_page_is_the_same_to_the_byte_every_time() -> None:
-    code = (
-        "from tests.test_html import *; print(hashlib.sha256(render_html(hostile_report()).html.encode()).hexdigest())"
-    )
+    code = "from tests.test_html import *; print(hashlib.sha256(render_html(hostile_report()).html.encode()).hexdigest())"
     expected = hashlib.sha256(render_html(hostile_report()).html.encode()).hexdigest()
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         ran = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert ran.stdout.strip() == expected
 
@@ -98,20 +106,29 @@ def test_the_policy_comes_first_and_allows_the_pages_own_script_and_style_only()
         for tag, text in executed.items()
     }
     assert attributes["content"] == (
-        f"default-src 'none'; script-src {hashes['script']}; style-src {hashes['style']}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {hashes['script']}; style-src {hashes['style']}; img-src "
+        "data:; base-uri 'none'; form-action 'none'"
     )
 
 
 @pytest.mark.parametrize("make_report", [simple_report, hostile_report])
-def test_nothing_in_a_page_is_styled_handled_or_fetched_by_an_attribute(make_report: Callable[[], Report]) -> None:
+def test_nothing_in_a_page_is_styled_handled_or_fetched_by_an_attribute(
+    make_report: Callable[[], Report],
+) -> None:
     elements = Elements(render_html(make_report()).html)
     for tag, attributes in elements.tags:
-        assert not any(name == "style" or name.startswith("on") for name in attributes), (tag, attributes)
-        assert not {"src", "srcset", "action", "formaction", "data", "poster", "background"} & set(attributes)
+        assert not any(name == "style" or name.startswith("on") for name in attributes), (
+            tag,
+            attributes,
+        )
+        assert not {"src", "srcset", "action", "formaction", "data", "poster", "background"} & set(
+            attributes
+        )
         for name in ("href", "xlink:href"):
             assert re.match(r"#|data:,$", attributes.get(name) or "#"), (tag, attributes)
-    assert [tag for tag, _ in elements.tags].count("script") == [tag for tag, _, _ in elements.raw].count("script")
+    assert [tag for tag, _ in elements.tags].count("script") == [
+        tag for tag, _, _ in elements.raw
+    ].count("script")
     assert not {"iframe", "img", "base", "object", "embed"} & {tag for tag, _ in elements.tags}
 
 
@@ -126,7 +143,9 @@ def test_every_element_is_closed_where_it_should_be(make_report: Callable[[], Re
 def test_the_script_builds_elements_and_never_markup() -> None:
     for name in ("report.js", "problems.js"):
         script = (TEMPLATES / name).read_text()
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", script)
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", script
+        )
 
 
 def test_hostile_texts_come_back_from_the_data_as_they_were() -> None:
@@ -139,7 +158,8 @@ def test_hostile_texts_come_back_from_the_data_as_they_were() -> None:
 
 
 def test_a_page_over_the_limit_in_bytes_needs_a_second_file() -> None:
-    report = large_report("é" * (LARGEST // 40))  # as many characters as would still do
+    # as many characters as would still do
+    report = large_report("é" * (LARGEST // 40))
     with pytest.raises(ValueError, match=r"22 MB.*more than 20 MB.*`--output FILE`"):
         render_html(report)
     page = render_html(report, "report-responses.js")
@@ -166,7 +186,8 @@ def test_the_second_file_is_calls_with_strings_that_hold_the_chunks() -> None:
     start, end = f'stageliftResponses("{found.key}", 0, \'', "');"
     text = lines[0].removeprefix(start).removesuffix(end)
     assert lines[0] == start + text + end and "<" not in text
-    characters = re.findall(r"[^'\\]+|\\['\\]", text)  # no quote or backslash but in a pair
+    # no quote or backslash but in a pair
+    characters = re.findall(r"[^'\\]+|\\['\\]", text)
     assert "".join(characters) == text
     assert "".join(part.removeprefix("\\") for part in characters) == found.chunks[0]
 
@@ -181,12 +202,16 @@ def test_what_was_not_measured_is_null_and_never_zero() -> None:
 
 def test_lengths_are_in_characters_where_tokens_are_not_known_everywhere() -> None:
     scores = [one_score("a", "correct", tokens=7), one_score("b", "wrong", tokens=None)]
-    index = problems(build_report([make_run([one_stage("base", scores, {"a": "x", "b": "x"})])])).index
+    index = problems(
+        build_report([make_run([one_stage("base", scores, {"a": "x", "b": "x"})])])
+    ).index
     assert (index["unit"], index["lengths"]) == ("characters", [[160, 160]])
 
 
 def test_a_reading_that_was_not_done_is_not_one_that_found_nothing() -> None:
-    score = one_score("a", "wrong").model_copy(update={"correct_strict": None, "answer_flexible": None})
+    score = one_score("a", "wrong").model_copy(
+        update={"correct_strict": None, "answer_flexible": None}
+    )
     found = problems(build_report([make_run([one_stage("base", [score], {"a": "x"})])]))
     (((_, _, answers, _, _),),) = json.loads(found.chunks[0])
     assert answers == {"answer": "5", "flexible": None}
@@ -218,7 +243,10 @@ def test_the_first_trained_stages_verdicts_against_previous_and_base_are_shown_o
 
     scores, text = [make_score("a", True)], {"a": "x"}
     both = judged(("base", "previous"))
-    stages = [one_stage("base", scores, text), *(one_stage(name, scores, text, both) for name in ("sft", "dpo"))]
+    stages = [
+        one_stage("base", scores, text),
+        *(one_stage(name, scores, text, both) for name in ("sft", "dpo")),
+    ]
     assert problems(build_report([make_run(stages)])).index["verdicts"] == [
         {},
         {"base": "l"},
@@ -228,11 +256,17 @@ def test_the_first_trained_stages_verdicts_against_previous_and_base_are_shown_o
 
 def test_only_filters_that_can_find_something_are_shown() -> None:
     def fields(report: Report) -> set[str]:
-        return {str(a["name"]) for tag, a in Elements(render_html(report).html).tags if tag in ("select", "input")}
+        return {
+            str(a["name"])
+            for tag, a in Elements(render_html(report).html).tags
+            if tag in ("select", "input")
+        }
 
     text = {"a": "x", "b": "x"}
     unscored = one_stage("base", [one_score("a", None)], text)
-    two_groups = one_stage("base", [one_score("a", "wrong"), one_score("b", None, group="preference")], text)
+    two_groups = one_stage(
+        "base", [one_score("a", "wrong"), one_score("b", None, group="preference")], text
+    )
     search = {"text", "responses"}
     contract: dict[str, object] = {**CONTRACT, "imported": "responses"}
     evaluation = unscored.evaluation.model_copy(update={"contract": contract})
@@ -244,10 +278,13 @@ def test_only_filters_that_can_find_something_are_shown() -> None:
 
 
 def test_both_themes_are_readable() -> None:
-    """WCAG AA: text 4.5 to 1 on the page and on panels; also series, since plots write in their colours."""
+    """WCAG AA: text 4.5 to 1 on the page and on panels; also series, since plots write in their
+    colours.
+    """
     css = (TEMPLATES / "report.css").read_text()
     themes = [
-        dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in re.findall(r"\{([^{}]*--ink:[^{}]*)\}", css)
+        dict(re.findall(r"--([\w-]+): (#\w{6})", block))
+        for block in re.findall(r"\{([^{}]*--ink:[^{}]*)\}", css)
     ]
     light, dark, dark_by_choice = themes
     assert dark == dark_by_choice and light.keys() == dark.keys()
@@ -264,5 +301,7 @@ def contrast(one: str, other: str) -> float:
 
 def luminance(colour: str) -> float:
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

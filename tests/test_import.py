@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli import app
-from reports.records import RunRecord, read_run
-from reports.report import build_report
+from stagelift.harness.cli import app
+from stagelift.reports.records import RunRecord, read_run
+from stagelift.reports.report import build_report
 
 DATA = Path(os.environ.get("STAGELIFT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -47,12 +47,17 @@ def row(one: str = "1", response: str = "#### 4", **more: Any) -> dict[str, Any]
 
 def test_several_stages_in_one_file_become_the_stages_of_one_run(tmp_path: Path) -> None:
     rows = [
-        row(str(i), response, stage=stage) for stage, response in (("raw", "5"), ("sft", "#### 4")) for i in range(9)
+        row(str(i), response, stage=stage)
+        for stage, response in (("raw", "5"), ("sft", "#### 4"))
+        for i in range(9)
     ]
     run = imported(write(rows, tmp_path), "responses", tmp_path)
     raw, sft = run.stages
     assert (raw.name, sft.name) == ("raw", "sft")
-    assert (raw.evaluation.metrics["accuracy"].value, sft.evaluation.metrics["accuracy"].value) == (0, 1)
+    assert (raw.evaluation.metrics["accuracy"].value, sft.evaluation.metrics["accuracy"].value) == (
+        0,
+        1,
+    )
     assert sft.evaluation.metrics["win_rate_base"].value == 1
     assert sft.evaluation.passport is not None and sft.evaluation.passport.fit is True
     verdicts = {c.metric: c.verdict for c in build_report([run]).comparisons}
@@ -65,12 +70,17 @@ def test_what_was_not_given_is_not_measured(tmp_path: Path) -> None:
     assert {"accuracy", "accuracy_strict", "accuracy_flexible", "length_chars"} <= set(metrics)
     assert not {"length_tokens", "truncated", "win_rate_base", "preference_accuracy"} & set(metrics)
     rows = [row(n_tokens=3, finish_reason="length"), row("2", n_tokens=5, finish_reason="stop")]
-    metrics = imported(write(rows, tmp_path), "responses", tmp_path, "more").stages[0].evaluation.metrics
+    metrics = (
+        imported(write(rows, tmp_path), "responses", tmp_path, "more").stages[0].evaluation.metrics
+    )
     assert metrics["length_tokens"].value == 4 and metrics["truncated"].value == 0.5
-    rows = [row(n_tokens=3), row("2")]  # known for some only
+    # known for some only
+    rows = [row(n_tokens=3), row("2")]
     assert (
         "length_tokens"
-        not in imported(write(rows, tmp_path), "responses", tmp_path, "some").stages[0].evaluation.metrics
+        not in imported(write(rows, tmp_path), "responses", tmp_path, "some")
+        .stages[0]
+        .evaluation.metrics
     )
 
 
@@ -82,15 +92,31 @@ def test_rows_without_targets_have_lengths_and_no_accuracy(tmp_path: Path) -> No
 
 
 def test_samples_are_averaged_within_their_prompt(tmp_path: Path) -> None:
-    rows = [row("1", "4", sample=0), row("1", "5", sample=1), row("2", "5", sample=7), row("2", "5", sample=3)]
+    rows = [
+        row("1", "4", sample=0),
+        row("1", "5", sample=1),
+        row("2", "5", sample=7),
+        row("2", "5", sample=3),
+    ]
     stage = imported(write(rows, tmp_path), "responses", tmp_path).stages[0]
-    assert (stage.evaluation.metrics["accuracy"].value, stage.evaluation.metrics["accuracy"].n) == (0.25, 2)
+    assert (stage.evaluation.metrics["accuracy"].value, stage.evaluation.metrics["accuracy"].n) == (
+        0.25,
+        2,
+    )
     assert stage.evaluation.metrics["pass@2"].value == 0.5
     assert sum(stage.evaluation.outcomes.values()) == 4
 
 
 def test_every_malformed_row_is_counted_and_named_by_its_line(tmp_path: Path) -> None:
-    text = "\n".join([json.dumps(row("1")), "{not json", json.dumps({"id": 3}), json.dumps(row("4")), json.dumps([1])])
+    text = "\n".join(
+        [
+            json.dumps(row("1")),
+            "{not json",
+            json.dumps({"id": 3}),
+            json.dumps(row("4")),
+            json.dumps([1]),
+        ]
+    )
     message = refused(text, tmp_path)
     assert "3 of 5 rows" in message and "line 2, 3, 5" in message and "not valid JSON" in message
 
@@ -100,14 +126,19 @@ def test_every_malformed_row_is_counted_and_named_by_its_line(tmp_path: Path) ->
     [
         ([row(), row()], ["lines 1 and 2", "both id '1'"]),
         ([row(sample=1), row(sample=1)], ["lines 1 and 2", "sample 1"]),
-        ([row(), row() | {"target": "5", "stage": "b"}], ["lines 1 and 2", "different targets", "'1'"]),
+        (
+            [row(), row() | {"target": "5", "stage": "b"}],
+            ["lines 1 and 2", "different targets", "'1'"],
+        ),
         ([row(), row() | {"prompt": "another", "stage": "b"}], ["different prompts"]),
         ([row(), row("2"), row(stage="b")], ["answer different prompts", "'b' lacks id '2'"]),
         ([row(n_tokens=-1)], ["n_tokens"]),
         ([], ["no rows"]),
     ],
 )
-def test_duplicates_and_contradictions_are_errors(rows: list[Any], words: list[str], tmp_path: Path) -> None:
+def test_duplicates_and_contradictions_are_errors(
+    rows: list[Any], words: list[str], tmp_path: Path
+) -> None:
     message = " ".join(refused(rows, tmp_path).split())
     assert all(word in message for word in words), message
 
@@ -115,7 +146,8 @@ def test_duplicates_and_contradictions_are_errors(rows: list[Any], words: list[s
 def test_a_missing_file_and_a_taken_name_are_refused(tmp_path: Path) -> None:
     assert run_import(tmp_path / "none.jsonl", "responses", tmp_path).exit_code == 2
     imported(write([row()], tmp_path), "responses", tmp_path)
-    imported(write([row()], tmp_path), "responses", tmp_path)  # the same file again is the same run
+    # the same file again is the same run
+    imported(write([row()], tmp_path), "responses", tmp_path)
     assert run_import(write([row("2")], tmp_path), "responses", tmp_path).exit_code == 2
 
 
@@ -131,7 +163,10 @@ def test_two_imports_of_the_same_prompts_can_be_compared_and_others_not(tmp_path
 def test_a_metric_that_one_stage_lacks_is_not_compared(tmp_path: Path) -> None:
     rows = [row(str(i), stage="a") for i in range(3)]
     rows += [row(str(i), stage="b", finish_reason="stop", n_tokens=3) for i in range(3)]
-    compared = {c.metric for c in build_report([imported(write(rows, tmp_path), "responses", tmp_path)]).comparisons}
+    compared = {
+        c.metric
+        for c in build_report([imported(write(rows, tmp_path), "responses", tmp_path)]).comparisons
+    }
     assert "accuracy" in compared and not {"truncated", "length_tokens"} & compared
 
 
@@ -155,7 +190,9 @@ def test_a_name_that_is_no_folders_is_refused(name: str, tmp_path: Path) -> None
 
 def test_text_that_no_file_can_hold_is_named_by_its_line(tmp_path: Path) -> None:
     message = refused(
-        '{"id": 1, "prompt": "p", "response": "r"}\n{"id": 2, "prompt": "p", "response": "\\ud800"}', tmp_path
+        '{"id": 1, "prompt": "p", "response": "r"}\n{"id": 2, "prompt": "p", "response": '
+        '"\\ud800"}',
+        tmp_path,
     )
     assert "line 2" in message and "not Unicode" in message
 
@@ -166,13 +203,27 @@ def test_names_from_a_file_do_not_act_on_a_terminal(tmp_path: Path) -> None:
     assert done.exit_code == 0 and "\x1b]0" not in done.output and "\x07" not in done.output
 
 
-def annotation(instruction: str, preference: float | None, mine: str = "xx", **more: Any) -> dict[str, Any]:
+def annotation(
+    instruction: str, preference: float | None, mine: str = "xx", **more: Any
+) -> dict[str, Any]:
     texts = {"instruction": instruction, "output_1": "x", "output_2": mine}
-    return {**texts, "generator_1": "gpt", "generator_2": "m", "annotator": "judge", "preference": preference, **more}
+    return {
+        **texts,
+        "generator_1": "gpt",
+        "generator_2": "m",
+        "annotator": "judge",
+        "preference": preference,
+        **more,
+    }
 
 
 def test_annotations_become_verdicts_against_the_reference(tmp_path: Path) -> None:
-    rows = [annotation("a", 2.0), annotation("b", 1.25), annotation("c", None), annotation("d", 1.0)]
+    rows = [
+        annotation("a", 2.0),
+        annotation("b", 1.25),
+        annotation("c", None),
+        annotation("d", 1.0),
+    ]
     file = tmp_path / "annotations.json.gz"
     file.write_bytes(gzip.compress(json.dumps(rows).encode()))
     stage = imported(file, "alpaca-eval", tmp_path).stages[0]
@@ -187,10 +238,15 @@ def test_annotations_become_verdicts_against_the_reference(tmp_path: Path) -> No
     [
         ([annotation("a", 2.5)], "preference"),
         ([annotation("a", 2.0), annotation("a", 2.0)], "same instruction"),
-        ([annotation("a", 2.0), annotation("b", 2.0, annotator="other")], "several values of annotator"),
+        (
+            [annotation("a", 2.0), annotation("b", 2.0, annotator="other")],
+            "several values of annotator",
+        ),
     ],
 )
-def test_annotations_that_do_not_fit_are_refused(rows: list[Any], word: str, tmp_path: Path) -> None:
+def test_annotations_that_do_not_fit_are_refused(
+    rows: list[Any], word: str, tmp_path: Path
+) -> None:
     assert word in refused(json.dumps(rows), tmp_path, "alpaca-eval")
 
 
@@ -202,7 +258,9 @@ def test_annotations_that_do_not_fit_are_refused(rows: list[Any], word: str, tmp
         ("FuseChat-Llama-3.1-8B-Instruct", 63.331583, 1.422507),
     ],
 )
-def test_worked_figures_of_alpaca_eval(name: str, rate: float, error: float, tmp_path: Path) -> None:
+def test_worked_figures_of_alpaca_eval(
+    name: str, rate: float, error: float, tmp_path: Path
+) -> None:
     file = DATA / "alpaca_eval" / f"{name}.annotations.json.gz"
     if not file.exists():
         pytest.skip("the AlpacaEval annotations are not here")
@@ -210,7 +268,8 @@ def test_worked_figures_of_alpaca_eval(name: str, rate: float, error: float, tmp
     found = stage.evaluation.metrics["win_rate"]
     assert found.n == 805
     assert 100 * found.value == pytest.approx(rate, abs=5e-7)
-    assert 100 * (found.high - found.low) / 2 / 1.9629 == pytest.approx(error, rel=1e-4)  # t with 804 degrees
+    # t with 804 degrees
+    assert 100 * (found.high - found.low) / 2 / 1.9629 == pytest.approx(error, rel=1e-4)
     controlled = stage.evaluation.metrics["win_rate_lc"]
     assert controlled.low < controlled.value < controlled.high
 
@@ -241,12 +300,15 @@ def test_lm_evals_own_verdicts_are_kept_and_numeric_is_ours(tmp_path: Path) -> N
     first = stage.scores[0]
     assert (first.correct, first.correct_strict, first.correct_flexible) == (True, False, False)
     assert (first.answer, first.answer_strict, first.answer_flexible) == ("18", None, "$18.00")
-    assert stage.evaluation.metrics["length_chars"].n == 2  # a row per filter is still one response
+    # a row per filter is still one response
+    assert stage.evaluation.metrics["length_chars"].n == 2
 
 
 def test_scoring_an_lm_eval_import_again_changes_nothing(tmp_path: Path) -> None:
     rows = [sample(i, "18", "strict-match", 1.0, resps=[["The answer is 18."]]) for i in range(2)]
-    before = imported(write(rows, tmp_path, "samples_gsm8k_cot.jsonl"), "lm-eval", tmp_path).stages[0]
+    before = imported(write(rows, tmp_path, "samples_gsm8k_cot.jsonl"), "lm-eval", tmp_path).stages[
+        0
+    ]
     done = CliRunner().invoke(app, ["rescore", "elsewhere", "--runs", str(tmp_path / "runs")])
     assert done.output.strip() == "lm-eval: nothing changed"
     assert before.evaluation.metrics["accuracy_strict"].value == 1
@@ -259,8 +321,15 @@ def test_matches_of_tasks_without_numbers_are_metrics_of_the_task(tmp_path: Path
 
 
 def test_log_likelihood_samples_have_metrics_only(tmp_path: Path) -> None:
-    more = {"metrics": ["acc", "acc_norm"], "resps": [[["-1.5", "False"]], [["-2.5", "True"]]], "filter": "none"}
-    more["arguments"] = {"gen_args_0": {"arg_0": "p", "arg_1": " a"}, "gen_args_1": {"arg_0": "p", "arg_1": " b"}}
+    more = {
+        "metrics": ["acc", "acc_norm"],
+        "resps": [[["-1.5", "False"]], [["-2.5", "True"]]],
+        "filter": "none",
+    }
+    more["arguments"] = {
+        "gen_args_0": {"arg_0": "p", "arg_1": " a"},
+        "gen_args_1": {"arg_0": "p", "arg_1": " b"},
+    }
     rows = [sample(i, "x", "none", 0.0, acc=float(i), acc_norm=0.0, **more) for i in range(2)]
     stage = imported(write(rows, tmp_path, "samples_mmlu.jsonl"), "lm-eval", tmp_path).stages[0]
     assert stage.evaluation.metrics["mmlu/acc"].value == 0.5
@@ -270,10 +339,15 @@ def test_log_likelihood_samples_have_metrics_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([sample(0, "18", "a", 1.0), sample(0, "18", "a", 1.0)], "both document 0 under filter 'a'"),
+        (
+            [sample(0, "18", "a", 1.0), sample(0, "18", "a", 1.0)],
+            "both document 0 under filter 'a'",
+        ),
         ([sample(0, "18", "a", 1.0), sample(0, "18", "b", 1.0, target="5")], "different targets"),
         ([sample(0, "18", "a", float("nan"))], "exact_match is nan"),
     ],
 )
-def test_samples_that_contradict_each_other_are_refused(rows: list[Any], words: str, tmp_path: Path) -> None:
+def test_samples_that_contradict_each_other_are_refused(
+    rows: list[Any], words: str, tmp_path: Path
+) -> None:
     assert words in " ".join(refused(rows, tmp_path, "lm-eval").split())

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from evals.instructions import (
+from stagelift.evals.data.instructions import (
     CAPACITY,
     TEMPLATES,
     TEST_ONLY_TEMPLATES,
@@ -28,11 +28,15 @@ def of(*templates: str) -> list[PreferencePair]:
 def pick_rate(judged: list[PreferencePair], feature: Callable[[str], float]) -> float:
     """How often the response with more of a feature is the chosen one; a tie counts half."""
     values = [(feature(pair.chosen), feature(pair.rejected)) for pair in judged]
-    return sum(0.5 if chosen == rejected else float(chosen > rejected) for chosen, rejected in values) / len(values)
+    return sum(
+        0.5 if chosen == rejected else float(chosen > rejected) for chosen, rejected in values
+    ) / len(values)
 
 
 def items(prompt: str, response: str) -> list[str] | None:
-    """The items of a list in the layout that the prompt asks for, or None where the response has another layout."""
+    """The items of a list in the layout that the prompt asks for, or None where the response has
+    another layout.
+    """
     lines = response.split("\n")
     if "as a numbered list" in prompt:
         found = [re.fullmatch(rf"{number}\. (.+)", line) for number, line in enumerate(lines, 1)]
@@ -56,12 +60,16 @@ def test_the_same_pairs_come_every_time_and_a_shorter_request_is_a_prefix() -> N
 
 
 def test_a_changed_pair_needs_a_new_version() -> None:
-    digest = hashlib.sha256(repr([*pairs("train", 300), *pairs("test", 300)]).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(repr([*pairs("train", 300), *pairs("test", 300)]).encode()).hexdigest()[
+        :12
+    ]
     assert (VERSION, digest) == (1, "7fb459ea2c0a")
 
 
 def test_train_and_test_share_no_prompt_and_no_prompt_comes_twice() -> None:
-    train, test = ([pair.prompt for pair in pairs(split, CAPACITY[split])] for split in get_args(Split))
+    train, test = (
+        [pair.prompt for pair in pairs(split, CAPACITY[split])] for split in get_args(Split)
+    )
     assert len(train) == len(set(train)) >= 3000
     assert len(test) == len(set(test)) >= 400
     assert not set(train) & set(test)
@@ -87,7 +95,9 @@ def test_most_flaws_can_be_seen_only_by_reading_the_prompt() -> None:
 
 
 @pytest.mark.parametrize("judged", [TRAIN, TEST], ids=["train", "test"])
-def test_length_ending_and_capitals_do_not_tell_which_response_is_better(judged: list[PreferencePair]) -> None:
+def test_length_ending_and_capitals_do_not_tell_which_response_is_better(
+    judged: list[PreferencePair],
+) -> None:
     assert 0.45 < pick_rate(judged, len) < 0.55
     assert 0.45 < sum(len(pair.chosen) > len(pair.rejected) for pair in judged) / len(judged) < 0.55
     assert 0.4 < pick_rate(judged, lambda text: text[-1] in ".!?") < 0.6
@@ -123,7 +133,11 @@ def test_a_list_has_as_many_things_of_the_category_as_asked_for() -> None:
         assert len(set(chosen)) == count
         assert {word.lower() for word in chosen} <= set(words)
         if pair.flaw == "wrong_content":
-            assert rejected is None or len(rejected) != count or not {word.lower() for word in rejected} <= set(words)
+            assert (
+                rejected is None
+                or len(rejected) != count
+                or not {word.lower() for word in rejected} <= set(words)
+            )
         if pair.flaw == "breaks_format":
             assert rejected is None
 
@@ -187,7 +201,10 @@ def test_a_title_has_at_most_six_words_and_the_broken_format_more() -> None:
 def test_an_extracted_word_is_in_the_note_and_a_contradicting_one_is_not() -> None:
     for pair in of("extract"):
         assert pair.chosen.strip(".").lower() in pair.prompt.lower(), pair
-        assert pair.flaw != "contradiction" or pair.rejected.strip(".").lower() not in pair.prompt.lower(), pair
+        assert (
+            pair.flaw != "contradiction"
+            or pair.rejected.strip(".").lower() not in pair.prompt.lower()
+        ), pair
 
 
 def test_a_form_holds_the_fields_asked_for_with_the_details_given() -> None:
@@ -199,7 +216,13 @@ def test_a_form_holds_the_fields_asked_for_with_the_details_given() -> None:
 
 
 def test_known_questions_have_the_known_answers() -> None:
-    known = [("capital of Denmark?", "copenhagen"), ("opposite of 'big'?", "small"), ("young pig called?", "piglet")]
+    known = [
+        ("capital of Denmark?", "copenhagen"),
+        ("opposite of 'big'?", "small"),
+        ("young pig called?", "piglet"),
+    ]
     asked = [pair for pair in pairs("train", CAPACITY["train"]) if pair.template == "one_word"]
     for question, answer in known:
-        assert {pair.chosen.strip(".").lower() for pair in asked if question in pair.prompt} == {answer}
+        assert {pair.chosen.strip(".").lower() for pair in asked if question in pair.prompt} == {
+            answer
+        }

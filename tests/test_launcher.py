@@ -1,4 +1,6 @@
-"""Stages that several processes train: started for real, on CPU with gloo, and compared with what one process makes."""
+"""Stages that several processes train: started for real, on CPU with gloo, and compared with what
+one process makes.
+"""
 
 import os
 import re
@@ -12,27 +14,34 @@ import psutil
 import pytest
 from safetensors.torch import load_file
 
-from evals.files import read_json, read_record
-from evals.model import ModelRef
-from evals.source import Source
-from harness import preflight
-from harness.errors import UsageError
-from harness.executor import JobFailed, run_worker
-from harness.launcher import read_launcher
-from harness.plan import make_plan
-from harness.recipe import load_recipe
-from harness.sections import LauncherSection
-from harness.worker import TrainJob
-from stages.distributed import check_rows
-from stages.records import StageResult
-from stages.settings import StageKind, StageSettings, training_config
+from stagelift.evals.data.source import Source
+from stagelift.evals.files import read_json, read_record
+from stagelift.evals.models.model import ModelRef
+from stagelift.harness import preflight
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.recipes.read import load_recipe
+from stagelift.harness.recipes.sections import LauncherSection
+from stagelift.harness.workers.executor import JobFailed
+from stagelift.harness.workers.jobs import TrainJob
+from stagelift.harness.workers.launcher import read_launcher
+from stagelift.harness.workers.local import run_worker
+from stagelift.stages.distributed import check_rows
+from stagelift.stages.records import StageResult
+from stagelift.stages.settings import StageKind, StageSettings, training_config
 from tests.conftest import environment
 from tests.test_run import finish, in_training, interrupted, kill_all, node, start
 
-pytestmark = pytest.mark.xdist_group("apart")  # two processes each: one test at a time, and one local run for all
+# two processes each: one test at a time, and one local run for all
+pytestmark = pytest.mark.xdist_group("apart")
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
 # 32 rows in steps of 4: training goes through a whole epoch and begins another
-SFT = {"max_steps": 12, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "learning_rate": 1e-2}
+SFT = {
+    "max_steps": 12,
+    "per_device_train_batch_size": 2,
+    "gradient_accumulation_steps": 2,
+    "learning_rate": 1e-2,
+}
 STAGES = f"""
   - sft: {{args: {SFT | {"save_steps": 1}}}}
   - dpo: {{args: {{max_steps: 6, per_device_train_batch_size: 4, learning_rate: 1e-3}}}}
@@ -77,7 +86,9 @@ def local(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def difference(one: Path, other: Path) -> float:
     """The largest difference between two adapters."""
-    first, second = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (one, other))
+    first, second = (
+        load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (one, other)
+    )
     assert first.keys() == second.keys()
     return max(float((first[name] - second[name]).abs().max()) for name in first)
 
@@ -94,7 +105,8 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["cmdline", "cwd"])
-        if "harness.launched" in (process.info["cmdline"] or []) and str(folder) in str(process.info)
+        if "stagelift.harness.launched" in (process.info["cmdline"] or [])
+        and str(folder) in str(process.info)
     ]
 
 
@@ -108,18 +120,26 @@ def test_two_processes_that_were_killed_and_went_on_make_the_nodes_and_scores_of
         kill_all(pid)
 
     (base,) = (local / "nodes").glob("base-*")
-    shutil.copytree(base, root / "nodes" / base.name)  # measured once is enough
+    # measured once is enough
+    shutil.copytree(base, root / "nodes" / base.name)
     interrupted(recipe, tmp_path, in_training("sft", 2), kill)
-    assert len(seen) == 3  # the command and the two it started
-    assert not psutil.wait_procs(seen, timeout=20)[1]  # none outlives the command that was killed
+    # the command and the two it started
+    assert len(seen) == 3
+    # none outlives the command that was killed
+    assert not psutil.wait_procs(seen, timeout=20)[1]
     assert not (node(root, "sft") / "stage.json").exists()
     output = finish(start(recipe, tmp_path))
     assert "Written" in output, output
-    assert {one.name for one in (root / "nodes").iterdir()} == {one.name for one in (local / "nodes").iterdir()}
+    assert {one.name for one in (root / "nodes").iterdir()} == {
+        one.name for one in (local / "nodes").iterdir()
+    }
     for kind in ("sft", "dpo"):
         one, two = node(local, kind), node(root, kind)
         assert (trained(one).processes, trained(two).processes) == (1, 2)
-        assert (trained(one).steps, trained(one).tokens) == (trained(two).steps, trained(two).tokens)
+        assert (trained(one).steps, trained(one).tokens) == (
+            trained(two).steps,
+            trained(two).tokens,
+        )
         assert losses(two) == pytest.approx(losses(one), rel=1e-5)
         assert difference(one, two) < 1e-6
         assert not (two / "launch").exists() and not (two / "checkpoints").exists()
@@ -130,12 +150,20 @@ def test_two_processes_that_were_killed_and_went_on_make_the_nodes_and_scores_of
             assert (kind == "base" and file == "verdicts.jsonl") or (here / file).read_bytes() == (
                 there / file
             ).read_bytes()
-        assert read_json(here / "result.json")["metrics"] == read_json(there / "result.json")["metrics"]
+        assert (
+            read_json(here / "result.json")["metrics"]
+            == read_json(there / "result.json")["metrics"]
+        )
 
 
-def job(model: Path, folder: Path, launcher: dict[str, Any], kind: StageKind = "sft", **settings: Any) -> TrainJob:
+def job(
+    model: Path, folder: Path, launcher: dict[str, Any], kind: StageKind = "sft", **settings: Any
+) -> TrainJob:
     """A stage on the base model; as it stands, the first one of the local run."""
-    stage: dict[str, Any] = {"args": SFT, "dataset": Source(path="bundled/schoolmath", limit=32)} | settings
+    stage: dict[str, Any] = {
+        "args": SFT,
+        "dataset": Source(path="bundled/schoolmath", limit=32),
+    } | settings
     return TrainJob(
         folder=str(folder),
         settings=StageSettings(kind=kind, **stage),
@@ -147,7 +175,12 @@ def job(model: Path, folder: Path, launcher: dict[str, Any], kind: StageKind = "
     )
 
 
-GRPO = {"max_steps": 2, "per_device_train_batch_size": 4, "num_generations": 2, "max_completion_length": 8}
+GRPO = {
+    "max_steps": 2,
+    "per_device_train_batch_size": 4,
+    "num_generations": 2,
+    "max_completion_length": 8,
+}
 TORCHRUN = {"torchrun": {"nproc_per_node": 2}}
 
 
@@ -161,7 +194,10 @@ def test_accelerate_launch_starts_two_and_only_the_recipe_says_in_which_precisio
     local: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     events: list[dict[str, Any]] = []
-    run_worker(job(tiny_model, tmp_path / "node", accelerate(tmp_path, "MULTI_GPU", precision="bf16")), events.append)
+    run_worker(
+        job(tiny_model, tmp_path / "node", accelerate(tmp_path, "MULTI_GPU", precision="bf16")),
+        events.append,
+    )
     assert [event["step"] for event in events if event["event"] == "training"] == list(range(1, 13))
     assert trained(tmp_path / "node").processes == 2
     assert difference(node(local, "sft"), tmp_path / "node") < 1e-6
@@ -176,9 +212,14 @@ def test_another_machine_joins_with_the_command_that_is_shown(
     def join(event: dict[str, Any]) -> None:
         if event["event"] == "waiting":
             (command,) = event["commands"]
-            assert re.search(r"^cd \S+ && torchrun --nnodes=2 .* -m harness.launched \S+job.json 2$", command)
+            assert re.search(
+                r"^cd \S+ && torchrun --nnodes=2 .* -m stagelift.harness.launched \S+job.json 2$",
+                command,
+            )
             found = {**environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-            others.append(subprocess.Popen(["sh", "-c", command], env=found, stdin=subprocess.DEVNULL))
+            others.append(
+                subprocess.Popen(["sh", "-c", command], env=found, stdin=subprocess.DEVNULL)
+            )
 
     run_worker(job(tiny_model, tmp_path / "node", {"torchrun": options}), join)
     assert others[0].wait(timeout=60) == 0
@@ -199,18 +240,30 @@ def test_a_failure_in_one_of_the_processes_is_the_jobs(tiny_model: Path, tmp_pat
     events: list[dict[str, Any]] = []
     rewards = ["brevity", "tests.rewards.fails_later_in_the_second_process"]
     with pytest.raises(JobFailed, match="ZeroDivisionError: only the second process fails"):
-        run_worker(job(tiny_model, tmp_path / "node", TORCHRUN, "grpo", args=GRPO, rewards=rewards), events.append)
-    assert [event["event"] for event in events] == ["starting", "training", "failed"]  # together they made a step
+        run_worker(
+            job(tiny_model, tmp_path / "node", TORCHRUN, "grpo", args=GRPO, rewards=rewards),
+            events.append,
+        )
+    # together they made a step
+    assert [event["event"] for event in events] == [
+        "starting",
+        "training",
+        "failed",
+    ]
     assert not (tmp_path / "node" / "stage.json").exists() and not processes_of(tmp_path)
 
 
-def test_another_number_of_processes_than_was_asked_for_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+def test_another_number_of_processes_than_was_asked_for_is_refused(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     """As a launcher's file could have it that changed since it was read."""
     alone = job(tiny_model, tmp_path / "node", TORCHRUN).model_dump_json()
     (tmp_path / "job.json").write_text(alone)
-    command = [sys.executable, "-m", "harness.launched", str(tmp_path / "job.json"), "2"]
+    command = [sys.executable, "-m", "stagelift.harness.launched", str(tmp_path / "job.json"), "2"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "1 process trained together where 2 were asked for" in done.stderr
+    assert (
+        done.returncode == 1 and "1 process trained together where 2 were asked for" in done.stderr
+    )
 
 
 def shared(kind: StageKind, args: dict[str, Any], processes: int) -> Any:
@@ -235,21 +288,31 @@ def test_all_processes_together_take_the_rows_of_one(
 )
 def test_an_epoch_must_end_evenly_or_not_at_all(rows: int, max_steps: int, fits: bool) -> None:
     """Two processes take a row each at a time, and a step is four."""
-    args = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 4, "max_steps": max_steps}
+    args = {
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": 4,
+        "max_steps": max_steps,
+    }
     config = shared("sft", args, 2)
     check_rows(rows, config, 1)
     if fits:
         check_rows(rows, config, 2)
         return
     with pytest.raises(
-        ValueError, match=r"31 training rows are no multiple of the 2 .* Use 30 rows .* at most 7 steps"
+        ValueError,
+        match=r"31 training rows are no multiple of the 2 .* Use 30 rows .* at most 7 steps",
     ):
         check_rows(rows, config, 2)
 
 
 @pytest.mark.parametrize("more", [{}, {"steps_per_generation": 4}, {"generation_batch_size": 32}])
 def test_a_generation_stays_as_large_and_is_saved_at_the_same_steps(more: dict[str, Any]) -> None:
-    args = {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 2, "num_generations": 4, **more}
+    args = {
+        "per_device_train_batch_size": 8,
+        "gradient_accumulation_steps": 2,
+        "num_generations": 4,
+        **more,
+    }
     one, each = shared("grpo", args, 1), shared("grpo", args, 2)
     assert each.generation_batch_size * 2 == one.generation_batch_size
     assert each.gradient_accumulation_steps == 1 and each.save_steps == one.save_steps
@@ -263,17 +326,27 @@ def test_a_generation_stays_as_large_and_is_saved_at_the_same_steps(more: dict[s
             {"per_device_train_batch_size": 3},
             "3 x gradient_accumulation_steps 1 makes 3 rows, which 2 processes",
         ),
-        ("sft", {"auto_find_batch_size": True}, "'auto_find_batch_size' cannot be set for a stage with a launcher"),
+        (
+            "sft",
+            {"auto_find_batch_size": True},
+            "'auto_find_batch_size' cannot be set for a stage with a launcher",
+        ),
         ("grpo", {"per_device_train_batch_size": 8}, "no whole group of num_generations 8"),
         ("grpo", {"generation_batch_size": 12}, "generation_batch_size 12 must be a multiple of"),
         (
             "grpo",
-            {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 2, "steps_per_generation": 5},
+            {
+                "per_device_train_batch_size": 1,
+                "gradient_accumulation_steps": 2,
+                "steps_per_generation": 5,
+            },
             "steps_per_generation 5 makes 5 rows",
         ),
     ],
 )
-def test_what_two_processes_cannot_share_is_refused(kind: StageKind, args: dict[str, Any], says: str) -> None:
+def test_what_two_processes_cannot_share_is_refused(
+    kind: StageKind, args: dict[str, Any], says: str
+) -> None:
     with pytest.raises(ValueError, match=r".") as refused:
         shared(kind, args, 2)
     assert says in str(refused.value)
@@ -282,7 +355,10 @@ def test_what_two_processes_cannot_share_is_refused(kind: StageKind, args: dict[
 @pytest.mark.parametrize(
     ("launcher", "says"),
     [
-        ("{torchrun: {workers: 2}}", "torchrun does not take its options: unrecognized arguments: --workers=2"),
+        (
+            "{torchrun: {workers: 2}}",
+            "torchrun does not take its options: unrecognized arguments: --workers=2",
+        ),
         ("{torchrun: {nproc_per_node: gpu}}", "nproc_per_node is 'gpu', it must be a whole number"),
         ("{torchrun: {nnodes: 2}}", "add rdzv_backend: c10d and rdzv_endpoint: HOST:PORT"),
         ("{torchrun: {nnodes: '1:2'}}", "nnodes is '1:2'"),
@@ -295,7 +371,9 @@ def test_a_launcher_that_cannot_work_is_refused_before_anything_starts(
     tiny_model: Path, tmp_path: Path, launcher: str, says: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
-        preflight.check_arguments(load_recipe(str(recipe_file(tmp_path, tiny_model, f"launcher: {launcher}")), []))
+        preflight.check_arguments(
+            load_recipe(str(recipe_file(tmp_path, tiny_model, f"launcher: {launcher}")), [])
+        )
     assert says in str(refused.value)
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from trl.trainer.utils import add_fused_lm_head
 
-from evals.model import ModelRef, load_base
-from stages.lm_head import masked_positions_skipped
+from stagelift.evals.models.model import ModelRef, load_base
+from stagelift.stages.lm_head import masked_positions_skipped
 
 
 def loss_and_gradient(folder: Path) -> tuple[float, torch.Tensor]:

@@ -1,4 +1,6 @@
-"""lm-eval tasks on the tiny model: what lm-eval itself gets on the same model is the reference, document by document."""
+"""lm-eval tasks on the tiny model: what lm-eval itself gets on the same model is the reference,
+document by document.
+"""
 
 import json
 from collections.abc import Callable
@@ -7,18 +9,29 @@ from typing import Any
 
 import pytest
 
-from evals.lm_tasks import TaskResult, TaskSettings, check_extras, run_task, task_fingerprint
-from evals.model import ModelRef, load_model, load_tokenizer
-from evals.records import Metric, TaskScore
-from evals.source import UnreachableError
-from evals.stats import mean, proportion
+from stagelift.evals.data.source import UnreachableError
+from stagelift.evals.lm_eval.tasks import (
+    TaskResult,
+    TaskSettings,
+    check_extras,
+    run_task,
+    task_fingerprint,
+)
+from stagelift.evals.models.model import ModelRef, load_model, load_tokenizer
+from stagelift.evals.records import Metric, TaskScore
+from stagelift.evals.stats.estimates import mean, proportion
 from tests.conftest import MULTIPLE_CHOICE
 
 GOLD_EACH_ONCE = [
-    {"q": f"What is {1 + i // 4} + 2?", "choices": ["1", "3", "cats", "dogs"], "gold": i % 4} for i in range(8)
+    {"q": f"What is {1 + i // 4} + 2?", "choices": ["1", "3", "cats", "dogs"], "gold": i % 4}
+    for i in range(8)
 ]
 SUMS = [{"q": f"What is {i} + 4?", "a": f"It is {i + 4}. #### {i + 4}"} for i in range(6)]
-UNREADABLE = {"q": "What is 6 + 4?", "a": "#### [invalid]"}  # right where lm-eval's filter finds no answer
+# right where lm-eval's filter finds no answer
+UNREADABLE = {
+    "q": "What is 6 + 4?",
+    "a": "#### [invalid]",
+}
 
 GENERATION = """
 task: sums
@@ -84,7 +97,12 @@ def settings(task: Path | str, **others: Any) -> TaskSettings:
 
 
 def loader(model: Path, adapter: Path | None = None) -> Callable[[], tuple[Any, Any]]:
-    ref = ModelRef(path=str(model), dtype="float32", device="cpu", adapter=None if adapter is None else str(adapter))
+    ref = ModelRef(
+        path=str(model),
+        dtype="float32",
+        device="cpu",
+        adapter=None if adapter is None else str(adapter),
+    )
     return lambda: (load_model(ref), load_tokenizer(str(model), None, None))
 
 
@@ -127,33 +145,45 @@ def by_document(result: Any, metrics: list[str]) -> list[tuple[str, str, float]]
 def as_triples(scores: list[TaskScore]) -> list[tuple[str, str, float]]:
     """List our scores the same way, without the task in the metric's name."""
     named = ((score.id, score.metric.split("/", 1)[1], score.value) for score in scores)
-    return sorted((key, name if "," in name else f"{name},none", value) for key, name, value in named)
+    return sorted(
+        (key, name if "," in name else f"{name},none", value) for key, name, value in named
+    )
 
 
 def test_multiple_choice_is_lm_evals_own_by_document(tiny_model: Path, tmp_path: Path) -> None:
     path = write_task(tmp_path, MULTIPLE_CHOICE, GOLD_EACH_ONCE)
     seen: list[tuple[int, int]] = []
-    done = run_task(settings(path), loader(tiny_model), tmp_path / "out", lambda *at: seen.append(at))
+    done = run_task(
+        settings(path), loader(tiny_model), tmp_path / "out", lambda *at: seen.append(at)
+    )
     reference = lm_evals_own(path, tiny_model)
     assert as_triples(done.scores) == by_document(reference, ["acc", "acc_norm"])
-    assert done.metrics["choices/acc"] == proportion(2, 8)  # one of four is right for each question
+    # one of four is right for each question
+    assert done.metrics["choices/acc"] == proportion(2, 8)
     assert done.metrics["choices/acc"].value == reference["results"]["choices"]["acc,none"]
     assert set(done.metrics) == {"choices/acc", "choices/acc_norm"}
     assert seen == [(done, 32) for done in range(4, 33, 4)]
 
 
-def test_generation_with_few_shots_and_two_filters_is_lm_evals_own(tiny_model: Path, tmp_path: Path) -> None:
+def test_generation_with_few_shots_and_two_filters_is_lm_evals_own(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     path = write_task(tmp_path, GENERATION, [*SUMS, UNREADABLE], "sums")
     done = run(path, tiny_model, tmp_path / "out")
     assert as_triples(done.scores) == by_document(lm_evals_own(path, tiny_model), ["exact_match"])
-    assert set(done.metrics) == {"sums/exact_match,strict-match", "sums/exact_match,flexible-extract"}
+    assert set(done.metrics) == {
+        "sums/exact_match,strict-match",
+        "sums/exact_match,flexible-extract",
+    }
     assert done.metrics["sums/exact_match,strict-match"] == proportion(1, 7)
     assert {score.id for score in done.scores} == {f"sums/{doc}" for doc in range(7)}
 
 
 def test_a_limit_takes_the_first_documents(tiny_model: Path, tmp_path: Path) -> None:
     path = write_task(tmp_path, GENERATION, SUMS, "sums")
-    done = run(path, tiny_model, tmp_path / "out", limit=2, num_fewshot=2, apply_chat_template=False)
+    done = run(
+        path, tiny_model, tmp_path / "out", limit=2, num_fewshot=2, apply_chat_template=False
+    )
     assert {score.id for score in done.scores} == {"sums/0", "sums/1"}
     assert done.metrics["sums/exact_match,strict-match"].n == 2
 
@@ -163,15 +193,21 @@ def test_an_adapter_is_measured_as_lm_eval_measures_it(tiny_model: Path, tmp_pat
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(3)
-    config = LoraConfig(r=4, lora_alpha=64, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    config = LoraConfig(
+        r=4, lora_alpha=64, target_modules=["q_proj", "v_proj"], init_lora_weights=False
+    )
     get_peft_model(loader(tiny_model)()[0], config).save_pretrained(tmp_path / "adapter")
     path = write_task(tmp_path, MULTIPLE_CHOICE, GOLD_EACH_ONCE)
-    done = run_task(settings(path), loader(tiny_model, tmp_path / "adapter"), tmp_path / "out", lambda *_: None)
+    done = run_task(
+        settings(path), loader(tiny_model, tmp_path / "adapter"), tmp_path / "out", lambda *_: None
+    )
     reference = lm_evals_own(path, tiny_model, peft=str(tmp_path / "adapter"))
     assert as_triples(done.scores) == by_document(reference, ["acc", "acc_norm"])
 
 
-def test_a_finished_task_is_read_back_and_an_unfinished_one_is_run_again(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_finished_task_is_read_back_and_an_unfinished_one_is_run_again(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     path, out = write_task(tmp_path, MULTIPLE_CHOICE, GOLD_EACH_ONCE), tmp_path / "out"
     first = run(path, tiny_model, out)
     assert run_task(settings(path), no_model, out, lambda *_: None) == first
@@ -200,7 +236,13 @@ generation_kwargs: {{{{until: [], do_sample: false, temperature: 0.0, max_gen_to
         ("keywords:existence", {"keywords": ["zyzzyva"]}),
         ("keywords:forbidden_words", {"forbidden_words": ["zyzzyva"]}),
     )
-    asked = [[always], [always, never], [never], [always, ("punctuation:no_comma", {})], [always, always, never]]
+    asked = [
+        [always],
+        [always, never],
+        [never],
+        [always, ("punctuation:no_comma", {})],
+        [always, always, never],
+    ]
     docs = [
         {
             "key": i,
@@ -213,14 +255,19 @@ generation_kwargs: {{{{until: [], do_sample: false, temperature: 0.0, max_gen_to
     path = write_task(tmp_path, text, docs, "local_ifeval")
     done = run(path, tiny_model, tmp_path / "out")
     reference = lm_evals_own(path, tiny_model)
-    assert as_triples(done.scores) == by_document(reference, ["prompt_level_strict_acc", "prompt_level_loose_acc"])
+    assert as_triples(done.scores) == by_document(
+        reference, ["prompt_level_strict_acc", "prompt_level_loose_acc"]
+    )
     for metric in (
         "prompt_level_strict_acc",
         "inst_level_strict_acc",
         "prompt_level_loose_acc",
         "inst_level_loose_acc",
     ):
-        assert done.metrics[f"local_ifeval/{metric}"].value == reference["results"]["local_ifeval"][f"{metric},none"]
+        assert (
+            done.metrics[f"local_ifeval/{metric}"].value
+            == reference["results"]["local_ifeval"][f"{metric},none"]
+        )
     instructions = done.metrics["local_ifeval/inst_level_strict_acc"]
     assert instructions.n == 5
     assert 0 <= instructions.low < instructions.value < instructions.high <= 1
@@ -239,14 +286,20 @@ def test_a_group_pools_its_documents_where_lm_eval_weights_by_size(
     reference = lm_evals_own("both", tiny_model, tmp_path)
     assert as_triples(done.scores) == sorted(by_document(reference, ["acc", "acc_norm"]))
     if weighted == "false":
-        assert set(done.metrics) == {f"{task}/{name}" for task in ("first", "second") for name in ("acc", "acc_norm")}
+        assert set(done.metrics) == {
+            f"{task}/{name}" for task in ("first", "second") for name in ("acc", "acc_norm")
+        }
         return
     assert set(done.metrics) == {"both/acc", "first/acc_norm", "second/acc_norm"}
     assert done.metrics["both/acc"].n == 10
-    assert done.metrics["both/acc"].value == pytest.approx(reference["groups"]["both"]["acc,none"], abs=1e-9)
+    assert done.metrics["both/acc"].value == pytest.approx(
+        reference["groups"]["both"]["acc,none"], abs=1e-9
+    )
 
 
-def test_perplexity_keeps_lm_evals_value_with_a_bootstrap_interval(tiny_model: Path, tmp_path: Path) -> None:
+def test_perplexity_keeps_lm_evals_value_with_a_bootstrap_interval(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     text = """
 task: {name}
 dataset_path: json
@@ -261,7 +314,9 @@ metric_list: [{{metric: word_perplexity, aggregation: weighted_perplexity, highe
     done = run(path, tiny_model, tmp_path / "out", apply_chat_template=False)
     metric = done.metrics["texts/word_perplexity"]
     assert done.scores == []
-    assert metric.value == lm_evals_own(path, tiny_model)["results"]["texts"]["word_perplexity,none"]
+    assert (
+        metric.value == lm_evals_own(path, tiny_model)["results"]["texts"]["word_perplexity,none"]
+    )
     assert metric.low < metric.value < metric.high
     assert metric.n == 4
 
@@ -280,7 +335,9 @@ def test_a_metric_without_a_value_is_left_out_and_logged(
 
 
 def test_a_fingerprint_is_of_content_and_not_of_place(tmp_path: Path) -> None:
-    def fingerprint(folder: str, text: str, docs: list[dict[str, Any]], utils: str) -> dict[str, Any]:
+    def fingerprint(
+        folder: str, text: str, docs: list[dict[str, Any]], utils: str
+    ) -> dict[str, Any]:
         path = write_task(tmp_path / folder, text, docs, "own")
         (tmp_path / folder / "utils.py").write_text(utils)
         return task_fingerprint(settings(path))
@@ -291,7 +348,11 @@ def test_a_fingerprint_is_of_content_and_not_of_place(tmp_path: Path) -> None:
     assert fingerprint("b", OWN_CODE, SUMS, UTILS) == first
     versioned = fingerprint("c", f"{OWN_CODE}metadata: {{{{version: 2}}}}\n", SUMS, UTILS)
     assert versioned["versions"] == {"own": "2"}
-    others = [versioned, fingerprint("d", OWN_CODE, SUMS[:5], UTILS), fingerprint("e", OWN_CODE, SUMS, f"{UTILS}\n")]
+    others = [
+        versioned,
+        fingerprint("d", OWN_CODE, SUMS[:5], UTILS),
+        fingerprint("e", OWN_CODE, SUMS, f"{UTILS}\n"),
+    ]
     assert len({first["configs"], *(other["configs"] for other in others)}) == 4
 
 
@@ -303,23 +364,33 @@ def test_a_groups_fingerprint_names_its_leaves(tmp_path: Path) -> None:
     assert task_fingerprint(settings(path))["versions"] == {"first": "1.5", "second": "1.5"}
 
 
-def test_shipped_tasks_are_found_by_name_and_their_data_only_when_they_run(tiny_model: Path, tmp_path: Path) -> None:
+def test_shipped_tasks_are_found_by_name_and_their_data_only_when_they_run(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     mmlu = task_fingerprint(settings("mmlu"))
     assert len(mmlu["versions"]) == 57
     assert task_fingerprint(settings("gsm8k"))["versions"] == {"gsm8k": "3.0"}
     check_extras(settings("gsm8k"))
-    with pytest.raises(ValueError, match=r"lm-eval has no task, group or tag 'ifevall'. Did you mean: .*ifeval"):
+    with pytest.raises(
+        ValueError, match=r"lm-eval has no task, group or tag 'ifevall'. Did you mean: .*ifeval"
+    ):
         task_fingerprint(settings("ifevall"))
     with pytest.raises(ValueError, match="Task 'humaneval' executes code that the model wrote"):
         task_fingerprint(settings("humaneval"))
-    with pytest.raises(UnreachableError, match=r"The data of task 'gsm8k' cannot be loaded: .*openai/gsm8k"):
+    with pytest.raises(
+        UnreachableError, match=r"The data of task 'gsm8k' cannot be loaded: .*openai/gsm8k"
+    ):
         run("gsm8k", tiny_model, tmp_path)
 
 
-def test_a_missing_package_is_named_with_the_command_that_brings_it(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_missing_package_is_named_with_the_command_that_brings_it(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     path = write_task(tmp_path, OWN_CODE, SUMS, "own")
     (tmp_path / "utils.py").write_text("import tarski")
-    with pytest.raises(ValueError, match=r"Task '.*own.yaml' needs .*'tarski'.*pip install \"lm_eval\[acpbench\]\""):
+    with pytest.raises(
+        ValueError, match=r"Task '.*own.yaml' needs .*'tarski'.*pip install \"lm_eval\[acpbench\]\""
+    ):
         check_extras(settings(path))
     with pytest.raises(ValueError, match=r"pip install \"lm_eval\[acpbench\]\""):
         run(path, tiny_model, tmp_path / "out")
@@ -332,13 +403,17 @@ def test_what_is_wrong_with_a_task_is_said_in_a_sentence(tiny_model: Path, tmp_p
     with pytest.raises(ValueError, match=r"Task file '.*nowhere.yaml' does not exist"):
         task_fingerprint(settings(tmp_path / "nowhere.yaml"))
     (tmp_path / "list.yaml").write_text("- 1")
-    with pytest.raises(ValueError, match=r"Task file '.*list.yaml' cannot be read: Expected YAML dict"):
+    with pytest.raises(
+        ValueError, match=r"Task file '.*list.yaml' cannot be read: Expected YAML dict"
+    ):
         task_fingerprint(settings(tmp_path / "list.yaml"))
     (tmp_path / "unnamed.yaml").write_text("dataset_path: json")
     with pytest.raises(ValueError, match="has no `task:`"):
         task_fingerprint(settings(tmp_path / "unnamed.yaml"))
     path = write_task(tmp_path, MULTIPLE_CHOICE.replace("test_split: test", ""), GOLD_EACH_ONCE)
-    with pytest.raises(ValueError, match=r"lm-eval cannot load task 'choices': .*must have valid or test docs"):
+    with pytest.raises(
+        ValueError, match=r"lm-eval cannot load task 'choices': .*must have valid or test docs"
+    ):
         run(path, tiny_model, tmp_path / "out")
 
 

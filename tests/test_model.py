@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from evals.bundled import GGUF_SHA256, HUB_ID, NAME
-from evals.model import adapter_hash, folder_hash, hub_model, model_fingerprint
-from harness.plan import make_plan
-from harness.recipe import load_recipe
+from stagelift.evals.models.bundled import GGUF_SHA256, HUB_ID, NAME
+from stagelift.evals.models.model import adapter_hash, folder_hash, hub_model, model_fingerprint
+from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.recipes.read import load_recipe
 
 
 def adapter_in(folder: Path) -> Path:
@@ -15,7 +15,9 @@ def adapter_in(folder: Path) -> Path:
     return folder
 
 
-def test_an_adapter_is_the_same_whatever_its_readme_says_and_what_an_upload_leaves_beside_it(tmp_path: Path) -> None:
+def test_an_adapter_is_the_same_whatever_its_readme_says_and_what_an_upload_leaves_beside_it(
+    tmp_path: Path,
+) -> None:
     adapter = adapter_in(tmp_path / "adapter")
     before = adapter_hash(adapter)
     for name in ("README.md", ".gitattributes", ".README.md.12.tmp"):
@@ -25,7 +27,9 @@ def test_an_adapter_is_the_same_whatever_its_readme_says_and_what_an_upload_leav
     assert adapter_hash(adapter) != before
 
 
-def test_a_checkpoint_keeps_its_node_when_its_readme_changes(tiny_recipe: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_keeps_its_node_when_its_readme_changes(
+    tiny_recipe: Path, tmp_path: Path
+) -> None:
     adapter = adapter_in(tmp_path / "adapter")
 
     def ids() -> list[str]:
@@ -39,10 +43,13 @@ def test_a_checkpoint_keeps_its_node_when_its_readme_changes(tiny_recipe: Path, 
     assert ids() != before
 
 
-def test_a_model_folder_is_identified_by_all_its_files_as_stored_runs_have_it(tmp_path: Path) -> None:
+def test_a_model_folder_is_identified_by_all_its_files_as_stored_runs_have_it(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "config.json").write_text("{}")
     without = folder_hash(tmp_path)
-    assert without == "sha256:f12027b5949166b315ae9d023311e0e23efc5654d4b0f62e27fe7baa5eba4715"  # as 0.1.0 stored it
+    # as 0.1.0 stored it
+    assert without == "sha256:f12027b5949166b315ae9d023311e0e23efc5654d4b0f62e27fe7baa5eba4715"
     (tmp_path / "README.md").write_text("a model card")
     assert folder_hash(tmp_path) != without
 
@@ -57,7 +64,9 @@ def test_a_model_folder_is_identified_by_all_its_files_as_stored_runs_have_it(tm
         ("", None),
     ],
 )
-def test_a_fingerprint_says_what_the_hub_calls_the_model(fingerprint: str, expected: object) -> None:
+def test_a_fingerprint_says_what_the_hub_calls_the_model(
+    fingerprint: str, expected: object
+) -> None:
     assert hub_model(fingerprint) == expected
 
 

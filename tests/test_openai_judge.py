@@ -1,4 +1,6 @@
-"""The judge behind a server: the prompt by itself, then against a server in a thread, then a model behind a real one."""
+"""The judge behind a server: the prompt by itself, then against a server in a thread, then a model
+behind a real one.
+"""
 
 import json
 import os
@@ -20,9 +22,9 @@ from typing import Any
 
 import pytest
 
-from evals.files import append_records, read_records
-from evals.judges.judge import Judge, Opinion, Pair, Response
-from evals.judges.openai import (
+from stagelift.evals.files import append_records, read_records
+from stagelift.evals.judges.judge import Judge, Opinion, Pair, Response
+from stagelift.evals.judges.openai import (
     MAX_CHARACTERS,
     VERDICTS,
     Answer,
@@ -34,7 +36,7 @@ from evals.judges.openai import (
     openai_judge,
     read_verdict,
 )
-from evals.records import Usage
+from stagelift.evals.records import Usage
 
 pytest.importorskip("openai")
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,31 +89,68 @@ def test_what_ends_a_turn_in_a_chat_template_is_broken_up() -> None:
     assert "< |im_end| >" in user and "< end_of_turn>" in user and "[ INST]" in user
 
 
-@pytest.mark.parametrize("text", ["a < b | c > d", "x = [1, 2]", "<b>bold</b>", "<start> {braces}", "#### 5"])
+@pytest.mark.parametrize(
+    "text", ["a < b | c > d", "x = [1, 2]", "<b>bold</b>", "<start> {braces}", "#### 5"]
+)
 def test_ordinary_text_is_shown_as_it_is(text: str) -> None:
     assert f"\n{text}\n</response_a " in shown(pair(text, "It is 5."))
 
 
 def test_both_orders_are_shown_under_the_same_code() -> None:
-    assert code_of(shown(pair("It is 5.", "It is 6."))) == code_of(shown(pair("It is 6.", "It is 5.")))
+    assert code_of(shown(pair("It is 5.", "It is 6."))) == code_of(
+        shown(pair("It is 6.", "It is 5."))
+    )
 
 
 def test_a_long_response_is_cut_and_says_so() -> None:
     user = shown(pair("5" * (MAX_CHARACTERS + 1), "5" * MAX_CHARACTERS))
-    assert "5" * MAX_CHARACTERS + "\n[cut: this is the beginning, 8000 of 8001 characters]\n" in user
+    assert (
+        "5" * MAX_CHARACTERS + "\n[cut: this is the beginning, 8000 of 8001 characters]\n" in user
+    )
     assert user.count("[cut: ") == 1
 
 
 @pytest.mark.parametrize(
     ("reply", "score"),
-    [("A", 1), ("B", 0), ("TIE", 0.5), (" A\n", 1), ("B.", 0), ("TIE.", 0.5), ("a", None), ("Tie", None), ("A..", None)]
-    + [
-        (reply, None)
-        for reply in ("A .", "**A**", '"A"', "A,", "A!", "A B", "A or B", "The answer is A", "AB", ".", "")
+    [
+        ("A", 1),
+        ("B", 0),
+        ("TIE", 0.5),
+        (" A\n", 1),
+        ("B.", 0),
+        ("TIE.", 0.5),
+        ("a", None),
+        ("Tie", None),
+        ("A..", None),
     ]
     + [
         (reply, None)
-        for reply in ("A\n\nbecause it is right", "A: 5", "C", "(A)", "<b>A</b>", "Answer: A", "A\n.", "А")
+        for reply in (
+            "A .",
+            "**A**",
+            '"A"',
+            "A,",
+            "A!",
+            "A B",
+            "A or B",
+            "The answer is A",
+            "AB",
+            ".",
+            "",
+        )
+    ]
+    + [
+        (reply, None)
+        for reply in (
+            "A\n\nbecause it is right",
+            "A: 5",
+            "C",
+            "(A)",
+            "<b>A</b>",
+            "Answer: A",
+            "A\n.",
+            "А",
+        )
     ],
 )
 def test_only_the_bare_word_is_a_verdict(reply: str, score: float | None) -> None:
@@ -125,7 +164,9 @@ def test_an_unreadable_reply_is_quoted_short_and_escaped() -> None:
 
 
 def test_the_prompt_hash_changes_only_on_purpose(tmp_path: Path) -> None:
-    judge = openai_judge(OpenAIJudge(base_url="http://localhost:1/v1", model="m"), tmp_path / "answers.jsonl")
+    judge = openai_judge(
+        OpenAIJudge(base_url="http://localhost:1/v1", model="m"), tmp_path / "answers.jsonl"
+    )
     assert judge.prompt_hash == "d6288b713bb416e5"
 
 
@@ -134,16 +175,23 @@ def test_the_identity_names_model_and_server_but_no_secret() -> None:
     assert openai_id(settings) == "openai-1:big/model@http://[::1]:8000/v1"
 
 
-def test_a_remote_server_without_a_key_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remote_server_without_a_key_is_refused_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     settings = OpenAIJudge(base_url="https://judge.example/v1", model="m")
     monkeypatch.setenv("OPENAI_API_KEY", "")
-    with pytest.raises(ValueError, match=r"asks https://judge\.example/v1, but OPENAI_API_KEY is not set .* export it"):
+    with pytest.raises(
+        ValueError,
+        match=r"asks https://judge\.example/v1, but OPENAI_API_KEY is not set .* export it",
+    ):
         openai_judge(settings, Path("never-written"))
     monkeypatch.setenv("OPENAI_API_KEY", "some-key")
     check(settings)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/v1", "http://localhost:8000/v1", "http://[::1]:8000/v1"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/v1", "http://localhost:8000/v1", "http://[::1]:8000/v1"]
+)
 def test_a_server_on_this_machine_needs_no_key(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     check(OpenAIJudge(base_url=url, model="m"))
@@ -154,7 +202,10 @@ def test_a_server_on_this_machine_needs_no_key(url: str, monkeypatch: pytest.Mon
     [
         ("localhost:8000/v1", "'localhost:8000/v1' is not an address"),
         ("http://host:port/v1?key=secret", "'http://host:port/v1' is not an address"),
-        ("https://me:secret@host/v1", r"base_url has an '@'.* leave them out, a key belongs into OPENAI_API_KEY"),
+        (
+            "https://me:secret@host/v1",
+            r"base_url has an '@'.* leave them out, a key belongs into OPENAI_API_KEY",
+        ),
         ("https://secret@host/v1", "base_url has an '@'"),
         ("https://me:12/secret@host/v1", "base_url has an '@'"),
         ("http://me:secret@host:port/v1?key=secret", "base_url has an '@'"),
@@ -170,7 +221,9 @@ def test_an_address_that_cannot_work_is_refused_in_a_sentence(url: str, reason: 
 
 
 class Server:
-    """A server in a thread that speaks chat completions: `reply` maps what the user said to a status and a body."""
+    """A server in a thread that speaks chat completions: `reply` maps what the user said to a
+    status and a body.
+    """
 
     def __init__(self, reply: Callable[[str], Reply]) -> None:
         self.reply = reply
@@ -198,7 +251,9 @@ class Server:
                     server.now -= 1
                 data = reply.encode() if isinstance(reply, str) else json.dumps(reply).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "text/html" if isinstance(reply, str) else "application/json")
+                self.send_header(
+                    "Content-Type", "text/html" if isinstance(reply, str) else "application/json"
+                )
                 self.send_header("Content-Length", str(len(data)))
                 self.send_header("Retry-After-Ms", "20")
                 self.end_headers()
@@ -214,7 +269,14 @@ def says(content: str | None, **choice: Any) -> Reply:
     message = {"role": "assistant", "content": content}
     choices = [{"index": 0, "message": message, "finish_reason": "stop", **choice}]
     usage = {"prompt_tokens": 100, "completion_tokens": 2, "total_tokens": 102}
-    return 200, {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices, "usage": usage}
+    return 200, {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": choices,
+        "usage": usage,
+    }
 
 
 def error(status: int, message: str, code: str | None = None) -> Reply:
@@ -239,7 +301,9 @@ def serve() -> Iterator[Serve]:
 
 
 def judge(server: Server, cache: Path, **settings: Any) -> Judge:
-    return openai_judge(OpenAIJudge(base_url=server.url, model="m", **{"max_retries": 2, **settings}), cache)
+    return openai_judge(
+        OpenAIJudge(base_url=server.url, model="m", **{"max_retries": 2, **settings}), cache
+    )
 
 
 def first_is_right(user: str) -> Reply:
@@ -255,7 +319,9 @@ def test_opinions_come_back_in_the_order_of_the_pairs(serve: Serve, tmp_path: Pa
     opinions = judge(server, tmp_path / "answers.jsonl").decide(PAIRS)
     assert [opinion.score for opinion in opinions] == [1, 0, 1, 0]
     assert opinions[0].reason == "the judge says A"
-    assert {(seen["path"], seen["model"]) for seen in server.seen} == {("/v1/chat/completions", "m")}
+    assert {(seen["path"], seen["model"]) for seen in server.seen} == {
+        ("/v1/chat/completions", "m")
+    }
     assert {(seen["temperature"], seen["max_tokens"]) for seen in server.seen} == {(0, 8)}
 
 
@@ -265,7 +331,9 @@ def test_no_more_requests_than_allowed_are_under_way(serve: Serve, tmp_path: Pat
         return says("A")
 
     server = serve(slow)
-    judge(server, tmp_path / "answers.jsonl", concurrency=3).decide([pair(str(n), WRONG) for n in range(18)])
+    judge(server, tmp_path / "answers.jsonl", concurrency=3).decide(
+        [pair(str(n), WRONG) for n in range(18)]
+    )
     assert 1 < server.most <= 3 and len(server.seen) == 18
 
 
@@ -297,7 +365,9 @@ def used(judge: Judge) -> Usage:
     return usage
 
 
-def test_tokens_and_cost_are_of_all_answers_used_whenever_they_were_asked(serve: Serve, tmp_path: Path) -> None:
+def test_tokens_and_cost_are_of_all_answers_used_whenever_they_were_asked(
+    serve: Serve, tmp_path: Path
+) -> None:
     server, cache = serve(first_is_right), tmp_path / "answers.jsonl"
     judge(server, cache, **PRICES).decide(PAIRS[:3])
     resumed = judge(server, cache, **PRICES)
@@ -312,7 +382,9 @@ def test_answers_that_are_only_in_the_file_are_not_counted(serve: Serve, tmp_pat
     server, cache = serve(first_is_right), tmp_path / "answers.jsonl"
     judge(server, cache).decide(PAIRS)
     fresh = judge(server, cache, **PRICES)
-    assert used(fresh) == Usage(requests=0, cached=0, prompt_tokens=0, completion_tokens=0, cost_usd=0)
+    assert used(fresh) == Usage(
+        requests=0, cached=0, prompt_tokens=0, completion_tokens=0, cost_usd=0
+    )
     fresh.decide(PAIRS[:1])
     assert (used(fresh).requests, used(fresh).cached, used(fresh).prompt_tokens) == (0, 1, 100)
 
@@ -326,22 +398,30 @@ def test_what_was_paid_before_a_failure_is_counted(serve: Serve, tmp_path: Path)
 
 
 def test_there_is_no_cost_without_both_prices(serve: Serve, tmp_path: Path) -> None:
-    asked = judge(serve(first_is_right), tmp_path / "answers.jsonl", usd_per_million_prompt_tokens=2)
+    asked = judge(
+        serve(first_is_right), tmp_path / "answers.jsonl", usd_per_million_prompt_tokens=2
+    )
     asked.decide(PAIRS)
     assert (used(asked).prompt_tokens, used(asked).cost_usd) == (400, None)
 
 
 def test_refused_content_costs_nothing_and_hides_no_cost(serve: Serve, tmp_path: Path) -> None:
     server = serve(lambda user: error(400, "bad") if "No." in user else first_is_right(user))
-    asked, again = (judge(server, tmp_path / "answers.jsonl", concurrency=1, **PRICES) for _ in range(2))
+    asked, again = (
+        judge(server, tmp_path / "answers.jsonl", concurrency=1, **PRICES) for _ in range(2)
+    )
     asked.decide(PAIRS)
     again.decide(PAIRS)
     assert used(asked).cost_usd == used(again).cost_usd == pytest.approx(200 * 2e-6 + 4 * 10e-6)
 
 
 @pytest.mark.parametrize("content", ["A", ""])
-def test_there_is_no_cost_where_the_server_counts_no_tokens(content: str, serve: Serve, tmp_path: Path) -> None:
-    server = serve(lambda _: (200, {"choices": [{"message": {"role": "assistant", "content": content}}]}))
+def test_there_is_no_cost_where_the_server_counts_no_tokens(
+    content: str, serve: Serve, tmp_path: Path
+) -> None:
+    server = serve(
+        lambda _: (200, {"choices": [{"message": {"role": "assistant", "content": content}}]})
+    )
     asked, again = (judge(server, tmp_path / "answers.jsonl", **PRICES) for _ in range(2))
     assert asked.decide(PAIRS) == again.decide(PAIRS)
     assert (used(asked).requests, used(again).requests) == (4, 0)
@@ -357,12 +437,30 @@ def test_a_busy_server_is_asked_again(serve: Serve, tmp_path: Path) -> None:
 
 FAILURES: list[tuple[Reply, str]] = [
     (error(500, "broken"), r"failed \(after 2 retries\): .*broken.* Look into its log"),
-    (error(429, "slow down"), r"takes no more requests \(after 2 retries\): .*slow down.* Lower concurrency"),
-    (error(401, "wrong key my-key"), r"does not accept the key: .*wrong key <key>.* Correct OPENAI_API_KEY"),
-    (error(404, "no model m"), r"knows no such model or path: .*no model m.* Correct model or base_url"),
-    ((200, "<html>a page</html>"), r"does not speak chat completions: it sent '<html>.* Correct .*base_url"),
-    (error(400, "no such model"), r"refused every request.*no such model.* Correct model \('m'\) or base_url"),
-    ((200, {"error": {"message": "no credit"}}), r"refused every request.*no credit.* Correct model"),
+    (
+        error(429, "slow down"),
+        r"takes no more requests \(after 2 retries\): .*slow down.* Lower concurrency",
+    ),
+    (
+        error(401, "wrong key my-key"),
+        r"does not accept the key: .*wrong key <key>.* Correct OPENAI_API_KEY",
+    ),
+    (
+        error(404, "no model m"),
+        r"knows no such model or path: .*no model m.* Correct model or base_url",
+    ),
+    (
+        (200, "<html>a page</html>"),
+        r"does not speak chat completions: it sent '<html>.* Correct .*base_url",
+    ),
+    (
+        error(400, "no such model"),
+        r"refused every request.*no such model.* Correct model \('m'\) or base_url",
+    ),
+    (
+        (200, {"error": {"message": "no credit"}}),
+        r"refused every request.*no credit.* Correct model",
+    ),
 ]
 
 
@@ -375,14 +473,16 @@ def test_a_server_that_fails_stops_it_with_a_sentence(
     with pytest.raises(ConnectionError, match=sentence) as stopped:
         judge(server, cache).decide(PAIRS)
     assert server.keys == {"Bearer my-key"}
-    assert "my-key" not in "".join(traceback.format_exception(stopped.value))  # a log gets all of it
+    # a log gets all of it
+    assert "my-key" not in "".join(traceback.format_exception(stopped.value))
     assert read_records(cache, Answer) == []
 
 
 def test_a_server_that_is_not_there_stops_it_with_a_sentence(tmp_path: Path) -> None:
     settings = OpenAIJudge(base_url=f"http://127.0.0.1:{free_port()}/v1", model="m", max_retries=0)
     with pytest.raises(
-        ConnectionError, match=r"cannot be reached \(after 0 retries\): .*refused.* Start it, or correct"
+        ConnectionError,
+        match=r"cannot be reached \(after 0 retries\): .*refused.* Start it, or correct",
     ):
         openai_judge(settings, tmp_path / "answers.jsonl").decide(PAIRS)
 
@@ -391,11 +491,15 @@ def settings_for(server: Server) -> OpenAIJudge:
     return OpenAIJudge(base_url=server.url, model="m")
 
 
-@pytest.mark.parametrize("reply", [says("A"), says("No idea."), says(None), says("", finish_reason="length")])
+@pytest.mark.parametrize(
+    "reply", [says("A"), says("No idea."), says(None), says("", finish_reason="length")]
+)
 def test_a_server_that_answers_at_all_passes_its_check(reply: Reply, serve: Serve) -> None:
     server = serve(lambda _: reply)
     check_server(settings_for(server))
-    assert [(seen["path"], seen["model"]) for seen in server.seen] == [("/v1/chat/completions", "m")]
+    assert [(seen["path"], seen["model"]) for seen in server.seen] == [
+        ("/v1/chat/completions", "m")
+    ]
     assert [one["role"] for one in server.seen[0]["messages"]] == ["system", "user"]
 
 
@@ -414,7 +518,9 @@ def test_a_server_that_fails_is_found_by_its_check(
 
 def test_a_server_that_is_not_there_is_found_by_its_check() -> None:
     settings = OpenAIJudge(base_url=f"http://127.0.0.1:{free_port()}/v1", model="m", max_retries=0)
-    with pytest.raises(ValueError, match=r"cannot be reached \(after 0 retries\): .*refused.* Start it, or correct"):
+    with pytest.raises(
+        ValueError, match=r"cannot be reached \(after 0 retries\): .*refused.* Start it, or correct"
+    ):
         check_server(settings)
 
 
@@ -430,7 +536,8 @@ def test_a_server_that_is_too_slow_stops_it_with_a_sentence(serve: Serve, tmp_pa
 
     asked = judge(serve(slow), tmp_path / "answers.jsonl", timeout_seconds=0.05, max_retries=0)
     with pytest.raises(
-        ConnectionError, match=r"gave no answer within 0\.05 seconds \(after 0 retries\): raise timeout_seconds"
+        ConnectionError,
+        match=r"gave no answer within 0\.05 seconds \(after 0 retries\): raise timeout_seconds",
     ):
         asked.decide(PAIRS[:1])
 
@@ -439,7 +546,11 @@ def test_answers_from_before_a_failure_are_kept(serve: Serve, tmp_path: Path) ->
     failing, cache = threading.Event(), tmp_path / "answers.jsonl"
 
     def reply(user: str) -> Reply:
-        return error(500, "out of memory") if "No." in user and failing.is_set() else first_is_right(user)
+        return (
+            error(500, "out of memory")
+            if "No." in user and failing.is_set()
+            else first_is_right(user)
+        )
 
     server = serve(reply)
     failing.set()
@@ -459,14 +570,20 @@ def test_answers_from_before_a_failure_are_kept(serve: Serve, tmp_path: Path) ->
         (says("A", finish_reason="content_filter"), "refused: content filter"),
         (says(None), "refused: empty reply"),
         (says(" \n"), "refused: empty reply"),
-        (says(None, message={"role": "assistant", "content": None, "refusal": "I cannot."}), "refused: I cannot"),
+        (
+            says(None, message={"role": "assistant", "content": None, "refusal": "I cannot."}),
+            "refused: I cannot",
+        ),
         (says("I think it is A"), "unreadable verdict: 'I think it is A'"),
     ],
 )
 def test_content_that_is_refused_has_no_verdict_and_is_not_asked_again(
     reply: Reply, reason: str, serve: Serve, tmp_path: Path
 ) -> None:
-    server, cache = serve(lambda user: reply if "No." in user else first_is_right(user)), tmp_path / "answers.jsonl"
+    server, cache = (
+        serve(lambda user: reply if "No." in user else first_is_right(user)),
+        tmp_path / "answers.jsonl",
+    )
     asked = judge(server, cache)
     opinions = asked.decide(PAIRS[:3])
     assert [opinion.score for opinion in opinions] == [1, 0, None]
@@ -476,14 +593,19 @@ def test_content_that_is_refused_has_no_verdict_and_is_not_asked_again(
 
 
 def test_the_last_missing_pair_may_be_refused(serve: Serve, tmp_path: Path) -> None:
-    server, cache = serve(lambda user: error(400, "bad") if "No." in user else says("A")), tmp_path / "answers.jsonl"
+    server, cache = (
+        serve(lambda user: error(400, "bad") if "No." in user else says("A")),
+        tmp_path / "answers.jsonl",
+    )
     judge(server, cache).decide(PAIRS[:2])
     assert judge(server, cache).decide(PAIRS[:3])[2].score is None
 
 
 def test_a_content_filter_may_refuse_every_request(serve: Serve, tmp_path: Path) -> None:
     server = serve(lambda _: error(400, "filtered", code="content_filter"))
-    assert [opinion.score for opinion in judge(server, tmp_path / "answers.jsonl").decide(PAIRS)] == [None] * 4
+    assert [
+        opinion.score for opinion in judge(server, tmp_path / "answers.jsonl").decide(PAIRS)
+    ] == [None] * 4
 
 
 def test_a_kill_loses_no_answer_that_had_arrived(serve: Serve, tmp_path: Path) -> None:
@@ -523,7 +645,8 @@ def test_judges_may_share_a_file_at_the_same_time(serve: Serve, tmp_path: Path) 
     ours, theirs = ([pair(f"{who} {n}", RIGHT) for n in range(20)] for who in ("ours", "theirs"))
     with ThreadPoolExecutor(2) as pool:
         assert all(
-            len(done) == 20 for done in pool.map(lambda pairs: judge(server, cache).decide(pairs), (ours, theirs))
+            len(done) == 20
+            for done in pool.map(lambda pairs: judge(server, cache).decide(pairs), (ours, theirs))
         )
     judge(server, cache).decide([*ours, *theirs])
     assert len(server.seen) == len(read_records(cache, Answer)) == 40
@@ -551,7 +674,9 @@ def test_a_real_model_behind_a_real_server(tiny_model: Path, tmp_path: Path) -> 
         asked = openai_judge(settings, cache)
         opinions = asked.decide(PAIRS[:3])
         with pytest.raises(ConnectionError, match="it may not have 'nobody/nothing'"):
-            openai_judge(settings.model_copy(update={"model": "nobody/nothing"}), cache).decide(PAIRS[:1])
+            openai_judge(settings.model_copy(update={"model": "nobody/nothing"}), cache).decide(
+                PAIRS[:1]
+            )
     finally:
         process.terminate()
         process.wait(20)
@@ -577,13 +702,17 @@ def free_port() -> int:
 
 def is_up(url: str) -> bool:
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            url, timeout=5
+        ) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+def wait_until(
+    condition: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float = 60
+) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None and time.monotonic() < end, "it does not come up"

@@ -1,9 +1,11 @@
-from evals.pairs import rejected_answer
-from evals.schoolmath import problems
-from evals.scoring import is_correct
+from stagelift.evals.data.pairs import rejected_answer
+from stagelift.evals.data.schoolmath import problems
+from stagelift.evals.metrics.scoring import is_correct
 
 GSM8K_QUESTION = "Betty is saving money for a wallet which costs $100. How much more does she need?"
-GSM8K_ANSWER = "She has 100/2 = $<<100/2=50>>50.\nShe needs 100 - 50 - 45 = $<<100-50-45=5>>5 more.\n#### 5"
+GSM8K_ANSWER = (
+    "She has 100/2 = $<<100/2=50>>50.\nShe needs 100 - 50 - 45 = $<<100-50-45=5>>5 more.\n#### 5"
+)
 
 
 def test_a_rejected_answer_is_wrong_or_at_least_twice_as_long() -> None:
@@ -14,11 +16,16 @@ def test_a_rejected_answer_is_wrong_or_at_least_twice_as_long() -> None:
         assert wrong or len(rejected) > 2 * len(problem.answer)
         assert "####" in rejected
         kinds.add(wrong)
-    assert kinds == {True, False}  # both kinds occur
+    # both kinds occur
+    assert kinds == {True, False}
 
 
 def test_a_wrong_answer_slips_in_the_working_too() -> None:
-    wrong = [p for p in problems("train", 50) if not is_correct(rejected_answer(p.question, p.answer), p.answer)]
+    wrong = [
+        p
+        for p in problems("train", 50)
+        if not is_correct(rejected_answer(p.question, p.answer), p.answer)
+    ]
     for problem in wrong:
         working, _, target = rejected_answer(problem.question, problem.answer).rpartition("#### ")
         assert f"= {target} " in working
@@ -31,4 +38,6 @@ def test_gsm8k_answers_can_be_rejected_as_well() -> None:
 
 
 def test_the_same_problem_always_gets_the_same_rejected_answer() -> None:
-    assert rejected_answer(GSM8K_QUESTION, GSM8K_ANSWER) == rejected_answer(GSM8K_QUESTION, GSM8K_ANSWER)
+    assert rejected_answer(GSM8K_QUESTION, GSM8K_ANSWER) == rejected_answer(
+        GSM8K_QUESTION, GSM8K_ANSWER
+    )

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from evals.judges.controls import control
-from evals.judges.gold import gold_agreement
-from evals.judges.judge import Judge, Opinion, Pair
-from evals.judges.passport import passport, position_consistency
-from evals.judges.reference import reference_judge
-from evals.judges.verdicts import verdicts_judge
-from evals.preferences import Preference, load_preferences
-from evals.records import Verdict
-from evals.source import Source
-from evals.winrate import judge_pairs
+from stagelift.evals.data.preferences import Preference, load_preferences
+from stagelift.evals.data.source import Source
+from stagelift.evals.judges.controls import control
+from stagelift.evals.judges.gold import gold_agreement
+from stagelift.evals.judges.judge import Judge, Opinion, Pair
+from stagelift.evals.judges.judging import judge_pairs
+from stagelift.evals.judges.passport import passport, position_consistency
+from stagelift.evals.judges.reference import reference_judge
+from stagelift.evals.judges.verdicts import verdicts_judge
+from stagelift.evals.records import Verdict
 from tests.judges import answered, opinionated
 from tests.test_winrate import worked_verdicts
 
@@ -28,19 +28,28 @@ def test_worked_figures_of_position() -> None:
     assert found.position_consistency.value == pytest.approx(7 / 12)
     assert found.first_slot_rate.value == pytest.approx(0.541667, abs=5e-7)
     assert (found.pairs, found.failures, found.fit) == (12, 0, None)
-    assert found.prefers_longer is None  # no lengths, nothing to say
+    # no lengths, nothing to say
+    assert found.prefers_longer is None
 
 
 def test_failures_are_counted_and_equal_responses_are_not() -> None:
     mine, theirs = answered({"a": "x", "b": "y"}), answered({"a": "x", "b": "z"})
-    found = passport("j", None, judge_pairs(mine, theirs, "test", "base", opinionated(None)), None, None)
+    found = passport(
+        "j", None, judge_pairs(mine, theirs, "test", "base", opinionated(None)), None, None
+    )
     assert (found.pairs, found.failures, found.position_consistency) == (1, 1, None)
 
 
 def test_the_longest_control_always_prefers_the_longer() -> None:
     mine, theirs = answered({"a": "xx", "b": "y"}), answered({"a": "x", "b": "yyy"})
-    found = passport("j", None, judge_pairs(mine, theirs, "test", "base", control("longest")), None, None)
-    assert found.prefers_longer is not None and found.prefers_longer.value == 1 and found.prefers_longer.n == 2
+    found = passport(
+        "j", None, judge_pairs(mine, theirs, "test", "base", control("longest")), None, None
+    )
+    assert (
+        found.prefers_longer is not None
+        and found.prefers_longer.value == 1
+        and found.prefers_longer.n == 2
+    )
     assert found.position_consistency is not None and found.position_consistency.value == 1
 
 
@@ -56,13 +65,18 @@ def coin() -> Judge:
     """Picks one of the two texts, whatever the order: consistent, and worth nothing."""
 
     def decide(pairs: Sequence[Pair]) -> list[Opinion]:
-        digests = [[hashlib.sha256(one.text.encode()).digest() for one in (pair.first, pair.second)] for pair in pairs]
+        digests = [
+            [hashlib.sha256(one.text.encode()).digest() for one in (pair.first, pair.second)]
+            for pair in pairs
+        ]
         return [Opinion(score=float(first > second), reason="coin") for first, second in digests]
 
     return Judge("coin", decide)
 
 
-@pytest.mark.parametrize("judge", [control("longest"), control("shortest"), control("random"), coin()])
+@pytest.mark.parametrize(
+    "judge", [control("longest"), control("shortest"), control("random"), coin()]
+)
 @pytest.mark.parametrize("pairs", [PAIRS, MATH])
 def test_neither_a_control_nor_a_coin_is_fit(judge: Judge, pairs: list[Preference]) -> None:
     gold = gold_agreement(judge, pairs, "pairs")
@@ -72,10 +86,17 @@ def test_neither_a_control_nor_a_coin_is_fit(judge: Judge, pairs: list[Preferenc
 
 def test_several_verdicts_on_one_prompt_count_as_one() -> None:
     verdicts = judge_pairs(
-        answered({"a": "x", "b": "y"}), answered({"a": "z", "b": "zz"}), "test", "base", opinionated(1)
+        answered({"a": "x", "b": "y"}),
+        answered({"a": "z", "b": "zz"}),
+        "test",
+        "base",
+        opinionated(1),
     )
     once, thrice = (passport("j", None, verdicts * times, None, None) for times in (1, 3))
-    assert once.first_slot_rate == thrice.first_slot_rate and once.position_consistency == thrice.position_consistency
+    assert (
+        once.first_slot_rate == thrice.first_slot_rate
+        and once.position_consistency == thrice.position_consistency
+    )
     assert thrice.first_slot_rate is not None and thrice.first_slot_rate.n == 2
 
 
@@ -96,14 +117,20 @@ def test_a_judge_that_gives_no_verdicts_agrees_with_nothing() -> None:
 def test_a_judge_of_slots_has_a_kappa_of_zero() -> None:
     gold = gold_agreement(opinionated(1), PAIRS, "pairs")
     assert gold is not None
-    assert gold.agreement.value == 0  # it ties, over both orders, and a tie is no agreement
+    # it ties, over both orders, and a tie is no agreement
+    assert gold.agreement.value == 0
     assert abs(gold.kappa.value) < 1e-9
 
 
 def test_prompts_without_pairs_say_nothing_of_a_judge() -> None:
-    prompt = Preference(id="1", prompt=[{"role": "user", "content": "p"}], chosen=None, rejected=None, answer=None)
+    prompt = Preference(
+        id="1", prompt=[{"role": "user", "content": "p"}], chosen=None, rejected=None, answer=None
+    )
     assert gold_agreement(opinionated(1), [prompt], "prompts") is None
 
 
 def test_one_verdict_per_pair_has_no_order_to_be_consistent_in() -> None:
-    assert position_consistency([Verdict(id="1", against="reference", score=1.0, reason="file")]) is None
+    assert (
+        position_consistency([Verdict(id="1", against="reference", score=1.0, reason="file")])
+        is None
+    )

@@ -1,4 +1,6 @@
-"""`stagelift plan` through the command, on a finished run and on nothing: what it says, and that it writes nothing."""
+"""`stagelift plan` through the command, on a finished run and on nothing: what it says, and that it
+writes nothing.
+"""
 
 import json
 import shutil
@@ -10,9 +12,10 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from harness.cli import app
+from stagelift.harness.cli import app
 
-pytestmark = pytest.mark.xdist_group("run")  # they share one finished run
+# they share one finished run
+pytestmark = pytest.mark.xdist_group("run")
 
 
 @pytest.fixture
@@ -29,7 +32,11 @@ def planned(stagelift: Callable[..., Result], *arguments: str) -> dict[str, Any]
 
 
 def jobs(plan: dict[str, Any]) -> list[tuple[str, str, bool, str]]:
-    return [(node["name"], job["what"], job["done"], job["basis"]) for node in plan["nodes"] for job in node["jobs"]]
+    return [
+        (node["name"], job["what"], job["done"], job["basis"])
+        for node in plan["nodes"]
+        for job in node["jobs"]
+    ]
 
 
 def test_a_plan_of_nothing_yet_is_a_tree_of_guesses(
@@ -38,9 +45,15 @@ def test_a_plan_of_nothing_yet_is_a_tree_of_guesses(
     before = set(tmp_path.rglob("*"))
     result = stagelift("plan", str(tiny_recipe))
     assert result.exit_code == 0, result.output
-    for words in ("4 nodes in 1 chain", "no earlier ones of this machine", "3 trainings, 4 evaluations", "└── sft"):
+    for words in (
+        "4 nodes in 1 chain",
+        "no earlier ones of this machine",
+        "3 trainings, 4 evaluations",
+        "└── sft",
+    ):
         assert words in result.output
-    assert result.output.count("a guess") == 8  # seven jobs and their sum
+    # seven jobs and their sum
+    assert result.output.count("a guess") == 8
     assert "Smallest change that would likely show" in result.output
     assert set(tmp_path.rglob("*")) == before
 
@@ -64,13 +77,17 @@ def test_what_another_seed_shares_is_done_and_the_rest_rests_on_records(
     found = {(name, what): (done, basis) for name, what, done, basis in jobs(plan)}
     assert found["base", "evaluate"] == (True, "measured")
     assert found["seed=0/grpo", "evaluate again"] == (False, "same settings")
-    assert found["seed=1/sft", "train"] == found["seed=1/sft", "evaluate"] == (False, "same settings")
+    assert (
+        found["seed=1/sft", "train"] == found["seed=1/sft", "evaluate"] == (False, "same settings")
+    )
     assert plan["to_do"]["basis"] == "same settings"
     (accuracy, held_out) = plan["minimum_detectable_effect"]
     assert (accuracy["n"], held_out["n"]) == (12, 4)
 
 
-def test_a_lattice_says_which_trainings_its_chains_share(stagelift: Callable[..., Result], tiny_recipe: Path) -> None:
+def test_a_lattice_says_which_trainings_its_chains_share(
+    stagelift: Callable[..., Result], tiny_recipe: Path
+) -> None:
     result = stagelift("plan", str(tiny_recipe), "--set", "lattice=true")
     assert "8 nodes in 8 chains: 7 trainings, not 12, as chains share nodes" in result.output
     assert "│   └── sft+grpo" in result.output
@@ -85,7 +102,9 @@ def test_data_that_cannot_be_reached_is_no_reason_not_to_plan(
     assert "1 job left out that cannot be estimated" in " ".join(result.output.split())
 
 
-def test_a_recipe_with_an_error_is_one_sentence(stagelift: Callable[..., Result], tiny_recipe: Path) -> None:
+def test_a_recipe_with_an_error_is_one_sentence(
+    stagelift: Callable[..., Result], tiny_recipe: Path
+) -> None:
     result = stagelift("plan", str(tiny_recipe), "--set", "stages.sft.args.learnin_rate=1")
     assert result.exit_code == 2
     assert "did you mean 'learning_rate'?" in result.stderr and "\n" not in result.stderr.strip()

@@ -10,19 +10,19 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 
-from evals.accuracy import count_outcomes
-from evals.records import Metric, Score
-from evals.suite import measure
-from reports.plots import Plot, plots
-from reports.plots.costs import _spread
-from reports.plots.gains import waterfall
-from reports.plots.labels import distinct_labels, short_label
-from reports.plots.length_correctness import length_bins
-from reports.plots.style import VARIABLES
-from reports.plots.svg import _presentation
-from reports.plots.training import _alone, training_curves
-from reports.records import RunRecord, StageRecord
-from reports.report import build_report
+from stagelift.evals.metrics.accuracy import count_outcomes
+from stagelift.evals.metrics.suite import measure
+from stagelift.evals.records import Metric, Score
+from stagelift.reports.plots import Plot, plots
+from stagelift.reports.plots.costs import _spread
+from stagelift.reports.plots.gains import waterfall
+from stagelift.reports.plots.labels import distinct_labels, short_label
+from stagelift.reports.plots.length_correctness import length_bins
+from stagelift.reports.plots.style import VARIABLES
+from stagelift.reports.plots.svg import _presentation
+from stagelift.reports.plots.training import _alone, training_curves
+from stagelift.reports.records import RunRecord, StageRecord
+from stagelift.reports.report import build_report
 from tests.records import chain, make_run, make_score, make_stage, make_training
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,11 @@ def drawn(*runs: RunRecord) -> dict[str, Plot]:
 
 
 def texts(plot: Plot) -> list[str]:
-    return [element.text or "" for element in ElementTree.fromstring(plot.svg).iter() if element.tag.endswith("}text")]
+    return [
+        element.text or ""
+        for element in ElementTree.fromstring(plot.svg).iter()
+        if element.tag.endswith("}text")
+    ]
 
 
 def edited(stage: StageRecord, **fields: object) -> StageRecord:
@@ -68,7 +72,9 @@ def trained(run: RunRecord, history: list[dict[str, object]]) -> RunRecord:
 
 @pytest.fixture(scope="module")
 def run() -> RunRecord:
-    """Three stages in which problems are answered, not read, cut off and answered wrongly; lengths differ by problem."""
+    """Three stages in which problems are answered, not read, cut off and answered wrongly; lengths
+    differ by problem.
+    """
     kinds = ["correct", "wrong", "unparsed", "truncated"]
 
     def scores(shift: int) -> list[Score]:
@@ -76,7 +82,9 @@ def run() -> RunRecord:
         for i in range(40):
             outcome = kinds[(i * i + shift * (i % 5)) % 4]
             score = make_score(f"p/{i}", outcome == "correct", 20 + (7 * i + shift) % 50)
-            found.append(score.model_copy(update={"outcome": outcome, "truncated": outcome == "truncated"}))
+            found.append(
+                score.model_copy(update={"outcome": outcome, "truncated": outcome == "truncated"})
+            )
         return found
 
     stages: list[StageRecord] = []
@@ -99,8 +107,21 @@ def test_an_svg_has_nothing_that_a_strict_page_refuses(all_plots: dict[str, Plot
     for plot in all_plots.values():
         for element in ElementTree.fromstring(plot.svg).iter():
             tag = element.tag.removeprefix("{http://www.w3.org/2000/svg}")
-            assert tag in {"svg", "title", "desc", "g", "path", "defs", "use", "text", "clipPath", "rect"}
-            assert "style" not in element.attrib and not any(name.startswith("on") for name in element.attrib)
+            assert tag in {
+                "svg",
+                "title",
+                "desc",
+                "g",
+                "path",
+                "defs",
+                "use",
+                "text",
+                "clipPath",
+                "rect",
+            }
+            assert "style" not in element.attrib and not any(
+                name.startswith("on") for name in element.attrib
+            )
             assert element.attrib.get("href", "#").startswith("#")
         assert "<?xml" not in plot.svg and "<!" not in plot.svg and "<script" not in plot.svg
 
@@ -110,10 +131,15 @@ def test_every_colour_is_a_variable_of_the_page(all_plots: dict[str, Plot]) -> N
     for plot in all_plots.values():
         for element in ElementTree.fromstring(plot.svg).iter():
             for name in ("fill", "stroke"):
-                assert element.attrib.get(name, "none") in {"none", *variables}, (plot.name, element.attrib)
+                assert element.attrib.get(name, "none") in {"none", *variables}, (
+                    plot.name,
+                    element.attrib,
+                )
 
 
-def test_text_takes_the_font_of_the_page_and_is_ten_pixels_or_more(all_plots: dict[str, Plot]) -> None:
+def test_text_takes_the_font_of_the_page_and_is_ten_pixels_or_more(
+    all_plots: dict[str, Plot],
+) -> None:
     for plot in all_plots.values():
         assert "font-family" not in plot.svg
         sizes = {float(size) for size in re.findall(r'font-size="([\d.]+)px"', plot.svg)}
@@ -121,13 +147,15 @@ def test_text_takes_the_font_of_the_page_and_is_ten_pixels_or_more(all_plots: di
         assert "width" not in ElementTree.fromstring(plot.svg).attrib
 
 
-def test_ids_are_unique_on_a_page_and_everything_that_is_referred_to_is_there(all_plots: dict[str, Plot]) -> None:
+def test_ids_are_unique_on_a_page_and_everything_that_is_referred_to_is_there(
+    all_plots: dict[str, Plot],
+) -> None:
     page = "".join(plot.svg for plot in all_plots.values())
     ids = Counter(re.findall(r' id="([^"]+)"', page))
     assert set(ids.values()) == {1}
-    assert set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', page)) <= {(one, "") for one in ids} | {
-        ("", one) for one in ids
-    }
+    assert set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', page)) <= {
+        (one, "") for one in ids
+    } | {("", one) for one in ids}
 
 
 def test_a_plot_says_what_it_shows_to_those_who_cannot_see_it(all_plots: dict[str, Plot]) -> None:
@@ -135,7 +163,10 @@ def test_a_plot_says_what_it_shows_to_those_who_cannot_see_it(all_plots: dict[st
         root = ElementTree.fromstring(plot.svg)
         assert root.attrib["role"] == "img"
         by_id = {element.attrib.get("id"): element.text for element in root}
-        assert [by_id[one] for one in root.attrib["aria-labelledby"].split()] == [plot.title, plot.alt]
+        assert [by_id[one] for one in root.attrib["aria-labelledby"].split()] == [
+            plot.title,
+            plot.alt,
+        ]
 
 
 def test_drawing_twice_gives_the_same_bytes(run: RunRecord) -> None:
@@ -143,10 +174,13 @@ def test_drawing_twice_gives_the_same_bytes(run: RunRecord) -> None:
 
 
 def test_bytes_depend_on_neither_hash_seed_nor_matplotlibrc(tmp_path: Path) -> None:
-    (tmp_path / "matplotlibrc").write_text("font.size: 30\naxes.grid: True\nlines.linewidth: 9\ntext.color: red\n")
+    (tmp_path / "matplotlibrc").write_text(
+        "font.size: 30\naxes.grid: True\nlines.linewidth: 9\ntext.color: red\n"
+    )
     code = (
         "import hashlib\nfrom reports.plots import plots\nfrom reports.report import build_report\n"
-        "from tests.records import chain\nreport = build_report([chain([True, False] * 20, [True] * 40)])\n"
+        "from tests.records import chain\nreport = build_report([chain([True, False] * 20, [True] "
+        "* 40)])\n"
         "print(hashlib.sha256(repr(plots(report)).encode()).hexdigest())"
     )
     seen = {
@@ -171,7 +205,9 @@ def test_drawing_leaves_matplotlib_as_it_was(run: RunRecord) -> None:
 
 
 def test_reports_wait_for_matplotlib_only_where_they_draw() -> None:
-    code = "import sys, reports.plots; sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
+    code = (
+        "import sys, reports.plots; sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
@@ -188,7 +224,8 @@ def test_the_bars_of_a_waterfall_end_at_the_accuracy_of_each_stage(run: RunRecor
     steps = waterfall(build_report([run]), run.name)
     ends = {step.label: step.end for step in steps if step.part is None}
     assert ends == {
-        stage.name: pytest.approx(stage.evaluation.metrics["accuracy"].value, abs=1e-12) for stage in run.stages
+        stage.name: pytest.approx(stage.evaluation.metrics["accuracy"].value, abs=1e-12)
+        for stage in run.stages
     }
     for before, step in pairwise(steps):
         assert step.start == (before.end if step.part is not None else 0.0)
@@ -204,14 +241,22 @@ def test_a_waterfall_has_a_bar_for_each_cause_between_two_stages(run: RunRecord)
 
 def test_alt_texts_have_the_numbers() -> None:
     found = drawn(chain([True] * 10 + [False] * 30, [True] * 30 + [False] * 10))
-    assert "numeric: base 25.0% [14.2, 40.2], sft 75.0% [59.8, 85.8] (n=40)." in found["accuracy"].alt
-    assert "base 25.0%, format 0.0 [0.0, 0.0], stopping 0.0 [0.0, 0.0], reasoning +50.0 [" in found["gains"].alt
+    assert (
+        "numeric: base 25.0% [14.2, 40.2], sft 75.0% [59.8, 85.8] (n=40)." in found["accuracy"].alt
+    )
+    assert (
+        "base 25.0%, format 0.0 [0.0, 0.0], stopping 0.0 [0.0, 0.0], reasoning +50.0 ["
+        in found["gains"].alt
+    )
     assert "to sft 75.0%" in found["gains"].alt
     assert "base median 60, p90 60, from 60 to 60 (n=40)" in found["lengths"].alt
     assert "sft: 40 tokens 75.0% [59.8, 85.8], n=40" in found["length_correctness"].alt
     assert "sft: loss 0.5 at step 1." in found["training"].alt
     assert "Against base, on problems: sft as judged" in found["win_rates"].alt
-    assert "61 s; 0.00102 M; 2.00 GB" in drawn(chain([True], [True]), named(chain([True], [True]), "b"))["costs"].alt
+    assert (
+        "61 s; 0.00102 M; 2.00 GB"
+        in drawn(chain([True], [True]), named(chain([True], [True]), "b"))["costs"].alt
+    )
 
 
 def test_names_are_text_whatever_is_in_them(run: RunRecord) -> None:
@@ -233,7 +278,10 @@ def test_stages_of_two_runs_are_told_apart(run: RunRecord) -> None:
 
 def test_labels_are_short_and_differ() -> None:
     assert short_label("quickstart") == "quickstart"
-    assert short_label("a" * 50 + "/grpo", 20).endswith("/grpo") and len(short_label("a" * 50, 20)) == 20
+    assert (
+        short_label("a" * 50 + "/grpo", 20).endswith("/grpo")
+        and len(short_label("a" * 50, 20)) == 20
+    )
     assert short_label("漢" * 30, 20) == "漢" * 3 + "…" + "漢" * 6
     assert short_label("\x00\n") == "(no name)"
     assert distinct_labels(["b", "b", "c"]) == ["b (1)", "b (2)", "c"]
@@ -250,7 +298,9 @@ def test_lengths_that_are_not_known_make_no_plot(run: RunRecord) -> None:
 
 
 def test_lengths_are_in_characters_where_tokens_are_not_known(run: RunRecord) -> None:
-    found = drawn(replace(run, stages=[run.stages[0], edited(run.stages[1], n_tokens=None), run.stages[2]]))
+    found = drawn(
+        replace(run, stages=[run.stages[0], edited(run.stages[1], n_tokens=None), run.stages[2]])
+    )
     assert "in characters: base median" in found["lengths"].alt
     assert any(text.startswith("characters per response") for text in texts(found["lengths"]))
 
@@ -266,10 +316,17 @@ def test_one_problem_and_equal_lengths_can_be_drawn(lengths: tuple[int, int]) ->
 
 
 def test_several_samples_of_a_prompt_are_one_prompt() -> None:
-    scores = [make_score(f"p/{i}", sample == 0, 10 * (sample + 1), sample) for i in range(12) for sample in (0, 1)]
+    scores = [
+        make_score(f"p/{i}", sample == 0, 10 * (sample + 1), sample)
+        for i in range(12)
+        for sample in (0, 1)
+    ]
     found = drawn(make_run([make_stage("base", scores)]))
     assert "base median 15, p90 15, from 15 to 15 (n=12)" in found["lengths"].alt
-    assert "15 tokens 50.0%" in found["length_correctness"].alt and "n=12" in found["length_correctness"].alt
+    assert (
+        "15 tokens 50.0%" in found["length_correctness"].alt
+        and "n=12" in found["length_correctness"].alt
+    )
 
 
 def test_ten_stages_can_be_drawn(run: RunRecord) -> None:
@@ -285,14 +342,18 @@ def test_an_extrapolated_win_rate_is_hollow_and_says_so(run: RunRecord) -> None:
     for extrapolated in ([], ["win_rate_lc_base"]):
         changed = {"metrics": {"win_rate_lc_base": metric}, "extrapolated": extrapolated}
         evaluation = stage.evaluation.model_copy(update=changed)
-        plot = drawn(replace(run, stages=[run.stages[0], replace(stage, evaluation=evaluation)]))["win_rates"]
+        plot = drawn(replace(run, stages=[run.stages[0], replace(stage, evaluation=evaluation)]))[
+            "win_rates"
+        ]
         assert ("var(--paper)" in plot.svg) == bool(extrapolated)
         assert ("80.0% [60.0, 90.0] extrapolated" in texts(plot)) == bool(extrapolated)
 
 
 def test_bins_of_length_hold_every_prompt_once_and_keep_equal_lengths_together() -> None:
     lengths = {f"p/{i}": float([10, 20, 20, 20, 30][i % 5]) for i in range(60)}
-    bins = length_bins(lengths, {problem: float(length < 25) for problem, length in lengths.items()})
+    bins = length_bins(
+        lengths, {problem: float(length < 25) for problem, length in lengths.items()}
+    )
     assert sum(one.accuracy.n for one in bins) == 60
     assert all(before.longest < one.shortest for before, one in pairwise(bins))
     assert (bins[0].accuracy.value, bins[-1].accuracy.value) == (1.0, 0.0)
@@ -323,19 +384,31 @@ def test_a_point_without_neighbours_is_a_marker() -> None:
 
 
 def test_a_row_of_another_kind_at_a_step_does_not_break_a_curve() -> None:
-    found = training_curves([{"step": 1, "loss": 1.0}, {"step": 1, "eval_loss": 2.0}, {"step": 2, "loss": 0.9}])
+    found = training_curves(
+        [{"step": 1, "loss": 1.0}, {"step": 1, "eval_loss": 2.0}, {"step": 2, "loss": 0.9}]
+    )
     assert found["loss"][0].logged() == [(1, 1.0), (2, 0.9)]
 
 
 def test_curves_show_what_each_kind_of_stage_logs() -> None:
     run = chain([True], [True])
     dpo = [
-        {"step": i, "loss": 0.5, "rewards/chosen": 0.1, "rewards/rejected": -i, "rewards/margins": i} for i in (1, 2)
+        {
+            "step": i,
+            "loss": 0.5,
+            "rewards/chosen": 0.1,
+            "rewards/rejected": -i,
+            "rewards/margins": i,
+        }
+        for i in (1, 2)
     ]
     plot = drawn(trained(run, dpo))["training"]  # type: ignore[arg-type]
     assert {"loss", "reward", "reward of chosen answers", "margin between them"} <= set(texts(plot))
     assert "reward (margin) 1 at step 1 to 2 at step 2" in plot.alt
-    grpo = [{"step": i, "reward": 0.5, "reward_std": 0.1, "kl": 0.01, "completions/mean_length": 40} for i in (1, 2)]
+    grpo = [
+        {"step": i, "reward": 0.5, "reward_std": 0.1, "kl": 0.01, "completions/mean_length": 40}
+        for i in (1, 2)
+    ]
     plot = drawn(trained(run, grpo))["training"]  # type: ignore[arg-type]
     assert {"reward", "KL", "length, tokens"} <= set(texts(plot)) and "loss" not in texts(plot)
     assert "training" not in drawn(trained(run, []))

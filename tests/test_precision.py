@@ -1,6 +1,6 @@
 import pytest
 
-from stages import precision
+from stagelift.stages import precision
 
 
 def test_a_dtype_that_is_asked_for_is_taken() -> None:
@@ -14,10 +14,17 @@ def test_auto_is_a_dtype_this_machine_multiplies_in() -> None:
 
 def test_cpu_trains_without_mixed_precision() -> None:
     flags = precision.training_flags("cpu", "float32")
-    assert flags == {"use_cpu": True, "bf16": False, "fp16": False, "activation_checkpointing": False}
+    assert flags == {
+        "use_cpu": True,
+        "bf16": False,
+        "fp16": False,
+        "activation_checkpointing": False,
+    }
 
 
-@pytest.mark.parametrize(("dtype", "bf16", "fp16"), [("bfloat16", True, False), ("float16", False, True)])
+@pytest.mark.parametrize(
+    ("dtype", "bf16", "fp16"), [("bfloat16", True, False), ("float16", False, True)]
+)
 def test_a_gpu_trains_in_its_dtype(dtype: str, bf16: bool, fp16: bool) -> None:
     flags = precision.training_flags("cuda", dtype)  # type: ignore[arg-type]  # one of the literals
     assert (flags["bf16"], flags["fp16"]) == (bf16, fp16)

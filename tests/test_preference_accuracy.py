@@ -3,32 +3,40 @@ from pathlib import Path
 import pytest
 import torch
 
-from evals.files import read_records
-from evals.logprobs import score_pairs
-from evals.model import load_model, load_tokenizer
-from evals.preference_accuracy import preference_accuracy
-from evals.preferences import Preference, load_preferences
-from evals.records import PairScore
-from evals.source import Source
+from stagelift.evals.data.preferences import Preference, load_preferences
+from stagelift.evals.data.source import Source
+from stagelift.evals.files import read_records
+from stagelift.evals.metrics.preference_accuracy import preference_accuracy
+from stagelift.evals.models.logprobs import score_pairs
+from stagelift.evals.models.model import load_model, load_tokenizer
+from stagelift.evals.records import PairScore
 from tests.test_suite import ref
 
 PAIRS = load_preferences(Source(path="bundled/instructions", split="test", limit=5))
 
 
 def pair(one: str, chosen: float, rejected: float, tokens: tuple[int, int] = (1, 1)) -> PairScore:
-    return PairScore(id=one, chosen=chosen, rejected=rejected, chosen_tokens=tokens[0], rejected_tokens=tokens[1])
+    return PairScore(
+        id=one, chosen=chosen, rejected=rejected, chosen_tokens=tokens[0], rejected_tokens=tokens[1]
+    )
 
 
 def test_a_pair_is_right_where_the_ratio_to_base_is_higher_for_the_chosen_answer() -> None:
     base = {one: pair(one, -10, -5) for one in "abc"}
-    stage = [pair("a", -8, -5), pair("b", -10, -4), pair("c", -9, -4)]  # up for chosen; up for rejected; both alike
+    # up for chosen; up for rejected; both alike
+    stage = [
+        pair("a", -8, -5),
+        pair("b", -10, -4),
+        pair("c", -9, -4),
+    ]
     found = preference_accuracy(stage, base)
     assert (found["preference_accuracy"].value, found["preference_accuracy"].n) == (0.5, 3)
 
 
 def test_per_token_divides_by_each_answers_tokens() -> None:
     base = {"a": pair("a", -10, -10, (10, 1))}
-    stage = [pair("a", -8, -9, (10, 1))]  # +2 over ten tokens, +1 over one
+    # +2 over ten tokens, +1 over one
+    stage = [pair("a", -8, -9, (10, 1))]
     found = preference_accuracy(stage, base)
     assert found["preference_accuracy"].value == 1
     assert found["preference_accuracy_per_token"].value == 0
@@ -36,12 +44,17 @@ def test_per_token_divides_by_each_answers_tokens() -> None:
 
 def test_a_model_compared_with_itself_is_at_one_half() -> None:
     scores = [pair(one, -3, -4) for one in "abcd"]
-    assert preference_accuracy(scores, {one.id: one for one in scores})["preference_accuracy"].value == 0.5
+    assert (
+        preference_accuracy(scores, {one.id: one for one in scores})["preference_accuracy"].value
+        == 0.5
+    )
     assert preference_accuracy([], {}) == {}
 
 
 def scored(model: Path, pairs: list[Preference], path: Path) -> list[PairScore]:
-    return score_pairs(load_model(ref(model)), load_tokenizer(str(model), None, None), pairs, path, lambda *_: None)
+    return score_pairs(
+        load_model(ref(model)), load_tokenizer(str(model), None, None), pairs, path, lambda *_: None
+    )
 
 
 def test_log_probabilities_are_those_of_the_loss(tiny_model: Path, tmp_path: Path) -> None:
@@ -50,7 +63,8 @@ def test_log_probabilities_are_those_of_the_loss(tiny_model: Path, tmp_path: Pat
     turns = [*PAIRS[0].prompt, {"role": "assistant", "content": PAIRS[0].chosen}]
     ids = tokenizer.apply_chat_template(turns, return_tensors="pt", return_dict=True)["input_ids"]
     labels = ids.clone()
-    labels[:, : ids.shape[1] - found.chosen_tokens] = -100  # what a trainer masks: the prompt
+    # what a trainer masks: the prompt
+    labels[:, : ids.shape[1] - found.chosen_tokens] = -100
     with torch.inference_mode():
         loss = float(model(input_ids=ids, labels=labels).loss)
     assert found.chosen == pytest.approx(-loss * found.chosen_tokens, rel=1e-4)
@@ -66,9 +80,15 @@ def test_what_is_stored_is_not_scored_again(tiny_model: Path, tmp_path: Path) ->
     assert scored(tiny_model, PAIRS, path) == whole == read_records(path, PairScore)
 
 
-def test_a_pair_longer_than_the_context_loses_its_beginning(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_pair_longer_than_the_context_loses_its_beginning(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     long = Preference(
-        id="1", prompt=[{"role": "user", "content": "word " * 900}], chosen="Yes.", rejected="No.", answer=None
+        id="1",
+        prompt=[{"role": "user", "content": "word " * 900}],
+        chosen="Yes.",
+        rejected="No.",
+        answer=None,
     )
     (found,) = scored(tiny_model, [long], tmp_path / "pairs.jsonl")
     assert 0 < found.chosen_tokens < 20 and found.chosen < 0

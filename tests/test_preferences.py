@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from evals.preferences import check_preferences, load_preferences, words
-from evals.source import Source
+from stagelift.evals.data.preferences import check_preferences, load_preferences, words
+from stagelift.evals.data.source import Source
 
 
 def source(rows: list[dict[str, Any]], folder: Path) -> Source:
@@ -51,5 +51,7 @@ def test_prompts_alone_can_be_answered_but_are_no_pairs(tmp_path: Path) -> None:
 
 
 def test_ids_do_not_depend_on_the_limit() -> None:
-    few, many = (load_preferences(Source(path="bundled/instructions", split="test", limit=n)) for n in (3, 9))
+    few, many = (
+        load_preferences(Source(path="bundled/instructions", split="test", limit=n)) for n in (3, 9)
+    )
     assert many[:3] == few

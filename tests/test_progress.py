@@ -1,4 +1,4 @@
-from harness.progress import Clock, describe
+from stagelift.harness.progress import Clock, describe
 
 
 def test_events_are_described_as_a_reader_would_say_them() -> None:
@@ -14,7 +14,10 @@ def test_events_are_described_as_a_reader_would_say_them() -> None:
 
 def test_done_shows_the_headline_numbers() -> None:
     accuracy = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}
-    metrics = {"accuracy": accuracy, "length_tokens": {"value": 41.2, "low": 40.0, "high": 42.5, "n": 10}}
+    metrics = {
+        "accuracy": accuracy,
+        "length_tokens": {"value": 41.2, "low": 40.0, "high": 42.5, "n": 10},
+    }
     shown = describe({"event": "finished", "metrics": metrics})
     assert shown == "done: accuracy 50.0% [40.0, 60.0], length 41.2 [40.0, 42.5], n=10"
 

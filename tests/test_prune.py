@@ -1,4 +1,6 @@
-"""`stagelift prune`: what no run refers to goes, what anything may need stays, and a kill in between loses nothing."""
+"""`stagelift prune`: what no run refers to goes, what anything may need stays, and a kill in
+between loses nothing.
+"""
 
 import os
 import pty
@@ -13,15 +15,16 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from evals.files import read_json, write_json, write_text
-from harness.cli import app
-from harness.errors import UsageError
-from harness.prune import find_unneeded, prune
-from harness.store import Store
+from stagelift.evals.files import read_json, write_json, write_text
+from stagelift.harness.cli import app
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.prune import find_unneeded, prune
+from stagelift.harness.graph.store import Store
 from tests.conftest import environment
 
 BASE, SFT, DPO, OTHER = (
-    f"{kind}-{digit * 16}" for kind, digit in (("base", "0"), ("sft", "1"), ("dpo", "2"), ("sft", "3"))
+    f"{kind}-{digit * 16}"
+    for kind, digit in (("base", "0"), ("sft", "1"), ("dpo", "2"), ("sft", "3"))
 )
 
 
@@ -41,13 +44,23 @@ def store(tmp_path: Path) -> Store:
 
 
 def write_node(root: Path, name: str, parent: str | None) -> None:
-    identity = {"args": {"max_steps": 40}, "lora": {"r": 4}, "seed": 7, "data": "schoolmath-1/train"}
-    write_json(root / "nodes" / name / "node.json", {"id": name, "parent": parent, "identity": identity})
+    identity = {
+        "args": {"max_steps": 40},
+        "lora": {"r": 4},
+        "seed": 7,
+        "data": "schoolmath-1/train",
+    }
+    write_json(
+        root / "nodes" / name / "node.json", {"id": name, "parent": parent, "identity": identity}
+    )
     write_text(root / "nodes" / name / "adapter" / "weights", "x" * 1_000_000)
 
 
 def write_run(store: Store, name: str, *nodes: str) -> None:
-    stages = [{"name": one, "node": f"nodes/{one}", "evaluation": f"nodes/{one}/evals/c0ffee"} for one in nodes]
+    stages = [
+        {"name": one, "node": f"nodes/{one}", "evaluation": f"nodes/{one}/evals/c0ffee"}
+        for one in nodes
+    ]
     write_json(store.run_folder(name) / "run.json", {"name": name, "stages": stages})
 
 
@@ -93,13 +106,20 @@ def test_it_shows_what_and_how_much_and_without_a_terminal_deletes_nothing(
     before = set(store.root.rglob("*"))
     result = stagelift("prune")
     assert result.exit_code == 0, result.output
-    assert f"{OTHER}" in result.output and "r=4, seed=7, max_steps=40, schoolmath-1/train" in result.output
+    assert (
+        f"{OTHER}" in result.output
+        and "r=4, seed=7, max_steps=40, schoolmath-1/train" in result.output
+    )
     assert "2 nodes, 2.0 MB: no run in runs refers to them" in result.output
-    assert "Nothing was deleted. Delete them with: stagelift prune --runs runs --yes" in result.output
+    assert (
+        "Nothing was deleted. Delete them with: stagelift prune --runs runs --yes" in result.output
+    )
     assert set(store.root.rglob("*")) == before
 
 
-def test_with_yes_it_deletes_and_a_second_call_finds_nothing(stagelift: Callable[..., Result], store: Store) -> None:
+def test_with_yes_it_deletes_and_a_second_call_finds_nothing(
+    stagelift: Callable[..., Result], store: Store
+) -> None:
     write_run(store, "mine", SFT)
     result = stagelift("prune", "--yes")
     assert "Deleted: 2 nodes, 2.0 MB." in result.output
@@ -110,8 +130,10 @@ def test_with_yes_it_deletes_and_a_second_call_finds_nothing(stagelift: Callable
 def answered(root: Path, answer: str) -> str:
     """Run the command on a terminal of its own, type an answer, and return what it printed."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "harness", "prune", "--runs", str(root)]
-    process = subprocess.Popen(command, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
+    command = [sys.executable, "-m", "stagelift", "prune", "--runs", str(root)]
+    process = subprocess.Popen(
+        command, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
+    )
     os.close(theirs)
     output = ""
     while "[y/N]" not in output:
@@ -120,7 +142,8 @@ def answered(root: Path, answer: str) -> str:
     try:
         while part := os.read(ours, 4096):
             output += part.decode()
-    except OSError:  # the other end was closed
+    except OSError:
+        # the other end was closed
         pass
     os.close(ours)
     assert process.wait(timeout=60) == 0, output
@@ -135,7 +158,9 @@ def test_on_a_terminal_it_asks_and_no_is_the_default(store: Store) -> None:
     assert there(store) == {BASE, SFT}
 
 
-def test_a_run_that_cannot_be_read_may_refer_to_anything(stagelift: Callable[..., Result], store: Store) -> None:
+def test_a_run_that_cannot_be_read_may_refer_to_anything(
+    stagelift: Callable[..., Result], store: Store
+) -> None:
     for text in (
         "{",
         '{"name": "mine"}',
@@ -195,7 +220,7 @@ def test_what_was_not_shown_is_not_deleted(store: Store) -> None:
 def test_nothing_is_deleted_while_a_run_says_what_it_refers_to(store: Store) -> None:
     with store.lock():
         process = subprocess.Popen(
-            [sys.executable, "-m", "harness", "prune", "--runs", str(store.root), "--yes"],
+            [sys.executable, "-m", "stagelift", "prune", "--runs", str(store.root), "--yes"],
             env=environment(),
             stdout=subprocess.PIPE,
             text=True,
@@ -206,14 +231,21 @@ def test_nothing_is_deleted_while_a_run_says_what_it_refers_to(store: Store) -> 
         time.sleep(0.5)
         write_run(store, "mine", SFT)
     output, _ = process.communicate(timeout=60)
-    assert "Deleted: 2 nodes" in output and f"Left alone: {SFT}, which came into use meanwhile." in output
+    assert (
+        "Deleted: 2 nodes" in output
+        and f"Left alone: {SFT}, which came into use meanwhile." in output
+    )
     assert there(store) == {BASE, SFT}
 
 
-def test_what_a_killed_pruning_left_is_removed_by_the_next(stagelift: Callable[..., Result], store: Store) -> None:
+def test_what_a_killed_pruning_left_is_removed_by_the_next(
+    stagelift: Callable[..., Result], store: Store
+) -> None:
     write_run(store, "mine", DPO, OTHER)
-    (store.nodes_folder() / OTHER).rename(store.nodes_folder() / f".pruned-{OTHER}")  # killed after the rename
-    write_node(store.root, OTHER, BASE)  # and trained anew
+    # killed after the rename
+    (store.nodes_folder() / OTHER).rename(store.nodes_folder() / f".pruned-{OTHER}")
+    # and trained anew
+    write_node(store.root, OTHER, BASE)
     result = stagelift("prune", "--yes")
     assert "left by a pruning that was interrupted" in result.output
     assert there(store) == {BASE, SFT, DPO, OTHER}
@@ -233,7 +265,9 @@ def test_what_is_no_node_is_not_touched(store: Store, tmp_path: Path) -> None:
     assert there(store) == {"my notes", f"sft-{'5' * 16}"}
 
 
-def test_without_runs_there_is_nothing_to_delete(stagelift: Callable[..., Result], tmp_path: Path) -> None:
+def test_without_runs_there_is_nothing_to_delete(
+    stagelift: Callable[..., Result], tmp_path: Path
+) -> None:
     assert stagelift("prune", "--yes").output == "Nothing to delete in runs.\n"
     assert set(tmp_path.iterdir()) == set()
 
@@ -244,8 +278,13 @@ def test_a_finished_run_keeps_all_it_needs_and_an_import_its_nodes(
 ) -> None:
     root = tmp_path / "runs"
     shutil.copytree(finished_run.parent, root)
-    write_text(tmp_path / "theirs.jsonl", '{"id": "1", "prompt": "2 + 2?", "response": "4", "target": "4"}\n')
-    assert stagelift("import", "theirs.jsonl", "--as", "responses", "--name", "theirs").exit_code == 0
+    write_text(
+        tmp_path / "theirs.jsonl",
+        '{"id": "1", "prompt": "2 + 2?", "response": "4", "target": "4"}\n',
+    )
+    assert (
+        stagelift("import", "theirs.jsonl", "--as", "responses", "--name", "theirs").exit_code == 0
+    )
     before = {path for path in root.rglob("*") if path.name != ".lock"}
     assert stagelift("prune", "--yes").output == "Nothing to delete in runs.\n"
     assert {path for path in root.rglob("*") if path.name != ".lock"} == before
@@ -263,16 +302,20 @@ def test_a_run_says_what_it_refers_to_under_the_lock_that_pruning_holds(
 ) -> None:
     store = Store(tmp_path / "runs")
     shutil.copytree(finished_run.parent, store.root)
-    command = [sys.executable, "-m", "harness", "run", str(tiny_recipe_file), "--name", "again"]
+    command = [sys.executable, "-m", "stagelift", "run", str(tiny_recipe_file), "--name", "again"]
     with store.lock():
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+        )
         while not (store.run_folder("again") / ".lock").exists():
             assert process.poll() is None
             time.sleep(0.05)
         time.sleep(0.5)
         assert not (store.run_folder("again") / "run.json").exists()
         dpo = next(store.nodes_folder().glob("dpo-*"))
-        shutil.rmtree(dpo)  # what pruning may do while it holds the lock
+        # what pruning may do while it holds the lock
+        shutil.rmtree(dpo)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
-    assert (dpo / "stage.json").exists()  # the run saw that it was gone, and trained it again
+    # the run saw that it was gone, and trained it again
+    assert (dpo / "stage.json").exists()

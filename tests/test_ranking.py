@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from evals.ranking import Match, bradley_terry
-from evals.records import Metric
+from stagelift.evals.records import Metric
+from stagelift.evals.stats.bradley_terry import Match, bradley_terry
 
 
 def matches(first: str, second: str, scores: list[float], prefix: str = "") -> list[Match]:
@@ -40,7 +40,9 @@ def test_the_order_within_a_match_does_not_matter() -> None:
 
 
 def test_models_that_never_met_are_placed_through_a_third() -> None:
-    played = matches("base", "sft", [0.0] * 30 + [1.0] * 10) + matches("sft", "dpo", [0.0] * 20 + [1.0] * 10)
+    played = matches("base", "sft", [0.0] * 30 + [1.0] * 10) + matches(
+        "sft", "dpo", [0.0] * 20 + [1.0] * 10
+    )
     assert ranked(played)["dpo"].value == pytest.approx(math.log(3) + math.log(2))
     assert (ranked(played)["base"].n, ranked(played)["dpo"].n) == (40, 30)
 
@@ -55,10 +57,16 @@ def test_the_same_prompts_asked_twice_are_no_more_prompts() -> None:
 @pytest.mark.parametrize(
     "played",
     [
-        matches("base", "sft", [0.0] * 10),  # never lost
-        matches("base", "sft", [0.0, 1.0, 0.5]) + matches("dpo", "grpo", [0.0, 1.0, 0.5]),  # two groups that never met
-        matches("base", "sft", [0.0, 1.0, 0.5]) + matches("dpo", "sft", [1.0, 1.0, 1.0]),  # infinitely far above
-        matches("base", "sft", [0.5]),  # one prompt has no spread
+        # never lost
+        matches("base", "sft", [0.0] * 10),
+        matches("base", "sft", [0.0, 1.0, 0.5])
+        # two groups that never met
+        + matches("dpo", "grpo", [0.0, 1.0, 0.5]),
+        matches("base", "sft", [0.0, 1.0, 0.5])
+        # infinitely far above
+        + matches("dpo", "sft", [1.0, 1.0, 1.0]),
+        # one prompt has no spread
+        matches("base", "sft", [0.5]),
     ],
 )
 def test_a_strength_that_cannot_be_placed_is_not_given(played: list[Match]) -> None:

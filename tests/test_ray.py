@@ -1,4 +1,6 @@
-"""`--engine ray` for real: a cluster of two worker nodes on this machine, one of which is killed in the middle of a training."""
+"""`--engine ray` for real: a cluster of two worker nodes on this machine, one of which is killed in
+the middle of a training.
+"""
 
 import shutil
 import signal
@@ -12,10 +14,11 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.artefacts import fetch, send
+from stagelift.harness.workers.artefacts import fetch, send
 from tests.conftest import environment
 
-pytestmark = pytest.mark.xdist_group("apart")  # they share a finished run of their own, and Ray is large
+# they share a finished run of their own, and Ray is large
+pytestmark = pytest.mark.xdist_group("apart")
 
 STAGES = """stages=[
   {sft: {args: {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}},
@@ -39,7 +42,7 @@ def cluster() -> Iterator[Any]:
 def start(recipe: Path, folder: Path, address: str, *overrides: str) -> subprocess.Popen[str]:
     settings = [part for one in (STAGES, *overrides) for part in ("--set", one)]
     return subprocess.Popen(
-        [sys.executable, "-m", "harness", "run", str(recipe), "--engine", "ray", *settings],
+        [sys.executable, "-m", "stagelift", "run", str(recipe), "--engine", "ray", *settings],
         cwd=folder,
         env=environment() | {"RAY_ADDRESS": address},
         stdout=subprocess.PIPE,
@@ -60,15 +63,21 @@ def workers() -> list[psutil.Process]:
     """Return the worker processes that Ray's tasks have started on this machine."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
-        is_worker = (process.info["cmdline"] or [])[-1:] == ["harness.worker"]
+        is_worker = (process.info["cmdline"] or [])[-1:] == ["stagelift.harness.worker"]
         if is_worker and any("raylet" in parent.name() for parent in process.parents()):
             found.append(process)
     return found
 
 
 def kill_the_node_that_trains(cluster: Any) -> None:
-    """Kill the processes of the Ray node below whose raylet a stage is trained; the other one may be evaluating."""
-    trains = [worker for worker in workers() if any(file.path.endswith("/train.log") for file in worker.open_files())]
+    """Kill the processes of the Ray node below whose raylet a stage is trained; the other one may
+    be evaluating.
+    """
+    trains = [
+        worker
+        for worker in workers()
+        if any(file.path.endswith("/train.log") for file in worker.open_files())
+    ]
     raylets = {parent.pid for worker in trains for parent in worker.parents()}
     for node in list(cluster.worker_nodes):
         if node.all_processes["raylet"][0].process.pid in raylets:
@@ -80,7 +89,8 @@ def kill_the_node_that_trains(cluster: Any) -> None:
 def assert_same_as_local(finished_run: Path, root: Path, kinds: tuple[str, ...]) -> None:
     for kind in kinds:
         (local,) = (finished_run.parent / "nodes").glob(f"{kind}-*")
-        remote = root / "nodes" / local.name  # the same node id
+        # the same node id
+        remote = root / "nodes" / local.name
         (here,), (there,) = local.glob("evals/*"), remote.glob("evals/*")
         files = [(here / name, there / name) for name in STORED]
         if kind != "base":
@@ -105,14 +115,17 @@ def test_interrupted_and_with_a_node_killed_in_training_the_results_are_the_loca
     kill_the_node_that_trains(cluster)
     output = second.communicate(timeout=400)[0]
     assert second.returncode == 0, output
-    assert output.count("dpo: starting to train on ") == 2  # once more on the node that is left
+    # once more on the node that is left
+    assert output.count("dpo: starting to train on ") == 2
     assert_same_as_local(finished_run, runs, ("base", "sft", "dpo"))
 
 
 def test_machines_that_share_no_folder_pass_files_on_through_a_url(
     cluster: Any, finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
 ) -> None:
-    """What base is has been done here before: it must be sent to the machine that compares with it."""
+    """What base is has been done here before: it must be sent to the machine that compares with
+    it.
+    """
     runs = tmp_path / "runs"
     (base,) = (finished_run.parent / "nodes").glob("base-*")
     shutil.copytree(base, runs / "nodes" / base.name)
@@ -126,7 +139,9 @@ def test_machines_that_share_no_folder_pass_files_on_through_a_url(
     }
 
 
-def test_a_failed_job_is_not_done_again(cluster: Any, tiny_recipe_file: Path, tmp_path: Path) -> None:
+def test_a_failed_job_is_not_done_again(
+    cluster: Any, tiny_recipe_file: Path, tmp_path: Path
+) -> None:
     """A reward that fails in training only is the user's, not a lost machine."""
     (tmp_path / "broken.py").write_text("def reward(**_): raise ValueError('no reward today')\n")
     grpo = "stages=[{grpo: {rewards: [broken.reward], args: {max_steps: 1, per_device_train_batch_size: 2, num_generations: 2}}}]"
@@ -144,7 +159,12 @@ def test_a_failed_job_is_not_done_again(cluster: Any, tiny_recipe_file: Path, tm
     ],
 )
 def test_what_cannot_run_is_refused_in_a_sentence(
-    cluster: Any, tiny_recipe_file: Path, tmp_path: Path, overrides: list[str], address: str | None, says: str
+    cluster: Any,
+    tiny_recipe_file: Path,
+    tmp_path: Path,
+    overrides: list[str],
+    address: str | None,
+    says: str,
 ) -> None:
     process = start(tiny_recipe_file, tmp_path, address or cluster.address, *overrides)
     output = process.communicate(timeout=120)[0]
@@ -154,9 +174,18 @@ def test_what_cannot_run_is_refused_in_a_sentence(
 
 
 def test_files_are_passed_on_once_and_what_is_being_made_is_not(tmp_path: Path) -> None:
-    here, there, url = tmp_path / "here", tmp_path / "there", f"file://{(tmp_path / 'bucket').as_posix()}"
+    here, there, url = (
+        tmp_path / "here",
+        tmp_path / "there",
+        f"file://{(tmp_path / 'bucket').as_posix()}",
+    )
     node = here / "nodes" / "sft-1"
-    for name in ("stage.json", "adapter/adapter_model.safetensors", "checkpoints/checkpoint-1/complete", ".lock"):
+    for name in (
+        "stage.json",
+        "adapter/adapter_model.safetensors",
+        "checkpoints/checkpoint-1/complete",
+        ".lock",
+    ):
         (node / name).parent.mkdir(parents=True, exist_ok=True)
         (node / name).write_text(name)
     send(url, here, ["nodes/sft-1"])

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
-from harness.recipe import evaluation_recipe, load_recipe, shipped_recipes
+from stagelift.harness.errors import UsageError
+from stagelift.harness.recipes.read import evaluation_recipe, load_recipe, shipped_recipes
 
 MINIMAL = "name: mine\nstages: [sft]\nevals: {accuracy: {limit: 8}}\n"
 
@@ -35,7 +35,9 @@ def test_the_t4_recipe_is_what_it_says() -> None:
 
 
 def test_numbers_in_exponent_form_are_numbers() -> None:
-    recipe = load_recipe("quickstart", ["stages.sft.args.learning_rate=2e-4", "stages.0.args.x=1"][:1])
+    recipe = load_recipe(
+        "quickstart", ["stages.sft.args.learning_rate=2e-4", "stages.0.args.x=1"][:1]
+    )
     assert recipe.stages[0].args["learning_rate"] == 2e-4
 
 
@@ -57,7 +59,10 @@ def test_set_reaches_a_stage_by_kind_or_position() -> None:
         (MINIMAL.replace("[sft]", "[sft: {rewards: [brevity]}]"), "takes no rewards"),
         (MINIMAL.replace("stages: [sft]", "seed: 1"), "Key 'stages' is missing"),
         (MINIMAL.replace("{limit: 8}", "{}"), "evals.accuracy.limit is missing"),
-        (MINIMAL.replace("{limit: 8}", "{limit: many}"), "'evals.accuracy.limit' in mine.yaml is 'many'"),
+        (
+            MINIMAL.replace("{limit: 8}", "{limit: many}"),
+            "'evals.accuracy.limit' in mine.yaml is 'many'",
+        ),
         (MINIMAL.replace("{limit: 8}", "{task: gsm8k}"), "Task gsm8k needs GSM8K's files"),
         (MINIMAL.replace("name: mine", "name: ../mine"), "cannot be named '../mine'"),
         (MINIMAL.replace("[sft]", "[sft: 40]"), "Stage 'sft' needs its settings as keys"),
@@ -76,7 +81,9 @@ def test_a_bad_recipe_is_refused_in_one_sentence(tmp_path: Path, text: str, says
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("override", ["seed", "seed=[", "stages.ppo.args.x=1", "stages.9.sft.args=1"])
+@pytest.mark.parametrize(
+    "override", ["seed", "seed=[", "stages.ppo.args.x=1", "stages.9.sft.args=1"]
+)
 def test_an_override_that_leads_nowhere_is_refused(override: str) -> None:
     with pytest.raises(UsageError, match="--set"):
         load_recipe("quickstart", [override])
@@ -112,10 +119,14 @@ def test_a_judge_is_named_or_has_its_settings(judge: str, kind: str, tmp_path: P
     ("section", "words"),
     [
         ("preference: {judge: {openai: {base_url: u, modle: m}}}", "did you mean 'model'"),
-        ("preference: {judge: {openai: {base_url: u}}}", "Key 'evals.preference.judge.openai.model' is missing"),
+        (
+            "preference: {judge: {openai: {base_url: u}}}",
+            "Key 'evals.preference.judge.openai.model' is missing",
+        ),
         (
             "preference: {judge: gpt}",
-            "unknown judge, 'gpt'. Known: reference, longest, shortest, random, verdicts, reward_model",
+            "unknown judge, 'gpt'. Known: reference, longest, shortest, random, verdicts, "
+            "reward_model",
         ),
         ("preference: {prompts: {pth: x}}", "did you mean 'path'"),
         ("tasks: ifeval", "must be a list"),
@@ -139,7 +150,10 @@ def test_preference_data_is_for_testing_unless_said() -> None:
     preference = load_recipe("quickstart", ["evals.preference.gold={path: x}"]).evals.preference
     assert preference.prompts is not None and preference.gold is not None
     assert (preference.prompts.split, preference.gold.split) == ("test", "test")
-    assert load_recipe("quickstart", ["evals.preference.prompts=null"]).evals.preference.prompts is None
+    assert (
+        load_recipe("quickstart", ["evals.preference.prompts=null"]).evals.preference.prompts
+        is None
+    )
 
 
 def test_a_recipes_evaluation_can_be_taken_for_another_model() -> None:

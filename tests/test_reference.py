@@ -1,9 +1,11 @@
-from evals.judges.reference import decide
+from stagelift.evals.judges.reference import decide
 from tests.judges import pair, said
 
 
 def score(*responses: tuple[bool | None, int | None, str]) -> float | None:
-    first, second = (said(text, correct=correct, n_tokens=tokens) for correct, tokens, text in responses)
+    first, second = (
+        said(text, correct=correct, n_tokens=tokens) for correct, tokens, text in responses
+    )
     return decide([pair(first, second)])[0].score
 
 
@@ -14,7 +16,8 @@ def test_right_beats_wrong_however_long() -> None:
 
 def test_of_two_right_answers_the_clearly_shorter_wins() -> None:
     assert score((True, 89, "a"), (True, 100, "b")) == 1
-    assert score((True, 90, "a"), (True, 100, "b")) == 0.5  # exactly 10% is not more than 10%
+    # exactly 10% is not more than 10%
+    assert score((True, 90, "a"), (True, 100, "b")) == 0.5
     assert score((True, 100, "a"), (True, 89, "b")) == 0
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from reports.document import render_json
-from reports.flips import flips
-from reports.markdown import render_markdown
-from reports.report import build_report
-from reports.terminal import print_report
+from stagelift.reports.formats.document import render_json
+from stagelift.reports.formats.markdown import render_markdown
+from stagelift.reports.formats.terminal import print_report
+from stagelift.reports.numbers.flips import flips
+from stagelift.reports.report import build_report
 from tests.records import chain, make_chain, make_run, make_score, make_stage
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]markup[/bold] </script><script>x</script> ``` | pipe \u202e\n## heading\n4"
@@ -16,7 +16,9 @@ HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]markup[/bold] </script><script>x</s
 
 def as_terminal(run_text: str = "It is 4.", width: int = 120) -> str:
     console = Console(width=width, force_terminal=True, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    print_report(build_report([chain([False] * 8, [True] * 5 + [False] * 3, text=run_text)]), console)
+    print_report(
+        build_report([chain([False] * 8, [True] * 5 + [False] * 3, text=run_text)]), console
+    )
     return console.export_text(styles=False)
 
 
@@ -36,7 +38,12 @@ def test_two_runs_stand_side_by_side_each_against_its_own_base() -> None:
     two = chain([False] * 40, [False] * 40)
     two = replace(two, name="other", stages=[replace(stage, run="other") for stage in two.stages])
     report = build_report([one, two])
-    assert [report.column(stage) for stage in report.stages()] == ["demo/base", "demo/sft", "other/base", "other/sft"]
+    assert [report.column(stage) for stage in report.stages()] == [
+        "demo/base",
+        "demo/sft",
+        "other/base",
+        "other/sft",
+    ]
     verdicts = {c.run: c.verdict for c in report.comparisons if c.metric == "accuracy"}
     assert verdicts == {"demo": "improved", "other": "identical"}
     assert "other/sft" in render_markdown(report)
@@ -87,7 +94,19 @@ def test_json_keeps_the_promised_names() -> None:
         "win_rate_base",
         "win_rate_previous",
     } <= set(stage["metrics"])
-    names = {"metric", "stage", "against", "delta", "low", "high", "n", "p", "p_adjusted", "mde", "verdict"}
+    names = {
+        "metric",
+        "stage",
+        "against",
+        "delta",
+        "low",
+        "high",
+        "n",
+        "p",
+        "p_adjusted",
+        "mde",
+        "verdict",
+    }
     assert all(names <= set(comparison) for comparison in document["comparisons"])
     assert document["stages"][0]["training"] is None
 
@@ -95,7 +114,8 @@ def test_json_keeps_the_promised_names() -> None:
 def test_hostile_responses_do_not_act_on_a_terminal() -> None:
     text = as_terminal(HOSTILE)
     assert "\x1b" not in text and "\x07" not in text and "\u202e" not in text
-    assert "[bold]markup[/bold]" in text  # shown, not obeyed
+    # shown, not obeyed
+    assert "[bold]markup[/bold]" in text
 
 
 def test_hostile_responses_stay_inside_their_markdown_fence() -> None:
@@ -106,13 +126,18 @@ def test_hostile_responses_stay_inside_their_markdown_fence() -> None:
         if line.startswith("````"):
             fences += 1
         if line.startswith("## heading"):
-            assert fences % 2 == 1  # inside a block
+            # inside a block
+            assert fences % 2 == 1
     assert fences and fences % 2 == 0
 
 
 def test_markdown_tables_have_equal_columns() -> None:
     markdown = render_markdown(build_report([chain([False] * 8, [True] * 8)]))
-    tables = [[line for line in part.splitlines() if line] for part in markdown.split("\n\n") if part.startswith("| ")]
+    tables = [
+        [line for line in part.splitlines() if line]
+        for part in markdown.split("\n\n")
+        if part.startswith("| ")
+    ]
     assert [{line.count("|") for line in table} for table in tables] == [{5}, {7}]
 
 
@@ -123,10 +148,18 @@ def test_rendering_is_deterministic(render: object) -> None:
 
 
 def test_lengths_have_ratio_and_median_beside_their_difference() -> None:
-    document = json.loads(render_json(build_report([chain([True] * 40, [True] * 40, lengths=(60, 30))])))
+    document = json.loads(
+        render_json(build_report([chain([True] * 40, [True] * 40, lengths=(60, 30))]))
+    )
     (length,) = [c for c in document["comparisons"] if c["metric"] == "length_tokens"]
-    assert (length["delta"], length["ratio"]["value"], length["median"]["value"]) == (-30, pytest.approx(0.5), -30)
-    assert "× 0.50" in render_markdown(build_report([chain([True] * 40, [True] * 40, lengths=(60, 30))]))
+    assert (length["delta"], length["ratio"]["value"], length["median"]["value"]) == (
+        -30,
+        pytest.approx(0.5),
+        -30,
+    )
+    assert "× 0.50" in render_markdown(
+        build_report([chain([True] * 40, [True] * 40, lengths=(60, 30))])
+    )
 
 
 def test_the_passport_stands_in_every_format() -> None:
@@ -148,9 +181,16 @@ def test_stages_are_ranked_where_there_are_three() -> None:
 
 def test_samples_are_paired_by_prompt_not_by_sample() -> None:
     before = [make_score(f"p/{i}", i % 2 == 0, sample=s) for i in range(40) for s in range(3)]
-    after = [make_score(f"p/{i}", i % 2 == 0 or s == i % 3, sample=s) for i in range(40) for s in range(3)]
+    after = [
+        make_score(f"p/{i}", i % 2 == 0 or s == i % 3, sample=s)
+        for i in range(40)
+        for s in range(3)
+    ]
     base = make_stage("base", before)
-    found = {c.metric: c for c in build_report([make_run([base, make_stage("sft", after, [base])])]).comparisons}
+    found = {
+        c.metric: c
+        for c in build_report([make_run([base, make_stage("sft", after, [base])])]).comparisons
+    }
     assert (found["accuracy"].n, found["accuracy"].delta) == (40, pytest.approx(1 / 6))
     assert found["pass@3"].delta == pytest.approx(0.5)
 
@@ -162,6 +202,9 @@ def test_a_stage_called_reference_improves_like_any_other() -> None:
 
 
 def test_what_was_scored_at_one_stage_only_has_no_flips() -> None:
-    unscored = [make_score("p/0", True).model_copy(update={"correct": None, "outcome": None}) for _ in range(1)]
+    unscored = [
+        make_score("p/0", True).model_copy(update={"correct": None, "outcome": None})
+        for _ in range(1)
+    ]
     base = make_stage("base", unscored)
     assert build_report([make_run([base, make_stage("sft", unscored, [])])]).flips == []

@@ -1,4 +1,6 @@
-"""A reward model on the tiny model: trained by TRL through the command, used as a judge, resumed after a kill."""
+"""A reward model on the tiny model: trained by TRL through the command, used as a judge, resumed
+after a kill.
+"""
 
 import json
 import subprocess
@@ -7,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from evals.files import read_record
-from evals.judges.reward_model import RewardModelJudge, check_reward_model, reward_model_judge
-from evals.model import load_tokenizer
-from evals.records import Passport
-from evals.source import Source
-from stages.reward import reward_rows
+from stagelift.evals.data.source import Source
+from stagelift.evals.files import read_record
+from stagelift.evals.judges.reward_model import (
+    RewardModelJudge,
+    check_reward_model,
+    reward_model_judge,
+)
+from stagelift.evals.models.model import load_tokenizer
+from stagelift.evals.records import Passport
+from stagelift.stages.reward import reward_rows
 from tests.conftest import environment
 from tests.judges import pair, said
 
@@ -21,11 +27,25 @@ def train(
     model: Path, output: Path, *overrides: str, dataset: str = "bundled/instructions"
 ) -> subprocess.CompletedProcess[str]:
     settings = [
-        part for text in ("max_steps=3", "per_device_train_batch_size=4", *overrides) for part in ("--set", text)
+        part
+        for text in ("max_steps=3", "per_device_train_batch_size=4", *overrides)
+        for part in ("--set", text)
     ]
-    command = [sys.executable, "-m", "harness", "judge", "train", "--model", str(model), "--dataset", dataset]
+    command = [
+        sys.executable,
+        "-m",
+        "stagelift",
+        "judge",
+        "train",
+        "--model",
+        str(model),
+        "--dataset",
+        dataset,
+    ]
     command += ["--output", str(output), *settings]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, cwd=output.parent)
+    return subprocess.run(
+        command, env=environment(), capture_output=True, text=True, check=False, cwd=output.parent
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +67,9 @@ def test_training_leaves_a_model_a_record_and_a_passport(trained: Path) -> None:
     check_reward_model(RewardModelJudge(path=str(trained / "model")))
 
 
-def test_the_same_command_again_trains_nothing_and_another_is_refused(trained: Path, tiny_model: Path) -> None:
+def test_the_same_command_again_trains_nothing_and_another_is_refused(
+    trained: Path, tiny_model: Path
+) -> None:
     before = {file: file.stat().st_mtime_ns for file in (trained / "model").iterdir()}
     assert train(tiny_model, trained).returncode == 0
     assert {file: file.stat().st_mtime_ns for file in (trained / "model").iterdir()} == before
@@ -67,7 +89,7 @@ def test_it_judges_each_response_on_its_own(trained: Path) -> None:
 
 
 def test_training_and_judging_read_the_same_tokens(trained: Path, tiny_model: Path) -> None:
-    from evals.judges.reward_model import _chat
+    from stagelift.evals.judges.reward_model import _chat
 
     tokenizer = load_tokenizer(str(tiny_model), None, None)
     row = reward_rows(Source(path="bundled/instructions", limit=1))[0]
@@ -82,7 +104,9 @@ def test_a_language_model_is_no_reward_model(tiny_model: Path) -> None:
         check_reward_model(RewardModelJudge(path=str(tiny_model)))
 
 
-def test_an_unknown_argument_is_refused_before_anything_is_written(tiny_model: Path, tmp_path: Path) -> None:
+def test_an_unknown_argument_is_refused_before_anything_is_written(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     done = train(tiny_model, tmp_path / "rm", "max_step=3")
     assert done.returncode == 2 and "did you mean 'max_steps'" in done.stderr
     assert not (tmp_path / "rm").exists()

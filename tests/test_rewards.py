@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.rewards import brevity, correctness, load_reward, reward_fingerprint
+from stagelift.stages.rewards import brevity, correctness, load_reward, reward_fingerprint
 
 
 def said(text: str) -> list[dict[str, str]]:
@@ -11,10 +11,16 @@ def said(text: str) -> list[dict[str, str]]:
 
 def test_correctness_is_one_for_a_right_number_and_zero_for_a_wrong_one() -> None:
     completions = [said("#### 4"), said("#### 5"), "plain text: 4"]
-    assert correctness(completions=completions, answer=["#### 4"] * 3, prompts=["p"] * 3) == [1, 0, 1]
+    assert correctness(completions=completions, answer=["#### 4"] * 3, prompts=["p"] * 3) == [
+        1,
+        0,
+        1,
+    ]
 
 
-def brevity_of(texts: list[str], lengths: list[int], prompts: list[str] | None = None) -> list[float]:
+def brevity_of(
+    texts: list[str], lengths: list[int], prompts: list[str] | None = None
+) -> list[float]:
     ids = [[0] * length for length in lengths]
     return brevity(
         prompts=prompts or ["p"] * len(texts),
@@ -37,8 +43,12 @@ def test_equal_lengths_get_nothing_and_groups_are_apart() -> None:
     assert brevity_of(["4", "4"], [7, 70], prompts=["p", "q"]) == [0.0, 0.0]
 
 
-def test_a_users_function_is_found_by_its_dotted_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_rewards.py").write_text("def polite(completions, **_):\n    return [1.0 for _ in completions]\n")
+def test_a_users_function_is_found_by_its_dotted_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_rewards.py").write_text(
+        "def polite(completions, **_):\n    return [1.0 for _ in completions]\n"
+    )
     monkeypatch.chdir(tmp_path)
     assert load_reward("my_rewards.polite")(completions=["a"]) == [1.0]
     assert len(reward_fingerprint("my_rewards.polite")) == 64
@@ -46,7 +56,9 @@ def test_a_users_function_is_found_by_its_dotted_path(tmp_path: Path, monkeypatc
         load_reward("my_rewards.rude")
 
 
-def test_a_module_that_does_not_compile_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_that_does_not_compile_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "broken_rewards.py").write_text("def polite(:\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="cannot be imported: SyntaxError"):

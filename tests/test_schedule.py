@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from harness.schedule import Task, work_through
+from stagelift.harness.schedule import Task, work_through
 
 
 def run(tasks: list[Task], at_once: int = 2) -> list[str]:
@@ -19,7 +19,12 @@ def nothing() -> None:
 
 
 def test_one_at_a_time_keeps_the_listed_order_as_far_as_needs_allow() -> None:
-    tasks = [Task("c", ("b",), nothing), Task("a", (), nothing), Task("b", ("a",), nothing), Task("d", (), nothing)]
+    tasks = [
+        Task("c", ("b",), nothing),
+        Task("a", (), nothing),
+        Task("b", ("a",), nothing),
+        Task("d", (), nothing),
+    ]
     assert run(tasks, 1) == ["a", "b", "c", "d"]
 
 
@@ -28,7 +33,8 @@ def test_what_is_not_listed_is_there_already() -> None:
 
 
 def test_tasks_that_do_not_need_one_another_run_side_by_side() -> None:
-    both = threading.Barrier(2, timeout=10)  # passes only when two are there at once
+    # passes only when two are there at once
+    both = threading.Barrier(2, timeout=10)
 
     def meet() -> None:
         both.wait()

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from evals.schoolmath import CAPACITY, HELD_OUT_TEMPLATES, TEMPLATES, Split, problems
+from stagelift.evals.data.schoolmath import CAPACITY, HELD_OUT_TEMPLATES, TEMPLATES, Split, problems
 
 
 def numbers_of(text: str) -> tuple[str, ...]:
@@ -22,7 +22,9 @@ def test_there_are_24_templates_or_more_of_one_to_four_steps() -> None:
 def test_held_out_templates_are_never_trained_on() -> None:
     trained = {problem.template for problem in problems("train", 400)}
     assert trained == {template.name for template in TEMPLATES}
-    assert {problem.template for problem in problems("held_out", 80)} == {t.name for t in HELD_OUT_TEMPLATES}
+    assert {problem.template for problem in problems("held_out", 80)} == {
+        t.name for t in HELD_OUT_TEMPLATES
+    }
     assert not trained & {template.name for template in HELD_OUT_TEMPLATES}
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from evals.records import Generation
-from evals.scoring import is_correct, lm_eval_reading, score
-from evals.task import FLEXIBLE, STRICT
+from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT
+from stagelift.evals.metrics.scoring import is_correct, lm_eval_reading, score
+from stagelift.evals.records import Generation
 
 ANSWER = "She makes 9 * 2 = 18 dollars.\n#### 18"
 
@@ -24,17 +24,25 @@ def generation(response: str, finish_reason: str | None = "stop") -> Generation:
         ("#### 18", True, True, True),
         ("9 * 2 = 18\n#### 18", True, True, True),
         ("The answer is 18.", True, False, True),
-        ("#### 18 and then she buys 3", False, True, True),  # flexible takes the last number
+        # flexible takes the last number
+        ("#### 18 and then she buys 3", False, True, True),
         ("#### 17", False, False, False),
         ("no number here", False, False, False),
         ("", False, False, False),
-        ("18.0", False, False, True),  # lm-eval compares strings
+        # lm-eval compares strings
+        ("18.0", False, False, True),
         ("she has $18.00", False, False, True),
     ],
 )
-def test_three_readings_of_one_response(response: str, flexible: bool, strict: bool, numeric: bool) -> None:
+def test_three_readings_of_one_response(
+    response: str, flexible: bool, strict: bool, numeric: bool
+) -> None:
     scored = score(generation(response), "q", ANSWER)
-    assert (scored.correct_flexible, scored.correct_strict, scored.correct) == (flexible, strict, numeric)
+    assert (scored.correct_flexible, scored.correct_strict, scored.correct) == (
+        flexible,
+        strict,
+        numeric,
+    )
     assert is_correct(response, ANSWER) is numeric
 
 
@@ -54,12 +62,19 @@ def test_thousands_separators_are_ignored() -> None:
         ("#### 17", None, "wrong"),
     ],
 )
-def test_every_response_has_one_outcome(response: str, finish_reason: str | None, outcome: str) -> None:
+def test_every_response_has_one_outcome(
+    response: str, finish_reason: str | None, outcome: str
+) -> None:
     assert score(generation(response, finish_reason), "q", ANSWER).outcome == outcome
 
 
 @pytest.mark.parametrize("target", [None, "Paris"])
 def test_without_a_number_for_a_target_nothing_is_right_or_wrong(target: str | None) -> None:
     scored = score(generation("#### 18"), "q", target)
-    assert (scored.correct, scored.outcome, scored.answer, scored.target) == (None, None, None, target)
+    assert (scored.correct, scored.outcome, scored.answer, scored.target) == (
+        None,
+        None,
+        None,
+        target,
+    )
     assert (scored.n_tokens, scored.n_chars) == (3, 7)

@@ -7,21 +7,23 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from evals import stats
-from reports.document import report_document
-from reports.html import render_html
-from reports.markdown import render_markdown
-from reports.records import RunRecord
-from reports.report import build_report
-from reports.seed_table import seed_table
-from reports.seeds import floors, over_seeds, siblings
-from reports.summary import summary
-from reports.terminal import print_report
+from stagelift.evals.stats import estimates
+from stagelift.reports.formats.document import report_document
+from stagelift.reports.formats.html import render_html
+from stagelift.reports.formats.markdown import render_markdown
+from stagelift.reports.formats.terminal import print_report
+from stagelift.reports.numbers.seeds import floors, over_seeds, siblings
+from stagelift.reports.records import RunRecord
+from stagelift.reports.report import build_report
+from stagelift.reports.tables.seeds import seed_table
+from stagelift.reports.words.summary import summary
 from tests.records import make_chain, make_study
 
 
 def seeds_run(*right: int, dpo: tuple[int, ...] = (), n: int = 40) -> RunRecord:
-    """Base has nothing right; sft as many problems as given for each seed, and dpo where it is given."""
+    """Base has nothing right; sft as many problems as given for each seed, and dpo where it is
+    given.
+    """
     stages: dict[str, tuple[str | None, str]] = {"base": (None, "w" * n)}
     chains = []
     for seed, count in enumerate(right):
@@ -47,7 +49,9 @@ def test_three_seeds_have_an_interval_over_seeds_by_hand() -> None:
     found, added = values["accuracy", None], values["accuracy", "base"]
     assert found.values == (0.5, 0.55, 0.6) == pytest.approx(added.values)
     half = 4.302653 * 0.05 / 3**0.5
-    assert (found.value, found.low, found.high) == pytest.approx((0.55, 0.55 - half, 0.55 + half), abs=1e-6)
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (0.55, 0.55 - half, 0.55 + half), abs=1e-6
+    )
 
 
 def test_two_seeds_have_values_and_no_interval() -> None:
@@ -69,7 +73,11 @@ def test_a_stage_that_variants_share_is_listed_once() -> None:
         stages[f"seed={seed}/sft"] = ("base", "ccww")
         for beta in (1, 2):
             stages[f"beta={beta},seed={seed}/dpo"] = (f"seed={seed}/sft", "cccw")
-            slots = {"base": "base", "sft": f"seed={seed}/sft", "dpo": f"beta={beta},seed={seed}/dpo"}
+            slots = {
+                "base": "base",
+                "sft": f"seed={seed}/sft",
+                "dpo": f"beta={beta},seed={seed}/dpo",
+            }
             chains.append((f"beta={beta}", seed, slots))
     run = make_study(stages, sorted(chains), reference="beta=1")
     assert [group.title for group in siblings(run)] == ["sft", "beta=1/dpo", "beta=2/dpo"]
@@ -78,9 +86,14 @@ def test_a_stage_that_variants_share_is_listed_once() -> None:
 def test_the_summary_and_the_tables_use_the_larger_floor_of_both_stages() -> None:
     """dpo is as steady as can be, sft is not: what dpo adds to it may be sft's noise."""
     report = build_report([seeds_run(10, 20, 30, dpo=(24, 25, 26))])
-    added = next(one for one in report.seeds if (one.metric, one.stage, one.against) == ("accuracy", "dpo", "sft"))
+    added = next(
+        one
+        for one in report.seeds
+        if (one.metric, one.stage, one.against) == ("accuracy", "dpo", "sft")
+    )
     of_sft, of_dpo = (
-        next(one for one in report.floors if (one.metric, one.stage) == ("accuracy", s)) for s in ("sft", "dpo")
+        next(one for one in report.floors if (one.metric, one.stage) == ("accuracy", s))
+        for s in ("sft", "dpo")
     )
     assert of_dpo.floor < abs(added.value) + 0.1 < of_sft.floor
     assert report.is_below("demo", "accuracy", added.value, *added.members, *added.others)
@@ -99,27 +112,38 @@ def test_the_floor_by_hand() -> None:
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
-def test_two_more_trainings_of_the_same_recipe_differ_by_more_in_one_case_of_twenty(seeds: int) -> None:
+def test_two_more_trainings_of_the_same_recipe_differ_by_more_in_one_case_of_twenty(
+    seeds: int,
+) -> None:
     rng = np.random.default_rng(1)
     exceeded = [
-        abs(rng.normal(0.6, 0.03) - rng.normal(0.6, 0.03)) > stats.seed_noise(rng.normal(0.6, 0.03, seeds).tolist())
+        abs(rng.normal(0.6, 0.03) - rng.normal(0.6, 0.03))
+        > estimates.seed_noise(rng.normal(0.6, 0.03, seeds).tolist())
         for _ in range(4000)
     ]
-    assert 0.039 < np.mean(exceeded) < 0.062  # 99.9% of binomial(4000, .05)
+    # 99.9% of binomial(4000, .05)
+    assert 0.039 < np.mean(exceeded) < 0.062
 
 
 def test_of_two_seeds_the_floor_is_what_was_seen() -> None:
-    assert stats.seed_noise([0.5, 0.62]) == pytest.approx(0.12)
+    assert estimates.seed_noise([0.5, 0.62]) == pytest.approx(0.12)
 
 
 def test_measuring_again_counts_where_it_differs_more() -> None:
     run = seeds_run(20, 20, 20)
-    again = make_study({"base": (None, "w" * 40), "seed=0/sft": ("base", "c" * 18 + "w" * 2 + "c" * 2 + "w" * 18)}, [])
+    again = make_study(
+        {"base": (None, "w" * 40), "seed=0/sft": ("base", "c" * 18 + "w" * 2 + "c" * 2 + "w" * 18)},
+        [],
+    )
     run = replace(run, repeats=(again.stages[1],))
     found = next(one for one in floors(run) if one.metric == "accuracy")
     differences = [0] * 18 + [-1, -1, 1, 1] + [0] * 18
     assert found.between_seeds == 0
-    assert found.floor == found.between_evaluations == pytest.approx(1.959964 * np.std(differences, ddof=1) / 40**0.5)
+    assert (
+        found.floor
+        == found.between_evaluations
+        == pytest.approx(1.959964 * np.std(differences, ddof=1) / 40**0.5)
+    )
 
 
 def test_a_difference_below_the_floor_is_grey_in_every_format_and_one_above_is_not() -> None:
@@ -134,23 +158,30 @@ def test_a_difference_below_the_floor_is_grey_in_every_format_and_one_above_is_n
     assert [cell.faint for cell in accuracy.cells] == [False, False, True, False]
     terminal = io.StringIO()
     print_report(report, Console(file=terminal, width=200, force_terminal=True))
-    assert "\x1b[2m+2.5" in terminal.getvalue()  # dim
+    # dim
+    assert "\x1b[2m+2.5" in terminal.getvalue()
     assert 'class="added faint"' in render_html(report).html
     assert "below the noise floor" in render_markdown(report)
 
 
 def test_the_summary_says_what_seeds_make_of_it() -> None:
     text = summary(build_report([seeds_run(20, 22, 24, dpo=(20, 23, 26))]))
-    assert "Over 3 training seeds accuracy is 55.0% [42.6, 67.4] after sft and 57.5% [38.9, 76.1] after dpo." in text
+    assert (
+        "Over 3 training seeds accuracy is 55.0% [42.6, 67.4] after sft and 57.5% [38.9, 76.1] "
+        "after dpo." in text
+    )
     assert "Above the noise floor: +55.0 of sft against base (floor 30.4)." in text
-    assert "Below it, so that another seed alone may do as much: +2.5 of dpo against sft (floor 45.6)" in text
+    assert (
+        "Below it, so that another seed alone may do as much: +2.5 of dpo against sft (floor 45.6)"
+        in text
+    )
 
 
 def test_the_document_carries_them() -> None:
     document = report_document(build_report([seeds_run(20, 22, 24)]))
-    assert [one["floor"] for one in document["noise"] if one["metric"] == "accuracy"] == pytest.approx(
-        [0.304244], abs=1e-5
-    )
+    assert [
+        one["floor"] for one in document["noise"] if one["metric"] == "accuracy"
+    ] == pytest.approx([0.304244], abs=1e-5)
     assert document["runs"][0]["chains"][1] == {
         "variant": "",
         "seed": 1,

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from evals.files import write_json, write_records
-from evals.power import mde
-from harness.sensitivity import sensitivity
+from stagelift.evals.files import write_json, write_records
+from stagelift.evals.stats.power import mde
+from stagelift.harness.forecast.sensitivity import sensitivity
 from tests.records import make_score
 
 
@@ -18,7 +18,8 @@ def write_node(root: Path, name: str, parent: str | None, right: str) -> None:
 def test_without_earlier_stages_two_assumptions_stand(tmp_path: Path) -> None:
     (found,) = sensitivity(tmp_path, "c0ffee", {"test": 128})
     assert (found.metric, found.n, found.earlier, found.pairs) == ("accuracy", 128, None, 0)
-    assert found.assumed == pytest.approx(0.1107, abs=1e-4)  # 2.8016 * sqrt(.2 / 128)
+    # 2.8016 * sqrt(.2 / 128)
+    assert found.assumed == pytest.approx(0.1107, abs=1e-4)
     assert found.most == pytest.approx(0.1751, abs=1e-4)
 
 
@@ -26,11 +27,13 @@ def test_earlier_stages_under_the_contract_say_how_much_changes(tmp_path: Path) 
     write_node(tmp_path, "base-1", None, "wwwwwwwwww")
     write_node(tmp_path, "sft-1", "base-1", "cwwwwwwwww")
     write_node(tmp_path, "dpo-1", "sft-1", "wccccwwwww")
-    write_node(tmp_path, "dpo-2", "sft-1", "cwwwwwwwww")  # nothing changed: that is no spread
+    # nothing changed: that is no spread
+    write_node(tmp_path, "dpo-2", "sft-1", "cwwwwwwwww")
     (found,) = sensitivity(tmp_path, "c0ffee", {"test": 40})
     assert found.pairs == 2
     assert found.earlier is not None
-    assert found.earlier[0] == pytest.approx(mde(sqrt(0.1), 40))  # one of ten changed: sample variance .1
+    # one of ten changed: sample variance .1
+    assert found.earlier[0] == pytest.approx(mde(sqrt(0.1), 40))
     assert found.earlier[1] > found.earlier[0]
     (other,) = sensitivity(tmp_path, "another", {"test": 40})
     assert other.earlier is None

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
-from reports.records import read_run
+from stagelift.reports.records import read_run
 from tests.test_run import finish, start, trained
 
 
-def test_a_changed_reward_makes_new_nodes_and_the_report_follows(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_changed_reward_makes_new_nodes_and_the_report_follows(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(
         f"""
@@ -20,13 +22,20 @@ stages: [grpo: {{rewards: [my_reward.letters], args: {{max_steps: 1, per_device_
 evals: {{accuracy: {{limit: 2, max_tokens: 2}}}}
 """
     )
-    (tmp_path / "my_reward.py").write_text("def letters(completions, **_):\n    return [0.0 for _ in completions]\n")
+    (tmp_path / "my_reward.py").write_text(
+        "def letters(completions, **_):\n    return [0.0 for _ in completions]\n"
+    )
     finish(start(recipe, tmp_path))
     first = json.loads((tmp_path / "runs/mine/run.json").read_text())
-    (tmp_path / "my_reward.py").write_text("def letters(completions, **_):\n    return [1.0 for _ in completions]\n")
+    (tmp_path / "my_reward.py").write_text(
+        "def letters(completions, **_):\n    return [1.0 for _ in completions]\n"
+    )
     finish(start(recipe, tmp_path))
     second = json.loads((tmp_path / "runs/mine/run.json").read_text())
     assert first["stages"][0] == second["stages"][0]
     assert first["stages"][1]["node"] != second["stages"][1]["node"]
     assert (first["finished"], second["finished"], len(second["sessions"])) == (True, True, 2)
-    assert trained(read_run(tmp_path / "runs" / "mine"), "grpo").history[0]["rewards/letters/mean"] == 1.0
+    assert (
+        trained(read_run(tmp_path / "runs" / "mine"), "grpo").history[0]["rewards/letters/mean"]
+        == 1.0
+    )

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from evals.source import Source, column_names, fingerprint, rows
-from stages.data import check_training_source
-from stages.data import training_rows as rows_of_stage
-from stages.settings import StageKind, StageSettings
+from stagelift.evals.data.source import Source, column_names, fingerprint, rows
+from stagelift.stages.data import check_training_source
+from stagelift.stages.data import training_rows as rows_of_stage
+from stagelift.stages.settings import StageKind, StageSettings
 
 PROBLEM = {"question": "1 + 1?", "answer": "1 + 1 = 2\n#### 2"}
 
@@ -43,7 +43,9 @@ def test_the_fingerprint_follows_the_content(folder: Path) -> None:
 
 def test_columns_are_mapped(folder: Path) -> None:
     jsonl(folder / "chat.jsonl", [{"instruction": "Hi", "output": "Hello"}])
-    source = Source(path=str(folder / "chat.jsonl"), columns={"prompt": "instruction", "completion": "output"})
+    source = Source(
+        path=str(folder / "chat.jsonl"), columns={"prompt": "instruction", "completion": "output"}
+    )
     assert set(column_names(source)) == {"prompt", "completion"}
     check_training_source("sft", source)
     assert training_rows("sft", source)[0] == {"prompt": "Hi", "completion": "Hello"}
@@ -73,7 +75,12 @@ def test_trl_formats_pass_as_they_are(tmp_path: Path) -> None:
 
 def test_a_users_own_pairs_are_not_replaced_by_ours(tmp_path: Path) -> None:
     row = {**PROBLEM, "prompt": "1 + 1?", "chosen": "2", "rejected": "3"}
-    assert training_rows("dpo", Source(path=str(jsonl(tmp_path / "pairs.jsonl", [row]))))[0]["rejected"] == "3"
+    assert (
+        training_rows("dpo", Source(path=str(jsonl(tmp_path / "pairs.jsonl", [row]))))[0][
+            "rejected"
+        ]
+        == "3"
+    )
 
 
 @pytest.mark.parametrize("reply", [None, 5, ""])
@@ -96,11 +103,17 @@ def test_folders_with_brackets_in_their_names_are_read(tmp_path: Path) -> None:
     [
         (Source(path="./nowhere"), "'./nowhere' does not exist"),
         (Source(path="FOLDER", split="validation"), "no file for split 'validation'"),
-        (Source(path="FOLDER", columns={"prompt": "text"}), "Column 'text' (mapped to 'prompt') is not in dataset"),
+        (
+            Source(path="FOLDER", columns={"prompt": "text"}),
+            "Column 'text' (mapped to 'prompt') is not in dataset",
+        ),
         (Source(path="FOLDER", split="test"), "would train on split 'test'"),
         (Source(path="FOLDER", split="test[:50%]"), "would train on split 'test[:50%]'"),
         (Source(path="FOLDER", split="train+test"), "would train on split 'train+test'"),
-        (Source(path="FOLDER", columns={"answer": "question"}), "has a column of that name already"),
+        (
+            Source(path="FOLDER", columns={"answer": "question"}),
+            "has a column of that name already",
+        ),
         (Source(path="bundled/schoolmath", limit=10**6), "different problems"),
         (Source(path="bundled/schoolmath", split="validation"), "has no split 'validation'"),
         (Source(path="FOLDER", columns={"reply": "answer"}), "cannot use dataset"),

@@ -1,4 +1,6 @@
-"""Which chains a recipe asks for, what they are called, what they share, and a real study that adds to a finished run."""
+"""Which chains a recipe asks for, what they are called, what they share, and a real study that adds
+to a finished run.
+"""
 
 import json
 import shutil
@@ -8,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from evals.files import read_records
-from evals.records import Score
-from harness.errors import UsageError
-from harness.plan import Plan, make_plan
-from harness.recipe import as_written, load_recipe
-from harness.sections import Recipe
-from harness.study import reference_variant, wanted_chains
-from reports.records import read_run
-from reports.report import build_report
+from stagelift.evals.files import read_records
+from stagelift.evals.records import Score
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.node import Plan
+from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.recipes.read import as_written, load_recipe
+from stagelift.harness.recipes.sections import Recipe
+from stagelift.harness.recipes.study import reference_variant, wanted_chains
+from stagelift.reports.records import read_run
+from stagelift.reports.report import build_report
 from tests.conftest import environment
 
 
@@ -61,7 +64,11 @@ def test_a_grid_or_a_list_names_its_variants(variants: str, names: list[str]) ->
 def test_a_variant_is_the_recipe_with_its_settings() -> None:
     chains = wanted_chains(recipe_of("variants={lora.r: [4], stages.dpo.args.beta: [0.3]}"))
     recipe = chains[0].recipe
-    assert (recipe.lora["r"], recipe.lora["lora_alpha"], recipe.stages[1].args["beta"]) == (4, 32, 0.3)
+    assert (recipe.lora["r"], recipe.lora["lora_alpha"], recipe.stages[1].args["beta"]) == (
+        4,
+        32,
+        0.3,
+    )
     assert recipe.variants == [] and recipe.stages[0] == recipe_of().stages[0]
 
 
@@ -91,13 +98,16 @@ def test_a_lattice_has_every_subset_in_the_recipes_order() -> None:
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
-        (["variants={lora.r: [4, 16]}"], "r=16"),  # the recipe as it is
+        # the recipe as it is
+        (["variants={lora.r: [4, 16]}"], "r=16"),
         (["variants={lora.r: [4, 8]}"], "r=4"),
         (["variants={lora.r: [4, 8]}", "reference=r=8"], "r=8"),
         ([], None),
     ],
 )
-def test_the_reference_is_named_or_the_recipe_as_it_is_or_the_first(overrides: list[str], name: str | None) -> None:
+def test_the_reference_is_named_or_the_recipe_as_it_is_or_the_first(
+    overrides: list[str], name: str | None
+) -> None:
     assert reference_variant(recipe_of(*overrides)) == name
 
 
@@ -111,15 +121,27 @@ def test_the_reference_is_named_or_the_recipe_as_it_is_or_the_first(overrides: l
         (["variants={seed: [1, 2]}"], "cannot vary 'seed': use `seeds`"),
         (["variants={lora.r: []}"], "variants.lora.r is an empty list"),
         (["variants={lora.r: 4}"], "variants"),
-        (["variants={loar.r: [4]}"], "Unknown key 'loar' in variant 'loar.r=4': did you mean 'lora'?"),
+        (
+            ["variants={loar.r: [4]}"],
+            "Unknown key 'loar' in variant 'loar.r=4': did you mean 'lora'?",
+        ),
         (["variants={stages.ppo.args: [{}]}"], "there is no 'ppo' in the recipe at that place"),
         (["variants=[{name: a, lora.r: 4}, {name: a, lora.r: 8}]"], "Two variants are called 'a'"),
-        (["variants={lora.r: [4]}", "reference=r=5"], "reference is 'r=5', which is no variant. Variants: r=4."),
+        (
+            ["variants={lora.r: [4]}", "reference=r=5"],
+            "reference is 'r=5', which is no variant. Variants: r=4.",
+        ),
         (["reference=r=5"], "reference names 'r=5', but there are no variants"),
         (["lattice=true", "variants={lora.r: [4]}"], "variants or for a lattice, not for both"),
-        (["lattice=true", "stages=[sft]"], "A lattice needs two stages or more, this recipe lists 1."),
+        (
+            ["lattice=true", "stages=[sft]"],
+            "A lattice needs two stages or more, this recipe lists 1.",
+        ),
         (["seeds=[1, 1]"], "seeds names 1 twice"),
-        (["checkpoint={adapter: x}", "variants={lora.r: [4, 8]}"], "stages go on with the adapter of the checkpoint"),
+        (
+            ["checkpoint={adapter: x}", "variants={lora.r: [4, 8]}"],
+            "stages go on with the adapter of the checkpoint",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(overrides: list[str], says: str) -> None:
@@ -129,9 +151,12 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(overrides: list[str], says
 
 
 def test_a_study_survives_being_written_and_read_again(tmp_path: Path) -> None:
-    recipe = recipe_of("variants={lora.r: [4, 16]}", "seeds=[0, 1]", "reference=r=4", "stages.dpo.lora={r: 2}")
+    recipe = recipe_of(
+        "variants={lora.r: [4, 16]}", "seeds=[0, 1]", "reference=r=4", "stages.dpo.lora={r: 2}"
+    )
     path = tmp_path / "again.yaml"
-    path.write_text(json.dumps(as_written(recipe)))  # JSON is YAML
+    # JSON is YAML
+    path.write_text(json.dumps(as_written(recipe)))
     assert load_recipe(str(path), []) == recipe
 
 
@@ -159,13 +184,21 @@ def test_a_lattice_of_three_is_seven_trainings_that_share_prefixes(tiny_recipe: 
         "sft+dpo+grpo",
     ]
     parents = {node.name: node.parent.name for node in plan.nodes if node.parent is not None}
-    assert parents["sft+dpo+grpo"] == "sft+dpo" and parents["dpo+grpo"] == "dpo" and parents["grpo"] == "base"
+    assert (
+        parents["sft+dpo+grpo"] == "sft+dpo"
+        and parents["dpo+grpo"] == "dpo"
+        and parents["grpo"] == "base"
+    )
     ids = {node.id for node in plan.nodes}
-    assert {node.id for node in plan_of(tiny_recipe).nodes} < ids  # the plain chain is in it
+    # the plain chain is in it
+    assert {node.id for node in plan_of(tiny_recipe).nodes} < ids
 
 
 def test_variants_share_what_does_not_vary_and_are_called_by_what_does(tiny_recipe: Path) -> None:
-    plan = plan_of(tiny_recipe, "variants={stages.dpo.args.beta: [0.1, 0.3], stages.grpo.args.beta: [0.1, 0.2]}")
+    plan = plan_of(
+        tiny_recipe,
+        "variants={stages.dpo.args.beta: [0.1, 0.3], stages.grpo.args.beta: [0.1, 0.2]}",
+    )
     names = [node.name for node in plan.nodes]
     assert names[:4] == ["base", "sft", "dpo.beta=0.1/dpo", "dpo.beta=0.1,grpo.beta=0.1/grpo"]
     assert (len(names), len(set(names)), len(plan.chains)) == (8, 8, 4)
@@ -177,23 +210,32 @@ def test_seeds_share_base_and_measure_one_checkpoint_again(tiny_recipe: Path) ->
     assert [(node.name, repeat) for node, repeat in plan.repeats] == [("seed=0/sft", 1)]
 
 
-def test_stages_with_lora_settings_of_their_own_start_adapters_on_merged_weights(tiny_recipe: Path) -> None:
+def test_stages_with_lora_settings_of_their_own_start_adapters_on_merged_weights(
+    tiny_recipe: Path,
+) -> None:
     plan = plan_of(tiny_recipe, "stages.dpo.lora={r: 2}")
     merged = {node.name: [other.name for other in node.merged] for node in plan.nodes}
     assert merged == {"base": [], "sft": [], "dpo": ["sft"], "grpo": ["sft", "dpo"]}
     assert [node.lora.get("r") for node in plan.nodes] == [None, 4, 2, 4]
-    assert [node.id for node in plan_of(tiny_recipe).nodes[:2]] == [node.id for node in plan.nodes[:2]]
+    assert [node.id for node in plan_of(tiny_recipe).nodes[:2]] == [
+        node.id for node in plan.nodes[:2]
+    ]
 
 
 def test_a_lattice_may_have_seeds_and_measures_its_whole_chain_again(tiny_recipe: Path) -> None:
     plan = plan_of(tiny_recipe, "lattice=true", "seeds=[0, 1]", "stages.dpo.lora={r: 2}")
-    assert (len(plan.nodes), len(plan.chains)) == (15, 16)  # base is one for both seeds
+    # base is one for both seeds
+    assert (len(plan.nodes), len(plan.chains)) == (15, 16)
     assert [(node.name, repeat) for node, repeat in plan.repeats] == [("seed=0/sft+dpo+grpo", 1)]
 
 
 def test_a_lattice_of_equal_stages_is_refused(tiny_recipe: Path) -> None:
     with pytest.raises(UsageError, match="as stages sft and sft-2 are equal"):
-        plan_of(tiny_recipe, "lattice=true", "stages=[{sft: {args: {max_steps: 1}}}, {sft: {args: {max_steps: 1}}}]")
+        plan_of(
+            tiny_recipe,
+            "lattice=true",
+            "stages=[{sft: {args: {max_steps: 1}}}, {sft: {args: {max_steps: 1}}}]",
+        )
 
 
 def test_settings_of_a_variant_do_not_reach_into_the_recipe() -> None:
@@ -218,7 +260,8 @@ def test_two_variants_that_are_the_same_models_are_refused(tiny_recipe: Path) ->
 
 def test_a_variant_that_would_be_measured_otherwise_is_refused(tiny_recipe: Path) -> None:
     with pytest.raises(
-        UsageError, match="could not be compared: dtype is 'float32' in one and 'bfloat16' in the other"
+        UsageError,
+        match="could not be compared: dtype is 'float32' in one and 'bfloat16' in the other",
     ):
         plan_of(tiny_recipe, "variants={model.dtype: [float32, bfloat16]}")
 
@@ -235,7 +278,7 @@ def test_a_real_study_trains_only_what_is_missing_two_at_a_time(
     command = [
         sys.executable,
         "-m",
-        "harness",
+        "stagelift",
         "run",
         str(tiny_recipe_file),
         "--name",
@@ -244,9 +287,14 @@ def test_a_real_study_trains_only_what_is_missing_two_at_a_time(
         "2",
         *overrides,
     ]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("starting to train") == 3 and done.stdout.count("starting to evaluate") == 4
+    assert (
+        done.stdout.count("starting to train") == 3
+        and done.stdout.count("starting to evaluate") == 4
+    )
     run = read_run(tmp_path / "runs" / "ranks")
     assert [stage.name for stage in run.stages] == [
         "base",
@@ -263,5 +311,9 @@ def test_a_real_study_trains_only_what_is_missing_two_at_a_time(
         and "Over training seeds" in done.stdout
     )
     repeated = next((tmp_path / "runs" / "nodes").glob("*/evals/*-repeat-1/scores.jsonl"))
-    first = repeated.parent.with_name(repeated.parent.name.removesuffix("-repeat-1")) / "scores.jsonl"
-    assert {one.id for one in read_records(repeated, Score)} == {one.id for one in read_records(first, Score)}
+    first = (
+        repeated.parent.with_name(repeated.parent.name.removesuffix("-repeat-1")) / "scores.jsonl"
+    )
+    assert {one.id for one in read_records(repeated, Score)} == {
+        one.id for one in read_records(first, Score)
+    }

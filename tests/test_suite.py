@@ -1,56 +1,72 @@
 """The evaluation on the tiny model: lm-eval's own pipeline over our engine and store."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from lm_eval.evaluator import evaluate
 
-from evals.engines.transformers import Completion, Sampling, complete
-from evals.files import read_records
-from evals.generate import Complete, Generator
-from evals.judges.reference import reference_judge
-from evals.judging import judge_responses
-from evals.lm import StoredLM
-from evals.model import ModelRef, load_base, load_model, load_tokenizer
-from evals.problems import ProblemSet, load_problems
-from evals.records import Generation
-from evals.scoring import is_correct
-from evals.source import Source
-from evals.suite import generate_responses, measure, score_responses
-from evals.task import load_tasks, prompt_text
+from stagelift.evals.data.gsm8k import prompt_text
+from stagelift.evals.data.problems import ProblemSet, load_problems
+from stagelift.evals.data.source import Source
+from stagelift.evals.files import read_records
+from stagelift.evals.judges.judging import judge_responses
+from stagelift.evals.judges.reference import reference_judge
+from stagelift.evals.lm_eval.gsm8k import load_tasks
+from stagelift.evals.lm_eval.stored_lm import StoredLM, generate_responses
+from stagelift.evals.metrics.scoring import is_correct
+from stagelift.evals.metrics.suite import measure, score_responses
+from stagelift.evals.models.engines.engine import Completion, Engine, Sampling
+from stagelift.evals.models.engines.transformers import TransformersEngine
+from stagelift.evals.models.generate import Generator
+from stagelift.evals.models.model import ModelRef, load_base, load_model, load_tokenizer
+from stagelift.evals.records import Generation
 
-PROBLEMS = load_problems("schoolmath", Source(path="bundled/schoolmath"), limit=10, held_out=3, num_fewshot=0)
+PROBLEMS = load_problems(
+    "schoolmath", Source(path="bundled/schoolmath"), limit=10, held_out=3, num_fewshot=0
+)
 
 
 def ref(model: Path) -> ModelRef:
     return ModelRef(path=str(model), dtype="float32", device="cpu")
 
 
-def engine(model: Path) -> Complete:
-    tokenizer, loaded = load_tokenizer(str(model), None, None), load_model(ref(model))
-
-    def answer(prompts: list[str], stop: Sequence[str], limit: int, sampling: Sampling | None) -> list[Completion]:
-        return complete(loaded, tokenizer, prompts, stop=stop, max_tokens=limit, sampling=sampling)
-
-    return answer
+def engine(model: Path) -> TransformersEngine:
+    return TransformersEngine(load_model(ref(model)), load_tokenizer(str(model), None, None))
 
 
 def stored_lm(
-    model: Path, path: Path, answer: Complete | None = None, samples: int = 1, temperature: float = 0.0
+    model: Path,
+    path: Path,
+    answer: Engine | None = None,
+    samples: int = 1,
+    temperature: float = 0.0,
 ) -> StoredLM:
     generator = Generator(answer or engine(model), path, 4, lambda *_: None, samples, temperature)
     return StoredLM(load_tokenizer(str(model), None, None), generator)
 
 
-def canned(responses: dict[str, str]) -> Complete:
-    """Answers from a table of question -> response instead of a model: only the text source is replaced."""
+@dataclass(frozen=True)
+class Canned:
+    """Answers from a table of question -> response: only the source of text is replaced."""
 
-    def answer(prompts: list[str], _stop: Sequence[str], _limit: int, _sampling: Sampling | None) -> list[Completion]:
-        texts = [next(text for question, text in responses.items() if question in prompt) for prompt in prompts]
-        return [Completion(text, len(text.split()), "length" if text.endswith("~") else "stop") for text in texts]
+    responses: dict[str, str]
+    identity: str = "canned"
 
-    return answer
+    def complete(
+        self,
+        prompts: list[str],
+        *,
+        stop: Sequence[str],
+        max_tokens: int,
+        sampling: Sampling | None = None,
+    ) -> list[Completion]:
+        return [self._answer(prompt) for prompt in prompts]
+
+    def _answer(self, prompt: str) -> Completion:
+        text = next(text for question, text in self.responses.items() if question in prompt)
+        return Completion(text, len(text.split()), "length" if text.endswith("~") else "stop")
 
 
 def responses_of(lm: StoredLM) -> list[Generation]:
@@ -58,14 +74,22 @@ def responses_of(lm: StoredLM) -> list[Generation]:
     return read_records(lm.generator.path, Generation)
 
 
-def test_outcomes_sum_to_n_and_agree_with_the_reward_function(tiny_model: Path, tmp_path: Path) -> None:
+def test_outcomes_sum_to_n_and_agree_with_the_reward_function(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     questions = [problem.question for problem in PROBLEMS.problems]
     targets = [problem.answer.rsplit("#### ")[1] for problem in PROBLEMS.problems]
     texts = ["#### {t}", "It is {t}.", "#### 0", "no idea", "so it is 700 ~", "{t} ~"]
-    responses = {q: texts[i % 6].format(t=t) for i, (q, t) in enumerate(zip(questions, targets, strict=True))}
-    generations = responses_of(stored_lm(tiny_model, tmp_path / "generations.jsonl", canned(responses)))
+    responses = {
+        q: texts[i % 6].format(t=t) for i, (q, t) in enumerate(zip(questions, targets, strict=True))
+    }
+    generations = responses_of(
+        stored_lm(tiny_model, tmp_path / "generations.jsonl", Canned(responses))
+    )
     scores = score_responses(generations, PROBLEMS.problems)
-    verdicts = judge_responses((scores, generations), {"base": (scores, generations)}, reference_judge(), ["test"])
+    verdicts = judge_responses(
+        (scores, generations), {"base": (scores, generations)}, reference_judge(), ["test"]
+    )
     measured = measure(scores, verdicts)
     assert sum(measured.outcomes.values()) == 10
     assert measured.outcomes == {"correct": 5, "wrong": 2, "unparsed": 2, "truncated": 1}
@@ -90,12 +114,23 @@ def test_strict_and_flexible_are_what_lm_eval_scores(tiny_model: Path, tmp_path:
         "#### {t}.",
         "{t} 1",
     ]
-    responses = {question: texts[i % 8].format(t=t) for i, (question, t) in enumerate(targets.items())}
-    lm = stored_lm(tiny_model, tmp_path / "g.jsonl", canned(responses))
-    tasks = {"tasks": load_tasks(PROBLEMS, num_fewshot=0, max_tokens=16), "groups": {}, "group_map": {}}
-    result = evaluate(lm, tasks, bootstrap_iters=0, apply_chat_template=True, fewshot_as_multiturn=True)
+    responses = {
+        question: texts[i % 8].format(t=t) for i, (question, t) in enumerate(targets.items())
+    }
+    lm = stored_lm(tiny_model, tmp_path / "g.jsonl", Canned(responses))
+    tasks = {
+        "tasks": load_tasks(PROBLEMS, num_fewshot=0, max_tokens=16),
+        "groups": {},
+        "group_map": {},
+    }
+    result = evaluate(
+        lm, tasks, bootstrap_iters=0, apply_chat_template=True, fewshot_as_multiturn=True
+    )
     theirs = {
-        (sample["doc"]["id"], sample["filter"]): (sample["filtered_resps"][0], bool(sample["exact_match"]))
+        (sample["doc"]["id"], sample["filter"]): (
+            sample["filtered_resps"][0],
+            bool(sample["exact_match"]),
+        )
         for samples in result["samples"].values()
         for sample in samples
     }
@@ -106,7 +141,9 @@ def test_strict_and_flexible_are_what_lm_eval_scores(tiny_model: Path, tmp_path:
     assert len(theirs) == 26
 
 
-def test_an_interrupted_evaluation_ends_with_the_same_generations(tiny_model: Path, tmp_path: Path) -> None:
+def test_an_interrupted_evaluation_ends_with_the_same_generations(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     whole = responses_of(stored_lm(tiny_model, tmp_path / "whole.jsonl"))
     lines = (tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)
     assert len(lines) == 13
@@ -115,8 +152,12 @@ def test_an_interrupted_evaluation_ends_with_the_same_generations(tiny_model: Pa
     assert (tmp_path / "part.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
-def test_samples_differ_and_come_again_after_an_interruption(tiny_model: Path, tmp_path: Path) -> None:
-    whole = responses_of(stored_lm(tiny_model, tmp_path / "whole.jsonl", samples=3, temperature=1.0))
+def test_samples_differ_and_come_again_after_an_interruption(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    whole = responses_of(
+        stored_lm(tiny_model, tmp_path / "whole.jsonl", samples=3, temperature=1.0)
+    )
     assert [one.sample for one in whole] == [0, 1, 2] * 13
     assert len({one.response for one in whole}) > 20
     lines = (tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)
@@ -125,7 +166,8 @@ def test_samples_differ_and_come_again_after_an_interruption(tiny_model: Path, t
     assert (tmp_path / "part.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     scores = score_responses(whole, PROBLEMS.problems)
     measured = measure(scores, [])
-    assert measured.metrics["accuracy"].n == 10  # prompts, not samples
+    # prompts, not samples
+    assert measured.metrics["accuracy"].n == 10
     assert {"pass@2", "pass@3"} <= set(measured.metrics)
     assert sum(measured.outcomes.values()) == 30
 
@@ -143,7 +185,9 @@ def test_the_training_prompt_is_the_evaluations_prompt(tiny_model: Path, tmp_pat
     lm = stored_lm(tiny_model, tmp_path / "g.jsonl")
     first = responses_of(lm)[0]
     question = PROBLEMS.problems[0].question
-    assert first.prompt == lm.apply_chat_template([{"role": "user", "content": prompt_text(question)}])
+    assert first.prompt == lm.apply_chat_template(
+        [{"role": "user", "content": prompt_text(question)}]
+    )
 
 
 def test_few_shots_come_from_the_train_split(tiny_model: Path, tmp_path: Path) -> None:
@@ -166,11 +210,14 @@ def test_ids_do_not_depend_on_the_limit() -> None:
 
 @pytest.mark.parametrize("stop", ["Question:", "<|im_end|>"])
 def test_generation_stops_and_counts(tiny_model: Path, stop: str) -> None:
-    tokenizer, model = load_tokenizer(str(tiny_model), None, None), load_model(ref(tiny_model))
-    for done in complete(model, tokenizer, ["Question: 1 + 1?", "Hello"], stop=[stop], max_tokens=9):
+    for done in engine(tiny_model).complete(
+        ["Question: 1 + 1?", "Hello"], stop=[stop], max_tokens=9
+    ):
         assert stop not in done.text
         assert done.n_tokens <= 9
-        assert (done.finish_reason == "length") == (done.n_tokens == 9) or done.finish_reason == "stop"
+        assert (done.finish_reason == "length") == (
+            done.n_tokens == 9
+        ) or done.finish_reason == "stop"
 
 
 def test_a_models_own_end_tokens_end_what_it_says(tiny_model: Path) -> None:
@@ -180,8 +227,8 @@ def test_a_models_own_end_tokens_end_what_it_says(tiny_model: Path) -> None:
 
 
 def test_a_response_does_not_depend_on_what_it_is_batched_with(tiny_model: Path) -> None:
-    tokenizer, model = load_tokenizer(str(tiny_model), None, None), load_model(ref(tiny_model))
     prompts = ["Question: 1 + 1?", "A much longer question about 12 apples and 7 pears?"]
-    together = complete(model, tokenizer, prompts, stop=[], max_tokens=8)
-    apart = [complete(model, tokenizer, [prompt], stop=[], max_tokens=8)[0] for prompt in prompts]
+    asked = engine(tiny_model)
+    together = asked.complete(prompts, stop=[], max_tokens=8)
+    apart = [asked.complete([prompt], stop=[], max_tokens=8)[0] for prompt in prompts]
     assert together == apart

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from reports.report import build_report
-from reports.summary import summary
+from stagelift.reports.report import build_report
+from stagelift.reports.words.summary import summary
 from tests.records import make_chain
 
 N = 60
@@ -11,26 +11,32 @@ def test_each_stages_verdicts_are_told_in_words() -> None:
     run = make_chain(base="w" * N, sft="c" * 40 + "w" * 20, dpo="c" * 41 + "w" * 19)
     text = summary(build_report([run]))
     assert text.startswith(
-        "sft improved accuracy and the win rate against base; response length and the share of cut-off responses did not change. "
-        "dpo: no difference against sft was shown in accuracy or the win rate; response length and the share of cut-off "
-        "responses did not change. "
-        "The whole chain up to dpo improved accuracy and the win rate against base; "
+        "sft improved accuracy and the win rate against base; response length and the share of "
+        "cut-off responses did not change. dpo: no difference against sft was shown in accuracy or "
+        "the win rate; response length and the share of cut-off responses did not change. The "
+        "whole chain up to dpo improved accuracy and the win rate against base; "
     )
     assert text.endswith(
-        "That none was shown does not mean that there is none: with n=60, an accuracy change below 4.7 points would often go "
-        "unseen."
+        "That none was shown does not mean that there is none: with n=60, an accuracy change below "
+        "4.7 points would often go unseen."
     )
 
 
 def test_a_regression_is_called_one_and_lengths_say_which_way() -> None:
     text = summary(build_report([make_chain(base="c" * N, sft="t" * 40 + "c" * 20)]))
-    assert "sft regressed accuracy, the win rate, response length (longer) and the share of cut-off responses" in text
+    assert (
+        "sft regressed accuracy, the win rate, response length (longer) and the share of cut-off "
+        "responses" in text
+    )
     assert "improved" not in text and "shown" not in text
 
 
 def test_a_win_rate_by_an_unfit_judge_is_left_out_and_it_says_so() -> None:
     report = build_report([make_chain(base="w" * N, sft="c" * N)])
-    unfit = {name: passport.model_copy(update={"fit": False}) for name, passport in report.passports.items()}
+    unfit = {
+        name: passport.model_copy(update={"fit": False})
+        for name, passport in report.passports.items()
+    }
     text = summary(replace(report, passports=unfit))
     assert "The judge is not fit to decide, so no win rate counts here." in text
     assert "the win rate" not in text.replace("no win rate", "")
@@ -43,13 +49,20 @@ def test_a_run_of_one_stage_says_nothing_of_what_was_added() -> None:
 
 
 def test_several_runs_are_named_and_not_compared() -> None:
-    text = summary(build_report([make_chain("one", base="w" * N, sft="c" * N), make_chain("two", base="c", sft="c")]))
+    text = summary(
+        build_report(
+            [make_chain("one", base="w" * N, sft="c" * N), make_chain("two", base="c", sft="c")]
+        )
+    )
     assert (
         text.startswith("one: sft improved accuracy")
-        and " two: sft: accuracy, response length and the share of cut-off responses did not change against base; "
+        and " two: sft: accuracy, response length and the share of cut-off responses did not "
+        "change against base; "
         in text
     )
-    assert text.endswith("Each run is compared with its own base, the runs are not with one another.")
+    assert text.endswith(
+        "Each run is compared with its own base, the runs are not with one another."
+    )
 
 
 def test_an_unfinished_run_says_what_is_missing() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
-from reports.formatting import is_share, ordered
-from reports.values import better
+from stagelift.reports.numbers.values import better
+from stagelift.reports.words.formatting import is_share, ordered
 from tests.records import make_score, make_stage
 
 STAGE = make_stage("base", [make_score("a", True), make_score("b", True)])
@@ -13,7 +13,8 @@ STAGE = make_stage("base", [make_score("a", True), make_score("b", True)])
         ("accuracy", 1),
         ("length_tokens", -1),
         ("pass@4", 1),
-        ("bbh_cot/exact_match,get-answer", 1),  # "answer" holds "wer"
+        # "answer" holds "wer"
+        ("bbh_cot/exact_match,get-answer", 1),
         ("wikitext/word_perplexity", -1),
         ("asr/wer", -1),
     ],
@@ -30,7 +31,8 @@ def test_which_direction_is_better(metric: str, direction: int) -> None:
         ("mmlu/acc", True),
         ("ifeval/prompt_level_strict_acc", True),
         ("gsm8k/exact_match,strict-match", True),
-        ("truthfulqa_gen/rouge1_max", False),  # lm-eval gives it in percent
+        # lm-eval gives it in percent
+        ("truthfulqa_gen/rouge1_max", False),
         ("wikitext/word_perplexity", False),
     ],
 )
@@ -39,7 +41,15 @@ def test_shares_are_told_from_other_numbers(metric: str, share: bool) -> None:
 
 
 def test_metrics_stand_in_the_order_of_a_report() -> None:
-    names = ["mmlu/acc", "length_tokens", "pass@16", "pass@2", "win_rate_base", "accuracy_strict", "accuracy"]
+    names = [
+        "mmlu/acc",
+        "length_tokens",
+        "pass@16",
+        "pass@2",
+        "win_rate_base",
+        "accuracy_strict",
+        "accuracy",
+    ]
     assert ordered(names) == [
         "accuracy",
         "accuracy_strict",

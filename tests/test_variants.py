@@ -1,19 +1,23 @@
-"""Variants against a reference: ranks, Holm, the Pareto front, and saying so where the data cannot tell."""
+"""Variants against a reference: ranks, Holm, the Pareto front, and saying so where the data cannot
+tell.
+"""
 
 from dataclasses import replace
 
 import pytest
 
-from reports.document import report_document
-from reports.markdown import render_markdown
-from reports.records import RunRecord
-from reports.report import Report, build_report
-from reports.summary import summary
-from reports.variants import RankedVariant, rank_variants
+from stagelift.reports.formats.document import report_document
+from stagelift.reports.formats.markdown import render_markdown
+from stagelift.reports.numbers.variants import RankedVariant, rank_variants
+from stagelift.reports.records import RunRecord
+from stagelift.reports.report import Report, build_report
+from stagelift.reports.words.summary import summary
 from tests.records import make_chain, make_study, make_training
 
 
-def variants_run(reference: str = "r=16", seeds: tuple[int, ...] = (0,), **right: int | tuple[int, ...]) -> RunRecord:
+def variants_run(
+    reference: str = "r=16", seeds: tuple[int, ...] = (0,), **right: int | tuple[int, ...]
+) -> RunRecord:
     """Variants r=<number> with as many of 60 problems right as given, for all seeds or for each."""
     stages: dict[str, tuple[str | None, str]] = {"base": (None, "w" * 60)}
     chains = []
@@ -35,7 +39,10 @@ def with_costs(run: RunRecord, **costs: tuple[int, float, int]) -> RunRecord:
         )
         for name, one in costs.items()
     }
-    return replace(run, stages=[replace(one, training=trained.get(one.name, one.training)) for one in run.stages])
+    return replace(
+        run,
+        stages=[replace(one, training=trained.get(one.name, one.training)) for one in run.stages],
+    )
 
 
 def ranked(run: RunRecord) -> dict[str, RankedVariant]:
@@ -55,24 +62,42 @@ def test_differences_are_to_the_reference_paired_and_holm_adjusted() -> None:
     assert worse is not None and alike is not None
     assert (worse.delta, worse.n, worse.over, worse.verdict) == (-0.5, 60, "prompts", "regressed")
     assert (alike.verdict, alike.p) == ("no difference shown", 1.0)
-    assert worse.p is not None and worse.p_adjusted is not None and worse.p < worse.p_adjusted < 0.05
+    assert (
+        worse.p is not None and worse.p_adjusted is not None and worse.p < worse.p_adjusted < 0.05
+    )
 
 
 def test_with_three_seeds_differences_are_paired_by_seed() -> None:
-    """Differences of -9, -10 and -11 of 60 problems: t with two degrees of freedom, and the power of a t test of three."""
-    found = ranked(variants_run(seeds=(0, 1, 2), r_4=(30, 31, 28), r_16=(39, 41, 39)))["r=4"].difference("accuracy")
-    assert found is not None and (found.n, found.over, found.delta) == (3, "seeds", pytest.approx(-1 / 6))
-    assert found.mde == pytest.approx(3.26 / 60, abs=0.001)  # 3.26 sd, not the 1.62 of many
+    """Differences of -9, -10 and -11 of 60 problems: t with two degrees of freedom, and the power
+    of a t test of three.
+    """
+    found = ranked(variants_run(seeds=(0, 1, 2), r_4=(30, 31, 28), r_16=(39, 41, 39)))[
+        "r=4"
+    ].difference("accuracy")
+    assert found is not None and (found.n, found.over, found.delta) == (
+        3,
+        "seeds",
+        pytest.approx(-1 / 6),
+    )
+    # 3.26 sd, not the 1.62 of many
+    assert found.mde == pytest.approx(3.26 / 60, abs=0.001)
 
 
 def test_seeds_that_all_differ_alike_are_compared_by_prompt() -> None:
     """Three equal differences know no spread: they are no certainty."""
     found = ranked(variants_run(seeds=(0, 1, 2), r_4=30, r_16=32))["r=4"].difference("accuracy")
-    assert found is not None and (found.n, found.over, found.verdict) == (60, "prompts", "no difference shown")
+    assert found is not None and (found.n, found.over, found.verdict) == (
+        60,
+        "prompts",
+        "no difference shown",
+    )
 
 
 def test_variants_without_stages_cost_nothing_and_are_compared_in_what_base_has() -> None:
-    stages: dict[str, tuple[str | None, str]] = {"base": (None, "wwww"), "some/sft": ("base", "cccc")}
+    stages: dict[str, tuple[str | None, str]] = {
+        "base": (None, "wwww"),
+        "some/sft": ("base", "cccc"),
+    }
     chains = [("none", 0, {"base": "base"}), ("some", 0, {"base": "base", "sft": "some/sft"})]
     found = ranked(make_study(stages, chains, reference="none"))
     assert found["none"].cost.parameters == 0 and found["none"].on_front and found["some"].on_front
@@ -86,7 +111,10 @@ def test_chains_that_are_not_finished_are_not_compared_at_their_ends() -> None:
         "b/sft": ("base", "cccw"),
         "b/dpo": ("b/sft", "cccc"),
     }
-    slots = [("a", 0, {"base": "base", "sft": "a/sft"}), ("b", 0, {"base": "base", "sft": "b/sft", "dpo": "b/dpo"})]
+    slots = [
+        ("a", 0, {"base": "base", "sft": "a/sft"}),
+        ("b", 0, {"base": "base", "sft": "b/sft", "dpo": "b/dpo"}),
+    ]
     run = make_study(stages, slots, reference="a")
     half = replace(run, chains=(replace(run.chains[0], complete=False), run.chains[1]))
     assert {one.stage for one in rank_variants(half)} == {"sft"}
@@ -106,8 +134,17 @@ def test_of_several_models_the_bases_are_compared_and_what_needs_one_base_is_not
 
 
 def test_the_front_has_what_nothing_beats_in_everything() -> None:
-    run = with_costs(variants_run(r_4=30, r_16=40, r_64=40), r_4=(1, 10.0, 5), r_16=(4, 12.0, 5), r_64=(16, 14.0, 6))
-    assert {name: one.on_front for name, one in ranked(run).items()} == {"r=4": True, "r=16": True, "r=64": False}
+    run = with_costs(
+        variants_run(r_4=30, r_16=40, r_64=40),
+        r_4=(1, 10.0, 5),
+        r_16=(4, 12.0, 5),
+        r_64=(16, 14.0, 6),
+    )
+    assert {name: one.on_front for name, one in ranked(run).items()} == {
+        "r=4": True,
+        "r=16": True,
+        "r=64": False,
+    }
 
 
 def test_the_front_is_not_known_where_a_cost_is_not() -> None:
@@ -124,7 +161,9 @@ def test_stages_that_variants_share_are_not_compared() -> None:
         "lr=2/dpo": ("sft", "cccc"),
     }
     chains = [(f"lr={i}", 0, {"base": "base", "sft": "sft", "dpo": f"lr={i}/dpo"}) for i in (1, 2)]
-    assert {one.stage for one in rank_variants(make_study(stages, chains, reference="lr=1"))} == {"dpo"}
+    assert {one.stage for one in rank_variants(make_study(stages, chains, reference="lr=1"))} == {
+        "dpo"
+    }
 
 
 def test_chains_that_end_in_different_stages_are_compared_at_their_ends_too() -> None:
@@ -138,7 +177,10 @@ def test_chains_that_end_in_different_stages_are_compared_at_their_ends_too() ->
         ("long", 0, {"base": "base", "sft": "sft", "dpo": "long/dpo"}),
     ]
     found = rank_variants(make_study(stages, chains, reference="short"))
-    assert [(one.stage, one.variant) for one in found] == [("the whole chain", "long"), ("the whole chain", "short")]
+    assert [(one.stage, one.variant) for one in found] == [
+        ("the whole chain", "long"),
+        ("the whole chain", "short"),
+    ]
 
 
 def said(run: RunRecord) -> str:
@@ -147,16 +189,23 @@ def said(run: RunRecord) -> str:
 
 def test_it_is_said_plainly_where_the_data_cannot_tell() -> None:
     text = said(variants_run(r_4=39, r_16=40, r_64=41))
-    assert "After sft the data cannot tell the variants apart: no difference to r=16 in accuracy was shown for" in text
+    assert (
+        "After sft the data cannot tell the variants apart: no difference to r=16 in accuracy was "
+        "shown for" in text
+    )
     assert "r=64 or r=4" in text and "points would often go unseen" in text
 
 
 def test_what_differs_is_named_and_what_does_not_is_not_told_apart() -> None:
     text = said(variants_run(r_4=10, r_16=40, r_64=41))
     assert (
-        "After sft, against r=16 in accuracy: r=4 regressed by -50.0 [-63.0, -37.0]; r=64 cannot be told apart" in text
+        "After sft, against r=16 in accuracy: r=4 regressed by -50.0 [-63.0, -37.0]; r=64 cannot "
+        "be told apart" in text
     )
-    assert "On the Pareto front of accuracy, trained parameters, minutes and peak memory after sft:" in text
+    assert (
+        "On the Pareto front of accuracy, trained parameters, minutes and peak memory after sft:"
+        in text
+    )
 
 
 @pytest.fixture
@@ -167,7 +216,11 @@ def report() -> Report:
 def test_the_table_has_a_row_per_variant_and_says_what_one_seed_is_worth(report: Report) -> None:
     text = render_markdown(report)
     assert "## Variants after sft" in text
-    assert text.index("**1. r=64**") < text.index("**2. r=16**<br>the reference") < text.index("**3. r=4**")
+    assert (
+        text.index("**1. r=64**")
+        < text.index("**2. r=16**<br>the reference")
+        < text.index("**3. r=4**")
+    )
     assert "One training seed each" in text
 
 

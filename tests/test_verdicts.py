@@ -3,13 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from evals.judges.verdicts import verdicts_judge
+from stagelift.evals.judges.verdicts import verdicts_judge
 from tests.judges import pair, said
 
 
 def judged(rows: list[dict[str, object]], folder: Path, first: str, second: str) -> float | None:
     (folder / "verdicts.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    return verdicts_judge(folder / "verdicts.jsonl").decide([pair(said(first), said(second))])[0].score
+    return (
+        verdicts_judge(folder / "verdicts.jsonl").decide([pair(said(first), said(second))])[0].score
+    )
 
 
 def verdict(first: str, second: str, preference: object) -> dict[str, object]:
@@ -28,7 +30,13 @@ def test_what_the_file_does_not_hold_has_no_verdict(tmp_path: Path) -> None:
 
 
 def test_alpaca_evals_names_are_read_too(tmp_path: Path) -> None:
-    row = {"instruction": "p", "output_1": "a", "output_2": "b", "preference": 1.75, "annotator": "x"}
+    row = {
+        "instruction": "p",
+        "output_1": "a",
+        "output_2": "b",
+        "preference": 1.75,
+        "annotator": "x",
+    }
     assert judged([row], tmp_path, "a", "b") == 0.25
 
 
@@ -40,6 +48,8 @@ def test_alpaca_evals_names_are_read_too(tmp_path: Path) -> None:
         ([verdict("a", "b", 1), verdict("a", "b", 2)], "row 2 contradicts"),
     ],
 )
-def test_rows_that_are_no_verdicts_are_named(rows: list[dict[str, object]], words: str, tmp_path: Path) -> None:
+def test_rows_that_are_no_verdicts_are_named(
+    rows: list[dict[str, object]], words: str, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=words):
         judged(rows, tmp_path, "a", "b")

@@ -1,4 +1,6 @@
-"""The bundled weights, for real: loading, a chain of two short stages, and what lm-eval makes of it."""
+"""The bundled weights, for real: loading, a chain of two short stages, and what lm-eval makes of
+it.
+"""
 
 import os
 import subprocess
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.records import read_run
+from stagelift.reports.records import read_run
 
 RECIPE = """
 name: weights
@@ -23,17 +25,28 @@ evals:
 @pytest.mark.slow
 def test_the_bundled_model_goes_through_sft_and_dpo(tmp_path: Path) -> None:
     (tmp_path / "weights.yaml").write_text(RECIPE)
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
-    command = [sys.executable, "-m", "harness", "run", "weights.yaml"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "2",
+        "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+    }
+    command = [sys.executable, "-m", "stagelift", "run", "weights.yaml"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     run = read_run(tmp_path / "runs" / "weights")
     assert run.model == "SmolLM2-135M-Instruct (Q4_1, de-quantised)"
     base, sft, dpo = run.stages
     assert sft.training is not None and dpo.training is not None
-    # this model, asked a school problem, is understood: a random one would have a loss of ln(49152) = 10.8
+    # this model, asked a school problem, is understood: a random one would have a loss of ln(49152)
+    # = 10.8
     assert float(str(sft.training.history[0]["loss"])) < 2
     assert dpo.training.history[0]["loss"] == pytest.approx(0.6931, abs=2e-3)
     first = next(iter(base.generations.values()))
-    assert first.prompt.startswith("<|im_start|>system\nYou are a helpful AI assistant named SmolLM")
-    assert any(char.isdigit() for generation in base.generations.values() for char in generation.response)
+    assert first.prompt.startswith(
+        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM"
+    )
+    assert any(
+        char.isdigit() for generation in base.generations.values() for char in generation.response
+    )

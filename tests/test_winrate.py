@@ -1,16 +1,41 @@
 import pytest
 
-from evals.judges.controls import control
-from evals.records import Verdict
-from evals.winrate import SAME, judge_pairs, length_controlled_win_rate, metric_name, win_rate, win_tie_loss
+from stagelift.evals.judges.controls import control
+from stagelift.evals.judges.judging import SAME, judge_pairs
+from stagelift.evals.metrics.winrate import (
+    length_controlled_win_rate,
+    metric_name,
+    win_rate,
+    win_tie_loss,
+)
+from stagelift.evals.records import Verdict
 from tests.judges import answered, opinionated
 
-WORKED = [(1, 1), (1, 1), (1, 0), (0, 0), (0.5, 0.5), (1, 0.5), (0, 0), (1, 1), (1, 0), (0, 1), (0.5, 1), (1, 1)]
+WORKED = [
+    (1, 1),
+    (1, 1),
+    (1, 0),
+    (0, 0),
+    (0.5, 0.5),
+    (1, 0.5),
+    (0, 0),
+    (1, 1),
+    (1, 0),
+    (0, 1),
+    (0.5, 1),
+    (1, 1),
+]
 
 
 def worked_verdicts() -> list[Verdict]:
     return [
-        Verdict(id=str(index), against="base", score=(first + second) / 2, orders=(first, second), reason="")
+        Verdict(
+            id=str(index),
+            against="base",
+            score=(first + second) / 2,
+            orders=(first, second),
+            reason="",
+        )
         for index, (first, second) in enumerate(WORKED)
     ]
 
@@ -24,13 +49,19 @@ def test_worked_figures_of_two_orders() -> None:
 
 
 def test_a_judge_that_only_looks_at_the_slot_ties_everything() -> None:
-    verdicts = judge_pairs(answered({"a": "x"}), answered({"a": "y"}), "test", "base", opinionated(1))
+    verdicts = judge_pairs(
+        answered({"a": "x"}), answered({"a": "y"}), "test", "base", opinionated(1)
+    )
     assert [(verdict.score, verdict.orders) for verdict in verdicts] == [(0.5, (1, 0))]
 
 
 def test_equal_responses_tie_without_asking() -> None:
     verdicts = judge_pairs(
-        answered({"a": "x", "b": "y"}), answered({"a": "x", "b": "z"}), "test", "base", opinionated(1)
+        answered({"a": "x", "b": "y"}),
+        answered({"a": "x", "b": "z"}),
+        "test",
+        "base",
+        opinionated(1),
     )
     assert [(verdict.id, verdict.score, verdict.reason == SAME) for verdict in verdicts] == [
         ("a", 0.5, True),
@@ -40,7 +71,11 @@ def test_equal_responses_tie_without_asking() -> None:
 
 def test_a_pair_without_a_verdict_does_not_count() -> None:
     verdicts = judge_pairs(
-        answered({"a": "x", "b": "y"}), answered({"a": "x", "b": "z"}), "test", "base", opinionated(None)
+        answered({"a": "x", "b": "y"}),
+        answered({"a": "x", "b": "z"}),
+        "test",
+        "base",
+        opinionated(None),
     )
     assert [verdict.score for verdict in verdicts] == [0.5, None]
     rate = win_rate(verdicts)
@@ -54,7 +89,9 @@ def test_pairs_are_joined_by_id_and_a_missing_one_is_an_error() -> None:
 
 
 def test_the_length_difference_is_the_stages_minus_the_others_in_characters() -> None:
-    (verdict,) = judge_pairs(answered({"a": "four"}), answered({"a": "sixsix"}), "test", "base", control("longest"))
+    (verdict,) = judge_pairs(
+        answered({"a": "four"}), answered({"a": "sixsix"}), "test", "base", control("longest")
+    )
     assert (verdict.length_difference, verdict.score) == (-2, 0)
 
 
@@ -65,4 +102,7 @@ def test_without_lengths_there_is_no_length_controlled_rate() -> None:
 def test_win_rates_have_the_names_of_the_report() -> None:
     assert metric_name("base", "test") == "win_rate_base"
     assert metric_name("reference", "test", length_controlled=True) == "win_rate_lc"
-    assert metric_name("previous", "preference", length_controlled=True) == "win_rate_lc_previous_preference"
+    assert (
+        metric_name("previous", "preference", length_controlled=True)
+        == "win_rate_lc_previous_preference"
+    )

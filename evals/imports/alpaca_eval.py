@@ -1,7 +1,9 @@
-"""AlpacaEval's `annotations.json`: a judge's verdicts on a model's outputs against a reference's, and their lengths.
+"""AlpacaEval's `annotations.json`: a judge's verdicts on a model's outputs against a reference's,
+and their lengths.
 
-`preference` runs from 1 (the reference's output is better) to 2 (the model's is), so the win rate is mean(preference - 1).
-A null preference is a pair without a verdict, as AlpacaEval counts it. Each pair was judged once: in one order.
+`preference` runs from 1 (the reference's output is better) to 2 (the model's is), so the win rate
+is mean(preference - 1). A null preference is a pair without a verdict, as AlpacaEval counts it.
+Each pair was judged once: in one order.
 """
 
 import hashlib
@@ -9,9 +11,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from evals.imports.results import Imported, ImportedStage, read_valid
-from evals.records import Generation, Verdict
-from evals.scoring import score
+from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
+from stagelift.evals.metrics.scoring import score
+from stagelift.evals.records import Generation, Verdict
 
 
 class AnnotationRow(BaseModel):
@@ -29,7 +31,10 @@ class AnnotationRow(BaseModel):
 
 
 def read_alpaca_eval(path: Path) -> Imported:
-    """Read a file; every `generator_2` is a stage. Raises ValueError for malformed rows, duplicates and mixed judges."""
+    """Read a file; every `generator_2` is a stage.
+
+    Raises ValueError for malformed rows, duplicates and mixed judges.
+    """
     lines = read_valid(path, AnnotationRow)
     reference = _the_one(path, "generator_1", {row.generator_1 for _, row in lines})
     annotator = _the_one(path, "annotator", {row.annotator for _, row in lines})
@@ -38,8 +43,8 @@ def read_alpaca_eval(path: Path) -> Imported:
         known = models.setdefault(row.generator_2, {})
         if row.instruction in known:
             raise ValueError(
-                f"{path}, lines {known[row.instruction][0]} and {number} are the same instruction of '{row.generator_2}', so "
-                "nothing was imported."
+                f"{path}, lines {known[row.instruction][0]} and {number} are the same instruction "
+                f"of '{row.generator_2}', so nothing was imported."
             )
         known[row.instruction] = (number, row)
     stages = [_stage(name, [row for _, row in rows.values()]) for name, rows in models.items()]
@@ -49,7 +54,8 @@ def read_alpaca_eval(path: Path) -> Imported:
 def _the_one(path: Path, name: str, values: set[str]) -> str:
     if len(values) > 1:
         raise ValueError(
-            f"{path} mixes several values of {name} ({', '.join(sorted(values))}), which cannot be compared. Import one a time."
+            f"{path} mixes several values of {name} ({', '.join(sorted(values))}), which cannot be "
+            "compared. Import one a time."
         )
     return values.pop()
 
@@ -62,7 +68,12 @@ def _stage(name: str, rows: list[AnnotationRow]) -> ImportedStage:
 
 def _generation(row: AnnotationRow) -> Generation:
     return Generation(
-        id=_id(row), group="test", prompt=row.instruction, response=row.output_2, n_tokens=None, finish_reason=None
+        id=_id(row),
+        group="test",
+        prompt=row.instruction,
+        response=row.output_2,
+        n_tokens=None,
+        finish_reason=None,
     )
 
 

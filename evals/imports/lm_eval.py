@@ -1,8 +1,10 @@
-"""lm-eval's `samples_<task>_<time>.jsonl`: one row per document and filter, as `--log_samples` writes them.
+"""lm-eval's `samples_<task>_<time>.jsonl`: one row per document and filter, as `--log_samples`
+writes them.
 
-Responses are read again by our numeric reading where the target is a number; gsm8k's strict and flexible verdicts are taken
-from the file, and every other metric with a number per document becomes a metric of the task. Of log-likelihood tasks there
-are metrics only. The file knows no token counts and no finish reasons, so those stay unknown.
+Responses are read again by our numeric reading where the target is a number; gsm8k's strict and
+flexible verdicts are taken from the file, and every other metric with a number per document becomes
+a metric of the task. Of log-likelihood tasks there are metrics only. The file knows no token counts
+and no finish reasons, so those stay unknown.
 """
 
 import math
@@ -12,13 +14,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from evals.imports.results import Imported, ImportedStage, read_valid
-from evals.records import Generation, Score, TaskScore
-from evals.scoring import score
-from evals.task import FLEXIBLE, STRICT
+from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
+from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT
+from stagelift.evals.metrics.scoring import score
+from stagelift.evals.records import Generation, Score, TaskScore
 
-_FIELDS = {STRICT: ("correct_strict", "answer_strict"), FLEXIBLE: ("correct_flexible", "answer_flexible")}
-_NOT_FOUND = "[invalid]"  # lm-eval's word for a filter that found nothing
+_FIELDS = {
+    STRICT: ("correct_strict", "answer_strict"),
+    FLEXIBLE: ("correct_flexible", "answer_flexible"),
+}
+# lm-eval's word for a filter that found nothing
+_NOT_FOUND = "[invalid]"
 
 
 class SampleRow(BaseModel):
@@ -38,7 +44,9 @@ class SampleRow(BaseModel):
     target_hash: str
 
     def is_generation(self) -> bool:
-        """Say whether responses are texts: their requests carry generation settings, log-likelihoods a continuation."""
+        """Say whether responses are texts: their requests carry generation settings,
+        log-likelihoods a continuation.
+        """
         return isinstance(self.arguments.get("gen_args_0", {}).get("arg_1"), dict)
 
     def value(self, metric: str) -> Any:
@@ -47,18 +55,32 @@ class SampleRow(BaseModel):
 
 
 def read_lm_eval(path: Path) -> Imported:
-    """Read a file. Raises ValueError for malformed rows, a document twice under one filter, and targets that disagree."""
+    """Read a file.
+
+    Raises ValueError for malformed rows, a document twice under one filter, and targets that
+    disagree.
+    """
     task = _task(path)
     documents: dict[int, dict[str, tuple[int, SampleRow]]] = {}
     for line, row in read_valid(path, SampleRow, _problem):
         _refuse_contradiction(path, line, row, documents.setdefault(row.doc_id, {}))
         documents[row.doc_id][row.filter] = (line, row)
-    rows = {one: {name: row for name, (_, row) in filters.items()} for one, filters in documents.items()}
+    rows = {
+        one: {name: row for name, (_, row) in filters.items()} for one, filters in documents.items()
+    }
     generations, scores = _read_responses(task, rows)
-    identity = sorted([one, first.doc_hash, first.target_hash] for one, first in _first(rows).items())
-    read = {score.id for score in scores if score.correct_strict is not None or score.correct_flexible is not None}
+    identity = sorted(
+        [one, first.doc_hash, first.target_hash] for one, first in _first(rows).items()
+    )
+    read = {
+        score.id
+        for score in scores
+        if score.correct_strict is not None or score.correct_flexible is not None
+    }
     task_scores = _task_scores(task, rows, read)
-    stage = ImportedStage("lm-eval", generations, scores, [], {task: task_scores} if task_scores else {})
+    stage = ImportedStage(
+        "lm-eval", generations, scores, [], {task: task_scores} if task_scores else {}
+    )
     return Imported([stage], "", {"task": task, "data": identity})
 
 
@@ -75,17 +97,19 @@ def _problem(row: SampleRow) -> str | None:
     return None if row.resps and row.resps[0] else "no response"
 
 
-def _refuse_contradiction(path: Path, line: int, row: SampleRow, known: dict[str, tuple[int, SampleRow]]) -> None:
+def _refuse_contradiction(
+    path: Path, line: int, row: SampleRow, known: dict[str, tuple[int, SampleRow]]
+) -> None:
     for earlier, other in known.values():
         if other.filter == row.filter:
             raise ValueError(
-                f"{path}, lines {earlier} and {line} are both document {row.doc_id} under filter '{row.filter}', so nothing was "
-                "imported."
+                f"{path}, lines {earlier} and {line} are both document {row.doc_id} under filter "
+                f"'{row.filter}', so nothing was imported."
             )
         if (other.doc_hash, other.target) != (row.doc_hash, row.target):
             raise ValueError(
-                f"{path}, lines {earlier} and {line} give different targets or texts for document {row.doc_id}, so nothing was "
-                "imported."
+                f"{path}, lines {earlier} and {line} give different targets or texts for document "
+                f"{row.doc_id}, so nothing was imported."
             )
 
 
@@ -94,15 +118,20 @@ def _first(rows: dict[int, dict[str, SampleRow]]) -> dict[int, SampleRow]:
     return {one: next(iter(filters.values())) for one, filters in rows.items()}
 
 
-def _read_responses(task: str, rows: dict[int, dict[str, SampleRow]]) -> tuple[list[Generation], list[Score]]:
+def _read_responses(
+    task: str, rows: dict[int, dict[str, SampleRow]]
+) -> tuple[list[Generation], list[Score]]:
     generations, scores = [], []
     generating = {one: row for one, row in _first(rows).items() if row.is_generation()}
     for one, row in generating.items():
         for sample, response in enumerate(map(str, row.resps[0])):
             generations.append(_generation(task, row, sample, response))
             question = str(row.doc.get("question", generations[-1].prompt))
-            filters = rows[one] if len(row.resps[0]) == 1 else {}  # lm-eval reads several repeats as one
-            scores.append(_as_lm_eval_read_it(score(generations[-1], question, row.target), filters))
+            # lm-eval reads several repeats as one
+            filters = rows[one] if len(row.resps[0]) == 1 else {}
+            scores.append(
+                _as_lm_eval_read_it(score(generations[-1], question, row.target), filters)
+            )
     return generations, scores
 
 
@@ -119,23 +148,37 @@ def _generation(task: str, row: SampleRow, sample: int, response: str) -> Genera
 
 
 def _as_lm_eval_read_it(scored: Score, filters: dict[str, SampleRow]) -> Score:
-    """Replace strict and flexible by the file's own verdicts; where it has none they are not known."""
+    """Replace strict and flexible by the file's own verdicts; where it has none they are not
+    known.
+    """
     update: dict[str, Any] = {}
     for name, (correct, answer) in _FIELDS.items():
         row = filters.get(name)
         found = None if row is None else row.value("exact_match")
         update[correct] = None if found is None or scored.correct is None else bool(found)
-        update[answer] = None if row is None or row.filtered_resps[0] == _NOT_FOUND else str(row.filtered_resps[0])
+        update[answer] = (
+            None
+            if row is None or row.filtered_resps[0] == _NOT_FOUND
+            else str(row.filtered_resps[0])
+        )
     return scored.model_copy(update=update)
 
 
-def _task_scores(task: str, rows: dict[int, dict[str, SampleRow]], read: set[str]) -> list[TaskScore]:
-    """Metrics with one number per document; lists (IFEval's instructions) have no mean over documents.
+def _task_scores(
+    task: str, rows: dict[int, dict[str, SampleRow]], read: set[str]
+) -> list[TaskScore]:
+    """Metrics with one number per document; lists (IFEval's instructions) have no mean over
+    documents.
 
-    gsm8k's strict and flexible matches are left out of documents `read` that way: they are accuracies already.
+    gsm8k's strict and flexible matches are left out of documents `read` that way: they are
+    accuracies already.
     """
     return [
-        TaskScore(id=f"{task}/{one}", metric=_metric_name(task, metric, name), value=float(row.value(metric)))
+        TaskScore(
+            id=f"{task}/{one}",
+            metric=_metric_name(task, metric, name),
+            value=float(row.value(metric)),
+        )
         for one, filters in rows.items()
         for name, row in filters.items()
         for metric in row.metrics

@@ -1,15 +1,17 @@
-"""The `responses` format: JSON lines of id, prompt, response and target, with stage, sample, n_tokens and finish_reason if known.
+"""The `responses` format: JSON lines of id, prompt, response and target, with stage, sample,
+n_tokens and finish_reason if known.
 
-Stages come in order of appearance, and all must answer the same prompts. What a row does not give stays unknown.
+Stages come in order of appearance, and all must answer the same prompts. What a row does not give
+stays unknown.
 """
 
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from evals.imports.results import Imported, ImportedStage, read_valid
-from evals.records import Generation
-from evals.scoring import score
+from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
+from stagelift.evals.metrics.scoring import score
+from stagelift.evals.records import Generation
 
 Line = tuple[int, "ResponseRow"]
 
@@ -28,7 +30,11 @@ class ResponseRow(BaseModel):
 
 
 def read_responses(path: Path) -> Imported:
-    """Read a file. Raises ValueError, naming lines, for malformed rows, duplicates, and prompts or targets that disagree."""
+    """Read a file.
+
+    Raises ValueError, naming lines, for malformed rows, duplicates, and prompts or targets that
+    disagree.
+    """
     lines = read_valid(path, ResponseRow)
     _refuse_contradictions(path, lines)
     stages: dict[str, list[Line]] = {}
@@ -36,14 +42,19 @@ def read_responses(path: Path) -> Imported:
         stages.setdefault(line[1].stage, []).append(line)
     _refuse_duplicates(path, stages)
     _refuse_unequal_prompts(path, stages)
-    return Imported([_stage(name, [row for _, row in rows]) for name, rows in stages.items()], "", {})
+    return Imported(
+        [_stage(name, [row for _, row in rows]) for name, rows in stages.items()], "", {}
+    )
 
 
 def _refuse_contradictions(path: Path, lines: list[Line]) -> None:
     first: dict[str, Line] = {}
     for number, row in lines:
         earlier, seen = first.setdefault(str(row.id), (number, row))
-        for what, mine, theirs in (("prompts", row.prompt, seen.prompt), ("targets", row.target, seen.target)):
+        for what, mine, theirs in (
+            ("prompts", row.prompt, seen.prompt),
+            ("targets", row.target, seen.target),
+        ):
             if mine != theirs:
                 raise ValueError(
                     f"{path}, lines {earlier} and {number} give different {what} for id '{row.id}' "
@@ -59,8 +70,9 @@ def _refuse_duplicates(path: Path, stages: dict[str, list[Line]]) -> None:
             if key in seen:
                 sample = "" if row.sample is None else f", sample {row.sample}"
                 raise ValueError(
-                    f"{path}, lines {seen[key]} and {number} are both id '{row.id}'{sample} of stage '{stage}', so nothing was "
-                    "imported. Several samples of a prompt need numbers in `sample`."
+                    f"{path}, lines {seen[key]} and {number} are both id '{row.id}'{sample} of "
+                    f"stage '{stage}', so nothing was imported. Several samples of a prompt need "
+                    "numbers in `sample`."
                 )
             seen[key] = number
 
@@ -74,8 +86,8 @@ def _refuse_unequal_prompts(path: Path, stages: dict[str, list[Line]]) -> None:
             lacking = sorted(wanted ^ ids)
             where = f"'{name}' lacks" if lacking[0] in wanted else f"'{first}' lacks"
             raise ValueError(
-                f"Stages '{first}' and '{name}' of {path} answer different prompts ({len(lacking)} differ; {where} id "
-                f"'{lacking[0]}'), so nothing was imported."
+                f"Stages '{first}' and '{name}' of {path} answer different prompts ({len(lacking)} "
+                f"differ; {where} id '{lacking[0]}'), so nothing was imported."
             )
 
 
@@ -87,7 +99,9 @@ def _stage(name: str, rows: list[ResponseRow]) -> ImportedStage:
     for samples in by_prompt.values():
         for number, row in enumerate(sorted(samples, key=lambda row: row.sample or 0)):
             generations.append(_generation(row, number))
-            scores.append(score(generations[-1], row.prompt, None if row.target is None else str(row.target)))
+            scores.append(
+                score(generations[-1], row.prompt, None if row.target is None else str(row.target))
+            )
     return ImportedStage(name, generations, scores, [], {})
 
 

@@ -1,4 +1,6 @@
-"""What every import format becomes, and the rule they share: a file is read whole or refused, with its bad lines named."""
+"""What every import format becomes, and the rule they share: a file is read whole or refused, with
+its bad lines named.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -7,12 +9,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from evals import stats
-from evals.files import read_rows
-from evals.records import Generation, Metric, Score, TaskScore, Verdict
+from stagelift.evals.files import read_rows
+from stagelift.evals.records import Generation, Metric, Score, TaskScore, Verdict
+from stagelift.evals.stats import estimates
 
 Row = TypeVar("Row", bound=BaseModel)
-SHOWN = 10  # bad lines named in a message
+# bad lines named in a message
+SHOWN = 10
 
 
 class ImportedStage(NamedTuple):
@@ -26,7 +29,9 @@ class ImportedStage(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """A whole file: its stages in order of appearance, what to call the model and what belongs into the contract."""
+    """A whole file: its stages in order of appearance, what to call the model and what belongs into
+    the contract.
+    """
 
     stages: list[ImportedStage]
     model: str
@@ -36,7 +41,10 @@ class Imported(NamedTuple):
 def read_valid(
     path: Path, kind: type[Row], check: Callable[[Row], str | None] = lambda _: None
 ) -> list[tuple[int, Row]]:
-    """Return every row with its line. Raises ValueError where any is malformed: how many, which lines, and what is wrong."""
+    """Return every row with its line.
+
+    Raises ValueError where any is malformed: how many, which lines, and what is wrong.
+    """
     good: list[tuple[int, Row]] = []
     bad: list[tuple[int, str]] = []
     for line, row, problem in _parsed(path, kind):
@@ -60,7 +68,8 @@ def _parsed(path: Path, kind: type[Row]) -> Iterator[tuple[int, Row | None, str 
         try:
             json.dumps(value, ensure_ascii=False).encode()
             yield line, kind.model_validate(value), None
-        except UnicodeEncodeError:  # half of a surrogate pair: JSON can say it, no file of ours can hold it
+        # half of a surrogate pair: JSON can say it, no file of ours can hold it
+        except UnicodeEncodeError:
             yield line, None, "it holds text that is not Unicode"
         except ValidationError as error:
             first = error.errors()[0]
@@ -72,14 +81,16 @@ def _refusal(path: Path, bad: list[tuple[int, str]], rows: int) -> str:
     lines = ", ".join(str(line) for line, _ in bad[:SHOWN]) + (", ..." if len(bad) > SHOWN else "")
     line, problem = bad[0]
     return (
-        f"{len(bad)} of {rows} rows of {path} are malformed (line {lines}), so nothing was imported. "
-        f"Line {line}: {problem.rstrip('.')}. Mend or remove them and import again."
+        f"{len(bad)} of {rows} rows of {path} are malformed (line {lines}), so nothing was "
+        f"imported. Line {line}: {problem.rstrip('.')}. Mend or remove them and import again."
     )
 
 
 def task_metrics(scores: Iterable[TaskScore]) -> dict[str, Metric]:
-    """Sum up the documents of each metric: Wilson where every value is 0 or 1, else a t interval over documents."""
+    """Sum up the documents of each metric: Wilson where every value is 0 or 1, else a t interval
+    over documents.
+    """
     values: dict[str, list[float]] = {}
     for score in scores:
         values.setdefault(score.metric, []).append(score.value)
-    return {name: stats.share_or_mean(found) for name, found in values.items()}
+    return {name: estimates.share_or_mean(found) for name, found in values.items()}

@@ -7,14 +7,18 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from evals.judges.judge import Judge, Opinion, Pair
+from stagelift.evals.judges.judge import Judge, Opinion, Pair
 
 Control = Literal["longest", "shortest", "random"]
 
 
 def control(kind: Control) -> Judge:
     """Return a control; its id says that it is one."""
-    rule: Callable[[Pair], Opinion] = {"longest": _longest, "shortest": _shortest, "random": _random}[kind]
+    rule: Callable[[Pair], Opinion] = {
+        "longest": _longest,
+        "shortest": _shortest,
+        "random": _random,
+    }[kind]
 
     def decide(pairs: Sequence[Pair]) -> list[Opinion]:
         return [rule(pair) for pair in pairs]
@@ -24,7 +28,10 @@ def control(kind: Control) -> Judge:
 
 def _longest(pair: Pair) -> Opinion:
     first, second = len(pair.first.text), len(pair.second.text)
-    return Opinion(score=0.5 if first == second else float(first > second), reason="control: longer in characters")
+    return Opinion(
+        score=0.5 if first == second else float(first > second),
+        reason="control: longer in characters",
+    )
 
 
 def _shortest(pair: Pair) -> Opinion:
@@ -36,4 +43,6 @@ def _shortest(pair: Pair) -> Opinion:
 def _random(pair: Pair) -> Opinion:
     """A coin for each order on its own, the same at every call."""
     text = "\0".join([pair.id, pair.first.text, pair.second.text])
-    return Opinion(score=float(hashlib.sha256(text.encode()).digest()[0] % 2), reason="control: a coin")
+    return Opinion(
+        score=float(hashlib.sha256(text.encode()).digest()[0] % 2), reason="control: a coin"
+    )

@@ -1,43 +1,56 @@
-"""Agreement of a judge with pairs whose better answer is known, beside the control that always picks the longer answer.
+"""Agreement of a judge with pairs whose better answer is known, beside the control that always
+picks the longer answer.
 
-A pair counts as agreement where the judge picks the chosen answer over both orders; a tie, or no verdict, does not. Against
-the control ties count half on both sides, so that equal lengths do not handicap it.
+A pair counts as agreement where the judge picks the chosen answer over both orders; a tie, or no
+verdict, does not. Against the control ties count half on both sides, so that equal lengths do not
+handicap it.
 """
 
 import hashlib
 from collections.abc import Sequence
 
-from evals import stats
-from evals.judges.controls import control
-from evals.judges.judge import Judge, Response
-from evals.judges.passport import position_consistency
-from evals.preferences import Preference, words
-from evals.records import GoldAgreement, Metric, Verdict
-from evals.scoring import is_correct
-from evals.winrate import Answered, judge_pairs
+from stagelift.evals.data.preferences import Preference, words
+from stagelift.evals.judges.controls import control
+from stagelift.evals.judges.judge import Judge, Response
+from stagelift.evals.judges.judging import Answered, judge_pairs
+from stagelift.evals.judges.passport import position_consistency
+from stagelift.evals.metrics.scoring import is_correct
+from stagelift.evals.records import GoldAgreement, Metric, Verdict
+from stagelift.evals.stats import estimates, tests
 
-GOLD_VERSION = "gold-2"  # raise it when agreement is counted differently
+# raise it when agreement is counted differently
+GOLD_VERSION = "gold-2"
 
 
-def gold_agreement(judge: Judge, preferences: Sequence[Preference], name: str) -> GoldAgreement | None:
-    """Show the judge every pair in both orders and count how often it picks the chosen answer; None without pairs.
+def gold_agreement(
+    judge: Judge, preferences: Sequence[Preference], name: str
+) -> GoldAgreement | None:
+    """Show the judge every pair in both orders and count how often it picks the chosen answer; None
+    without pairs.
 
-    Cohen's kappa is of the slot picked against the slot of the chosen answer, which a coin fixed by the pair decides.
+    Cohen's kappa is of the slot picked against the slot of the chosen answer, which a coin fixed by
+    the pair decides.
     """
     pairs = [one for one in preferences if one.chosen is not None and one.rejected is not None]
     if not pairs:
         return None
     verdicts, controls = _judged(judge, pairs), _judged(control("longest"), pairs)
     credits, longest = ([_credit(verdict) for verdict in found] for found in (verdicts, controls))
-    advantage = stats.difference([mine - theirs for mine, theirs in zip(credits, longest, strict=True)], bound=1)
+    advantage = tests.difference(
+        [mine - theirs for mine, theirs in zip(credits, longest, strict=True)], bound=1
+    )
     agreeing = sum(credit == 1 for credit in credits)
-    kappa = stats.kappa([_slot(one.id) for one in pairs], [_picked(verdict) for verdict in verdicts])
+    kappa = estimates.kappa(
+        [_slot(one.id) for one in pairs], [_picked(verdict) for verdict in verdicts]
+    )
     return GoldAgreement(
         pairs=name,
-        agreement=stats.proportion(agreeing, len(pairs)),
+        agreement=estimates.proportion(agreeing, len(pairs)),
         kappa=Metric(value=kappa[0], low=kappa[1], high=kappa[2], n=len(pairs)),
-        control=stats.rate(longest),
-        advantage=Metric(value=advantage.delta, low=advantage.low, high=advantage.high, n=advantage.n),
+        control=estimates.rate(longest),
+        advantage=Metric(
+            value=advantage.delta, low=advantage.low, high=advantage.high, n=advantage.n
+        ),
         failures=sum(verdict.score is None for verdict in verdicts),
         position_consistency=position_consistency(verdicts),
     )
@@ -56,7 +69,9 @@ def _answered(one: Preference, text: str | None) -> Answered:
 
 
 def _credit(verdict: Verdict) -> float:
-    """One for the chosen answer, half for a tie (as for a control that sees equal lengths), nothing for no verdict."""
+    """One for the chosen answer, half for a tie (as for a control that sees equal lengths), nothing
+    for no verdict.
+    """
     if verdict.score is None:
         return 0.0
     return 0.5 if verdict.score == 0.5 else float(verdict.score > 0.5)

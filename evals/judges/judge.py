@@ -1,13 +1,18 @@
-"""What a judge is: it is shown ordered pairs of responses and says, for each, which is better or that it cannot tell."""
+"""What a judge is: it is shown ordered pairs of responses and says, for each, which is better or
+that it cannot tell.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from evals.records import Record, Usage
+from stagelift.evals.records import Record, Usage
 
 
 class Response(Record):
-    """What a judge may look at. `correct` is None where there is no target, `n_tokens` where it is not known."""
+    """What a judge may look at.
+
+    `correct` is None where there is no target, `n_tokens` where it is not known.
+    """
 
     text: str
     correct: bool | None = None
@@ -15,7 +20,9 @@ class Response(Record):
 
 
 class Pair(Record):
-    """Two responses to one prompt (the user's words, no chat template), in the order in which they are shown."""
+    """Two responses to one prompt (the user's words, no chat template), in the order in which they
+    are shown.
+    """
 
     id: str
     prompt: str
@@ -24,7 +31,8 @@ class Pair(Record):
 
 
 class Opinion(Record):
-    """1 where the first response is better, 0 where the second is, 0.5 for a tie, None where no verdict could be read.
+    """1 where the first response is better, 0 where the second is, 0.5 for a tie, None where no
+    verdict could be read.
 
     `turned` says that it was given in the other order: it counts, but tells nothing of position.
     """
@@ -36,7 +44,11 @@ class Opinion(Record):
 
 @dataclass(frozen=True)
 class Judge:
-    """A way to decide. `id` names rule, version and weights; `prompt_hash` identifies the prompt of a judge that has one."""
+    """A way to decide.
+
+    `id` names rule, version and weights; `prompt_hash` identifies the prompt of a judge that has
+    one.
+    """
 
     id: str
     decide: Callable[[Sequence[Pair]], list[Opinion]]

@@ -1,18 +1,32 @@
-"""Which judge a recipe names: its settings, its identity for the contract, its checks, and the judge itself."""
+"""Which judge a recipe names: its settings, its identity for the contract, its checks, and the
+judge itself.
+"""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from evals.judges import reference
-from evals.judges.controls import Control, control
-from evals.judges.judge import Judge
-from evals.judges.openai import OpenAIJudge, check, check_server, openai_id, openai_judge, prompt_hash
-from evals.judges.reward_model import RewardModelJudge, check_reward_model, reward_model_id, reward_model_judge
-from evals.judges.verdicts import verdicts_judge
-from evals.model import Device
-from evals.records import Record
+from stagelift.evals.judges import reference
+from stagelift.evals.judges.controls import Control, control
+from stagelift.evals.judges.judge import Judge
+from stagelift.evals.judges.openai import (
+    OpenAIJudge,
+    check,
+    check_server,
+    openai_id,
+    openai_judge,
+    prompt_hash,
+)
+from stagelift.evals.judges.reward_model import (
+    RewardModelJudge,
+    check_reward_model,
+    reward_model_id,
+    reward_model_judge,
+)
+from stagelift.evals.judges.verdicts import verdicts_judge
+from stagelift.evals.models.model import Device
+from stagelift.evals.records import Record
 
 
 class ReferenceJudge(Record):
@@ -35,12 +49,16 @@ class VerdictsJudge(Record):
 
 
 JudgeSettings = Annotated[
-    ReferenceJudge | ControlJudge | VerdictsJudge | RewardModelJudge | OpenAIJudge, Field(discriminator="kind")
+    ReferenceJudge | ControlJudge | VerdictsJudge | RewardModelJudge | OpenAIJudge,
+    Field(discriminator="kind"),
 ]
 
 
 def load_judge(settings: JudgeSettings, cache: Path, device: Device) -> Judge:
-    """Return the judge; models are loaded, and servers asked, at its first decision. `cache` keeps a server's answers."""
+    """Return the judge; models are loaded, and servers asked, at its first decision.
+
+    `cache` keeps a server's answers.
+    """
     match settings:
         case ReferenceJudge():
             return reference.reference_judge()
@@ -55,7 +73,9 @@ def load_judge(settings: JudgeSettings, cache: Path, device: Device) -> Judge:
 
 
 def judge_identity(settings: JudgeSettings) -> tuple[str, str | None]:
-    """Return the judge's id and the hash of its prompt, for the contract; loads no model, asks no server, needs no key."""
+    """Return the judge's id and the hash of its prompt, for the contract; loads no model, asks no
+    server, needs no key.
+    """
     match settings:
         case RewardModelJudge():
             return reward_model_id(settings), None
@@ -66,11 +86,16 @@ def judge_identity(settings: JudgeSettings) -> tuple[str, str | None]:
 
 
 def check_judge(settings: JudgeSettings) -> None:
-    """Raise ValueError, in a sentence, where the judge cannot work: no such file or model, no key. Asks no server."""
+    """Raise ValueError, in a sentence, where the judge cannot work: no such file or model, no key.
+
+    Asks no server.
+    """
     match settings:
         case VerdictsJudge():
             if not Path(settings.path).is_file():
-                raise ValueError(f"evals.preference.judge.verdicts.path '{settings.path}' is not a file.")
+                raise ValueError(
+                    f"evals.preference.judge.verdicts.path '{settings.path}' is not a file."
+                )
             verdicts_judge(Path(settings.path))
         case RewardModelJudge():
             check_reward_model(settings)
@@ -81,7 +106,10 @@ def check_judge(settings: JudgeSettings) -> None:
 
 
 def check_judge_answers(settings: JudgeSettings) -> None:
-    """Ask a server for one word, so that a wrong model or key shows before hours of training. Raises ValueError."""
+    """Ask a server for one word, so that a wrong model or key shows before hours of training.
+
+    Raises ValueError.
+    """
     if isinstance(settings, OpenAIJudge):
         check_server(settings)
 

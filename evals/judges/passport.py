@@ -1,20 +1,28 @@
-"""A judge's passport: how it behaves on the pairs it judged, and whether it agrees with pairs whose better answer is known.
+"""A judge's passport: how it behaves on the pairs it judged, and whether it agrees with pairs whose
+better answer is known.
 
-Rates are over prompts: several verdicts on one prompt count as their mean. A passport does not say that the gold pairs are
-like the pairs judged.
+Rates are over prompts: several verdicts on one prompt count as their mean. A passport does not say
+that the gold pairs are like the pairs judged.
 """
 
 from collections.abc import Callable, Sequence
 
-from evals import stats
-from evals.records import GoldAgreement, Metric, Passport, Usage, Verdict
-from evals.winrate import SAME
+from stagelift.evals.judges.judging import SAME
+from stagelift.evals.records import GoldAgreement, Metric, Passport, Usage, Verdict
+from stagelift.evals.stats import estimates
 
 
 def passport(
-    judge: str, prompt_hash: str | None, verdicts: Sequence[Verdict], gold: GoldAgreement | None, usage: Usage | None
+    judge: str,
+    prompt_hash: str | None,
+    verdicts: Sequence[Verdict],
+    gold: GoldAgreement | None,
+    usage: Usage | None,
 ) -> Passport:
-    """Sum up a judge over verdicts of one or more stages. Pairs of equal responses were never shown to it: left out."""
+    """Sum up a judge over verdicts of one or more stages.
+
+    Pairs of equal responses were never shown to it: left out.
+    """
     shown = [verdict for verdict in verdicts if verdict.reason != SAME]
     return Passport(
         judge=judge,
@@ -31,18 +39,27 @@ def passport(
 
 
 def is_fit(gold: GoldAgreement) -> bool:
-    """Fit to decide: it beats picking the longer answer, and it picks the better one in more than half of the pairs."""
+    """Fit to decide: it beats picking the longer answer, and it picks the better one in more than
+    half of the pairs.
+    """
     return gold.advantage.low > 0 and gold.agreement.low > 0.5
 
 
 def position_consistency(verdicts: Sequence[Verdict]) -> Metric | None:
     """How often a pair gets the same verdict in both orders."""
-    return _over_prompts(verdicts, lambda verdict: _of_orders(verdict, lambda first, second: float(first == second)))
+    return _over_prompts(
+        verdicts, lambda verdict: _of_orders(verdict, lambda first, second: float(first == second))
+    )
 
 
 def first_slot_rate(verdicts: Sequence[Verdict]) -> Metric | None:
-    """How much of the score goes to whatever is shown first, over both orders: one half where the slot does not matter."""
-    return _over_prompts(verdicts, lambda verdict: _of_orders(verdict, lambda first, second: (first + 1 - second) / 2))
+    """How much of the score goes to whatever is shown first, over both orders: one half where the
+    slot does not matter.
+    """
+    return _over_prompts(
+        verdicts,
+        lambda verdict: _of_orders(verdict, lambda first, second: (first + 1 - second) / 2),
+    )
 
 
 def prefers_longer(verdicts: Sequence[Verdict]) -> Metric | None:
@@ -50,10 +67,12 @@ def prefers_longer(verdicts: Sequence[Verdict]) -> Metric | None:
     return _over_prompts(verdicts, _longer_won)
 
 
-def _over_prompts(verdicts: Sequence[Verdict], value: Callable[[Verdict], float | None]) -> Metric | None:
+def _over_prompts(
+    verdicts: Sequence[Verdict], value: Callable[[Verdict], float | None]
+) -> Metric | None:
     values = [(verdict.id, value(verdict)) for verdict in verdicts]
-    means = stats.prompt_means([(prompt, one) for prompt, one in values if one is not None])
-    return stats.rate(list(means.values())) if means else None
+    means = estimates.prompt_means([(prompt, one) for prompt, one in values if one is not None])
+    return estimates.rate(list(means.values())) if means else None
 
 
 def _of_orders(verdict: Verdict, value: Callable[[float, float], float]) -> float | None:

@@ -1,13 +1,15 @@
-"""The `reference` judge: right beats wrong; of two right answers the shorter by more than 10% wins; else a tie.
+"""The `reference` judge: right beats wrong; of two right answers the shorter by more than 10% wins;
+else a tie.
 
 It knows the targets, so it measures correctness and brevity, not what people would prefer.
 """
 
 from collections.abc import Sequence
 
-from evals.judges.judge import Judge, Opinion, Pair, Response
+from stagelift.evals.judges.judge import Judge, Opinion, Pair, Response
 
-ID = "reference-2"  # part of the contract: raise it when the rule changes
+# part of the contract: raise it when the rule changes
+ID = "reference-2"
 CLEARLY_SHORTER = 0.9
 
 
@@ -17,7 +19,9 @@ def reference_judge() -> Judge:
 
 
 def decide(pairs: Sequence[Pair]) -> list[Opinion]:
-    """Decide each pair by correctness, then by length: in tokens where both have them, else in characters."""
+    """Decide each pair by correctness, then by length: in tokens where both have them, else in
+    characters.
+    """
     return [_opinion(pair.first, pair.second) for pair in pairs]
 
 
@@ -30,7 +34,9 @@ def _opinion(first: Response, second: Response) -> Opinion:
         return Opinion(score=0.5, reason="both wrong")
     lengths = _lengths(first, second)
     if min(lengths) < CLEARLY_SHORTER * max(lengths):
-        return Opinion(score=float(lengths[0] < lengths[1]), reason="both right, shorter by more than 10%")
+        return Opinion(
+            score=float(lengths[0] < lengths[1]), reason="both right, shorter by more than 10%"
+        )
     return Opinion(score=0.5, reason="both right, about as long")
 
 

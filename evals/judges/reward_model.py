@@ -1,7 +1,8 @@
 """The `reward_model` judge: the response that a sequence-classification model scores higher wins.
 
-Any such model with one output, by folder or Hub name, as trl's RewardTrainer makes them. It scores each response on its
-own, so it has no taste for a slot; whether its taste is people's is for the passport to say.
+Any such model with one output, by folder or Hub name, as trl's RewardTrainer makes them. It scores
+each response on its own, so it has no taste for a slot; whether its taste is people's is for the
+passport to say.
 """
 
 import hashlib
@@ -10,18 +11,21 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from evals.judges.judge import Judge, Opinion, Pair
-from evals.model import Device, model_fingerprint, model_folder
-from evals.records import Record
+from stagelift.evals.judges.judge import Judge, Opinion, Pair
+from stagelift.evals.models.model import Device, model_fingerprint, model_folder
+from stagelift.evals.records import Record
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Text = tuple[str, str]  # prompt, response
+# prompt, response
+Text = tuple[str, str]
 
 
 class RewardModelJudge(Record):
-    """Which model, and how many texts at a time (of at most `max_length` tokens each, cut at the beginning)."""
+    """Which model, and how many texts at a time (of at most `max_length` tokens each, cut at the
+    beginning).
+    """
 
     kind: Literal["reward_model"] = "reward_model"
     path: str
@@ -43,21 +47,27 @@ def reward_model_judge(settings: RewardModelJudge, device: Device) -> Judge:
     rewards: dict[Text, float] = {}
 
     def decide(pairs: Sequence[Pair]) -> list[Opinion]:
-        texts = dict.fromkeys((pair.prompt, one.text) for pair in pairs for one in (pair.first, pair.second))
+        texts = dict.fromkeys(
+            (pair.prompt, one.text) for pair in pairs for one in (pair.first, pair.second)
+        )
         missing = [text for text in texts if text not in rewards]
         if missing and not loaded:
             loaded.append(_load(settings, device))
         if missing:
             rewards.update(zip(missing, score_texts(*loaded[0], missing, settings), strict=True))
         return [
-            _opinion(rewards[pair.prompt, pair.first.text], rewards[pair.prompt, pair.second.text]) for pair in pairs
+            _opinion(rewards[pair.prompt, pair.first.text], rewards[pair.prompt, pair.second.text])
+            for pair in pairs
         ]
 
     return Judge(reward_model_id(settings), decide)
 
 
 def score_texts(
-    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", texts: Sequence[Text], settings: RewardModelJudge
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    texts: Sequence[Text],
+    settings: RewardModelJudge,
 ) -> list[float]:
     """Return the reward of each (prompt, response), in order; batches run longest first."""
     import torch
@@ -84,36 +94,53 @@ def score_texts(
 
 
 def check_reward_model(settings: RewardModelJudge) -> None:
-    """Raise ValueError, in a sentence, where there is no sequence-classification model with one output and a chat template."""
+    """Raise ValueError, in a sentence, where there is no sequence-classification model with one
+    output and a chat template.
+    """
     from transformers import AutoConfig, AutoTokenizer
 
     try:
         config = AutoConfig.from_pretrained(model_folder(settings.path), revision=settings.revision)
-        tokenizer = AutoTokenizer.from_pretrained(model_folder(settings.path), revision=settings.revision)
-    except Exception as error:  # loaders raise errors of many kinds for one cause
-        raise ValueError(f"Cannot read a reward model at '{settings.path}': {' '.join(str(error).split())}") from error
-    heads = [name for name in config.architectures or [] if name.endswith("ForSequenceClassification")]
+        tokenizer = AutoTokenizer.from_pretrained(
+            model_folder(settings.path), revision=settings.revision
+        )
+    except Exception as error:
+        # loaders raise errors of many kinds for one cause
+        raise ValueError(
+            f"Cannot read a reward model at '{settings.path}': {' '.join(str(error).split())}"
+        ) from error
+    heads = [
+        name for name in config.architectures or [] if name.endswith("ForSequenceClassification")
+    ]
     if not heads or config.num_labels != 1:
         raise ValueError(
-            f"'{settings.path}' is no reward model: it is {', '.join(config.architectures or ['unknown'])} with "
-            f"{config.num_labels} outputs, a sequence-classification model with one is needed. "
-            "`stagelift judge train` makes one."
+            f"'{settings.path}' is no reward model: it is "
+            f"{', '.join(config.architectures or ['unknown'])} with {config.num_labels} outputs, a "
+            "sequence-classification model with one is needed. `stagelift judge train` makes one."
         )
     if not tokenizer.chat_template:
         raise ValueError(
-            f"The reward model at '{settings.path}' has no chat template, so it cannot be shown a conversation."
+            f"The reward model at '{settings.path}' has no chat template, so it cannot be shown a "
+            "conversation."
         )
 
 
-def _load(settings: RewardModelJudge, device: Device) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+def _load(
+    settings: RewardModelJudge, device: Device
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     folder = model_folder(settings.path)
-    model = AutoModelForSequenceClassification.from_pretrained(folder, revision=settings.revision, dtype="auto")
-    tokenizer = AutoTokenizer.from_pretrained(folder, revision=settings.revision, padding_side="right")
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder, revision=settings.revision, dtype="auto"
+    )
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, revision=settings.revision, padding_side="right"
+    )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    model.config.pad_token_id = tokenizer.pad_token_id  # the model looks for the last token that is not padding
+    # the model looks for the last token that is not padding
+    model.config.pad_token_id = tokenizer.pad_token_id
     return model.to(device).eval(), tokenizer
 
 

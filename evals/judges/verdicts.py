@@ -1,7 +1,10 @@
-"""The `verdicts` judge: looks decisions up in a file, for example people's. Nothing is asked and nothing is guessed.
+"""The `verdicts` judge: looks decisions up in a file, for example people's.
 
-A row holds a prompt, two responses and `preference`: 1 where the first is better, 2 where the second is, 1.5 for a tie, or
-anything between (AlpacaEval's convention). The texts are the key, so the file fits whatever run wrote them.
+Nothing is asked and nothing is guessed.
+
+A row holds a prompt, two responses and `preference`: 1 where the first is better, 2 where the
+second is, 1.5 for a tie, or anything between (AlpacaEval's convention). The texts are the key, so
+the file fits whatever run wrote them.
 """
 
 import hashlib
@@ -9,14 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evals.files import read_rows
-from evals.judges.judge import Judge, Opinion, Pair
+from stagelift.evals.files import read_rows
+from stagelift.evals.judges.judge import Judge, Opinion, Pair
 
 _NAMES = (("prompt", "instruction"), ("response_1", "output_1"), ("response_2", "output_2"))
 
 
 def verdicts_judge(path: Path) -> Judge:
-    """Read a file of verdicts (JSON lines or a JSON list, .gz or not). Raises ValueError naming rows that are not verdicts."""
+    """Read a file of verdicts (JSON lines or a JSON list, .gz or not).
+
+    Raises ValueError naming rows that are not verdicts.
+    """
     known = _read(path)
 
     def decide(pairs: Sequence[Pair]) -> list[Opinion]:
@@ -30,17 +36,28 @@ def _read(path: Path) -> dict[tuple[str, str, str], float]:
     for number, row in read_rows(path):
         texts, score = _row(row, f"{path}, row {number}")
         if known.setdefault(texts, score) != score:
-            raise ValueError(f"{path}, row {number} contradicts an earlier row on the same responses.")
+            raise ValueError(
+                f"{path}, row {number} contradicts an earlier row on the same responses."
+            )
     return known
 
 
 def _row(row: dict[str, Any], place: str) -> tuple[tuple[str, str, str], float]:
-    prompt, first, second = (next((row[name] for name in names if name in row), None) for names in _NAMES)
+    prompt, first, second = (
+        next((row[name] for name in names if name in row), None) for names in _NAMES
+    )
     preference = row.get("preference")
     if not isinstance(prompt, str) or not isinstance(first, str) or not isinstance(second, str):
         raise ValueError(f"{place} lacks a text: prompt, response_1 and response_2 are needed.")
-    if isinstance(preference, bool) or not isinstance(preference, int | float) or not 1 <= preference <= 2:
-        raise ValueError(f"{place} has preference {preference!r}: a number from 1 (first is better) to 2 is needed.")
+    if (
+        isinstance(preference, bool)
+        or not isinstance(preference, int | float)
+        or not 1 <= preference <= 2
+    ):
+        raise ValueError(
+            f"{place} has preference {preference!r}: a number from 1 (first is better) to 2 is "
+            "needed."
+        )
     return (prompt, first, second), 2 - float(preference)
 
 

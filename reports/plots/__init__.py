@@ -1,19 +1,19 @@
 """The plots of a report as inline SVG, drawn with matplotlib.
 
-A pure function of the report, equal to the byte wherever it is drawn. matplotlib is imported where it is used only:
-a report in the terminal does not wait for it.
+A pure function of the report, equal to the byte wherever it is drawn. matplotlib is imported where
+it is used only: a report in the terminal does not wait for it.
 """
 
-from reports.plots.accuracy import accuracy_plot
-from reports.plots.costs import costs_plot
-from reports.plots.gains import gains_plot
-from reports.plots.length_correctness import length_correctness_plot
-from reports.plots.lengths import lengths_plot
-from reports.plots.plot import Plot
-from reports.plots.style import plain_style
-from reports.plots.training import training_plot
-from reports.plots.win_rates import win_rates_plot
-from reports.report import Report
+from stagelift.reports.plots.accuracy import accuracy_plot
+from stagelift.reports.plots.costs import costs_plot
+from stagelift.reports.plots.gains import gains_plot
+from stagelift.reports.plots.length_correctness import length_correctness_plot
+from stagelift.reports.plots.lengths import lengths_plot
+from stagelift.reports.plots.plot import Plot
+from stagelift.reports.plots.style import plain_style
+from stagelift.reports.plots.training import training_plot
+from stagelift.reports.plots.win_rates import win_rates_plot
+from stagelift.reports.report import Report
 
 __all__ = ["Plot", "plots"]
 

@@ -5,8 +5,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from reports.plots.labels import columns
-from reports.plots.style import GRID, INK, MARKERS, MUTED, PAPER, SERIES, SMALL, TEXT, WIDTH
+from stagelift.reports.plots.labels import columns
+from stagelift.reports.plots.style import (
+    GRID,
+    INK,
+    MARKERS,
+    MUTED,
+    PAPER,
+    SERIES,
+    SMALL,
+    TEXT,
+    WIDTH,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +38,8 @@ def new_canvas(height: float) -> Canvas:
     """Make an empty figure of the width that all plots have."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH / 72, height / 72))  # the SVG backend draws 72 to the inch
+    # the SVG backend draws 72 to the inch
+    figure = Figure(figsize=(WIDTH / 72, height / 72))
     sheet = figure.add_axes((0, 0, 1, 1))
     sheet.set(xlim=(0, WIDTH), ylim=(height, 0))
     sheet.set_axis_off()
@@ -74,7 +85,9 @@ def write(
     """Write a line of text with the middle of its small letters at y."""
     weight = "bold" if bold else "normal"
     # a baseline of our own: matplotlib would centre "dpo" higher than "sft"
-    canvas.sheet.text(x, y + 0.34 * size, text, ha=align, va="baseline", color=color, size=size, weight=weight)
+    canvas.sheet.text(
+        x, y + 0.34 * size, text, ha=align, va="baseline", color=color, size=size, weight=weight
+    )
 
 
 def legend(canvas: Canvas, x: float, y: float, names: Sequence[str]) -> None:
@@ -93,7 +106,9 @@ def series(position: int) -> tuple[str, str]:
 
 def draw_interval(panel: "Axes", y: float, low: float, high: float, color: str) -> None:
     """Draw an interval as a line."""
-    panel.plot([low, high], [y, y], color=color, linewidth=1.8, solid_capstyle="butt", clip_on=False)
+    panel.plot(
+        [low, high], [y, y], color=color, linewidth=1.8, solid_capstyle="butt", clip_on=False
+    )
 
 
 def draw_marker(panel: "Axes", x: float, y: float, position: int, *, hollow: bool = False) -> None:
@@ -101,16 +116,26 @@ def draw_marker(panel: "Axes", x: float, y: float, position: int, *, hollow: boo
     color, marker = series(position)
     face = PAPER if hollow else color
     panel.plot(
-        [x], [y], marker=marker, markersize=7, color=color, markerfacecolor=face, markeredgewidth=1.5, clip_on=False
+        [x],
+        [y],
+        marker=marker,
+        markersize=7,
+        color=color,
+        markerfacecolor=face,
+        markeredgewidth=1.5,
+        clip_on=False,
     )
 
 
 @cache
 def text_width(text: str, size: float = TEXT, *, bold: bool = False) -> float:
-    """How wide a text is, in pixels, in a font that is wider than most pages' are, with a little to spare."""
+    """How wide a text is, in pixels, in a font that is wider than most pages' are, with a little to
+    spare.
+    """
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
     font = FontProperties(size=size, weight="bold" if bold else "normal")
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return 1.03 * max(float(width), 0.55 * size * columns(text))  # what the font has no glyph for is narrow in it
+    # what the font has no glyph for is narrow in it
+    return 1.03 * max(float(width), 0.55 * size * columns(text))

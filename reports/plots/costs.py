@@ -1,6 +1,8 @@
-"""What accuracy cost: the last stage of each run, or of each chain of a study, against training time, parameters and memory.
+"""What accuracy cost: the last stage of each run, or of each chain of a study, against training
+time, parameters and memory.
 
-One training of each setting: how much runs with other seeds would differ is not in the intervals, they are over problems.
+One training of each setting: how much runs with other seeds would differ is not in the intervals,
+they are over problems.
 """
 
 from collections.abc import Sequence
@@ -8,20 +10,28 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
-from evals.records import Metric
-from reports.formatting import duration, memory, value_with_n
-from reports.plots.canvas import Canvas, add_panel, new_canvas, percent_axis, series, write
-from reports.plots.labels import distinct_labels
-from reports.plots.plot import Plot
-from reports.plots.style import INK, MUTED, SMALL, WIDTH
-from reports.plots.svg import finish
-from reports.records import RunRecord, StageRecord
-from reports.report import Report
+from stagelift.evals.records import Metric
+from stagelift.reports.plots.canvas import (
+    Canvas,
+    add_panel,
+    new_canvas,
+    percent_axis,
+    series,
+    write,
+)
+from stagelift.reports.plots.labels import distinct_labels
+from stagelift.reports.plots.plot import Plot
+from stagelift.reports.plots.style import INK, MUTED, SMALL, WIDTH
+from stagelift.reports.plots.svg import finish
+from stagelift.reports.records import RunRecord, StageRecord
+from stagelift.reports.report import Report
+from stagelift.reports.words.formatting import duration, memory, value_with_n
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LEFT, SPACE, TOP, PANEL, AXIS, LINE = 44.0, 18.0, 30.0, 150.0, 46.0, 17.0  # pixels
+# pixels
+LEFT, SPACE, TOP, PANEL, AXIS, LINE = 44.0, 18.0, 30.0, 150.0, 46.0, 17.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,9 @@ class Cost:
 
 
 def costs_plot(report: Report) -> Plot | None:
-    """Draw three panels with a point for each chain; None below two that were trained and have an accuracy."""
+    """Draw three panels with a point for each chain; None below two that were trained and have an
+    accuracy.
+    """
     ends = [end for run in report.runs for end in _ends(run, report)]
     labels = distinct_labels([title for title, _, _ in ends], 34)
     found = [_cost(label, run, stage) for label, (_, run, stage) in zip(labels, ends, strict=True)]
@@ -47,9 +59,13 @@ def costs_plot(report: Report) -> Plot | None:
 
 
 def _ends(run: RunRecord, report: Report) -> list[tuple[str, RunRecord, StageRecord]]:
-    """Return the last stages of a run's chains with their titles; of a plain chain the last trained one, by the run's name."""
+    """Return the last stages of a run's chains with their titles; of a plain chain the last trained
+    one, by the run's name.
+    """
     if run.chains:
-        stages = [run.stage(list(chain.stages.values())[-1]) for chain in run.chains if chain.complete]
+        stages = [
+            run.stage(list(chain.stages.values())[-1]) for chain in run.chains if chain.complete
+        ]
         return [(report.column(stage), run, stage) for stage in stages]
     trained = [stage for stage in run.stages if stage.training is not None]
     return [(run.name, run, trained[-1])] if trained else []
@@ -94,17 +110,25 @@ def _draw(costs: Sequence[Cost]) -> Canvas:
     return canvas
 
 
-def _draw_points(panel: "Axes", costs: Sequence[Cost], values: Sequence[float], width: float) -> None:
+def _draw_points(
+    panel: "Axes", costs: Sequence[Cost], values: Sequence[float], width: float
+) -> None:
     apart = panel.get_xlim()[1] * min(14 / width, 1 / len(costs))
     for position, (cost, x) in enumerate(zip(costs, _spread(values, apart), strict=True)):
         color, marker = series(position)
         panel.plot([x, x], [cost.accuracy.low, cost.accuracy.high], color=color, linewidth=1.6)
-        panel.plot([x], [cost.accuracy.value], color=color, marker=marker, markersize=7, clip_on=False)
-        panel.text(x, cost.accuracy.high + 0.03, _letter(position), color=INK, size=SMALL, ha="center")
+        panel.plot(
+            [x], [cost.accuracy.value], color=color, marker=marker, markersize=7, clip_on=False
+        )
+        panel.text(
+            x, cost.accuracy.high + 0.03, _letter(position), color=INK, size=SMALL, ha="center"
+        )
 
 
 def _spread(values: Sequence[float], apart: float) -> list[float]:
-    """Move points of like cost beside each other, around their middle, or one would hide the others."""
+    """Move points of like cost beside each other, around their middle, or one would hide the
+    others.
+    """
     order = sorted(range(len(values)), key=values.__getitem__)
     groups: list[list[int]] = []
     for one in order:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evals.records import Metric
-from reports.formatting import value
-from reports.plots.canvas import (
+from stagelift.evals.records import Metric
+from stagelift.reports.plots.canvas import (
     Canvas,
     add_panel,
     draw_interval,
@@ -18,12 +17,14 @@ from reports.plots.canvas import (
     text_width,
     write,
 )
-from reports.plots.style import MUTED, SMALL, WIDTH
+from stagelift.reports.plots.style import MUTED, SMALL, WIDTH
+from stagelift.reports.words.formatting import value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LINE, GAP, HEADER, SPACE = 17.0, 9.0, 26.0, 8.0  # pixels
+# pixels
+LINE, GAP, HEADER, SPACE = 17.0, 9.0, 26.0, 8.0
 TOP, BOTTOM = 30.0, 44.0
 TICKS = (0, 0.25, 0.5, 0.75, 1)
 
@@ -63,8 +64,13 @@ class Block:
         return self.header_height + sum(map(_height, self.rows))
 
 
-def draw_forest(blocks: Sequence[Block], names: Sequence[str], axis: str, center: float | None = None) -> Canvas:
-    """Draw shares above one axis, with a line at `center` where there is one. `names` are of the series."""
+def draw_forest(
+    blocks: Sequence[Block], names: Sequence[str], axis: str, center: float | None = None
+) -> Canvas:
+    """Draw shares above one axis, with a line at `center` where there is one.
+
+    `names` are of the series.
+    """
     rows = [row for block in blocks for row in block.rows]
     canvas = new_canvas(TOP + sum(block.height + SPACE for block in blocks) - SPACE + BOTTOM)
     left = max(text_width(row.label) for row in rows) + 18
@@ -85,7 +91,9 @@ def draw_forest(blocks: Sequence[Block], names: Sequence[str], axis: str, center
     return canvas
 
 
-def _add_panel(canvas: Canvas, block: Block, sides: tuple[float, float], top: float, *, is_last: bool) -> "Axes":
+def _add_panel(
+    canvas: Canvas, block: Block, sides: tuple[float, float], top: float, *, is_last: bool
+) -> "Axes":
     """Add a block's axes, on which y is the sheet's; only the last one has its axis labelled."""
     first, last = top + block.header_height, top + block.height
     panel = add_panel(canvas, sides[0], first, sides[1] - sides[0], last - first)
@@ -97,7 +105,9 @@ def _add_panel(canvas: Canvas, block: Block, sides: tuple[float, float], top: fl
     return panel
 
 
-def _draw_row(canvas: Canvas, panel: "Axes", row: Row, top: float, left: float, right: float) -> None:
+def _draw_row(
+    canvas: Canvas, panel: "Axes", row: Row, top: float, left: float, right: float
+) -> None:
     write(canvas, left, top + _height(row) / 2, row.label, align="right")
     for position, one in enumerate(row.estimates):
         y = top + GAP / 2 + LINE * (position + 0.5)
@@ -111,5 +121,6 @@ def _height(row: Row) -> float:
 
 
 def _numbers(one: Estimate) -> str:
-    numbers = value("accuracy", one.metric)  # any share is written like this
+    # any share is written like this
+    numbers = value("accuracy", one.metric)
     return f"{numbers} {one.note}" if one.note else numbers

@@ -1,27 +1,32 @@
-"""The gain waterfall: how each stage's accuracy came out of the one before, by how responses used to fail."""
+"""The gain waterfall: how each stage's accuracy came out of the one before, by how responses used
+to fail.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING
 
-from reports.gains import Gain, Part
-from reports.plots.canvas import Canvas, add_panel, new_canvas, text_width, write
-from reports.plots.labels import column_labels, points
-from reports.plots.plot import Plot
-from reports.plots.style import BAD, GOOD, INK, MUTED, SMALL, WIDTH
-from reports.plots.svg import finish
-from reports.report import Report
+from stagelift.reports.numbers.gains import Gain, Part
+from stagelift.reports.plots.canvas import Canvas, add_panel, new_canvas, text_width, write
+from stagelift.reports.plots.labels import column_labels, points
+from stagelift.reports.plots.plot import Plot
+from stagelift.reports.plots.style import BAD, GOOD, INK, MUTED, SMALL, WIDTH
+from stagelift.reports.plots.svg import finish
+from stagelift.reports.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LINE, SPACE, TOP, BOTTOM = 18.0, 10.0, 6.0, 44.0  # pixels
+# pixels
+LINE, SPACE, TOP, BOTTOM = 18.0, 10.0, 6.0, 44.0
 
 
 @dataclass(frozen=True)
 class Step:
-    """One bar: a part goes from one accuracy to another, a stage (`part` is None) from 0 to its own."""
+    """One bar: a part goes from one accuracy to another, a stage (`part` is None) from 0 to its
+    own.
+    """
 
     label: str
     start: float
@@ -42,13 +47,17 @@ def gains_plot(report: Report) -> Plot | None:
 def waterfall(report: Report, run: str) -> list[Step]:
     """Return a run's bars: the first stage, then the parts of each gain and the stage they lead to.
 
-    A stage that has no gain (no problem in common with the one before) begins anew at the accuracy that it has.
+    A stage that has no gain (no problem in common with the one before) begins anew at the accuracy
+    that it has.
     """
     stages = report.stages()
     labels = {
-        (stage.run, stage.name): label for stage, label in zip(stages, column_labels(report, stages), strict=True)
+        (stage.run, stage.name): label
+        for stage, label in zip(stages, column_labels(report, stages), strict=True)
     }
-    accuracy = {stage.name: stage.evaluation.metrics.get("accuracy") for stage in stages if stage.run == run}
+    accuracy = {
+        stage.name: stage.evaluation.metrics.get("accuracy") for stage in stages if stage.run == run
+    }
     steps: list[Step] = []
     reached = ""
     for gain in (gain for gain in report.gains if gain.run == run and gain.metric == "accuracy"):
@@ -89,7 +98,9 @@ def _draw(runs: Sequence[Sequence[Step]]) -> Canvas:
     return canvas
 
 
-def _draw_run(canvas: Canvas, panel: "Axes", steps: Sequence[Step], y: float, left: float, right: float) -> None:
+def _draw_run(
+    canvas: Canvas, panel: "Axes", steps: Sequence[Step], y: float, left: float, right: float
+) -> None:
     for step, following in zip_longest(steps, steps[1:]):
         _draw_bar(panel, step, y)
         if following is not None and following.part is not None:
@@ -107,7 +118,9 @@ def _draw_bar(panel: "Axes", step: Step, y: float) -> None:
         color = GOOD if step.part.delta > 0 else BAD
         face = "none" if step.part.low <= 0 <= step.part.high else color
         low, high = sorted((step.start, step.end))
-        panel.barh(y, high - low, left=low, height=10, facecolor=face, edgecolor=color, linewidth=1.4)
+        panel.barh(
+            y, high - low, left=low, height=10, facecolor=face, edgecolor=color, linewidth=1.4
+        )
 
 
 def _numbers(step: Step) -> str:
@@ -119,5 +132,8 @@ def _numbers(step: Step) -> str:
 def _words(steps: Sequence[Step]) -> str:
     """Say a run's bars in a line; a stage follows the parts that lead to it."""
     words = [f"{step.label} {_numbers(step)}" for step in steps]
-    leads = ["to " if step.part is None and before.part is not None else "" for before, step in pairwise(steps)]
+    leads = [
+        "to " if step.part is None and before.part is not None else ""
+        for before, step in pairwise(steps)
+    ]
     return ", ".join(f"{lead}{word}" for lead, word in zip(["", *leads], words, strict=True))

@@ -4,21 +4,24 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 
-from reports.formatting import safe_text
-from reports.records import StageRecord
-from reports.report import Report
+from stagelift.reports.records import StageRecord
+from stagelift.reports.report import Report
+from stagelift.reports.words.formatting import safe_text
 
 LIMIT, RUN_LIMIT, STAGE_LIMIT = 26, 16, 12
 
 
 def column_labels(report: Report, stages: Sequence[StageRecord]) -> list[str]:
-    """Return a label for each stage, no two alike: `Report.column` with a run's and a stage's name short enough each."""
+    """Return a label for each stage, no two alike: `Report.column` with a run's and a stage's name
+    short enough each.
+    """
     names = [run.name for run in report.runs]
     if len(names) == 1:
         return distinct_labels([report.column(stage) for stage in stages])
     runs = dict(zip(names, distinct_labels(names, RUN_LIMIT), strict=True))
     return distinct_labels(
-        [f"{runs[stage.run]}/{short_label(stage.name, STAGE_LIMIT)}" for stage in stages], sys.maxsize
+        [f"{runs[stage.run]}/{short_label(stage.name, STAGE_LIMIT)}" for stage in stages],
+        sys.maxsize,
     )
 
 
@@ -32,7 +35,9 @@ def distinct_labels(names: Sequence[str], limit: int = LIMIT) -> list[str]:
 
 
 def short_label(name: str, limit: int = LIMIT) -> str:
-    """Return a name on one line, left out in the middle: run names differ at their ends and stages are named there."""
+    """Return a name on one line, left out in the middle: run names differ at their ends and stages
+    are named there.
+    """
     text = plain(name)
     if columns(text) <= limit:
         return text
@@ -41,8 +46,13 @@ def short_label(name: str, limit: int = LIMIT) -> str:
 
 
 def plain(name: str) -> str:
-    """Return a name on one line, without anything that acts on a page or that XML has no place for."""
-    return " ".join(c for c in safe_text(name).split() if c).translate({0xFFFE: None, 0xFFFF: None}) or "(no name)"
+    """Return a name on one line, without anything that acts on a page or that XML has no place
+    for.
+    """
+    return (
+        " ".join(c for c in safe_text(name).split() if c).translate({0xFFFE: None, 0xFFFF: None})
+        or "(no name)"
+    )
 
 
 def columns(text: str) -> int:

@@ -1,6 +1,7 @@
 """Length against correctness: accuracy among a stage's shorter and longer responses.
 
-It does not say that length is why: harder problems have longer answers, and a cut-off one is both long and wrong.
+It does not say that length is why: harder problems have longer answers, and a cut-off one is both
+long and wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,23 +10,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evals import stats
-from evals.records import Metric
-from reports.formatting import value_with_n
-from reports.plots.canvas import Canvas, add_panel, new_canvas, percent_axis, text_width, write
-from reports.plots.labels import column_labels
-from reports.plots.plot import Plot
-from reports.plots.prompt_lengths import Unit, known_unit, prompt_lengths
-from reports.plots.style import MUTED, SERIES, SMALL, WIDTH
-from reports.plots.svg import finish
-from reports.report import Report
-from reports.values import prompt_values
+from stagelift.evals.records import Metric
+from stagelift.evals.stats import estimates
+from stagelift.reports.numbers.values import prompt_values
+from stagelift.reports.plots.canvas import (
+    Canvas,
+    add_panel,
+    new_canvas,
+    percent_axis,
+    text_width,
+    write,
+)
+from stagelift.reports.plots.labels import column_labels
+from stagelift.reports.plots.plot import Plot
+from stagelift.reports.plots.prompt_lengths import Unit, known_unit, prompt_lengths
+from stagelift.reports.plots.style import MUTED, SERIES, SMALL, WIDTH
+from stagelift.reports.plots.svg import finish
+from stagelift.reports.report import Report
+from stagelift.reports.words.formatting import value_with_n
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEFT, SPACE = 44.0, 18.0
-HEADER, PANEL, BELOW, BOTTOM = 28.0, 120.0, 24.0, 22.0  # pixels
+# pixels
+HEADER, PANEL, BELOW, BOTTOM = 28.0, 120.0, 24.0, 22.0
 MOST_BINS, FEWEST_PROMPTS = 4, 12
 
 
@@ -45,17 +54,24 @@ def length_correctness_plot(report: Report) -> Plot | None:
     stages = [
         (stage, bins)
         for stage in report.stages()
-        if (bins := length_bins(prompt_lengths(stage, unit), prompt_values("accuracy", stage, stage)))
+        if (
+            bins := length_bins(
+                prompt_lengths(stage, unit), prompt_values("accuracy", stage, stage)
+            )
+        )
     ]
     if not stages:
         return None
     labels = column_labels(report, [stage for stage, _ in stages])
     panels = list(zip(labels, [bins for _, bins in stages], strict=True))
-    return finish(_draw(panels, unit), "length_correctness", "Length and correctness", _alt(panels, unit))
+    return finish(
+        _draw(panels, unit), "length_correctness", "Length and correctness", _alt(panels, unit)
+    )
 
 
 def length_bins(lengths: Mapping[str, float], correct: Mapping[str, float]) -> list[Bin]:
-    """Split prompts at quantiles of length, four bins or as many as have a dozen prompts; equal lengths stay together.
+    """Split prompts at quantiles of length, four bins or as many as have a dozen prompts; equal
+    lengths stay together.
 
     With one sample per prompt a bin's interval is Wilson's.
     """
@@ -73,7 +89,9 @@ def length_bins(lengths: Mapping[str, float], correct: Mapping[str, float]) -> l
 
 
 def _bin(lengths: "np.ndarray", correct: list[float]) -> Bin:
-    return Bin(float(lengths.min()), float(lengths.max()), float(lengths.mean()), stats.rate(correct))
+    return Bin(
+        float(lengths.min()), float(lengths.max()), float(lengths.mean()), estimates.rate(correct)
+    )
 
 
 def _draw(panels: Sequence[tuple[str, list[Bin]]], unit: Unit) -> Canvas:
@@ -106,15 +124,37 @@ def _across(labels: Sequence[str]) -> int:
 
 
 def _draw_bins(panel: "Axes", bins: Sequence[Bin]) -> None:
-    panel.plot([one.mean for one in bins], [one.accuracy.value for one in bins], color=SERIES[0], linewidth=1)
+    panel.plot(
+        [one.mean for one in bins],
+        [one.accuracy.value for one in bins],
+        color=SERIES[0],
+        linewidth=1,
+    )
     for one in bins:
-        panel.plot([one.shortest, one.longest], [one.accuracy.value] * 2, color=SERIES[0], linewidth=1, alpha=0.5)
-        panel.plot([one.mean] * 2, [one.accuracy.low, one.accuracy.high], color=SERIES[0], linewidth=1.6)
-        panel.plot([one.mean], [one.accuracy.value], color=SERIES[0], marker="o", markersize=6, clip_on=False)
+        panel.plot(
+            [one.shortest, one.longest],
+            [one.accuracy.value] * 2,
+            color=SERIES[0],
+            linewidth=1,
+            alpha=0.5,
+        )
+        panel.plot(
+            [one.mean] * 2, [one.accuracy.low, one.accuracy.high], color=SERIES[0], linewidth=1.6
+        )
+        panel.plot(
+            [one.mean],
+            [one.accuracy.value],
+            color=SERIES[0],
+            marker="o",
+            markersize=6,
+            clip_on=False,
+        )
 
 
 def _alt(panels: Sequence[tuple[str, list[Bin]]], unit: Unit) -> str:
-    stages = "; ".join(f"{label}: {', '.join(_words(one, unit) for one in bins)}" for label, bins in panels)
+    stages = "; ".join(
+        f"{label}: {', '.join(_words(one, unit) for one in bins)}" for label, bins in panels
+    )
     return f"Accuracy among shorter and longer responses. {stages}."
 
 

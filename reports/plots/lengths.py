@@ -1,4 +1,7 @@
-"""How long responses are: the distribution over test problems, stage by stage. Lengths of cut-off ones are the limit."""
+"""How long responses are: the distribution over test problems, stage by stage.
+
+Lengths of cut-off ones are the limit.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.plots.canvas import Canvas, add_panel, new_canvas, text_width, write
-from reports.plots.labels import column_labels
-from reports.plots.plot import Plot
-from reports.plots.prompt_lengths import Unit, known_unit, prompt_lengths
-from reports.plots.style import INK, MUTED, SERIES, SMALL, WIDTH
-from reports.plots.svg import finish
-from reports.report import Report
+from stagelift.reports.plots.canvas import Canvas, add_panel, new_canvas, text_width, write
+from stagelift.reports.plots.labels import column_labels
+from stagelift.reports.plots.plot import Plot
+from stagelift.reports.plots.prompt_lengths import Unit, known_unit, prompt_lengths
+from stagelift.reports.plots.style import INK, MUTED, SERIES, SMALL, WIDTH
+from stagelift.reports.plots.svg import finish
+from stagelift.reports.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROW, PEAK, TOP, BOTTOM = 44.0, 36.0, 6.0, 44.0  # pixels
+# pixels
+ROW, PEAK, TOP, BOTTOM = 44.0, 36.0, 6.0, 44.0
 BINS = 48
 
 
@@ -39,11 +43,16 @@ class Lengths:
 def lengths_plot(report: Report) -> Plot | None:
     """Draw a histogram for each stage above one axis; None where no stage's lengths are known."""
     unit = known_unit(report.stages())
-    stages = [(stage, values) for stage in report.stages() if (values := prompt_lengths(stage, unit))]
+    stages = [
+        (stage, values) for stage in report.stages() if (values := prompt_lengths(stage, unit))
+    ]
     if not stages:
         return None
     labels = column_labels(report, [stage for stage, _ in stages])
-    found = [_lengths(label, list(values.values())) for label, (_, values) in zip(labels, stages, strict=True)]
+    found = [
+        _lengths(label, list(values.values()))
+        for label, (_, values) in zip(labels, stages, strict=True)
+    ]
     return finish(_draw(found, unit), "lengths", "Response lengths", _alt(found, unit))
 
 
@@ -70,7 +79,9 @@ def _draw(stages: Sequence[Lengths], unit: Unit) -> Canvas:
 
 
 def _edges(stages: Sequence[Lengths]) -> "np.ndarray":
-    """Bins of whole tokens, the same ones for all stages; the last one has the longest response in it, not at its end."""
+    """Bins of whole tokens, the same ones for all stages; the last one has the longest response in
+    it, not at its end.
+    """
     longest = max(max(stage.values) for stage in stages)
     width = max(1, ceil((longest + 1) / BINS))
     return np.arange(0, longest + 1 + width, width)
@@ -79,14 +90,17 @@ def _edges(stages: Sequence[Lengths]) -> "np.ndarray":
 def _draw_histogram(panel: "Axes", stage: Lengths, edges: "np.ndarray", floor: float) -> None:
     counts, _ = np.histogram(stage.values, edges)
     heights = floor - PEAK * counts / counts.max()
-    panel.stairs(heights, edges, baseline=floor, fill=True, color=SERIES[0], alpha=0.45, linewidth=0)
+    panel.stairs(
+        heights, edges, baseline=floor, fill=True, color=SERIES[0], alpha=0.45, linewidth=0
+    )
     panel.stairs(heights, edges, baseline=None, color=SERIES[0], linewidth=1)
     panel.plot([stage.median] * 2, [floor, floor - PEAK - 3], color=INK, linewidth=1.6)
 
 
 def _alt(stages: Sequence[Lengths], unit: Unit) -> str:
     found = "; ".join(
-        f"{stage.label} {stage}, from {_length(min(stage.values))} to {_length(max(stage.values))} (n={len(stage.values)})"
+        f"{stage.label} {stage}, from {_length(min(stage.values))} to {_length(max(stage.values))} "
+        f"(n={len(stage.values)})"
         for stage in stages
     )
     return f"Length of responses to the test problems in {unit}: {found}."

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plot:
-    """One figure: `svg` goes into a page as it is; `alt` says in words what it shows, with the numbers."""
+    """One figure: `svg` goes into a page as it is; `alt` says in words what it shows, with the
+    numbers.
+    """
 
     name: str
     title: str

@@ -1,11 +1,13 @@
-"""The length of a stage's responses to each test problem, in one unit for all stages of a report."""
+"""The length of a stage's responses to each test problem, in one unit for all stages of a
+report.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
 
-from evals.length import FIELDS
-from reports.records import StageRecord
-from reports.values import prompt_values
+from stagelift.evals.metrics.length import FIELDS
+from stagelift.reports.numbers.values import prompt_values
+from stagelift.reports.records import StageRecord
 
 Unit = Literal["tokens", "characters"]
 _METRICS: dict[Unit, str] = {"tokens": "length_tokens", "characters": "length_chars"}
@@ -13,12 +15,18 @@ _METRICS: dict[Unit, str] = {"tokens": "length_tokens", "characters": "length_ch
 
 def known_unit(stages: Sequence[StageRecord]) -> Unit:
     """Say what lengths are compared in: tokens, unless a stage's are known in characters only."""
-    in_tokens = [bool(prompt_lengths(stage, "tokens")) for stage in stages if prompt_lengths(stage, "characters")]
+    in_tokens = [
+        bool(prompt_lengths(stage, "tokens"))
+        for stage in stages
+        if prompt_lengths(stage, "characters")
+    ]
     return "tokens" if all(in_tokens) else "characters"
 
 
 def prompt_lengths(stage: StageRecord, unit: Unit) -> dict[str, float]:
-    """Return the mean length over the samples of each test problem, by id; empty where one is not known."""
+    """Return the mean length over the samples of each test problem, by id; empty where one is not
+    known.
+    """
     name = _METRICS[unit]
     scores = [score for score in stage.scores if score.group == "test"]
     if any(getattr(score, FIELDS[name]) is None for score in scores):

@@ -1,7 +1,7 @@
 """How plots look: sizes in pixels, and colours that stand for the page's CSS variables.
 
-A page has a light and a dark theme, and a drawing cannot know which: it is drawn in colours that nobody else uses, and `svg`
-puts the variables in their place.
+A page has a light and a dark theme, and a drawing cannot know which: it is drawn in colours that
+nobody else uses, and `svg` puts the variables in their place.
 """
 
 import warnings
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-WIDTH = 640  # of every plot, so that text has one size on a page
+# of every plot, so that text has one size on a page
+WIDTH = 640
 TEXT, SMALL = 12.0, 11.0
 
 INK, MUTED, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"
@@ -24,22 +25,30 @@ VARIABLES = {
     BAD: "--bad",
     **{color: f"--series-{number}" for number, color in enumerate(SERIES, start=1)},
 }
-MARKERS = ("o", "s", "D", "^", "v", "P", "X")  # one more than colours, so that pairs repeat late
+# one more than colours, so that pairs repeat late
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 
 @contextmanager
 def plain_style() -> Iterator[None]:
-    """Draw with matplotlib's own defaults, whatever the user's matplotlibrc says, and leave no trace of it behind."""
+    """Draw with matplotlib's own defaults, whatever the user's matplotlibrc says, and leave no
+    trace of it behind.
+    """
     import matplotlib
 
-    defaults: dict[Any, Any] = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
+    defaults: dict[Any, Any] = {
+        name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"
+    }
     ours: dict[Any, Any] = {
-        "svg.fonttype": "none",  # text stays text
+        # text stays text
+        "svg.fonttype": "none",
         "svg.hashsalt": "stagelift",
-        "text.parse_math": False,  # a run may be called $x^2$
+        # a run may be called $x^2$
+        "text.parse_math": False,
         "font.size": TEXT,
         "text.color": INK,
     }
     with matplotlib.rc_context({**defaults, **ours}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the page's font draws it, not ours
+        # the page's font draws it, not ours
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield

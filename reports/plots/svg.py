@@ -1,4 +1,6 @@
-"""A figure as SVG that a strict page takes in: no styles, no scripts, nothing fetched, and the page's own colours and font."""
+"""A figure as SVG that a strict page takes in: no styles, no scripts, nothing fetched, and the
+page's own colours and font.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,21 +9,35 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from reports.plots.plot import Plot
-from reports.plots.style import VARIABLES
+from stagelift.reports.plots.plot import Plot
+from stagelift.reports.plots.style import VARIABLES
 
 if TYPE_CHECKING:
-    from reports.plots.canvas import Canvas
+    from stagelift.reports.plots.canvas import Canvas
 
 _NAMESPACE = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+# font-family is left out: text takes the page's
 _PROPERTIES = {
-    *("fill", "fill-opacity", "opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray"),
+    *(
+        "fill",
+        "fill-opacity",
+        "opacity",
+        "stroke",
+        "stroke-opacity",
+        "stroke-width",
+        "stroke-dasharray",
+    ),
     *("stroke-dashoffset", "stroke-linecap", "stroke-linejoin", "stroke-miterlimit"),
     *("font-size", "font-style", "font-weight", "text-anchor"),
-}  # font-family is left out: text takes the page's
-_INITIAL = {"stroke-dashoffset": "0", "stroke-linecap": "butt", "font-weight": "400", "text-anchor": "start"}
+}
+_INITIAL = {
+    "stroke-dashoffset": "0",
+    "stroke-linecap": "butt",
+    "font-weight": "400",
+    "text-anchor": "start",
+}
 
 
 def finish(canvas: "Canvas", name: str, title: str, alt: str) -> Plot:
@@ -58,12 +74,18 @@ def _add_text(root: Element, tag: str, name: str, text: str) -> None:
 
 
 def _inlined(parent: Element, prefix: str) -> Iterator[Element]:
-    """Yield what is in an element, with groups that say nothing taken apart and matplotlib's stylesheet left out."""
+    """Yield what is in an element, with groups that say nothing taken apart and matplotlib's
+    stylesheet left out.
+    """
     for element in parent:
         tag = element.tag.removeprefix(_NAMESPACE)
         attributes = dict(_attributes(element, tag, prefix))
         children = list(_inlined(element, prefix))
-        if tag in ("style", "metadata") or (tag in ("g", "defs") and not children) or _draws_nothing(tag, attributes):
+        if (
+            tag in ("style", "metadata")
+            or (tag in ("g", "defs") and not children)
+            or _draws_nothing(tag, attributes)
+        ):
             continue
         if tag == "g" and not attributes:
             yield from children
@@ -81,7 +103,8 @@ def _attributes(element: Element, tag: str, prefix: str) -> Iterator[tuple[str, 
         elif name == _LINK:
             yield "href", value.replace("#", f"#{prefix}")
         elif name == "id":
-            if tag != "g":  # nothing refers to matplotlib's groups
+            # nothing refers to matplotlib's groups
+            if tag != "g":
                 yield "id", f"{prefix}{value}"
         elif name == "clip-path":
             yield name, value.replace("#", f"#{prefix}")
@@ -90,7 +113,9 @@ def _attributes(element: Element, tag: str, prefix: str) -> Iterator[tuple[str, 
 
 
 def _presentation(style: str) -> Iterator[tuple[str, str]]:
-    """Turn a style attribute, which the page's security policy forbids, into attributes that say the same."""
+    """Turn a style attribute, which the page's security policy forbids, into attributes that say
+    the same.
+    """
     for declaration in style.split(";"):
         name, _, value = (part.strip() for part in declaration.partition(":"))
         if name == "font":
@@ -110,9 +135,16 @@ def _font(shorthand: str) -> Iterator[tuple[str, str]]:
 
 def _compact(numbers: str) -> str:
     """Round to a hundredth of a pixel: a third of the size, and no difference that can be seen."""
-    rounded = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), numbers)
+    rounded = re.sub(
+        r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), numbers
+    )
     return " ".join(rounded.split())
 
 
 def _draws_nothing(tag: str, attributes: dict[str, str]) -> bool:
-    return tag == "path" and "id" not in attributes and attributes.get("fill") == "none" and "stroke" not in attributes
+    return (
+        tag == "path"
+        and "id" not in attributes
+        and attributes.get("fill") == "none"
+        and "stroke" not in attributes
+    )

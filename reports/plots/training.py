@@ -1,4 +1,7 @@
-"""Training curves: what TRL logged of each stage. Raw values; of different stages they are not comparable."""
+"""Training curves: what TRL logged of each stage.
+
+Raw values; of different stages they are not comparable.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,23 +10,30 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from reports.plots.canvas import Canvas, add_panel, new_canvas, text_width, write
-from reports.plots.labels import column_labels
-from reports.plots.plot import Plot
-from reports.plots.style import MUTED, SERIES, SMALL, WIDTH
-from reports.plots.svg import finish
-from reports.report import Report
+from stagelift.reports.plots.canvas import Canvas, add_panel, new_canvas, text_width, write
+from stagelift.reports.plots.labels import column_labels
+from stagelift.reports.plots.plot import Plot
+from stagelift.reports.plots.style import MUTED, SERIES, SMALL, WIDTH
+from stagelift.reports.plots.svg import finish
+from stagelift.reports.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.typing import LineStyleType as LineStyle
 
+# the title of a column, and what TRL calls the lines that are drawn in it, with their names where
+# there are several
 QUANTITIES = {
     "loss": {"loss": ""},
-    "reward": {"reward": "", "rewards/chosen": "chosen", "rewards/rejected": "rejected", "rewards/margins": "margin"},
+    "reward": {
+        "reward": "",
+        "rewards/chosen": "chosen",
+        "rewards/rejected": "rejected",
+        "rewards/margins": "margin",
+    },
     "KL": {"kl": ""},
     "length, tokens": {"completions/mean_length": ""},
-}  # the title of a column, and what TRL calls the lines that are drawn in it, with their names where there are several
+}
 SPREAD = {"reward": "reward_std"}
 STYLES: dict[str, tuple[str, "LineStyle"]] = {
     "": (SERIES[0], "-"),
@@ -31,13 +41,17 @@ STYLES: dict[str, tuple[str, "LineStyle"]] = {
     "rejected": (SERIES[1], (0, (4, 2))),
     "margin": (SERIES[2], (0, (1, 1.5))),
 }
-HEADER, PANEL, BELOW, TOP, BOTTOM, KEY = 24.0, 78.0, 24.0, 20.0, 20.0, 18.0  # pixels
+# pixels
+HEADER, PANEL, BELOW, TOP, BOTTOM, KEY = 24.0, 78.0, 24.0, 20.0, 20.0, 18.0
 LEFT, RIGHT = 50.0, 12.0
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A logged value by step; nan where there is none, which is a gap and never a zero. `spread` is of the same steps."""
+    """A logged value by step; nan where there is none, which is a gap and never a zero.
+
+    `spread` is of the same steps.
+    """
 
     name: str
     steps: list[float]
@@ -46,7 +60,11 @@ class Curve:
 
     def logged(self) -> list[tuple[float, float]]:
         """Return the points there are."""
-        return [(step, value) for step, value in zip(self.steps, self.values, strict=True) if isfinite(value)]
+        return [
+            (step, value)
+            for step, value in zip(self.steps, self.values, strict=True)
+            if isfinite(value)
+        ]
 
 
 Cells = dict[str, list[Curve]]
@@ -54,7 +72,9 @@ Cells = dict[str, list[Curve]]
 
 def training_plot(report: Report) -> Plot | None:
     """Draw a row of panels for each trained stage; None where nothing was logged."""
-    trained = [(stage, stage.training.history) for stage in report.stages() if stage.training is not None]
+    trained = [
+        (stage, stage.training.history) for stage in report.stages() if stage.training is not None
+    ]
     found = [(stage, cells) for stage, history in trained if (cells := training_curves(history))]
     if not found:
         return None
@@ -66,12 +86,18 @@ def training_plot(report: Report) -> Plot | None:
 def training_curves(history: Sequence[Mapping[str, JsonValue]]) -> Cells:
     """Read the curves off a history, by column; a column without a value is left out."""
     steps: dict[float, dict[str, float]] = {}
-    for row in history:  # a step can have several rows: of training, of evaluation, of the end
+    # a step can have several rows: of training, of evaluation, of the end
+    for row in history:
         step = _number(row.get("step"))
         if isfinite(step):
-            known = {name: _number(value) for name, value in row.items() if isfinite(_number(value))}
+            known = {
+                name: _number(value) for name, value in row.items() if isfinite(_number(value))
+            }
             steps[step] = {**steps.get(step, {}), **known}
-    cells = {title: list(_curves(lines, dict(sorted(steps.items())))) for title, lines in QUANTITIES.items()}
+    cells = {
+        title: list(_curves(lines, dict(sorted(steps.items()))))
+        for title, lines in QUANTITIES.items()
+    }
     return {title: curves for title, curves in cells.items() if curves}
 
 
@@ -79,11 +105,15 @@ def _number(value: JsonValue) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else nan
 
 
-def _curves(lines: Mapping[str, str], steps: Mapping[float, Mapping[str, float]]) -> Iterator[Curve]:
+def _curves(
+    lines: Mapping[str, str], steps: Mapping[float, Mapping[str, float]]
+) -> Iterator[Curve]:
     for key, name in lines.items():
         values = [row.get(key, nan) for row in steps.values()]
         if any(map(isfinite, values)):
-            spread = [row.get(SPREAD[key], nan) for row in steps.values()] if key in SPREAD else None
+            spread = (
+                [row.get(SPREAD[key], nan) for row in steps.values()] if key in SPREAD else None
+            )
             yield Curve(name, list(steps), values, spread)
 
 
@@ -101,7 +131,11 @@ def _draw(rows: Sequence[tuple[str, Cells]]) -> Canvas:
         for title, found in cells.items():
             left = across * titles.index(title) + LEFT
             _draw_cell(add_panel(canvas, left, top + HEADER, across - LEFT - RIGHT, PANEL), found)
-    band = "; band: one standard deviation over completions" if any(curve.spread for curve in curves) else ""
+    band = (
+        "; band: one standard deviation over completions"
+        if any(curve.spread for curve in curves)
+        else ""
+    )
     end = TOP + height * len(rows) + 9
     write(canvas, LEFT, end, f"across: optimizer steps{band}", color=MUTED, size=SMALL)
     _draw_key(canvas, names, end + KEY)
@@ -126,7 +160,9 @@ def _draw_cell(panel: "Axes", curves: Sequence[Curve]) -> None:
 
 
 def _widen(panel: "Axes", steps: Sequence[float]) -> None:
-    """Keep what hardly moves from filling a panel with its noise, and name the step of a single point."""
+    """Keep what hardly moves from filling a panel with its noise, and name the step of a single
+    point.
+    """
     low, high = panel.get_ylim()
     middle = (low + high) / 2
     reach = max((high - low) / 2, 0.02 * abs(middle))
@@ -136,7 +172,9 @@ def _widen(panel: "Axes", steps: Sequence[float]) -> None:
 
 
 def _tick(value: float) -> str:
-    """Write a tick in a few letters: `0.25`, `1200`, and small ones as powers; never apart from its axis, as matplotlib would."""
+    """Write a tick in a few letters: `0.25`, `1200`, and small ones as powers; never apart from its
+    axis, as matplotlib would.
+    """
     if value and abs(value) < 0.001:
         digits, _, exponent = f"{value:.2e}".partition("e")
         return f"{float(digits):g}e{int(exponent)}".replace("-", "−")
@@ -159,7 +197,11 @@ def _key(name: str) -> str:
 def _alone(values: Sequence[float]) -> list[int]:
     """Find the points that no line can show: those with a gap, or the end, on both sides."""
     known = [False, *map(isfinite, values), False]
-    return [one for one in range(len(values)) if known[one + 1] and not known[one] and not known[one + 2]]
+    return [
+        one
+        for one in range(len(values))
+        if known[one + 1] and not known[one] and not known[one + 2]
+    ]
 
 
 def _alt(rows: Sequence[tuple[str, Cells]]) -> str:

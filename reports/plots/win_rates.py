@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 
-from evals.records import Group, Role
-from evals.winrate import metric_name
-from reports.formatting import value_with_n
-from reports.plots.forest import Block, Estimate, Row, draw_forest
-from reports.plots.labels import column_labels
-from reports.plots.plot import Plot
-from reports.plots.svg import finish
-from reports.records import StageRecord
-from reports.report import Report
+from stagelift.evals.metrics.winrate import metric_name
+from stagelift.evals.records import Group, Role
+from stagelift.reports.plots.forest import Block, Estimate, Row, draw_forest
+from stagelift.reports.plots.labels import column_labels
+from stagelift.reports.plots.plot import Plot
+from stagelift.reports.plots.svg import finish
+from stagelift.reports.records import StageRecord
+from stagelift.reports.report import Report
+from stagelift.reports.words.formatting import value_with_n
 
 PROMPTS: dict[Group, str] = {"test": "on problems", "preference": "on preference prompts"}
-OPPONENTS: dict[Role, str] = {"base": "base", "previous": "the stage before", "reference": "the reference"}
+OPPONENTS: dict[Role, str] = {
+    "base": "base",
+    "previous": "the stage before",
+    "reference": "the reference",
+}
 READINGS = ["as judged", "at equal lengths"]
 EXTRAPOLATED, UNFIT = "extrapolated", "judge not fit"
 
@@ -34,11 +38,15 @@ def win_rates_plot(report: Report) -> Plot | None:
     readings = READINGS if any(one.series for one in estimates) else READINGS[:1]
     reasons = sorted({one.note for one in estimates if one.note})
     hollow = f"; hollow: {' or '.join(reasons)}" if reasons else ""
-    canvas = draw_forest(blocks, readings, f"win rate, a tie counts half; 95% intervals{hollow}", center=0.5)
+    canvas = draw_forest(
+        blocks, readings, f"win rate, a tie counts half; 95% intervals{hollow}", center=0.5
+    )
     return finish(canvas, "win_rates", "Win rates", " ".join(map(_sentence, blocks)))
 
 
-def _rows(stages: Sequence[StageRecord], labels: Sequence[str], role: Role, group: Group) -> Iterator[Row]:
+def _rows(
+    stages: Sequence[StageRecord], labels: Sequence[str], role: Role, group: Group
+) -> Iterator[Row]:
     names = [metric_name(role, group, length_controlled=controlled) for controlled in (False, True)]
     for stage, label in zip(stages, labels, strict=True):
         found = stage.evaluation
@@ -65,6 +73,7 @@ def _sentence(block: Block) -> str:
 
 def _estimates(row: Row) -> str:
     return ", ".join(
-        f"{READINGS[one.series]} {value_with_n('win_rate', one.metric)}" + (f" ({one.note})" if one.note else "")
+        f"{READINGS[one.series]} {value_with_n('win_rate', one.metric)}"
+        + (f" ({one.note})" if one.note else "")
         for one in row.estimates
     )

@@ -1,0 +1,1 @@
+"""Problems, preferences and where rows come from."""

@@ -1,0 +1,50 @@
+"""The generated datasets that come with stagelift, by path: word problems and preference pairs."""
+
+from stagelift.evals.data import instructions, schoolmath
+
+SCHOOLMATH = "bundled/schoolmath"
+INSTRUCTIONS = "bundled/instructions"
+# where nobody says how many
+DEFAULT_ROWS = 4096
+_CAPACITY: dict[str, dict[str, int]] = {
+    SCHOOLMATH: dict(schoolmath.CAPACITY),
+    INSTRUCTIONS: dict(instructions.CAPACITY),
+}
+
+
+def is_bundled(path: str) -> bool:
+    """Say whether a path names generated data."""
+    return path in _CAPACITY
+
+
+def bundled_rows(path: str, split: str, limit: int | None) -> list[dict[str, str]]:
+    """Generate the first rows of a split: question and answer, or prompt, chosen and rejected."""
+    count = limit or min(DEFAULT_ROWS, _CAPACITY[path][split])
+    if path == SCHOOLMATH:
+        problems = schoolmath.problems(split, count)  # type: ignore[arg-type]  # checked by check_bundled
+        return [{"question": problem.question, "answer": problem.answer} for problem in problems]
+    pairs = instructions.pairs(split, count)  # type: ignore[arg-type]  # as above
+    return [
+        {"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected} for pair in pairs
+    ]
+
+
+def check_bundled(path: str, split: str, limit: int | None) -> None:
+    """Raise ValueError, in a sentence, for a split that does not exist or holds fewer rows than
+    `limit`.
+    """
+    capacity = _CAPACITY[path]
+    if split not in capacity:
+        raise ValueError(f"{path} has no split '{split}'. Its splits: {', '.join(capacity)}.")
+    if limit is not None and limit > capacity[split]:
+        what = "problems" if path == SCHOOLMATH else "pairs"
+        raise ValueError(
+            f"{path} has {capacity[split]} different {what} in split '{split}', {limit} were asked "
+            "for."
+        )
+
+
+def bundled_fingerprint(path: str, split: str) -> str:
+    """Identify the generator."""
+    version = schoolmath.VERSION if path == SCHOOLMATH else instructions.VERSION
+    return f"{path.removeprefix('bundled/')}-{version}/{split}"

@@ -1,0 +1,127 @@
+"""Held-out preference data: prompts to answer, and pairs of which one answer is known to be better.
+
+The prompts are judged beside the problems; the pairs tell whether a model came to prefer the better
+answer, and whether a judge can tell the two apart. Rows are in TRL's preference format, or word
+problems (then the worse answer is made).
+"""
+
+from typing import Any
+
+from stagelift.evals.data.gsm8k import prompt_text
+from stagelift.evals.data.pairs import rejected_answer
+from stagelift.evals.data.source import (
+    Source,
+    column_names,
+    fingerprint,
+    local_rows,
+    one_sentence,
+    rows,
+)
+from stagelift.evals.records import Record
+
+Message = dict[str, str]
+
+
+class Preference(Record):
+    """A prompt (chat messages); where known, a better and a worse answer, and the worked answer of
+    a word problem.
+    """
+
+    id: str
+    prompt: list[Message]
+    chosen: str | None
+    rejected: str | None
+    answer: str | None
+
+
+def load_preferences(source: Source) -> list[Preference]:
+    """Load a source's rows, with ids that do not depend on its limit."""
+    return [
+        _preference(f"preference/{source.split}/{index}", row)
+        for index, row in enumerate(rows(source))
+    ]
+
+
+def preferences_fingerprint(source: Source) -> str:
+    """Identify which rows are read, and as what."""
+    columns = [f"{wanted}={name}" for wanted, name in sorted(source.columns.items())]
+    return ", ".join([fingerprint(source), f"{source.limit or 'all'} rows", *columns])
+
+
+def check_preferences(source: Source, *, pairs: bool) -> None:
+    """Raise ValueError, in a sentence, where the source cannot be read or lacks the columns
+    (`pairs`: of whole pairs).
+
+    Of a local file every row is looked at.
+    """
+    present = set(column_names(source))
+    fitting = [{"question", "answer"}, {"chosen", "rejected"}, *([] if pairs else [{"prompt"}])]
+    if not any(needed <= present for needed in fitting):
+        needed = " or ".join("+".join(sorted(names)) for names in fitting)
+        raise ValueError(
+            f"Preference dataset '{source.path}' has columns {', '.join(sorted(present))}, but "
+            f"{needed} are needed; `columns` can rename."
+        )
+    for number, row in enumerate(local_rows(source) or (), start=1):
+        try:
+            _preference("", row)
+        except (TypeError, ValueError, LookupError) as error:
+            raise ValueError(
+                f"Row {number} of preference dataset '{source.path}' is not in TRL's preference "
+                f"format: {one_sentence(error)}"
+            ) from error
+
+
+def words(prompt: list[Message]) -> str:
+    """Write a prompt as text for a reader or a judge: the user's words, or the turns of a
+    conversation by role.
+    """
+    if len(prompt) == 1:
+        return prompt[0]["content"]
+    return "\n\n".join(f"{message['role']}: {message['content']}" for message in prompt)
+
+
+def _preference(name: str, row: dict[str, Any]) -> Preference:
+    if "chosen" not in row and {"question", "answer"} <= set(row):
+        question, answer = str(row["question"]), str(row["answer"])
+        worse = rejected_answer(question, answer)
+        return Preference(
+            id=name,
+            prompt=_user(prompt_text(question)),
+            chosen=answer,
+            rejected=worse,
+            answer=answer,
+        )
+    chosen, rejected = row.get("chosen"), row.get("rejected")
+    prompt = row["prompt"] if "prompt" in row else _before_last(chosen)
+    return Preference(
+        id=name,
+        prompt=_user(prompt) if isinstance(prompt, str) else [_message(turn) for turn in prompt],
+        chosen=_last(chosen),
+        rejected=_last(rejected),
+        answer=None,
+    )
+
+
+def _user(text: str) -> list[Message]:
+    return [{"role": "user", "content": text}]
+
+
+def _message(turn: dict[str, Any]) -> Message:
+    return {"role": str(turn["role"]), "content": str(turn["content"])}
+
+
+def _before_last(chosen: Any) -> Any:
+    """TRL's implicit prompt: what a chosen conversation says before its last turn."""
+    if not isinstance(chosen, list):
+        raise ValueError(
+            "A preference row without `prompt` must have `chosen` as a conversation that includes "
+            "it."
+        )
+    return chosen[:-1]
+
+
+def _last(answer: Any) -> str | None:
+    if answer is None or isinstance(answer, str):
+        return answer
+    return str(answer[-1]["content"])

@@ -1,0 +1,226 @@
+"""Where rows come from: the bundled generators, local files, or the Hub through
+`datasets.load_dataset`.
+
+Splits are `train`, `test` and (bundled only) `held_out`. A folder holds one file per split, named
+after it.
+"""
+
+import glob
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from stagelift.evals.data.bundled_data import (
+    bundled_fingerprint,
+    bundled_rows,
+    check_bundled,
+    is_bundled,
+)
+from stagelift.evals.records import Record
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_FORMATS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
+
+
+class UnreachableError(ValueError):
+    """A Hub dataset could not be read; offline that says nothing about whether it is there."""
+
+
+class Source(Record):
+    """A dataset; `columns` maps the name a consumer expects to the name the source uses."""
+
+    path: str
+    name: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    columns: dict[str, str] = {}
+    limit: int | None = Field(default=None, ge=1)
+
+
+def rows(source: Source) -> "Dataset":
+    """Load the rows of a source's split, renamed by `columns` and cut to `limit`."""
+    from datasets import Dataset
+
+    if is_bundled(source.path):
+        return Dataset.from_list(bundled_rows(source.path, source.split, source.limit))
+    dataset = _load(source, streaming=False)
+    dataset = dataset.rename_columns(
+        {present: wanted for wanted, present in source.columns.items()}
+    )
+    return (
+        dataset if source.limit is None else dataset.select(range(min(source.limit, len(dataset))))
+    )
+
+
+def local_rows(source: Source) -> "Dataset | None":
+    """Load the rows of a local source to look at them all; None for others.
+
+    Raises ValueError where they cannot be read.
+    """
+    if local_file(source) is None:
+        return None
+    try:
+        return rows(source)
+    # the reader's errors are of many kinds, and all mean the same to the user
+    except Exception as error:
+        raise ValueError(f"Cannot read dataset '{source.path}': {one_sentence(error)}") from error
+
+
+def column_names(source: Source) -> list[str]:
+    """Name the columns as a consumer sees them, reading one row.
+
+    Raises ValueError in a sentence where that fails.
+    """
+    if is_bundled(source.path):
+        check_bundled(source.path, source.split, source.limit)
+        return list(bundled_rows(source.path, source.split, 1)[0])
+    _check_file(source)
+    try:
+        # streams know no slices
+        whole = source.model_copy(update={"split": re.split(r"[+\[]", source.split)[0]})
+        present = list(next(iter(_load(whole, streaming=True))))
+    except StopIteration:
+        raise ValueError(
+            f"Dataset '{source.path}' has no rows in split '{source.split}'."
+        ) from None
+    # the reader's errors are of many kinds, and all mean the same to the user
+    except Exception as error:
+        what = f"Cannot read split '{source.split}' of dataset '{source.path}'"
+        if local_file(source) is not None:
+            raise ValueError(f"{what}: {one_sentence(error)}") from error
+        raise UnreachableError(
+            f"{what}, which is no local file or folder: {one_sentence(error)}"
+        ) from error
+    for wanted, name in source.columns.items():
+        if wanted in present and wanted not in source.columns.values():
+            raise ValueError(
+                f"Column '{name}' of dataset '{source.path}' cannot become '{wanted}': it has a "
+                "column of that name already."
+            )
+        if name not in present:
+            raise ValueError(
+                f"Column '{name}' (mapped to '{wanted}') is not in dataset '{source.path}'. Its "
+                f"columns: {', '.join(present)}."
+            )
+    renamed = {present_name: wanted for wanted, present_name in source.columns.items()}
+    return [renamed.get(name, name) for name in present]
+
+
+def fingerprint(source: Source) -> str:
+    """Identify the content: generator version, file hash, or Hub commit (else the revision asked
+    for).
+    """
+    if is_bundled(source.path):
+        return bundled_fingerprint(source.path, source.split)
+    file = local_file(source)
+    if file is not None:
+        with file.open("rb") as handle:
+            return f"sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
+    return (
+        f"hub:{source.path}/{source.name or ''}/{source.split}@{pinned(source).revision or 'main'}"
+    )
+
+
+def pinned(source: Source) -> Source:
+    """Replace a Hub dataset's branch by the commit it stands at, asked of the Hub, else of the
+    cache.
+    """
+    if (
+        is_bundled(source.path)
+        or local_file(source) is not None
+        or _COMMIT.fullmatch(source.revision or "")
+    ):
+        return source
+    return source.model_copy(
+        update={
+            "revision": _hub_commit(source.path, source.revision)
+            or _cached_commit(source)
+            or source.revision
+        }
+    )
+
+
+def local_file(source: Source) -> Path | None:
+    """Return the file behind a local source's split, or None where the source is not local (or has
+    no such file).
+    """
+    path = Path(source.path)
+    if path.is_file():
+        return path
+    files = [path / f"{source.split}{suffix}" for suffix in _FORMATS]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _load(source: Source, *, streaming: bool) -> Any:
+    from datasets import load_dataset
+
+    file = local_file(source)
+    if file is None:
+        return load_dataset(
+            source.path,
+            source.name,
+            split=source.split,
+            revision=source.revision,
+            streaming=streaming,
+        )
+    return load_dataset(
+        _FORMATS[file.suffix], data_files=glob.escape(str(file)), split="train", streaming=streaming
+    )
+
+
+def _check_file(source: Source) -> None:
+    path = Path(source.path)
+    looks_local = (
+        path.exists() or path.suffix in _FORMATS or source.path.startswith((".", "/", "~"))
+    )
+    if not looks_local:
+        return
+    if not path.exists():
+        raise ValueError(
+            f"Dataset '{source.path}' does not exist. Give a file, a folder or a Hub name."
+        )
+    file = local_file(source)
+    if file is None:
+        raise ValueError(
+            f"Folder '{source.path}' has no file for split '{source.split}'. Expected "
+            f"{source.split}.jsonl, .json, .csv or .parquet in it."
+        )
+    if file.suffix not in _FORMATS:
+        raise ValueError(
+            f"Dataset file '{file}' is of no known format. Known: {', '.join(_FORMATS)}."
+        )
+
+
+@cache
+def _hub_commit(path: str, revision: str | None) -> str | None:
+    """Ask once: all chains of one command train on the same commit."""
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi().dataset_info(path, revision=revision, timeout=10).sha
+    except Exception:
+        # offline, or no such dataset: loading will say which
+        return None
+
+
+def _cached_commit(source: Source) -> str | None:
+    """Read which commit the branch stood at when it was last downloaded."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folder = f"datasets--{source.path.replace('/', '--')}"
+    file = Path(HF_HUB_CACHE, folder, "refs", source.revision or "main")
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else None
+
+
+def one_sentence(error: BaseException) -> str:
+    """Flatten an error of a library's to something that fits in a message of ours."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = text if len(text) <= 200 else f"{text[:200]}..."
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,1 @@
+"""lm-eval's tasks and scoring, run by lm-eval."""

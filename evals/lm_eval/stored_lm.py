@@ -1,0 +1,75 @@
+"""lm-eval's LM interface over stored generations: lm-eval writes the prompts, our generator answers
+and stores.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM
+
+from stagelift.evals.models.generate import Generator, Request
+
+if TYPE_CHECKING:
+    from lm_eval.api.task import ConfigurableTask
+    from transformers import PreTrainedTokenizerBase
+
+
+class StoredLM(LM):  # type: ignore[misc]  # lm-eval has no type information
+    """Answers lm-eval's requests for generations; of several samples it hands lm-eval the first."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", generator: Generator) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.generator = generator
+
+    @property
+    def tokenizer_name(self) -> str:
+        return str(self.tokenizer.name_or_path)
+
+    def apply_chat_template(
+        self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+    ) -> str:
+        text = self.tokenizer.apply_chat_template(
+            chat_history,
+            tokenize=False,
+            add_generation_prompt=add_generation_prompt,
+            continue_final_message=not add_generation_prompt,
+        )
+        return str(text)
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        """Return the first sample of each request, in order; all samples are stored."""
+        made = self.generator.generate([_request(request) for request in requests])
+        return [generation.response for generation in made if generation.sample == 0]
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        raise NotImplementedError("gsm8k asks for generations only.")
+
+    def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
+        raise NotImplementedError("gsm8k asks for generations only.")
+
+
+def _request(request: Instance) -> Request:
+    prompt, settings = request.args
+    return Request(
+        request.doc["id"],
+        request.doc["group"],
+        prompt,
+        tuple(settings["until"]),
+        settings["max_gen_toks"],
+    )
+
+
+def generate_responses(tasks: Mapping[str, "ConfigurableTask"], lm: "StoredLM") -> None:
+    """Let lm-eval's `evaluate` write the prompts and ask `lm`, which stores every response."""
+    from lm_eval.evaluator import evaluate
+
+    evaluate(
+        lm,
+        # the shape TaskManager.load returns
+        {"tasks": dict(tasks), "groups": {}, "group_map": {}},
+        bootstrap_iters=0,
+        apply_chat_template=True,
+        fewshot_as_multiturn=True,
+    )

@@ -1,0 +1,1 @@
+"""What is measured: one metric, one file, and `measures`, which says what each of them is."""

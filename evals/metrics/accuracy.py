@@ -1,0 +1,82 @@
+"""Accuracy: the share of problems whose final number is right, read three ways; with several
+samples also pass@k.
+
+`accuracy` is our numeric reading; strict (`#### n`) and flexible (the last number) are lm-eval's.
+pass@k says how many problems are solved by at least one of k samples: where accuracy rises and
+pass@k does not, the model became surer of what it could do already. None of them says whether the
+working is right.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import get_args
+
+from stagelift.evals.records import Metric, Outcome, Score
+from stagelift.evals.stats import estimates
+
+READINGS = {
+    "accuracy": "correct",
+    "accuracy_strict": "correct_strict",
+    "accuracy_flexible": "correct_flexible",
+}
+
+
+def accuracy_metrics(scores: Sequence[Score]) -> dict[str, Metric]:
+    """Compute the three accuracies and, with several samples per problem, pass@k; empty where
+    nothing has a target.
+    """
+    scored = [score for score in scores if score.correct is not None]
+    if not scored:
+        return {}
+    named = {name: share(scored, field) for name, field in READINGS.items()}
+    return {name: metric for name, metric in named.items() if metric is not None} | _pass_at(scored)
+
+
+def share(scores: Sequence[Score], field: str) -> Metric | None:
+    """Share of true values: Wilson over problems, or with several samples a t interval over the
+    problems' means.
+
+    None where not every score has the field.
+    """
+    values = [(score.id, getattr(score, field)) for score in scores]
+    if not values or any(value is None for _, value in values):
+        return None
+    return estimates.rate(list(estimates.prompt_means(values).values()))
+
+
+def pass_at(scores: Sequence[Score], k: int) -> dict[str, float]:
+    """Return the unbiased estimate of pass@k of each problem."""
+    outcomes: dict[str, list[bool]] = {}
+    for score in scores:
+        outcomes.setdefault(score.id, []).append(bool(score.correct))
+    return {
+        problem: estimates.pass_at_k(len(seen), sum(seen), k) for problem, seen in outcomes.items()
+    }
+
+
+def ks(samples: int) -> list[int]:
+    """Which k are reported: powers of two from 2 on, and the number of samples itself."""
+    powers = [2**power for power in range(1, samples.bit_length()) if 2**power <= samples]
+    return sorted({*powers, samples}) if samples > 1 else []
+
+
+def count_outcomes(scores: Sequence[Score]) -> dict[Outcome, int]:
+    """Count correct, wrong, unparsed and truncated; they sum to the number of responses.
+
+    Empty where nothing has a target.
+
+    Where it is not known which responses were cut off, there is no `truncated`: those are among the
+    wrong and unparsed.
+    """
+    counts = Counter(score.outcome for score in scores if score.outcome is not None)
+    known = all(score.truncated is not None for score in scores)
+    return (
+        {one: counts[one] for one in get_args(Outcome) if known or one != "truncated"}
+        if counts
+        else {}
+    )
+
+
+def _pass_at(scores: Sequence[Score]) -> dict[str, Metric]:
+    fewest = min(Counter(score.id for score in scores).values())
+    return {f"pass@{k}": estimates.rate(list(pass_at(scores, k).values())) for k in ks(fewest)}

@@ -1,0 +1,38 @@
+"""Preference accuracy, which needs no judge: does a stage prefer the better answer of a held-out
+pair more than base does?
+
+A pair counts as right where the log-probability ratio of stage to base is higher for the chosen
+answer than for the rejected one (the implicit reward of DPO, arXiv 2305.18290), half where they are
+equal. The per-token variant divides by each answer's number of tokens. It looks at given texts: it
+does not say what the model would write.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from stagelift.evals.records import Metric, PairScore
+from stagelift.evals.stats import estimates
+
+NAMES = ("preference_accuracy", "preference_accuracy_per_token")
+
+
+def preference_accuracy(
+    stage: Sequence[PairScore], base: Mapping[str, PairScore]
+) -> dict[str, Metric]:
+    """Compute both variants over the pairs; empty without pairs."""
+    found = {name: list(pair_values(stage, base, name).values()) for name in NAMES}
+    return {name: estimates.rate(values) for name, values in found.items() if values}
+
+
+def pair_values(
+    stage: Sequence[PairScore], base: Mapping[str, PairScore], name: str
+) -> dict[str, float]:
+    """Return 1, 0.5 or 0 for each pair id."""
+    per_token = name == "preference_accuracy_per_token"
+    return {pair.id: _value(pair, base[pair.id], per_token) for pair in stage}
+
+
+def _value(pair: PairScore, base: PairScore, per_token: bool) -> float:
+    chosen, rejected = pair.chosen - base.chosen, pair.rejected - base.rejected
+    if per_token:
+        chosen, rejected = chosen / pair.chosen_tokens, rejected / pair.rejected_tokens
+    return 0.5 if chosen == rejected else float(chosen > rejected)

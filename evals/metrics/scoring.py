@@ -1,0 +1,111 @@
+"""Read an answer out of a response three ways and compare each with the target.
+
+`numeric` is ours (`evals.answers`) and is what accuracy means here; strict and flexible are
+lm-eval's gsm8k filters and exact match, run by lm-eval's own task object. The GRPO reward calls
+`is_correct`, so reward and metric agree. Nothing here judges the working: a right number after
+wrong steps is right.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from stagelift.evals.data.problems import Problem
+from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT, build_task
+from stagelift.evals.metrics.answers import read_answer, read_target
+from stagelift.evals.records import Generation, Outcome, Score
+
+if TYPE_CHECKING:
+    from lm_eval.api.task import ConfigurableTask
+
+# what lm-eval's regex filter returns where it found nothing
+_INVALID = "[invalid]"
+
+
+def is_correct(response: str, answer: str) -> bool:
+    """Say whether `response` states the number that `answer` (a worked answer ending in `#### n`,
+    or `n`) ends in.
+    """
+    target = read_target(answer)
+    return target is not None and read_answer(response) == target
+
+
+def score(generation: Generation, question: str, target: str | None) -> Score:
+    """Read one response.
+
+    Without a target, or with one that is not a number, nothing can be right or wrong.
+    """
+    number = None if target is None else read_target(target)
+    if target is None or number is None:
+        return _unscored(generation, question, target)
+    # what lm-eval compares with, and what is stored to be scored again
+    target = target.rsplit("####", 1)[-1].strip()
+    answer = read_answer(generation.response)
+    strict, flexible = (
+        lm_eval_reading(generation.response, target, name) for name in (STRICT, FLEXIBLE)
+    )
+    truncated = None if generation.finish_reason is None else generation.finish_reason == "length"
+    return _unscored(generation, question, target).model_copy(
+        update={
+            "correct": answer == number,
+            "correct_strict": strict[1],
+            "correct_flexible": flexible[1],
+            "answer": answer,
+            "answer_strict": strict[0],
+            "answer_flexible": flexible[0],
+            "outcome": _outcome(answer == number, bool(truncated), answer),
+        }
+    )
+
+
+def lm_eval_reading(response: str, answer: str, name: str) -> tuple[str | None, bool]:
+    """Return what lm-eval's filter `name` finds in a response (None: nothing) and whether it
+    matches `answer`.
+
+    Source: lm-eval gsm8k, `filter_list` and `metric_list` of gsm8k.yaml.
+    """
+    from lm_eval.api.instance import Instance
+
+    task, doc = _reader(), {"question": "", "answer": answer}
+    request = Instance(request_type="generate_until", doc=doc, arguments=("", {}), idx=0)
+    request.resps = [response]
+    task._instances = [request]
+    task.apply_filters()
+    found = request.filtered_resps[name]
+    return (None if found == _INVALID else str(found)), bool(
+        task.process_results(doc, [found])["exact_match"]
+    )
+
+
+@cache
+def _reader() -> "ConfigurableTask":
+    return build_task("reader", [Problem(id="0", group="test", question="", answer="#### 0")], [])
+
+
+def _unscored(generation: Generation, question: str, target: str | None) -> Score:
+    return Score(
+        id=generation.id,
+        group=generation.group,
+        sample=generation.sample,
+        question=question,
+        target=target,
+        correct=None,
+        correct_strict=None,
+        correct_flexible=None,
+        answer=None,
+        answer_strict=None,
+        answer_flexible=None,
+        outcome=None,
+        n_tokens=generation.n_tokens,
+        n_chars=len(generation.response),
+        truncated=None
+        if generation.finish_reason is None
+        else generation.finish_reason == "length",
+    )
+
+
+def _outcome(correct: bool, truncated: bool, answer: str | None) -> Outcome:
+    if correct:
+        return "correct"
+    if truncated:
+        return "truncated"
+    return "unparsed" if answer is None else "wrong"

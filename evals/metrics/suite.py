@@ -1,0 +1,82 @@
+"""Score one model's generations: every response is read the same way, then every metric is computed
+from the records.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from stagelift.evals.data.problems import Problem
+from stagelift.evals.metrics.accuracy import accuracy_metrics, count_outcomes
+from stagelift.evals.metrics.length import length_metrics
+from stagelift.evals.metrics.scoring import score
+from stagelift.evals.metrics.winrate import (
+    length_controlled_win_rate,
+    metric_name,
+    win_rate,
+    win_tie_loss,
+)
+from stagelift.evals.records import Generation, Group, Metric, Outcome, Role, Score, Verdict
+
+if TYPE_CHECKING:
+    pass
+
+_SUFFIX: dict[Group, str] = {"test": "", "held_out": "_held_out", "preference": "_preference"}
+
+
+class Measurement(NamedTuple):
+    """Everything computed from one model's scores and verdicts."""
+
+    metrics: dict[str, Metric]
+    outcomes: dict[Outcome, int]
+    win_tie_loss: dict[str, tuple[int, int, int]]
+    extrapolated: list[str]
+
+
+def score_responses(generations: Sequence[Generation], problems: Sequence[Problem]) -> list[Score]:
+    """Read every response to the problems, in the order of `problems` (samples together)."""
+    asked = {problem.id: problem for problem in problems}
+    return [
+        score(one, asked[one.id].question, asked[one.id].answer)
+        for one in generations
+        if one.id in asked
+    ]
+
+
+def measure(scores: Sequence[Score], verdicts: Sequence[Verdict]) -> Measurement:
+    """Compute every metric of scores and verdicts.
+
+    Accuracy comes for both groups of problems, lengths for the `test` problems and the preference
+    prompts; outcomes are those of the `test` problems.
+    """
+    groups = {group: [score for score in scores if score.group == group] for group in _SUFFIX}
+    metrics = accuracy_metrics(groups["test"]) | _named(
+        accuracy_metrics(groups["held_out"]), "held_out"
+    )
+    metrics |= length_metrics(groups["test"]) | _named(
+        length_metrics(groups["preference"]), "preference"
+    )
+    counts: dict[str, tuple[int, int, int]] = {}
+    extrapolated = []
+    for (against, group), found in _by_pairing(verdicts).items():
+        name = metric_name(against, group)
+        rate, controlled = win_rate(found), length_controlled_win_rate(found)
+        if rate is not None:
+            metrics[name], counts[name] = rate, win_tie_loss(found)
+        if controlled is not None:
+            name = metric_name(against, group, length_controlled=True)
+            metrics[name] = Metric(
+                value=controlled.value, low=controlled.low, high=controlled.high, n=controlled.n
+            )
+            extrapolated += [name] if controlled.extrapolates else []
+    return Measurement(metrics, count_outcomes(groups["test"]), counts, extrapolated)
+
+
+def _named(metrics: Mapping[str, Metric], group: Group) -> dict[str, Metric]:
+    return {f"{name}{_SUFFIX[group]}": metric for name, metric in metrics.items()}
+
+
+def _by_pairing(verdicts: Sequence[Verdict]) -> dict[tuple[Role, Group], list[Verdict]]:
+    pairings: dict[tuple[Role, Group], list[Verdict]] = {}
+    for verdict in verdicts:
+        pairings.setdefault((verdict.against, verdict.group), []).append(verdict)
+    return pairings

@@ -1,0 +1,59 @@
+"""Preference win rate of a stage against another model, judged pair by pair on the same prompts.
+
+Every pair is judged in both orders and counts the mean of the two, so a judge's taste for a slot
+cancels. A win rate says how often, not by how much, and it is only as good as its judge. The
+length-controlled one estimates what it would be at equal lengths: it takes out a taste for length,
+also where longer was better.
+"""
+
+from collections.abc import Sequence
+
+from stagelift.evals.records import Group, Metric, Role, Verdict
+from stagelift.evals.stats import estimates
+from stagelift.evals.stats.length_control import LengthControlled, length_controlled
+
+
+def win_rate(verdicts: Sequence[Verdict]) -> Metric | None:
+    """Mean score over prompts, ties counting half, with its t interval clipped to [0, 1]; None
+    without a verdict.
+    """
+    scores = decided(verdicts)
+    if not scores:
+        return None
+    # no spread for a t interval
+    if len(set(scores)) == 1:
+        return estimates.rate(scores)
+    return estimates.clipped(estimates.mean(scores), 0, 1)
+
+
+def win_tie_loss(verdicts: Sequence[Verdict]) -> tuple[int, int, int]:
+    """Count pairs won, tied (exactly 0.5 over both orders) and lost."""
+    scores = decided(verdicts)
+    return sum(s > 0.5 for s in scores), sum(s == 0.5 for s in scores), sum(s < 0.5 for s in scores)
+
+
+def length_controlled_win_rate(verdicts: Sequence[Verdict]) -> LengthControlled | None:
+    """Estimate the win rate at equal lengths in characters; None where lengths are missing or no
+    fit is possible.
+    """
+    known = [verdict for verdict in verdicts if verdict.score is not None]
+    differences = [
+        verdict.length_difference for verdict in known if verdict.length_difference is not None
+    ]
+    if not known or len(differences) < len(known):
+        return None
+    return length_controlled(decided(known), differences)
+
+
+def decided(verdicts: Sequence[Verdict]) -> list[float]:
+    """Return the scores of the pairs that have one."""
+    return [verdict.score for verdict in verdicts if verdict.score is not None]
+
+
+def metric_name(against: Role, group: Group, *, length_controlled: bool = False) -> str:
+    """Name a win rate: `win_rate_base`, `win_rate_lc_previous`, `win_rate_base_preference`;
+    `win_rate` to a reference.
+    """
+    role = "" if against == "reference" else f"_{against}"
+    prompts = "" if group == "test" else f"_{group}"
+    return f"win_rate{'_lc' if length_controlled else ''}{role}{prompts}"

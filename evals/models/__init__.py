@@ -1,0 +1,1 @@
+"""Which model, and what is asked of it."""

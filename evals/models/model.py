@@ -1,0 +1,170 @@
+"""Which model, and the only place that loads one: a base, with a LoRA adapter on top that is never
+merged.
+
+Only adapters below another one, whose LoRA settings were different, are merged into the weights, in
+float32.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from stagelift.evals.models import bundled
+from stagelift.evals.records import Record
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+Device = Literal["cpu", "cuda"]
+
+
+class ModelRef(Record):
+    """A base model by path or Hub name, where it runs, and the adapter folder to put on it.
+
+    `merged` are the adapter folders to merge into the weights before, first to last.
+    """
+
+    path: str
+    revision: str | None = None
+    eos_token: str | None = None
+    dtype: Dtype
+    device: Device
+    adapter: str | None = None
+    merged: tuple[str, ...] = ()
+
+
+def model_folder(path: str) -> str:
+    """Return what `from_pretrained` takes: the cached folder of the bundled model, or the path
+    itself.
+    """
+    return str(bundled.bundled_model()) if path == bundled.NAME else path
+
+
+def model_title(path: str) -> str:
+    """Return the name a report shows."""
+    if path == bundled.NAME:
+        return bundled.TITLE
+    return Path(path).name if Path(path).exists() else path
+
+
+def model_fingerprint(path: str, revision: str | None) -> str:
+    """Identify the weights: the bundled file's hash, a local folder's content, or the Hub's
+    commit.
+    """
+    if path == bundled.NAME:
+        return f"bundled:{bundled.GGUF_SHA256}"
+    return folder_hash(Path(path)) if Path(path).is_dir() else f"hub:{path}@{revision or 'main'}"
+
+
+def hub_model(fingerprint: str) -> tuple[str, str | None] | None:
+    """Read a `model_fingerprint` back as the Hub's name of the model, or of what it derives from,
+    and the commit if known.
+
+    None for a local folder, and for what is no fingerprint: such weights have no name on the Hub
+    that we know of.
+    """
+    kind, _, rest = fingerprint.partition(":")
+    if kind == "bundled":
+        return bundled.HUB_ID, None
+    name, _, revision = rest.rpartition("@")
+    return (name, None if revision == "main" else revision) if kind == "hub" else None
+
+
+def folder_hash(folder: Path) -> str:
+    """Hash names and contents of the files of a folder (not of its folders)."""
+    return _files_hash(file for file in folder.iterdir() if file.is_file())
+
+
+def adapter_hash(folder: Path) -> str:
+    """Hash an adapter folder without what says nothing about the adapter: its README.md and hidden
+    files.
+
+    A model card is written anew after every report, and uploading and downloading add files such as
+    .gitattributes. Full models keep `folder_hash`: nothing of ours writes into their folders, and
+    every stored run on one is named by it.
+    """
+    files = (file for file in folder.iterdir() if file.is_file())
+    return _files_hash(
+        file for file in files if file.name != "README.md" and not file.name.startswith(".")
+    )
+
+
+def _files_hash(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        with file.open("rb") as handle:
+            digest.update(
+                f"{file.name}:{hashlib.file_digest(handle, 'sha256').hexdigest()}\n".encode()
+            )
+    return f"sha256:{digest.hexdigest()}"
+
+
+def load_tokenizer(
+    path: str, revision: str | None, eos_token: str | None
+) -> "PreTrainedTokenizerBase":
+    """Load a tokenizer that pads on the left, with `eos_token` (where given) ending a turn."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(
+        model_folder(path), revision=revision, padding_side="left"
+    )
+    if eos_token is not None:
+        tokenizer.eos_token = eos_token
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(ref: ModelRef) -> "PreTrainedModel":
+    """Load the weights below the adapter on their device; generation ends at their end tokens or
+    the tokenizer's.
+    """
+    import torch
+
+    model = _merged(ref) if ref.merged else _weights(ref, getattr(torch, ref.dtype))
+    tokenizer = load_tokenizer(ref.path, ref.revision, ref.eos_token)
+    model.generation_config.eos_token_id = sorted(_end_tokens(model) | {tokenizer.eos_token_id})
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return model.to(ref.device)
+
+
+def _merged(ref: ModelRef) -> "PreTrainedModel":
+    """Merge in float32 and round once at the end, where the model runs in 16 bits."""
+    import torch
+    from peft import PeftModel
+
+    model = _weights(ref, torch.float32)
+    for adapter in ref.merged:
+        model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    return model.to(getattr(torch, ref.dtype))
+
+
+def _weights(ref: ModelRef, dtype: "torch.dtype") -> "PreTrainedModel":
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(
+        model_folder(ref.path), revision=ref.revision, dtype=dtype
+    )
+
+
+def _end_tokens(model: "PreTrainedModel") -> set[int]:
+    """Read the end tokens a model comes with: a base model's end of text still ends what it
+    says.
+    """
+    known = model.generation_config.eos_token_id
+    return set(known) if isinstance(known, list) else {known} - {None}
+
+
+def load_model(ref: ModelRef) -> "PreTrainedModel":
+    """Load base and adapter for generation.
+
+    Unmerged: merging in 16 bits rounds as much as a DPO step changes.
+    """
+    from peft import PeftModel
+
+    base = load_base(ref)
+    model = base if ref.adapter is None else PeftModel.from_pretrained(base, ref.adapter)
+    return model.eval()

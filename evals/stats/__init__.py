@@ -1,0 +1,1 @@
+"""Intervals, tests and planning: thin calls into scipy and statsmodels."""

@@ -1,0 +1,176 @@
+"""One value with its interval: thin calls into scipy and statsmodels, as the statistics page says.
+
+The unit of analysis is the prompt. Nothing here knows what is being measured. It does not measure
+the spread between training runs: that needs several seeds, which are a level of their own
+(`over_seeds`). Differences are in `tests`, planning is in `power`.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import comb
+from statistics import fmean
+
+import numpy as np
+from scipy import stats
+from statsmodels.stats.inter_rater import cohens_kappa, to_table
+
+from stagelift.evals.records import Metric
+
+
+def proportion(successes: int, n: int) -> Metric:
+    """Share of successes with its Wilson 95% interval."""
+    interval = stats.binomtest(successes, n).proportion_ci(method="wilson")
+    return Metric(value=successes / n, low=float(interval.low), high=float(interval.high), n=n)
+
+
+def mean(values: Sequence[float]) -> Metric:
+    """Mean with its t interval; a single value or equal values have an interval of no width.
+
+    One value per prompt: where there are several samples, `prompt_means` first.
+    """
+    x = np.asarray(values, dtype=float)
+    if x.size < 2 or np.ptp(x) == 0:
+        return Metric(value=float(x.mean()), low=float(x.mean()), high=float(x.mean()), n=x.size)
+    interval = stats.ttest_1samp(x, 0).confidence_interval()
+    return Metric(
+        value=float(x.mean()), low=float(interval.low), high=float(interval.high), n=x.size
+    )
+
+
+def prompt_means(values: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Mean over the samples of each prompt, from (prompt id, value) rows; prompts in order of
+    appearance.
+
+    With as many samples for every prompt, the t interval over these means is the clustered one over
+    the rows.
+    """
+    samples: dict[str, list[float]] = {}
+    for prompt, value in values:
+        samples.setdefault(prompt, []).append(value)
+    return {prompt: fmean(seen) for prompt, seen in samples.items()}
+
+
+def over_seeds(values: Sequence[float]) -> Metric:
+    """Mean over training seeds, one value (or paired difference) each, with its t interval; `n`
+    counts seeds.
+
+    Raises ValueError below two seeds: one run says nothing about how much runs differ, not that
+    they do not.
+    """
+    if len(values) < 2:
+        raise ValueError(
+            f"The spread over training seeds needs two seeds or more, there is {len(values)}."
+        )
+    return mean(values)
+
+
+def is_constant(values: Sequence[float]) -> bool:
+    """Say whether values are equal, but for the last digits that averaging leaves."""
+    return float(np.ptp(values)) <= 1e-12 * max(1.0, float(np.max(np.abs(values))))
+
+
+def spread(values: Sequence[float]) -> float:
+    """Sample standard deviation, of two values or more."""
+    return float(np.std(values, ddof=1))
+
+
+def seed_noise(values: Sequence[float]) -> float:
+    """How much two training runs that differ in their seed alone may differ: 95% prediction bound
+    for the absolute difference.
+
+    From one value per seed: their difference has the variance of two runs, which is estimated from
+    k - 1 degrees of freedom, so the bound is t(.975, k - 1) * sqrt(2) * sd. With two seeds that
+    would be 13 times what was seen, more than most metrics have room for: there it is the
+    difference seen, no bound but the least that seeds do. Raises ValueError below two seeds.
+    """
+    if len(values) < 2:
+        raise ValueError(
+            f"The spread over training seeds needs two seeds or more, there is {len(values)}."
+        )
+    factor = 1.0 if len(values) == 2 else stats.t.ppf(0.975, len(values) - 1)
+    return float(factor * np.sqrt(2) * spread(values))
+
+
+def repeat_noise(differences: Sequence[float]) -> float:
+    """How much two evaluations of one checkpoint may differ in their mean: 1.96 * sd / sqrt(n) of
+    the differences by prompt.
+    """
+    d = np.asarray(differences, dtype=float)
+    return 0.0 if d.size < 2 else float(stats.norm.ppf(0.975) * d.std(ddof=1) / np.sqrt(d.size))
+
+
+def clipped(metric: Metric, low: float, high: float) -> Metric:
+    """Cut an interval off at the ends of what the value can be."""
+    return metric.model_copy(update={"low": max(low, metric.low), "high": min(high, metric.high)})
+
+
+def quantile(values: Sequence[float], q: float) -> Metric:
+    """Sample quantile with its exact order-statistic interval (`scipy.stats.quantile_test`,
+    Conover).
+
+    Where the sample is too small for 95% coverage on a side, that side is the smallest or largest
+    value seen.
+    """
+    x = np.asarray(values, dtype=float)
+    interval = stats.quantile_test(x, p=q).confidence_interval()
+    low, high = (
+        (float(x.min()) if np.isnan(interval.low) else float(interval.low)),
+        float(interval.high),
+    )
+    return Metric(
+        value=float(np.quantile(x, q)),
+        low=low,
+        high=float(x.max()) if np.isnan(high) else high,
+        n=x.size,
+    )
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Unbiased chance that one of k samples is correct, where c of n were (Chen et al. 2021,
+    arXiv:2107.03374, eq. 1).
+
+    Exact in integers until the one division. Raises ValueError where fewer than k samples were
+    drawn.
+    """
+    if not (0 <= c <= n and 1 <= k <= n):
+        raise ValueError(
+            f"pass@{k} needs at least {k} samples of which 0 to n are correct, got n={n}, c={c}."
+        )
+    return (comb(n, k) - comb(n - c, k)) / comb(n, k)
+
+
+def kappa(first: Sequence[object], second: Sequence[object]) -> tuple[float, float, float]:
+    """Cohen's kappa of two raters' labels with its 95% interval (asymptotic, cut off at -1 and 1).
+
+    0 with [-1, 1] where a rater gave one label only: agreement cannot be told from chance. Perfect
+    agreement has an asymptotic interval of no width: there its lower end is Wilson's for the
+    agreement.
+    """
+    if min(len(set(first)), len(set(second))) < 2:
+        return 0.0, -1.0, 1.0
+    if list(first) == list(second):
+        by_chance = sum((count / len(first)) ** 2 for count in Counter(first).values())
+        return 1.0, (proportion(len(first), len(first)).low - by_chance) / (1 - by_chance), 1.0
+    labels = {label: code for code, label in enumerate(dict.fromkeys([*first, *second]))}
+    codes = [[labels[one], labels[other]] for one, other in zip(first, second, strict=True)]
+    found = cohens_kappa(to_table(np.array(codes), bins=len(labels))[0])
+    return float(found.kappa), max(-1.0, float(found.kappa_low)), min(1.0, float(found.kappa_upp))
+
+
+def rate(values: Sequence[float]) -> Metric:
+    """Mean of values in [0, 1]: Wilson where all are 0 or 1, else a t interval clipped to [0, 1].
+
+    Where all values are the same there is no spread to go by: the share of prompts that may yet
+    differ (Wilson) could lie anywhere.
+    """
+    if set(values) <= {0.0, 1.0}:
+        return proportion(round(sum(values)), len(values))
+    if len(set(values)) > 1:
+        return clipped(mean(values), 0, 1)
+    value, share = float(values[0]), proportion(len(values), len(values)).low
+    return Metric(value=value, low=value * share, high=value * share + 1 - share, n=len(values))
+
+
+def share_or_mean(values: Sequence[float]) -> Metric:
+    """Mean of values in any unit: Wilson where all are 0 or 1, else a t interval."""
+    return proportion(int(sum(values)), len(values)) if set(values) <= {0.0, 1.0} else mean(values)

@@ -1,0 +1,1 @@
+"""What a regression check compares, and blessed baselines."""

@@ -1,0 +1,55 @@
+"""`stagelift judge`: judges of one's own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stagelift.harness.commands.options import (
+    announce_first_use,
+    quiet_environment,
+    stop,
+    usage_errors,
+)
+
+judge_app = typer.Typer(help="Make judges of one's own.", no_args_is_help=True)
+
+
+@judge_app.command("train")
+def judge_train(
+    output: Annotated[Path, typer.Option(help="Folder for the reward model and its passport.")],
+    model: Annotated[
+        str, typer.Option(help="The model to start from.")
+    ] = "bundled/smollm2-135m-instruct",
+    dataset: Annotated[
+        str, typer.Option(help="A preference dataset; its train split is used.")
+    ] = "bundled/instructions",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="A TRL RewardConfig argument: --set max_steps=100 (repeatable)."
+        ),
+    ] = None,
+) -> None:
+    """Train a reward model with TRL's RewardTrainer and check it on pairs it was not trained on."""
+    quiet_environment()
+    announce_first_use(model)
+    from stagelift.harness.judge_training import JudgeRequest, train_judge
+    from stagelift.harness.progress import open_view
+    from stagelift.harness.workers.executor import JobFailed
+    from stagelift.reports.words.provenance import passport_lines
+
+    try:
+        with usage_errors():
+            found = train_judge(
+                JudgeRequest(model, dataset, output, overrides or []), open_view(["judge"])
+            )
+    except JobFailed as error:
+        stop(f"{error}\nWhat was done is kept.", 1)
+    except KeyboardInterrupt:
+        stop("\nInterrupted; what was done is kept.", 130)
+    typer.echo("\n".join(f"{title}: {text}" for title, text in passport_lines(found) if text))
+    typer.echo(
+        "Use it in a recipe: evals.preference.judge: {reward_model: {path: "
+        f"{output / 'model'}}}}}"
+    )

@@ -1,0 +1,81 @@
+"""`stagelift plan`: what a recipe would do, cost and show, before anything is done."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stagelift.harness.commands.options import (
+    Overrides,
+    RunName,
+    RunsFolder,
+    announce_first_use,
+    open_console,
+    quiet_environment,
+    usage_errors,
+)
+
+if TYPE_CHECKING:
+    from stagelift.harness.graph.node import Plan
+    from stagelift.harness.graph.store import Store
+    from stagelift.harness.recipes.sections import Recipe
+
+
+class PlanFormat(StrEnum):
+    """How a plan is written."""
+
+    terminal = "terminal"
+    json = "json"
+
+
+def plan(
+    recipe: Annotated[
+        str, typer.Argument(help="A shipped recipe (quickstart, gsm8k, ...) or a YAML file.")
+    ],
+    overrides: Overrides = None,
+    name: RunName = None,
+    format: Annotated[PlanFormat, typer.Option(help="How to write it.")] = PlanFormat.terminal,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Say what a run would do, cost and be able to show, and what speaks against it.
+
+    Nothing is loaded or written.
+    """
+    quiet_environment()
+    from rich.console import Console
+
+    from stagelift.harness.forecast.forecast import make_forecast
+    from stagelift.harness.forecast.view import print_forecast, render_json
+    from stagelift.harness.graph.store import Store
+    from stagelift.harness.recipes.read import load_recipe
+
+    store = Store(runs)
+    with usage_errors(), Console(stderr=True).status("Checking the recipe and looking at its data"):
+        wanted = load_recipe(recipe, overrides or [], name)
+        if format is PlanFormat.terminal:
+            announce_first_use(wanted.model.path)
+        found = make_forecast(_checked(wanted, store), store)
+    if format is PlanFormat.json:
+        sys.stdout.write(render_json(found))
+    else:
+        print_forecast(found, open_console())
+
+
+def _checked(recipe: "Recipe", store: "Store") -> "Plan":
+    """Check a recipe as a run would; data on the Hub that cannot be reached now is no reason not to
+    plan.
+    """
+    from stagelift.harness.errors import UsageError
+    from stagelift.harness.graph.plan import make_plan
+    from stagelift.harness.graph.store import check_run_folder
+    from stagelift.harness.run import check_offline, prepare
+
+    try:
+        return prepare(recipe, store)
+    except UsageError:
+        check_run_folder(store.run_folder(recipe.name), recipe.identity())
+        if not check_offline(recipe):
+            raise
+        return make_plan(recipe)

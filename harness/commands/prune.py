@@ -1,0 +1,97 @@
+"""`stagelift prune`: delete the nodes that no run refers to, after showing them."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stagelift.harness.commands.options import RunsFolder, open_console, usage_errors
+
+if TYPE_CHECKING:
+    from stagelift.harness.graph.prune import Unneeded
+
+
+def prune(
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Delete the nodes that no run refers to: shows what and how much, then asks.
+
+    Without a terminal it only shows.
+    """
+    from stagelift.harness.graph.prune import find_unneeded
+    from stagelift.harness.graph.prune import prune as delete
+    from stagelift.harness.graph.store import Store
+
+    store = Store(runs)
+    with usage_errors():
+        found = find_unneeded(store)
+    if found.busy:
+        names = ", ".join(found.busy)
+        typer.echo(
+            f"Left alone, because a process works on them: {names}, and what they were made from."
+        )
+    if not found.unneeded:
+        typer.echo(f"Nothing to delete in {runs}.")
+        return
+    _show(found.unneeded, runs)
+    if not yes and not _agreed(runs):
+        return
+    with usage_errors():
+        deleted = delete(store, found.unneeded)
+    typer.echo(f"Deleted: {_amount(deleted)}.")
+    for one in found.unneeded:
+        if one not in deleted:
+            typer.echo(f"Left alone: {one.folder.name}, which came into use meanwhile.")
+
+
+def _show(unneeded: "Sequence[Unneeded]", runs: Path) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from stagelift.reports.words.formatting import excerpt
+
+    table = Table("node", "what it is", "last written", "size", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.columns[0].no_wrap = table.columns[2].no_wrap = table.columns[3].no_wrap = True
+    table.columns[1].overflow = "fold"
+    table.columns[3].justify = "right"
+    for one in unneeded:
+        written = one.written.strftime("%Y-%m-%d %H:%M")
+        table.add_row(
+            *map(Text, (excerpt(one.folder.name), excerpt(one.what, 160), written, _size(one.size)))
+        )
+    open_console().print(table)
+    typer.echo(
+        f"{_amount(unneeded)}: no run in {runs} refers to them, directly or through what was made "
+        "from them."
+    )
+
+
+def _agreed(runs: Path) -> bool:
+    """Ask; where nobody can answer, say how it is done."""
+    if not sys.stdin.isatty():
+        typer.echo(
+            "Nothing was deleted. Delete them with: "
+            f"{shlex.join(['stagelift', 'prune', '--runs', str(runs), '--yes'])}"
+        )
+        return False
+    agreed = typer.confirm("Delete them? They are gone then")
+    if not agreed:
+        typer.echo("Nothing was deleted.")
+    return agreed
+
+
+def _amount(nodes: "Sequence[Unneeded]") -> str:
+    return f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}, {_size(sum(one.size for one in nodes))}"
+
+
+def _size(size: int) -> str:
+    """Write bytes in the unit that fits: kB, MB or GB (powers of 1000)."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size / 1e3:.1f} kB"

@@ -1,0 +1,180 @@
+"""`stagelift run` and `stagelift evaluate`: do what is missing of a recipe, and report."""
+
+from collections.abc import Callable
+from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stagelift.harness.commands.options import (
+    Overrides,
+    RunName,
+    RunsFolder,
+    announce_first_use,
+    quiet_environment,
+    stop,
+    usage_errors,
+)
+from stagelift.harness.commands.report import write_reports
+from stagelift.harness.workers.executor import Executor
+
+if TYPE_CHECKING:
+    from stagelift.harness.recipes.sections import Recipe
+
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")
+]
+
+
+class ExecutorName(StrEnum):
+    """Where jobs run."""
+
+    local = "local"
+    ray = "ray"
+
+
+ExecutorOption = Annotated[
+    ExecutorName,
+    typer.Option("--engine", help="local: worker processes here; ray: tasks on a Ray cluster."),
+]
+
+
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="How many nodes run side by side: 1 if not given, with Ray as many as fit.",
+    ),
+]
+
+
+def run(
+    recipe: Annotated[
+        str, typer.Argument(help="A shipped recipe (quickstart, gsm8k, ...) or a YAML file.")
+    ],
+    overrides: Overrides = None,
+    name: RunName = None,
+    runs: RunsFolder = Path("runs"),
+    executor: ExecutorOption = ExecutorName.local,
+    jobs: Jobs = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Train and evaluate what is missing of a recipe, then report.
+
+    Run it again to go on after an interruption.
+    """
+    quiet_environment()
+    from stagelift.harness.recipes.read import load_recipe
+
+    _run(lambda: load_recipe(recipe, overrides or [], name), runs, executor, jobs, dry_run=dry_run)
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model folder, a Hub name, or the bundled model.")],
+    recipe: Annotated[
+        str, typer.Option(help="The recipe whose `evals` section says what to measure.")
+    ],
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            help="A LoRA adapter on the model: measured as a stage after the model itself."
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a field of the recipe (repeatable).")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run; the model's or adapter's if not given.")
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+    dry_run: DryRun = False,
+) -> None:
+    """Evaluate any checkpoint under a recipe's contract, training nothing, and report it like a
+    stage.
+    """
+    quiet_environment()
+    from stagelift.harness.recipes.read import evaluation_recipe
+
+    _run(
+        lambda: evaluation_recipe(recipe, overrides or [], model, adapter, name),
+        runs,
+        ExecutorName.local,
+        None,
+        dry_run=dry_run,
+    )
+
+
+def _run(
+    load: Callable[[], "Recipe"],
+    runs: Path,
+    executor: ExecutorName,
+    jobs: int | None,
+    *,
+    dry_run: bool,
+) -> None:
+    """Check a recipe, do what is missing of it, and report."""
+    from stagelift.harness.graph.store import Store
+    from stagelift.harness.run import check_offline, execute, prepare, titles
+    from stagelift.harness.workers.executor import JobFailed
+
+    store = Store(runs.resolve() if executor is ExecutorName.ray else runs)
+    try:
+        with usage_errors():
+            wanted = load()
+            if dry_run and (unchecked := check_offline(wanted)):
+                typer.echo(
+                    "\n".join([f"Recipe '{wanted.name}' is valid, but not checked:", *unchecked])
+                )
+                return
+            announce_first_use(wanted.model.path)
+            with closing(_executor(executor, jobs, wanted, store.root)) as workers:
+                plan = prepare(wanted, store, workers.precise)
+                if dry_run:
+                    _print_plan(plan, store)
+                    return
+                from stagelift.harness.progress import open_view
+
+                with open_view(titles(plan)) as view:
+                    folder = execute(plan, store, workers, view.on_event)
+    except JobFailed as error:
+        stop(f"{error}\nWhat was done is kept.", 1)
+    except KeyboardInterrupt:
+        stop("\nInterrupted; what was done is kept.", 130)
+    write_reports(folder)
+
+
+def _executor(name: ExecutorName, jobs: int | None, recipe: "Recipe", root: Path) -> "Executor":
+    match name:
+        case ExecutorName.local:
+            from stagelift.harness.workers.local import LocalExecutor
+
+            return LocalExecutor(jobs or 1)
+        case ExecutorName.ray:
+            from stagelift.harness.workers.ray import RayExecutor
+
+            return RayExecutor(recipe.ray, root, jobs)
+
+
+def _print_plan(plan: object, store: object) -> None:
+    from stagelift.harness.graph.node import Plan
+    from stagelift.harness.graph.store import Store
+
+    assert isinstance(plan, Plan) and isinstance(store, Store)
+    typer.echo(
+        f"Recipe '{plan.recipe.name}' is valid. Model {plan.model.path}, {plan.model.dtype} on "
+        f"{plan.model.device}."
+    )
+    for node in plan.nodes:
+        trained = (
+            "nothing to train"
+            if node.settings is None
+            else "trained"
+            if store.is_trained(node)
+            else "to train"
+        )
+        evaluated = "evaluated" if store.is_evaluated(node, plan) else "to evaluate"
+        typer.echo(f"{node.name}: {node.id}, {trained}, {evaluated}")

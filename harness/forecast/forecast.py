@@ -1,0 +1,114 @@
+"""A plan before it is paid for: what is there, what remains, what it costs, what it can show, and
+what speaks against it.
+"""
+
+from dataclasses import dataclass
+
+from stagelift.harness.environment import device_title
+from stagelift.harness.forecast.advice import Advice, group_advice, overlap_advice, precision_advice
+from stagelift.harness.forecast.estimate import Cost, Estimator
+from stagelift.harness.forecast.history import read_history
+from stagelift.harness.forecast.material import Asked, TrainedOn
+from stagelift.harness.forecast.sensitivity import Sensitivity, sensitivity
+from stagelift.harness.graph.node import Node, Plan
+from stagelift.harness.graph.store import Store
+from stagelift.stages import precision
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training or evaluation of a node, done or still to do; `cost` is None where nothing can
+    be said.
+    """
+
+    what: str
+    done: bool
+    cost: Cost | None
+
+
+@dataclass(frozen=True)
+class NodeForecast:
+    """A node and its jobs, in the order they are done."""
+
+    node: Node
+    jobs: list[Job]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Everything `stagelift plan` says.
+
+    `avoided` are the trainings that chains would do on top if they shared no nodes; what is `known`
+    are earlier records of this machine.
+    """
+
+    plan: Plan
+    device: str
+    nodes: list[NodeForecast]
+    avoided: int
+    trainings_known: int
+    evaluations_known: int
+    sensitivity: list[Sensitivity]
+    advice: list[Advice]
+
+    def jobs(self, what: str, *, done: bool) -> list[Job]:
+        """Return the jobs that are called so, in the order of the nodes."""
+        return [
+            job for node in self.nodes for job in node.jobs if job.what == what and job.done is done
+        ]
+
+    def remaining(self) -> list[Job]:
+        """Return everything still to do."""
+        return [job for node in self.nodes for job in node.jobs if not job.done]
+
+
+TRAIN, EVALUATE, REPEAT = "train", "evaluate", "evaluate again"
+
+
+def make_forecast(plan: Plan, store: Store) -> Forecast:
+    """Look at everything a plan is made of; reads records and data, loads no weights and writes
+    nothing.
+    """
+    asked, texts, device = Asked(plan.settings), TrainedOn(), device_title()
+    history = read_history(store.root, device)
+    estimator = Estimator(plan, store, history, asked.questions(), texts.of)
+    trainable = [
+        node for chain in plan.chains for _, node in chain.slots if node.settings is not None
+    ]
+    return Forecast(
+        plan=plan,
+        device=device,
+        nodes=[NodeForecast(node, _jobs(node, plan, store, estimator)) for node in plan.nodes],
+        avoided=len(trainable) - len({node.id for node in trainable}),
+        trainings_known=len(history.trainings),
+        evaluations_known=len(history.evaluations),
+        sensitivity=sensitivity(store.root, plan.contract_id, asked.counts()),
+        advice=[
+            *_precision_advice(plan),
+            *group_advice(plan, store),
+            *overlap_advice(plan, asked, texts),
+        ],
+    )
+
+
+def _jobs(node: Node, plan: Plan, store: Store, estimator: Estimator) -> list[Job]:
+    training = (
+        []
+        if node.settings is None
+        else [Job(TRAIN, store.is_trained(node), estimator.training(node))]
+    )
+    repeats = [repeat for other, repeat in plan.repeats if other.id == node.id]
+    return [
+        *training,
+        Job(EVALUATE, store.is_evaluated(node, plan), estimator.evaluation(node)),
+        *(
+            Job(REPEAT, store.is_evaluated(node, plan, repeat), estimator.evaluation(node, repeat))
+            for repeat in repeats
+        ),
+    ]
+
+
+def _precision_advice(plan: Plan) -> list[Advice]:
+    on, dtypes = plan.model.device, {node.base.dtype for node in plan.nodes}
+    native = on != "cuda" or precision.gpu_has_bfloat16()
+    return [one for dtype in sorted(dtypes) for one in precision_advice(dtype, on, native=native)]

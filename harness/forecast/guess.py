@@ -1,0 +1,151 @@
+"""What a job might take where nothing like it was ever done here: floating-point operations over a
+speed, and sizes added up.
+
+With N parameters a LoRA step costs 4N operations a token (forward 2N; backward 2N, for the weights
+need no gradient), 2N more where activations are computed again (GPU), DPO 2N more for its
+reference. Generating costs 2N a token, in steps of a whole batch that are never faster than a few
+hundredths of a second. The speeds are what small models reach, not what a device could: a guess may
+well be three times off, either way, and says so.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from stagelift.evals.models.model import Device, ModelRef, model_folder
+
+TIMES_OFF = 3
+CHARACTERS_A_TOKEN = 4
+# operations a second
+_SPEED_A_THREAD, _GPU_SPEED = 5e10, 3e13
+# of generating one token for a batch of any size
+_STEP_SECONDS = {"cpu": 0.05, "cuda": 0.03}
+_START_SECONDS = 10
+# what the libraries take
+_PROCESS_BYTES = {"cpu": 1_000_000_000, "cuda": 500_000_000}
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+# numbers kept for the backward pass, for each token and unit of width
+_ACTIVATIONS_A_LAYER = 40
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Numbers of a model that cost depends on; `cache` is the width of a layer's keys and
+    values.
+    """
+
+    parameters: int
+    width: int
+    layers: int
+    vocabulary: int
+    cache: int
+    bytes_a_number: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """`sequences` of `tokens` pass through the model at once, `step_sequences` in a step; GRPO
+    generates `generated` tokens each.
+
+    `operations` are those for each token and parameter.
+    """
+
+    steps: int
+    sequences: int
+    step_sequences: int
+    tokens: float
+    generated: int
+    operations: int
+
+
+@dataclass(frozen=True)
+class Asking:
+    """`responses` of up to `generated` tokens to prompts of `tokens`, `batch` at once."""
+
+    responses: int
+    batch: int
+    tokens: float
+    generated: int
+
+
+def model_size(ref: ModelRef) -> ModelSize:
+    """Read a model's sizes off its skeleton, without weights."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(model_folder(ref.path), revision=ref.revision)
+    with torch.device("meta"):
+        parameters = sum(
+            one.numel() for one in AutoModelForCausalLM.from_config(config).parameters()
+        )
+    text: Any = config.get_text_config()
+    heads = text.num_attention_heads
+    cache = 2 * (getattr(text, "num_key_value_heads", None) or heads) * text.hidden_size // heads
+    return ModelSize(
+        parameters,
+        text.hidden_size,
+        text.num_hidden_layers,
+        text.vocab_size,
+        cache,
+        _BYTES[ref.dtype],
+    )
+
+
+def training_seconds(model: ModelSize, work: Training, on: Device) -> float:
+    """Guess how long a training takes."""
+    tokens = work.steps * work.step_sequences * work.tokens
+    learning = work.operations * model.parameters * tokens / _speed(on)
+    generating = _generating_seconds(model, work.steps * work.generated, work.step_sequences, on)
+    return _START_SECONDS + learning + generating
+
+
+def training_bytes(model: ModelSize, work: Training, on: Device) -> int:
+    """Guess the peak memory of a training: weights, activations and the scores of every token of
+    the vocabulary.
+    """
+    tokens = work.sequences * work.tokens
+    # a GPU keeps one number a layer and computes a layer again
+    layers = 2 if on == "cuda" else model.layers
+    activations = tokens * model.width * layers * _ACTIVATIONS_A_LAYER * model.bytes_a_number
+    scores = 3 * tokens * model.vocabulary * 4
+    return _weights(model, on) + int(activations + scores)
+
+
+def evaluation_seconds(model: ModelSize, work: Asking, on: Device) -> float:
+    """Guess how long an evaluation takes: all that is generated, to the limit, after the prompts
+    were read.
+    """
+    batches = -(-work.responses // work.batch)
+    reading = 2 * model.parameters * work.responses * work.tokens / _speed(on)
+    return (
+        _START_SECONDS
+        + reading
+        + _generating_seconds(model, batches * work.generated, work.batch, on)
+    )
+
+
+def evaluation_bytes(model: ModelSize, work: Asking, on: Device) -> int:
+    """Guess the peak memory of an evaluation: weights, the cache of keys and values, the scores of
+    one token a response.
+    """
+    cache = (
+        work.batch
+        * (work.tokens + work.generated)
+        * model.layers
+        * model.cache
+        * model.bytes_a_number
+    )
+    return _weights(model, on) + int(cache + work.batch * model.vocabulary * 8)
+
+
+def _generating_seconds(model: ModelSize, steps: int, batch: int, on: Device) -> float:
+    return steps * (_STEP_SECONDS[on] + 2 * model.parameters * batch / _speed(on))
+
+
+def _weights(model: ModelSize, on: Device) -> int:
+    return _PROCESS_BYTES[on] + model.parameters * model.bytes_a_number
+
+
+def _speed(on: Device) -> float:
+    import torch
+
+    return _GPU_SPEED if on == "cuda" else _SPEED_A_THREAD * torch.get_num_threads()

@@ -1,0 +1,250 @@
+"""A forecast for a terminal, with Rich, and as JSON for machines."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from stagelift.evals.models.model import model_title
+from stagelift.harness.forecast import guess, sensitivity
+from stagelift.harness.forecast.estimate import Cost
+from stagelift.harness.forecast.forecast import EVALUATE, REPEAT, TRAIN, Forecast, Job, NodeForecast
+from stagelift.reports.words.formatting import duration, safe_text, title
+
+
+def print_forecast(forecast: Forecast, console: Console) -> None:
+    """Print what remains, the graph, what this many problems can show, and advice."""
+    console.print(_header(forecast))
+    console.print(Padding(_tree(forecast), (1, 0)))
+    if any(job.cost is not None and job.cost.basis == "scaled" for job in forecast.remaining()):
+        console.print(Text(_SCALED, style="dim"), end="\n\n")
+    if forecast.sensitivity:
+        console.print(_sensitivity(forecast.sensitivity))
+    for one in sorted(forecast.advice, key=lambda one: one.level == "note"):
+        style = "bold yellow" if one.level == "warning" else "bold dim"
+        console.print(Text().append(f"{one.level}: ", style=style).append(safe_text(one.text)))
+
+
+def render_json(forecast: Forecast) -> str:
+    """Write all of it as JSON: seconds, bytes, and differences as shares."""
+    plan, todo = forecast.plan, _total(forecast.remaining())
+    content = {
+        "recipe": plan.recipe.name,
+        "model": model_title(plan.model.path),
+        "dtype": plan.model.dtype,
+        "device": forecast.device,
+        "contract_id": plan.contract_id,
+        "chains": len(plan.chains),
+        "trainings_avoided": forecast.avoided,
+        "to_do": {
+            "trainings": len(forecast.jobs(TRAIN, done=False)),
+            "evaluations": len(_evaluations(forecast)),
+            **({} if todo is None else _cost(todo)),
+        },
+        "nodes": [_node(one) for one in forecast.nodes],
+        "minimum_detectable_effect": [vars(one) for one in forecast.sensitivity],
+        "advice": [vars(one) for one in forecast.advice],
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+_SCALED = (
+    "scaled: training by steps x sequences a step (GRPO: x completion length), evaluation by "
+    "responses x their limit. Not by how long rows are; memory is the most that those records show."
+)
+
+
+def _header(forecast: Forecast) -> Table:
+    plan = forecast.plan
+    grid = Table.grid(padding=(0, 2))
+    titles = list(dict.fromkeys(model_title(node.base.path) for node in plan.nodes))
+    nodes, chains = len(plan.nodes), len(plan.chains)
+    lines = [
+        ("recipe", plan.recipe.name),
+        ("model", f"{', '.join(titles)}, {plan.model.dtype}"),
+        ("device", forecast.device),
+        ("graph", f"{_count(nodes, 'node')} in {_count(chains, 'chain')}{_avoided(forecast)}"),
+        ("records", _records(forecast)),
+        ("to do", _to_do(forecast)),
+    ]
+    for name, text in lines:
+        grid.add_row(Text(name, style="bold"), Text(safe_text(text)))
+    return grid
+
+
+def _records(forecast: Forecast) -> str:
+    if not forecast.trainings_known and not forecast.evaluations_known:
+        return "no earlier ones of this machine"
+    known = f"{_count(forecast.trainings_known, 'training')} and {_count(forecast.evaluations_known, 'evaluation')}"
+    return f"{known} of earlier runs on this machine"
+
+
+def _avoided(forecast: Forecast) -> str:
+    if not forecast.avoided:
+        return ""
+    distinct = sum(node.node.settings is not None for node in forecast.nodes)
+    return f": {_count(distinct, 'training')}, not {distinct + forecast.avoided}, as chains share nodes"
+
+
+def _to_do(forecast: Forecast) -> str:
+    remaining = forecast.remaining()
+    if not remaining:
+        return "nothing: everything is trained and evaluated"
+    trainings, evaluations = len(forecast.jobs(TRAIN, done=False)), len(_evaluations(forecast))
+    total = _total(remaining)
+    cost = (
+        "how long is not known"
+        if total is None
+        else f"{_figures(total)} at most, {_TOTALS[total.basis]}"
+    )
+    unknown = sum(job.cost is None for job in remaining)
+    rest = (
+        f", {_count(unknown, 'job')} left out that cannot be estimated"
+        if unknown and total is not None
+        else ""
+    )
+    return f"{_count(trainings, 'training')}, {_count(evaluations, 'evaluation')}; one after the other {cost}{rest}"
+
+
+_TOTALS = {
+    "measured": "as measured",
+    "same settings": "from earlier records",
+    "scaled": "in part scaled from earlier records",
+    "guess": f"in part a guess, which may be {guess.TIMES_OFF} times off",
+}
+
+
+def _evaluations(forecast: Forecast) -> list[Job]:
+    return [job for what in (EVALUATE, REPEAT) for job in forecast.jobs(what, done=False)]
+
+
+def _total(jobs: Sequence[Job]) -> Cost | None:
+    """Add up what is known; the total rests on the weakest ground that any part does."""
+    known = [job.cost for job in jobs if job.cost is not None]
+    if not known:
+        return None
+    weakest = next(
+        basis for basis in reversed(list(_TOTALS)) if any(cost.basis == basis for cost in known)
+    )
+    return Cost(
+        seconds=sum(cost.seconds for cost in known),
+        low=sum(cost.low for cost in known),
+        high=sum(cost.high for cost in known),
+        memory_bytes=max(
+            (cost.memory_bytes for cost in known if cost.memory_bytes is not None), default=None
+        ),
+        basis=weakest,  # type: ignore[arg-type]  # a key of _TOTALS, which are all there are
+    )
+
+
+def _tree(forecast: Forecast) -> Tree:
+    tree, places = Tree("", hide_root=True, guide_style="dim"), dict[str, Tree]()
+    for one in forecast.nodes:
+        above = tree if one.node.parent is None else places[one.node.parent.id]
+        places[one.node.id] = above.add(_label(one))
+    return tree
+
+
+def _label(one: NodeForecast) -> Text:
+    text = Text(safe_text(one.node.name), style="bold").append(
+        f"  {one.node.id}", style="not bold dim"
+    )
+    for job in one.jobs:
+        state = ("done ", "green") if job.done else ("to do", "bold yellow")
+        text.append(f"\n  {job.what:<8} ", style="not bold").append(*state)
+        said = (
+            "  its data cannot be read here"
+            if job.cost is None
+            else f"  {_figures(job.cost)}, {job.cost.source}"
+        )
+        text.append(said, style="not bold dim" if job.done else "not bold")
+    return text
+
+
+def _figures(cost: Cost) -> str:
+    memory = "" if cost.memory_bytes is None else f", {cost.memory_bytes / 1e9:.1f} GB"
+    return f"{_duration(cost)}{memory}"
+
+
+def _duration(cost: Cost) -> str:
+    """Write a time, or from when to when: `2.3 min`, `1.5 to 3.1 min` with a dash, `91 s to 1.8
+    min`.
+    """
+    low, high = duration(cost.low), duration(cost.high)
+    if low == high:
+        return low
+    number, unit = low.split()
+    return f"{number}–{high}" if high.endswith(f" {unit}") else f"{low} to {high}"
+
+
+def _sensitivity(found: Sequence[sensitivity.Sensitivity]) -> Table:
+    """Points that a difference must have to be shown in four of five runs."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        header_style="bold",
+        pad_edge=False,
+        title="Smallest change that would likely show (80% power, two-sided 5%, paired), in points",
+        title_justify="left",
+        title_style="bold",
+    )
+    headers = (
+        "metric",
+        "n",
+        "between earlier stages",
+        f"if {100 * sensitivity.ASSUMED:.0f}% of problems change",
+        f"if {100 * sensitivity.MOST:.0f}% change",
+    )
+    for place, header in enumerate(headers):
+        table.add_column(header, justify="left" if place == 0 else "right")
+    for one in found:
+        table.add_row(
+            title(one.metric)[0],
+            f"{one.n:,}",
+            _earlier(one),
+            f"{100 * one.assumed:.1f}",
+            f"{100 * one.most:.1f}",
+        )
+    return table
+
+
+def _earlier(one: sensitivity.Sensitivity) -> str:
+    if one.earlier is None:
+        return "–"
+    low, high = (f"{100 * value:.1f}" for value in one.earlier)
+    return f"{low if low == high else f'{low}–{high}'} ({_count(one.pairs, 'pair')})"
+
+
+def _node(one: NodeForecast) -> dict[str, Any]:
+    node = one.node
+    return {
+        "name": node.name,
+        "id": node.id,
+        "kind": node.kind,
+        "parent": None if node.parent is None else node.parent.id,
+        "jobs": [_job(job) for job in one.jobs],
+    }
+
+
+def _job(job: Job) -> dict[str, Any]:
+    known = {} if job.cost is None else {**_cost(job.cost), "records": job.cost.records}
+    return {"what": job.what, "done": job.done, **known}
+
+
+def _cost(cost: Cost) -> dict[str, Any]:
+    return {
+        "seconds": round(cost.seconds, 1),
+        "seconds_low": round(cost.low, 1),
+        "seconds_high": round(cost.high, 1),
+        "peak_memory_bytes": cost.memory_bytes,
+        "basis": cost.basis,
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

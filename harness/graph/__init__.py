@@ -1,0 +1,1 @@
+"""Nodes, the evaluation contract, and where both lie on disk."""

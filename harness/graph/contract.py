@@ -1,0 +1,168 @@
+"""The contract: everything that makes two evaluations comparable, field by field, so that a
+difference can be named.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from stagelift.evals.data.gsm8k import shipped_config
+from stagelift.evals.data.preferences import preferences_fingerprint
+from stagelift.evals.data.problems import problems_fingerprint
+from stagelift.evals.data.source import Source, one_sentence, pinned
+from stagelift.evals.judges.load import JudgeSettings, judge_identity, judges_prompts
+from stagelift.evals.judges.reward_model import RewardModelJudge
+from stagelift.evals.lm_eval.gsm8k import FEWSHOT_SEED
+from stagelift.evals.lm_eval.tasks import task_fingerprint
+from stagelift.evals.metrics.answers import EXTRACTION
+from stagelift.evals.models import bundled
+from stagelift.evals.models.engines.transformers import TransformersEngine
+from stagelift.evals.models.model import ModelRef, load_tokenizer
+from stagelift.evals.settings import EvaluationSettings, PreferenceSettings, ProblemSettings
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.digest import digest
+from stagelift.harness.graph.node import Node
+from stagelift.harness.recipes.sections import ModelSection, Recipe
+
+
+def evaluation_settings(recipe: Recipe) -> EvaluationSettings:
+    """Turn the `evals` section into settings whose sources are pinned to a commit."""
+    accuracy, preference = recipe.evals.accuracy, recipe.evals.preference
+    problems = accuracy.model_dump() | {"source": pinned(recipe.problem_source())}
+    prompts, gold = [
+        None if one is None else pinned(one)
+        for one in (preference.prompts, preference.gold_source())
+    ]
+    return EvaluationSettings(
+        problems=ProblemSettings(**problems),
+        preference=PreferenceSettings(
+            judge=_pinned_judge(preference.judge),
+            against=preference.against,
+            prompts=prompts,
+            max_tokens=preference.max_tokens,
+            gold=gold,
+        ),
+        tasks=recipe.evals.tasks,
+    )
+
+
+def _one_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node]) -> dict[str, Any]:
+    """Return the contract of all variants.
+
+    Raises UsageError where one would be measured under another.
+    """
+    (first, recipe), *others = recipes.items()
+    contract = _contract(evaluation_settings(recipe), bases[recipe.model].base)
+    for variant, other in others:
+        if (other.model, other.problem_source()) == (recipe.model, recipe.problem_source()):
+            # what is varied has no part in the contract
+            continue
+        theirs = _contract(evaluation_settings(other), bases[other.model].base)
+        different = next((name for name in contract if contract[name] != theirs[name]), None)
+        if different is not None:
+            raise UsageError(
+                f"Variants '{first}' and '{variant}' could not be compared: {different} is "
+                f"{contract[different]!r} in one and {theirs[different]!r} in the other. Vary what "
+                "is trained, not how it is measured."
+            )
+    return contract
+
+
+def _pinned_judge(judge: JudgeSettings) -> JudgeSettings:
+    """Pin a reward model on the Hub to its commit."""
+    if not isinstance(judge, RewardModelJudge):
+        return judge
+    return judge.model_copy(update={"revision": model_revision(judge.path, judge.revision)})
+
+
+def _contract(settings: EvaluationSettings, model: ModelRef) -> dict[str, Any]:
+    """Everything that makes two evaluations comparable, field by field, so that a difference can be
+    named.
+    """
+    return {
+        **_problems_contract(settings.problems),
+        **_preference_contract(settings.preference),
+        "tasks": [task.model_dump() | task_fingerprint(task) for task in settings.tasks],
+        "engine": TransformersEngine.identity,
+        "dtype": model.dtype,
+        "device": model.device,
+        "eos_token": model.eos_token,
+        "chat_template": digest(chat_template(model.path, model.revision, model.eos_token)),
+    }
+
+
+def _problems_contract(asked: ProblemSettings) -> dict[str, Any]:
+    config = shipped_config()
+    return {
+        **asked.model_dump(exclude={"source", "temperature"}),
+        "task_config": f"lm-eval gsm8k {config['metadata']['version']}, {digest(config)}",
+        "data": problems_fingerprint(
+            asked.source, held_out=asked.held_out, num_fewshot=asked.num_fewshot
+        ),
+        "fewshot_seed": FEWSHOT_SEED,
+        "decoding": f"sampled at temperature {asked.temperature:g}"
+        if asked.temperature
+        else "greedy",
+        "extraction": EXTRACTION,
+    }
+
+
+def _preference_contract(preference: PreferenceSettings) -> dict[str, Any]:
+    judge, prompt_hash = judge_identity(preference.judge)
+    answered = preference.prompts is not None and judges_prompts(preference.judge)
+    return {
+        "judge": judge,
+        "judge_prompt": prompt_hash,
+        "against": list(preference.against),
+        "gold": _rows(preference.gold),
+        "preference_prompts": _rows(preference.prompts),
+        "preference_max_tokens": preference.max_tokens if answered else None,
+    }
+
+
+def _rows(source: Source | None) -> str | None:
+    return None if source is None else preferences_fingerprint(source)
+
+
+def chat_template(path: str, revision: str | None, eos_token: str | None) -> str:
+    """Return a model's chat template. Raises UsageError where it has none, or cannot be read."""
+    try:
+        tokenizer = load_tokenizer(path, revision, eos_token)
+    except Exception as error:
+        # tokenizers raise errors of many kinds for one cause
+        raise UsageError(f"Cannot read a model at '{path}': {one_sentence(error)}") from error
+    if not tokenizer.chat_template:
+        raise UsageError(
+            f"Model '{path}' has no chat template, which prompts need. Use an instruct variant, or "
+            "save one into its tokenizer (trl.clone_chat_template copies another model's)."
+        )
+    if eos_token is not None and eos_token not in tokenizer.get_vocab():
+        raise UsageError(f"model.eos_token '{eos_token}' is not a token of '{path}'.")
+    return str(tokenizer.chat_template)
+
+
+def model_revision(path: str, revision: str | None) -> str | None:
+    """Pin a Hub model to the commit its branch stands at; local and bundled models have none.
+
+    Raises UsageError.
+    """
+    if path == bundled.NAME:
+        return None
+    from huggingface_hub import hf_hub_download
+    from transformers import AutoConfig
+
+    try:
+        AutoConfig.from_pretrained(path, revision=revision)
+        local = Path(path).is_dir()
+        commit = (
+            None
+            if local
+            else Path(hf_hub_download(path, "config.json", revision=revision)).parent.name
+        )
+    except Exception as error:
+        # as above
+        raise UsageError(f"Cannot read a model at '{path}': {one_sentence(error)}") from error
+    if local and not [*Path(path).glob("*.safetensors"), *Path(path).glob("*.bin")]:
+        raise UsageError(
+            f"Cannot read a model at '{path}': there are no weights (*.safetensors) in it."
+        )
+    return commit

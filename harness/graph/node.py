@@ -1,0 +1,117 @@
+"""A node is one model in the graph, named by the hash of what it is and of its parent, so it is
+trained once, ever.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from stagelift.evals.models.model import Device, Dtype, ModelRef
+from stagelift.evals.settings import EvaluationSettings
+from stagelift.harness.graph.digest import digest
+from stagelift.harness.recipes.sections import LauncherSection, Recipe
+from stagelift.stages import precision
+from stagelift.stages.settings import StageSettings
+
+Precise = Callable[[precision.DtypeSetting], tuple[Device, Dtype]]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One model in the graph: `base` trains nothing, nor does a `checkpoint`, the others train on
+    top of their parent.
+
+    `base` is the model without any adapter. `name` is what the run calls it; it is not part of what
+    it is.
+    """
+
+    name: str
+    kind: str
+    identity: dict[str, Any]
+    parent: "Node | None"
+    base: ModelRef
+    settings: StageSettings | None = None
+    lora: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    launcher: LauncherSection | None = None
+    # of a checkpoint; a trained stage's lies in its folder
+    adapter: str | None = None
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of kind, settings, data and ancestors."""
+        ancestry = self.parent.id if self.parent else None
+        return f"{self.kind}-{digest({'kind': self.kind, 'identity': self.identity, 'parent': ancestry})}"
+
+    @property
+    def root(self) -> "Node":
+        """The base that all of this was trained on."""
+        return self if self.parent is None else self.parent.root
+
+    @property
+    def starts_an_adapter(self) -> bool:
+        """Say whether training begins with a new adapter: the first one, or one with other LoRA
+        settings than came in.
+        """
+        if self.settings is None or self.parent is None:
+            return False
+        return self.parent.parent is None or self.parent.lora != self.lora
+
+    @property
+    def merged(self) -> "list[Node]":
+        """The nodes whose adapters are merged into the weights that this node's own adapter is on,
+        first to last.
+        """
+        if self.parent is None:
+            return []
+        below = self.parent.merged
+        return (
+            [*below, self.parent]
+            if self.starts_an_adapter and self.parent.parent is not None
+            else below
+        )
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One way through the graph from base on: which node stands in each slot of the chain (`base`,
+    `sft`, `dpo-2`).
+    """
+
+    variant: str
+    seed: int
+    slots: tuple[tuple[str, Node], ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The nodes of a run, each after its parent, the chains through them, and what every evaluation
+    measures.
+
+    `repeats` are evaluations that are made once more, so that their spread is known. `reference`
+    names the variant that the others are compared with.
+    """
+
+    recipe: Recipe
+    nodes: list[Node]
+    chains: list[Chain]
+    repeats: list[tuple[Node, int]]
+    reference: str | None
+    settings: EvaluationSettings
+    contract: dict[str, Any]
+
+    @property
+    def model(self) -> ModelRef:
+        """The model of the recipe; a variant may have another."""
+        return self.nodes[0].base
+
+    @property
+    def contract_id(self) -> str:
+        """Hash of everything that makes two evaluations comparable."""
+        return digest(self.contract)
+
+    @property
+    def is_study(self) -> bool:
+        """Say whether there is more than one chain."""
+        return len(self.chains) > 1

@@ -1,0 +1,193 @@
+"""A recipe turned into nodes.
+
+A node's id is the hash of what it is and of its parent, so it is trained once, ever.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from stagelift.evals.data.source import fingerprint, pinned
+from stagelift.evals.models.model import (
+    ModelRef,
+    adapter_hash,
+    model_fingerprint,
+)
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.contract import (
+    _one_contract,
+    chat_template,
+    evaluation_settings,
+    model_revision,
+)
+from stagelift.harness.graph.node import Chain, Node, Plan, Precise
+from stagelift.harness.recipes.sections import LauncherSection, ModelSection, Recipe, StageSection
+from stagelift.harness.recipes.study import WantedChain, reference_variant, wanted_chains
+from stagelift.stages import precision
+from stagelift.stages.rewards import reward_fingerprint
+from stagelift.stages.settings import StageSettings
+
+_TRAINING_VERSION = (
+    # raise it when the same settings train differently (data format, pairs, rewards)
+    2
+)
+
+
+def make_plan(recipe: Recipe, precise: Precise = precision.resolved) -> Plan:
+    """Turn a recipe whose sources were checked into nodes; `precise` tells the device and dtype of
+    the machines that will work.
+
+    Raises UsageError where the model cannot be used.
+    """
+    wanted = wanted_chains(recipe)
+    bases = {
+        section: _base(section, precise)
+        for section in dict.fromkeys(one.recipe.model for one in wanted)
+    }
+    found = [_chain(one, bases[one.recipe.model]) for one in wanted]
+    chains = _named(found, [one.labels for one in wanted], lattice=recipe.lattice)
+    _refuse_equal_chains(chains)
+    nodes = list({node.id: node for chain in chains for _, node in chain.slots}.values())
+    settings = evaluation_settings(recipe)
+    return Plan(
+        recipe=recipe,
+        nodes=nodes,
+        chains=chains,
+        repeats=[(max(chains, key=lambda chain: len(chain.slots)).slots[-1][1], 1)]
+        if len(recipe.seeds) > 1
+        else [],
+        reference=reference_variant(recipe),
+        settings=settings,
+        contract=_one_contract({one.variant: one.recipe for one in wanted}, bases),
+    )
+
+
+def _chain(wanted: WantedChain, base: Node) -> Chain:
+    """Turn one chain's stages into nodes, which are called by their slots."""
+    recipe, nodes = wanted.recipe, [base]
+    if recipe.checkpoint is not None:
+        adapter = recipe.checkpoint.adapter
+        identity = {"adapter": adapter_hash(Path(adapter))}
+        nodes.append(
+            Node(
+                recipe.checkpoint.name,
+                "checkpoint",
+                identity,
+                base,
+                base.base,
+                lora=recipe.lora,
+                adapter=adapter,
+            )
+        )
+        if recipe.checkpoint.name in ("base", *wanted.slots):
+            raise UsageError(
+                f"checkpoint.name is '{recipe.checkpoint.name}', as another stage is called. "
+                "Choose another."
+            )
+    for stage, slot in zip(recipe.stages, wanted.slots, strict=True):
+        nodes.append(_node(recipe, stage, slot, nodes[-1]))
+    return Chain(wanted.variant, recipe.seed, tuple((node.name, node) for node in nodes))
+
+
+def _base(section: ModelSection, precise: Precise) -> Node:
+    on, dtype = precise(section.dtype)
+    chat_template(section.path, section.revision, section.eos_token)
+    revision = model_revision(section.path, section.revision)
+    model = ModelRef(
+        path=section.path, revision=revision, eos_token=section.eos_token, dtype=dtype, device=on
+    )
+    identity = {
+        "model": model_fingerprint(section.path, revision),
+        "eos_token": model.eos_token,
+        "dtype": dtype,
+        "device": on,
+    }
+    return Node("base", "base", identity, None, model)
+
+
+def _named(chains: list[Chain], labels: list[tuple[str, ...]], *, lattice: bool) -> list[Chain]:
+    """Call every node by what the chains through it have in common, and by its slot (in a lattice:
+    all slots up to it).
+
+    Where two would be called the same, they get all the labels of the first chain through them.
+    """
+    through: dict[str, list[tuple[str, ...]]] = {}
+    titles: dict[str, str] = {}
+    for chain, label in zip(chains, labels, strict=True):
+        for place, (slot, node) in enumerate(chain.slots):
+            through.setdefault(node.id, []).append(label)
+            path = [name for name, _ in chain.slots[1 : place + 1]]
+            titles[node.id] = "+".join(path) or slot if lattice else slot
+    names: dict[str, str] = {}
+    for identifier, seen in through.items():
+        common = tuple(part for part in seen[0] if all(part in other for other in seen))
+        name = "/".join(filter(None, [",".join(common), titles[identifier]]))
+        names[identifier] = (
+            name if name not in names.values() else f"{','.join(seen[0])}/{titles[identifier]}"
+        )
+    return [_renamed(chain, names) for chain in chains]
+
+
+def _renamed(chain: Chain, names: dict[str, str]) -> Chain:
+    renamed: list[tuple[str, Node]] = []
+    for slot, node in chain.slots:
+        parent = renamed[-1][1] if renamed else None
+        renamed.append((slot, replace(node, name=names[node.id], parent=parent)))
+    return replace(chain, slots=tuple(renamed))
+
+
+def _refuse_equal_chains(chains: list[Chain]) -> None:
+    """What is the same models would be compared with itself.
+
+    A chain that trains nothing may come with several seeds.
+    """
+    seen: dict[tuple[str, ...], Chain] = {}
+    for chain in chains:
+        other = seen.setdefault(tuple(node.id for _, node in chain.slots), chain)
+        if other.variant != chain.variant:
+            raise UsageError(
+                f"Variants '{other.variant}' and '{chain.variant}' are the same models: nothing "
+                "that makes a stage differs."
+            )
+        if other is not chain and other.seed == chain.seed:
+            raise UsageError(
+                f"Two subsets of the lattice are the same models, as stages {_slots(other)} and "
+                f"{_slots(chain)} are equal. List a stage once, or change its settings."
+            )
+
+
+def _slots(chain: Chain) -> str:
+    return "+".join(slot for slot, _ in chain.slots[1:])
+
+
+def stage_settings(recipe: Recipe, stage: StageSection) -> StageSettings:
+    """Fill in what a stage leaves to the recipe (its dataset), and pin a Hub dataset to its
+    commit.
+    """
+    dataset = pinned(stage.dataset or recipe.data)
+    return StageSettings(kind=stage.kind, dataset=dataset, args=stage.args, rewards=stage.rewards)
+
+
+def stage_lora(recipe: Recipe, stage: StageSection) -> dict[str, Any]:
+    """LoRA settings of a stage: the recipe's, changed where the stage says so."""
+    return {**recipe.lora, **stage.lora}
+
+
+def stage_launcher(recipe: Recipe, stage: StageSection) -> LauncherSection | None:
+    """What starts a stage's training: the stage's own, else the recipe's."""
+    return stage.launcher or recipe.launcher
+
+
+def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
+    settings, lora = stage_settings(recipe, stage), stage_lora(recipe, stage)
+    identity = settings.model_dump(mode="json", exclude={"dataset": {"path"}}) | {
+        "training_version": _TRAINING_VERSION,
+        "data": fingerprint(settings.dataset),
+        "lora": lora,
+        "seed": recipe.seed,
+        "reward_code": [reward_fingerprint(name) for name in settings.rewards],
+    }
+    launcher = stage_launcher(recipe, stage)
+    return Node(
+        name, stage.kind, identity, parent, parent.base, settings, lora, recipe.seed, launcher
+    )

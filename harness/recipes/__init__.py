@@ -1,0 +1,1 @@
+"""What a recipe may say, and the recipes that come with stagelift."""

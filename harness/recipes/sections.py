@@ -1,0 +1,360 @@
+"""What a recipe may say, section by section; an unknown key, or settings that contradict each
+other, are errors.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from stagelift.evals.data.bundled_data import INSTRUCTIONS, SCHOOLMATH
+from stagelift.evals.data.schoolmath import CAPACITY
+from stagelift.evals.data.source import Source
+from stagelift.evals.judges.load import JudgeSettings, ReferenceJudge
+from stagelift.evals.lm_eval.tasks import TaskSettings
+from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
+from stagelift.evals.records import Record
+from stagelift.evals.settings import Against
+from stagelift.reports.gates.margins import read_margins
+from stagelift.stages.precision import DtypeSetting
+from stagelift.stages.settings import KINDS, StageKind
+
+RESERVED_NAMES = ("nodes", "judges")
+# pairs that a judge is checked with, where the recipe names none
+BUNDLED_GOLD = 128
+
+
+def check_run_name(name: str) -> None:
+    """Raise ValueError where a run's folder cannot have this name."""
+    if name in RESERVED_NAMES:
+        raise ValueError(
+            f"A run cannot be named '{name}': stagelift keeps what runs share in a folder of that "
+            "name."
+        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise ValueError(
+            f"A run cannot be named {name!r}: at most 80 letters, digits and . _ - , the first a "
+            "letter or digit."
+        )
+
+
+class ModelSection(Record):
+    """The model every stage starts from.
+
+    `eos_token` is for base models whose chat turns end in another token.
+    """
+
+    path: str = BUNDLED_MODEL
+    revision: str | None = None
+    dtype: DtypeSetting = "auto"
+    eos_token: str | None = None
+
+
+class LauncherSection(Record):
+    """What starts a stage's training as several processes; the options are the command's own
+    (`nproc_per_node: 2`).
+    """
+
+    torchrun: dict[str, bool | int | str] | None = None
+    accelerate: dict[str, bool | int | str] | None = None
+
+    @model_validator(mode="after")
+    def _one_launcher(self) -> "LauncherSection":
+        if (self.torchrun is None) == (self.accelerate is None):
+            raise ValueError(
+                "launcher needs torchrun or accelerate, such as: launcher: {torchrun: "
+                "{nproc_per_node: 2}}, or launcher: {accelerate: {config_file: cluster.yaml}}."
+            )
+        return self
+
+
+class StageSection(Record):
+    """One training stage; without a `dataset` it trains on the recipe's `data`.
+
+    `lora` changes settings of the recipe's `lora` for this stage. Where that makes them other than
+    those of the adapter that comes in, that one is merged into the weights (in float32) and the
+    stage starts one of its own.
+    """
+
+    kind: StageKind
+    dataset: Source | None = None
+    args: dict[str, Any] = {}
+    rewards: list[str] = []
+    lora: dict[str, Any] = {}
+    launcher: LauncherSection | None = None
+
+    @model_validator(mode="after")
+    def _rewards_belong_to_grpo(self) -> "StageSection":
+        if self.kind == "grpo" and not self.rewards:
+            raise ValueError(
+                "Stage 'grpo' needs rewards, for example: rewards: [correctness, brevity]."
+            )
+        if self.kind != "grpo" and self.rewards:
+            raise ValueError(f"Stage '{self.kind}' takes no rewards; only grpo does.")
+        return self
+
+
+class CheckpointSection(Record):
+    """A LoRA adapter that was trained elsewhere, on this recipe's model: evaluated as a stage, and
+    stages go on from it.
+    """
+
+    adapter: str
+    name: str = Field(default="checkpoint", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+
+
+class AccuracySection(Record):
+    """Which problems are asked, and how.
+
+    `limit` counts test problems (None: all), `held_out` those of held-out templates.
+    """
+
+    task: Literal["schoolmath", "gsm8k"] = "schoolmath"
+    limit: int | None = Field(default=None, ge=2)
+    held_out: int = Field(default=0, ge=0)
+    num_fewshot: int = Field(default=0, ge=0)
+    max_tokens: int = Field(default=256, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    samples: int = Field(default=1, ge=1)
+    temperature: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> "AccuracySection":
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(
+                f"evals.accuracy.samples is {self.samples}, but at temperature 0 all samples are "
+                "the same: set evals.accuracy.temperature, for example to 0.8."
+            )
+        return self
+
+
+class PreferenceSection(Record):
+    """Who decides which of two responses is better, on what beside the problems, and against which
+    models.
+
+    `prompts` are held-out rows of a preference dataset (null: none): a judge that needs no target
+    judges responses to them, and pairs in them show whether a stage prefers the better answer.
+    `gold` are the pairs a judge is checked with; without them, the bundled pairs that the judge can
+    read.
+    """
+
+    judge: JudgeSettings = ReferenceJudge()
+    against: list[Against] = ["base", "previous"]
+    prompts: Source | None = Source(path=INSTRUCTIONS, split="test", limit=64)
+    max_tokens: int = Field(default=256, ge=1)
+    gold: Source | None = None
+
+    @field_validator("judge", mode="before")
+    @classmethod
+    def _one_judge(cls, judge: Any) -> Any:
+        """Turn `longest`, or `openai: {...}`, into settings that know their kind."""
+        if isinstance(judge, str):
+            return {"kind": judge}
+        if isinstance(judge, dict) and len(judge) == 1:
+            ((kind, settings),) = judge.items()
+            return judge if kind == "kind" else {**(settings or {}), "kind": kind}
+        return judge
+
+    @field_validator("prompts", "gold", mode="before")
+    @classmethod
+    def _held_out_by_default(cls, source: Any) -> Any:
+        """A preference dataset named here is for testing: its split is `test` where none is
+        given.
+        """
+        return {"split": "test", **source} if isinstance(source, dict) else source
+
+    def gold_source(self) -> Source | None:
+        """Pairs to check the judge with; a file of verdicts cannot be checked but with pairs of the
+        user's own.
+        """
+        if self.gold is not None or self.judge.kind == "verdicts":
+            return self.gold
+        path = SCHOOLMATH if self.judge.kind == "reference" else INSTRUCTIONS
+        return Source(path=path, split="test", limit=BUNDLED_GOLD)
+
+
+class EvalsSection(Record):
+    """What is measured after every stage. `tasks` are lm-eval's, by name, or with settings."""
+
+    accuracy: AccuracySection = AccuracySection()
+    preference: PreferenceSection = PreferenceSection()
+    tasks: list[TaskSettings] = []
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _named(cls, tasks: Any) -> Any:
+        if not isinstance(tasks, list):
+            raise ValueError(
+                "evals.tasks must be a list such as: [ifeval, {task: mmlu, num_fewshot: 5, limit: "
+                "20}]."
+            )
+        return [{"task": task} if isinstance(task, str) else task for task in tasks]
+
+    @model_validator(mode="after")
+    def _tasks_once(self) -> "EvalsSection":
+        """A task's records are named after it (a file's after its stem)."""
+        names = [
+            Path(task.task).stem if task.task.endswith(".yaml") else task.task
+            for task in self.tasks
+        ]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"evals.tasks names '{twice}' twice. Name each task once.")
+        return self
+
+
+class RaySection(Record):
+    """What `--engine ray` asks of a Ray cluster: where it is, and what each node of the graph
+    needs.
+
+    `artefacts` is an fsspec URL through which machines that share no folder pass on what they made;
+    None: they share one.
+    """
+
+    address: str = "auto"
+    num_cpus: float = Field(default=1, ge=0)
+    num_gpus: float | None = Field(default=None, ge=0)
+    max_retries: int = Field(default=3, ge=0)
+    artefacts: str | None = None
+
+
+class Recipe(Record):
+    """A whole run: one model, a chain of stages, and the evaluation after each.
+
+    With no stages it is an evaluation only.
+
+    `variants`, `lattice` and `seeds` ask for more than one chain: `harness.study` says which.
+    """
+
+    name: str
+    seed: int = 0
+    model: ModelSection = ModelSection()
+    lora: dict[str, Any] = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
+    data: Source = Source(path=SCHOOLMATH)
+    checkpoint: CheckpointSection | None = None
+    stages: list[StageSection]
+    evals: EvalsSection = EvalsSection()
+    variants: dict[str, list[Any]] | list[dict[str, Any]] = []
+    reference: str | None = (
+        # the variant that the others are compared with; None: the recipe as it is, else the first
+        None
+    )
+    lattice: bool = False
+    seeds: list[int] = []
+    launcher: LauncherSection | None = None
+    ray: RaySection = RaySection()
+    # margins for `stagelift check`; they change nothing of a run
+    gates: dict[str, float | str] = {}
+
+    @field_validator("gates")
+    @classmethod
+    def _gates_can_be_read(cls, gates: dict[str, float | str]) -> dict[str, float | str]:
+        read_margins(gates)
+        return gates
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _one_kind_each(cls, stages: Any) -> Any:
+        """Turn `- sft: {...}` into a section that knows its kind."""
+        if not isinstance(stages, list):
+            raise ValueError("'stages' must be a list such as: [sft: {args: {max_steps: 10}}].")
+        return [_stage(stage) for stage in stages]
+
+    @model_validator(mode="after")
+    def _problems_exist(self) -> "Recipe":
+        accuracy = self.evals.accuracy
+        check_run_name(self.name)
+        if accuracy.held_out > CAPACITY["held_out"] or (
+            accuracy.task == "schoolmath" and (accuracy.limit or 0) > CAPACITY["test"]
+        ):
+            raise ValueError(
+                f"schoolmath has {CAPACITY['test']} test and {CAPACITY['held_out']} held-out "
+                "problems, not more."
+            )
+        if accuracy.task == "schoolmath" and accuracy.limit is None:
+            raise ValueError(
+                "evals.accuracy.limit is missing: schoolmath is generated, so say how many "
+                "problems to ask."
+            )
+        if accuracy.task == "gsm8k" and accuracy.held_out:
+            raise ValueError(
+                "evals.accuracy.held_out must be 0 for task gsm8k: only schoolmath has held-out "
+                "templates."
+            )
+        if accuracy.task == "gsm8k" and self.data.path == SCHOOLMATH:
+            raise ValueError(
+                "Task gsm8k needs GSM8K's files: set data.path to a folder with train.jsonl and "
+                "test.jsonl, or to openai/gsm8k with data.name main."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lattice_has_stages(self) -> "Recipe":
+        if not self.lattice:
+            return self
+        if self.variants:
+            raise ValueError(
+                "A recipe asks for variants or for a lattice, not for both. Run one lattice per "
+                "variant."
+            )
+        if self.checkpoint is not None:
+            raise ValueError(
+                "A lattice starts from the base model. Leave checkpoint or lattice out."
+            )
+        if len(self.stages) < 2:
+            raise ValueError(
+                f"A lattice needs two stages or more, this recipe lists {len(self.stages)}."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _variants_have_a_reference(self) -> "Recipe":
+        twice = next((seed for seed in self.seeds if self.seeds.count(seed) > 1), None)
+        if twice is not None:
+            raise ValueError(f"seeds names {twice} twice. Name each seed once.")
+        if self.reference is not None and not self.variants:
+            raise ValueError(f"reference names '{self.reference}', but there are no variants.")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What makes a run this recipe's: all but how it is checked and on what it runs.
+
+        What came into recipes later is left out where it is not used, so that it refuses no earlier
+        run.
+        """
+        content = self.model_dump(mode="json", exclude={"gates", "launcher", "ray"})
+        for stage in content["stages"]:
+            del stage["launcher"]
+            _drop_unused(stage, "lora")
+        _drop_unused(content, "variants", "reference", "lattice", "seeds")
+        return content
+
+    def problem_source(self) -> Source:
+        """Where the evaluation's problems come from."""
+        return Source(path=SCHOOLMATH) if self.evals.accuracy.task == "schoolmath" else self.data
+
+
+def _drop_unused(content: dict[str, Any], *names: str) -> None:
+    for name in names:
+        if not content[name]:
+            del content[name]
+
+
+def _stage(stage: Any) -> dict[str, Any]:
+    if isinstance(stage, str):
+        stage = {stage: {}}
+    if not isinstance(stage, dict) or len(stage) != 1:
+        raise ValueError(
+            "Each stage is one key with its settings, such as: - sft: {args: {max_steps: 10}} "
+            "(with --set: stages.sft.args.max_steps=10)."
+        )
+    ((kind, settings),) = stage.items()
+    if kind not in KINDS:
+        raise ValueError(f"Unknown stage '{kind}'. Known stages: {', '.join(KINDS)}.")
+    if not isinstance(settings, dict | None) or "kind" in (settings or {}):
+        raise ValueError(
+            f"Stage '{kind}' needs its settings as keys, such as: "
+            f"{kind}: {{args: {{max_steps: 10}}}}."
+        )
+    return {"kind": kind, **(settings or {})}

@@ -1,0 +1,1 @@
+"""Where jobs run: worker processes here, launchers, a Ray cluster."""

@@ -1,0 +1,43 @@
+"""What a worker says of its work: one JSON object a line, apart from everything that libraries
+print.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+
+def step_events(events: TextIO) -> Callable[[int, int, dict[str, float]], None]:
+    """Return what a training calls after each logged step."""
+
+    def on_step(step: int, steps: int, logs: dict[str, float]) -> None:
+        shown = {name: logs[name] for name in ("loss", "reward", "accuracy") if name in logs}
+        emit(events, event="training", step=step, steps=steps, **shown)
+
+    return on_step
+
+
+def events_apart_from_prints(log: Path) -> TextIO:
+    """Keep the real standard output for events and send whatever is printed, by Python or C, to the
+    log.
+    """
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    return events
+
+
+def emit(events: TextIO, **event: Any) -> None:
+    """Write an event as one line."""
+    events.write(json.dumps(event) + "\n")
+    events.flush()
+
+
+def end_with_standard_input() -> None:
+    """Wait until the process that started this one is gone, and end at once."""
+    sys.stdin.read()
+    os._exit(1)

@@ -1,0 +1,77 @@
+"""One of the processes that a launcher started: trains its part of a stage.
+
+The first of them writes what comes of it.
+
+Started as `-m harness.launched FILE PROCESSES`, on the worker's machine with `--with-worker`:
+standard input then closes when the worker is gone, and this process ends.
+"""
+
+import os
+import re
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import TextIO
+
+from stagelift.harness.workers.events import emit, end_with_standard_input, step_events
+from stagelift.harness.workers.jobs import EVENTS_FILE, WITH_WORKER, TrainJob
+
+
+def main() -> None:
+    """Read the job, train, and write the stage's record; say what went wrong where the worker reads
+    it.
+    """
+    file, processes = Path(sys.argv[1]), int(sys.argv[2])
+    if WITH_WORKER in sys.argv:
+        threading.Thread(target=end_with_standard_input, daemon=True).start()
+    for name in [name for name in os.environ if name.startswith("ACCELERATE_")]:
+        # mixed precision, compilation and more: only the recipe says how a stage is trained
+        del os.environ[name]
+    job = TrainJob.model_validate_json(file.read_text(encoding="utf-8"))
+    with file.with_name(EVENTS_FILE).open("a", encoding="utf-8") as events:
+        try:
+            _train(job, processes, events)
+        except Exception as error:
+            # the worker passes it on
+            traceback.print_exc()
+            emit(events, event="failed", error=_reason(error))
+            sys.exit(1)
+
+
+def _train(job: TrainJob, processes: int, events: TextIO) -> None:
+    from torch import distributed
+
+    from stagelift.evals.files import write_text
+    from stagelift.stages.train import train
+
+    folder = Path(job.folder)
+    result = train(
+        job.settings,
+        job.parent,
+        job.lora,
+        job.seed,
+        folder,
+        job.versions,
+        step_events(events),
+        processes,
+    )
+    if int(os.environ.get("RANK", "0")) == 0:
+        write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def _reason(error: Exception) -> str:
+    """Say what is known where another process is gone, which torch tells at length."""
+    text = " ".join(str(error).split())
+    if isinstance(error, RuntimeError) and re.search("gloo|nccl", text, re.IGNORECASE):
+        return (
+            "another process cannot be reached: it was ended (if nobody did, memory ran out), or "
+            "the network between machines fails"
+        )
+    return f"{type(error).__name__}: {text}"
+
+
+if __name__ == "__main__":
+    main()

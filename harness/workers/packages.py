@@ -1,0 +1,20 @@
+"""Where processes that we start find our package, installed or not."""
+
+import os
+import sys
+from pathlib import Path
+
+import stagelift
+
+
+def python_path() -> str:
+    """Return a worker's PYTHONPATH: ours, and the checkout before it where that is what runs here.
+
+    A worker looks for nothing in the working folder (`-P`), so a checkout that was found there is
+    named. An installed package needs no help, and then a project's own `evals/` stays its own.
+    """
+    inherited = os.environ.get("PYTHONPATH", "")
+    checkout = Path(stagelift.__file__).resolve().parent.parent
+    if sys.flags.safe_path or Path(sys.path[0]).resolve() != checkout:
+        return inherited
+    return os.pathsep.join(filter(None, [str(checkout), inherited]))

@@ -1,0 +1,134 @@
+"""One job in a process of its own: train a stage or evaluate a model.
+
+Started by the conductor, never by hand.
+
+The job comes as one JSON line on standard input, events go out as JSON lines on standard output,
+and everything libraries print goes to a log file. Standard input stays open while the conductor
+lives: when it closes, this process ends at once, so a killed conductor leaves no orphan that
+writes.
+"""
+
+import shutil
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import TextIO
+
+from filelock import FileLock
+from pydantic import TypeAdapter
+
+from stagelift.harness.workers.events import (
+    emit,
+    end_with_standard_input,
+    events_apart_from_prints,
+    step_events,
+)
+from stagelift.harness.workers.jobs import (
+    AnyJob,
+    EvaluateJob,
+    Job,
+    TrainJob,
+    TrainJudgeJob,
+    log_folder,
+)
+
+
+def main() -> None:
+    """Read a job, do it, and say how it went."""
+    job: AnyJob = TypeAdapter(Job).validate_json(sys.stdin.readline())
+    threading.Thread(target=end_with_standard_input, daemon=True).start()
+    folder = log_folder(job)
+    folder.mkdir(parents=True, exist_ok=True)
+    events = events_apart_from_prints(folder / f"{job.job}.log")
+    try:
+        # another run may be making the same node: wait, then find it done
+        with FileLock(folder / ".lock"):
+            _do(job, events)
+    except Exception as error:
+        # reported to the user by the conductor, with the log's path
+        traceback.print_exc()
+        emit(events, event="failed", error=_sentence(error))
+        sys.exit(1)
+    emit(events, event="done")
+
+
+def _sentence(error: Exception) -> str:
+    from stagelift.harness.workers.launch import LaunchFailed
+
+    text = " ".join(str(error).split())
+    return text if isinstance(error, LaunchFailed) else f"{type(error).__name__}: {text}"
+
+
+def _do(job: AnyJob, events: TextIO) -> None:
+    match job:
+        case EvaluateJob():
+            if not Path(job.folder, "result.json").exists():
+                _evaluate(job, events)
+        case TrainJob():
+            if not Path(job.folder, "stage.json").exists():
+                _train(job, events)
+            _drop_checkpoints(Path(job.folder))
+        case TrainJudgeJob():
+            if not Path(job.folder, "passport.json").exists():
+                _train_judge(job, events)
+            _drop_checkpoints(Path(job.folder))
+
+
+def _drop_checkpoints(folder: Path) -> None:
+    from stagelift.stages.fit import checkpoints_folder
+
+    shutil.rmtree(checkpoints_folder(folder), ignore_errors=True)
+
+
+def _train(job: TrainJob, events: TextIO) -> None:
+    if job.launcher is not None:
+        from stagelift.harness.workers.launch import train_launched
+
+        train_launched(job, events)
+        return
+    from stagelift.evals.files import write_text
+    from stagelift.stages.train import train
+
+    folder = Path(job.folder)
+    result = train(
+        job.settings, job.parent, job.lora, job.seed, folder, job.versions, step_events(events)
+    )
+    write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
+
+
+def _train_judge(job: TrainJudgeJob, events: TextIO) -> None:
+    """Train, then show the judge pairs whose better answer is known; passport.json comes last."""
+    from stagelift.evals.data.preferences import load_preferences
+    from stagelift.evals.files import write_text
+    from stagelift.evals.judges.gold import gold_agreement
+    from stagelift.evals.judges.passport import passport
+    from stagelift.evals.judges.reward_model import RewardModelJudge, reward_model_judge
+    from stagelift.stages.reward import train_reward_model
+
+    folder = Path(job.folder)
+    if not (folder / "stage.json").exists():
+        result = train_reward_model(
+            job.base, job.source, job.args, job.seed, folder, job.versions, step_events(events)
+        )
+        write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
+    emit(events, event="evaluating", what="gold pairs", done=0, total=1)
+    judge = reward_model_judge(RewardModelJudge(path=str(folder / "model")), job.base.device)
+    gold = gold_agreement(judge, load_preferences(job.gold), f"{job.gold.path}, {job.gold.split}")
+    written = passport(judge.id, None, [], gold, None)
+    write_text(folder / "passport.json", written.model_dump_json(indent=2) + "\n")
+
+
+def _evaluate(job: EvaluateJob, events: TextIO) -> None:
+    from stagelift.evals.evaluate import evaluate
+
+    evaluate(
+        job,
+        lambda what, done, total: emit(
+            events, event="evaluating", what=what, done=done, total=total
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The report as JSON: names are a promise to later tools (add, never rename); report.schema.json
+beside this file holds it.
+"""
+
+import json
+from dataclasses import asdict, fields
+from typing import Any
+
+from pydantic import BaseModel
+
+from stagelift.reports.gates.scores import stage_scores
+from stagelift.reports.numbers.compare import Comparison
+from stagelift.reports.numbers.ranking import Strength
+from stagelift.reports.numbers.variants import RankedVariant
+from stagelift.reports.records import RunRecord, StageRecord
+from stagelift.reports.report import Report, StageFlips
+from stagelift.reports.words.summary import summary
+
+SCHEMA = 1
+
+
+def render_json(report: Report) -> str:
+    """Return the report document as indented JSON, ending in a newline."""
+    return json.dumps(report_document(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def report_document(report: Report) -> dict[str, Any]:
+    """Return the report as plain data; None stands for "not measured"."""
+    return {
+        "schema": SCHEMA,
+        "runs": [_run(run, report) for run in report.runs],
+        "stages": [_stage(stage, run, report) for run in report.runs for stage in run.stages],
+        "comparisons": [_comparison(comparison) for comparison in report.comparisons],
+        "gains": [asdict(gain) for gain in report.gains],
+        "flips": [_flips(flips) for flips in report.flips],
+        "attribution": [asdict(one) for one in report.attribution],
+        "interactions": [asdict(one) for one in report.interactions],
+        "variants": [_variant(one) for one in report.variants],
+        "seeds": [asdict(one) for one in report.seeds],
+        "noise": [{**asdict(one), "floor": one.floor} for one in report.floors],
+        "summary": summary(report),
+    }
+
+
+def _run(run: RunRecord, report: Report) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "model": run.model,
+        "data": run.data,
+        "device": run.device,
+        "versions": run.versions,
+        "contract_id": run.contract_id,
+        "contract": run.contract,
+        "wall_clock_seconds": run.wall_clock_seconds,
+        "missing_stages": run.missing,
+        "chains": [asdict(chain) for chain in run.chains],
+        "passport": _plain(report.passports.get(run.name)),
+        "ranking": [_strength(strength) for strength in report.rankings.get(run.name, [])],
+    }
+
+
+def _stage(stage: StageRecord, run: RunRecord, report: Report) -> dict[str, Any]:
+    training = (
+        None if stage.training is None else stage.training.model_dump(mode="json", exclude={"kind"})
+    )
+    return {
+        "run": stage.run,
+        "name": stage.name,
+        "kind": stage.kind,
+        "parent": stage.parent,
+        "path": run.path(stage),
+        "metrics": {name: metric.model_dump() for name, metric in stage.evaluation.metrics.items()},
+        "outcomes": dict(stage.evaluation.outcomes),
+        "extrapolated": list(stage.evaluation.extrapolated),
+        "passport": _plain(stage.evaluation.passport),
+        "win_tie_loss": {
+            name: list(counts) for name, counts in stage.evaluation.win_tie_loss.items()
+        },
+        "training": training,
+        "evaluation": {
+            "seconds": stage.evaluation.seconds,
+            "peak_memory_bytes": stage.evaluation.peak_memory_bytes,
+        },
+        "scores": stage_scores(stage, run, report.passports.get(run.name)).model_dump(
+            mode="json", include={"opponent", "fit", "values", "lengths"}
+        ),
+    }
+
+
+def _variant(variant: RankedVariant) -> dict[str, Any]:
+    plain = {field.name: getattr(variant, field.name) for field in fields(variant)}
+    return plain | {
+        "values": {name: metric.model_dump() for name, metric in variant.values.items()},
+        "cost": asdict(variant.cost),
+        "differences": [asdict(one) for one in variant.differences],
+    }
+
+
+def _strength(strength: Strength) -> dict[str, Any]:
+    return {
+        "stage": strength.stage,
+        "against": strength.reference,
+        **strength.strength.model_dump(),
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    names = [field.name for field in fields(comparison)]
+    return {name: _plain(getattr(comparison, name)) for name in names}
+
+
+def _flips(flips: StageFlips) -> dict[str, Any]:
+    """Counts only: which problems they are is in the records."""
+    counts = {
+        name: getattr(flips, name) for name in ("fixed", "broken", "still_right", "still_wrong")
+    }
+    return {"run": flips.run, "stage": flips.stage, "against": flips.previous, **counts}
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value

@@ -1,0 +1,166 @@
+"""The report as one HTML page that needs nothing else: styles, script, plots and every response are
+inside.
+
+The page's content security policy names its own script and style by hash and allows nothing else,
+so text that a model wrote could not act even where it got through escaping. Only where the
+responses would make the page too large do they go to a second file beside it.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from stagelift.reports.formats.explorer import Problems, json_text, problems
+from stagelift.reports.plots import Plot, plots
+from stagelift.reports.report import Report
+from stagelift.reports.tables.gains import gain_notes, gain_table
+from stagelift.reports.tables.stages import stage_table
+from stagelift.reports.tables.study import study_sections
+from stagelift.reports.words.formatting import safe_text
+from stagelift.reports.words.notes import footnotes
+from stagelift.reports.words.provenance import provenance_lines
+from stagelift.reports.words.summary import summary
+
+LARGEST = (
+    # bytes of a page that a browser still opens at once and a mail server still takes
+    20_000_000
+)
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page and, where it would be too large with them, the text of the file beside it with the
+    responses.
+    """
+
+    html: str
+    responses: str | None
+
+
+def render_html(report: Report, responses_file: str | None = None) -> Page:
+    """Return the report as a page; responses that make it larger than LARGEST go to
+    `responses_file`, a plain file name.
+
+    Raises ValueError where they would have to and no file is named.
+    """
+    found, drawn = problems(report), plots(report)
+    whole = _page(report, found, drawn, None)
+    size = len(whole.encode())
+    if size <= LARGEST:
+        return Page(whole, None)
+    if responses_file is None:
+        raise ValueError(
+            f"The report's page would have {size / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f} MB, "
+            "so its responses go to a file beside it. Say where with `--output FILE`."
+        )
+    return Page(_page(report, found, drawn, responses_file), _side_file(found))
+
+
+def _page(
+    report: Report, found: Problems, drawn: Sequence[Plot], responses_file: str | None
+) -> str:
+    style, script = _source("report.css", "table.css", "problems.css"), _script()
+    return (
+        _templates()
+        .get_template("report.html")
+        .render(
+            report=report,
+            title=", ".join(run.name for run in report.runs),
+            summary=summary(report),
+            study=study_sections(report),
+            stage_table=stage_table(report),
+            gain_table=gain_table(report),
+            gain_notes=gain_notes(),
+            plots=drawn,
+            problems=found.index,
+            index=Markup(json_text(found.index)),
+            chunks=[] if responses_file else [Markup(chunk) for chunk in found.chunks],
+            responses=Markup(json_text(_place(found, responses_file))),
+            notes=footnotes(report),
+            provenance=_by_run(provenance_lines(report)),
+            policy=Markup(_policy(script, style, responses_file)),
+            style=Markup(style),
+            script=Markup(script),
+        )
+    )
+
+
+def _place(found: Problems, responses_file: str | None) -> dict[str, object]:
+    """Tell the page's script where the responses are; without a file they are in the page."""
+    return (
+        {"file": responses_file, "key": found.key, "chunks": len(found.chunks)}
+        if responses_file
+        else {"file": None}
+    )
+
+
+def _by_run(lines: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """Split the lines of all runs at each run's first one."""
+    starts = [place for place, (name, _) in enumerate(lines) if name == "run"]
+    return [list(lines[start:end]) for start, end in zip(starts, [*starts[1:], None], strict=True)]
+
+
+def _policy(script: str, style: str, responses_file: str | None) -> str:
+    """Allow this script and this style, nothing else.
+
+    With a second file, 'strict-dynamic' lets this script load it, from a disk and from a server
+    alike, and still no script that stands in the page.
+    """
+    dynamic = " 'strict-dynamic'" if responses_file else ""
+    return (
+        f"default-src 'none'; script-src {_hash(script)}{dynamic}; style-src {_hash(style)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _script() -> str:
+    """All of the page's JavaScript, in a scope of its own."""
+    return f'"use strict";\n(() => {{\n{_source("report.js", "problems.js")}}})();\n'
+
+
+def _source(*names: str) -> str:
+    return "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
+
+
+def _side_file(found: Problems) -> str:
+    """One call per chunk; its JSON stands in a string, because a string is parsed when it is needed
+    and code at once.
+    """
+    return "".join(
+        f"stageliftResponses({json.dumps(found.key)}, {number}, {_quoted(chunk)});\n"
+        for number, chunk in enumerate(found.chunks)
+    )
+
+
+def _quoted(text: str) -> str:
+    """Write a JavaScript string of JSON, which has no line breaks, in the quotes that JSON does not
+    use.
+    """
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["text"] = safe_text
+    return environment

@@ -1,0 +1,122 @@
+"""The report as Markdown that GitHub renders.
+
+Model output stands in fenced blocks that it cannot close.
+"""
+
+from collections.abc import Sequence
+
+from stagelift.reports.report import Example, Report, StageFlips
+from stagelift.reports.tables.gains import gain_notes, gain_table
+from stagelift.reports.tables.stages import headline_table, stage_table
+from stagelift.reports.tables.study import study_sections
+from stagelift.reports.tables.table import Cell, Row, Table
+from stagelift.reports.words.escaping import fenced, folded, inline, table_line
+from stagelift.reports.words.formatting import excerpt
+from stagelift.reports.words.notes import brief_notes, footnotes
+from stagelift.reports.words.provenance import brief_provenance, provenance_lines
+from stagelift.reports.words.summary import summary
+
+_BOLD = ("improved", "regressed")
+
+
+def render_markdown(report: Report) -> str:
+    """Return the whole report, ending in a newline."""
+    gains, study = gain_table(report), _study(report)
+    parts = [
+        _title(report),
+        inline(summary(report)),
+        *([*study, "## Model by model"] if study else []),
+        _table(stage_table(report)),
+        *(
+            []
+            if gains is None
+            else ["## Where accuracy came from", inline(gain_notes()), _table(gains)]
+        ),
+        *_all_flips(report),
+        folded("How to read this", "\n".join(f"- {inline(note)}" for note in footnotes(report))),
+        folded("Provenance", _provenance(provenance_lines(report))),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def render_markdown_summary(report: Report) -> str:
+    """Return what fits a pull request's comment: verdicts in words, the main metrics, and what was
+    measured how.
+    """
+    parts = [
+        _title(report),
+        inline(summary(report)),
+        *(_study(report) or [_table(headline_table(report))]),
+        inline(brief_notes(report)),
+        _provenance(brief_provenance(report)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _study(report: Report) -> list[str]:
+    """Write what a study asks, before its models one by one."""
+    sections = study_sections(report)
+    return [
+        part
+        for one in sections
+        for part in (f"## {inline(one.title)}", _table(one.table), *map(inline, one.notes))
+    ]
+
+
+def _title(report: Report) -> str:
+    return f"# What each stage added: {inline(', '.join(run.name for run in report.runs))}"
+
+
+def _table(table: Table) -> str:
+    lines = [
+        table_line([inline(table.corner), *(inline(column.title) for column in table.columns)]),
+        table_line([":---"] * (len(table.columns) + 1)),
+    ]
+    return "\n".join([*lines, *(_row(row) for group in table.groups for row in group)])
+
+
+def _row(row: Row) -> str:
+    title = f"&emsp;{inline(row.title)}" if row.indented else f"**{inline(row.title)}**"
+    title += f"<br>{inline(row.note)}" if row.note else ""
+    return table_line([title, *(_cell(cell) for cell in row.cells)])
+
+
+def _cell(cell: Cell) -> str:
+    """Write numbers and words of ours, in which nothing is to be escaped."""
+    lines = [f"{cell.text} {cell.interval}".rstrip()]
+    if cell.verdict is not None:
+        lines.append(f"**{cell.word}**" if cell.verdict in _BOLD and not cell.faint else cell.word)
+    return "<br>".join([*lines, *cell.notes])
+
+
+def _provenance(lines: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(f"- **{name}**: {inline(text)}" for name, text in lines)
+
+
+def _all_flips(report: Report) -> list[str]:
+    changed = [_flips(flips, report) for flips in report.flips]
+    return ["## What changed, problem by problem", *changed] if changed else []
+
+
+def _flips(flips: StageFlips, report: Report) -> str:
+    """Fold the examples away under the counts."""
+    examples = [
+        _example(name, example, flips)
+        for name, found in (("Fixed", flips.fixed_examples), ("Broken", flips.broken_examples))
+        for example in found
+    ]
+    title = report.flips_title(flips)
+    return folded(title, "\n\n".join(examples)) if examples else inline(title)
+
+
+def _example(name: str, example: Example, flips: StageFlips) -> str:
+    return "\n\n".join(
+        [
+            f"**{name}** (target {inline(excerpt(example.target))})",
+            fenced(excerpt(example.question)),
+            f"{inline(flips.previous)}, {example.outcome_before}:",
+            fenced(excerpt(example.before)),
+            f"{inline(flips.stage)}, {example.outcome_after}:",
+            fenced(excerpt(example.after)),
+        ]
+    )

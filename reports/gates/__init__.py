@@ -1,0 +1,1 @@
+"""The rule of the regression check, and its answer."""

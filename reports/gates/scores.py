@@ -1,0 +1,94 @@
+"""One stage's scores, prompt by prompt, as a check needs them: what a blessed baseline and
+report.json carry.
+
+No responses unless they are asked for, so that a repository can carry the file. It says nothing of
+training.
+"""
+
+import hashlib
+from typing import Any, Literal
+
+from stagelift.evals.records import Passport, Record
+from stagelift.reports.numbers.values import COMPARED, is_compared, prompt_values
+from stagelift.reports.records import RunRecord, StageRecord
+
+
+class StageScores(Record):
+    """The values of each metric by prompt id (means over samples; a win rate's are the judge's
+    scores, from 0 to 1).
+
+    `opponent` is a digest of what base answered: win rates against base compare only where it is
+    the same. `fit` is the judge's fitness, None where it was not checked. `lengths` has, per win
+    rate, how much longer than the opponent's the response to each prompt was, in characters.
+    """
+
+    format: Literal["stagelift-scores-1"] = "stagelift-scores-1"
+    run: str
+    stage: str
+    contract_id: str
+    contract: dict[str, Any]
+    opponent: str
+    fit: bool | None
+    values: dict[str, dict[str, float]]
+    lengths: dict[str, dict[str, float]]
+    responses: dict[str, str] | None = None
+
+
+def stage_scores(
+    stage: StageRecord, run: RunRecord, passport: Passport | None, *, responses: bool = False
+) -> StageScores:
+    """Read a stage's scores off its records; `passport` is of the run's judge (see
+    `run_passport`).
+    """
+    return StageScores(
+        run=run.name,
+        stage=stage.name,
+        contract_id=stage.evaluation.contract_id,
+        contract=stage.evaluation.contract,
+        opponent=_digest(run.base(stage)),
+        fit=None if passport is None else passport.fit,
+        values={**_metric_values(stage, run.base(stage)), **_judged_values(stage)},
+        lengths=_lengths(stage),
+        responses={one: found.response for one, found in stage.generations.items()}
+        if responses
+        else None,
+    )
+
+
+def _digest(base: StageRecord) -> str:
+    written = "\n".join(
+        f"{one} {_hash(found.response)}" for one, found in sorted(base.generations.items())
+    )
+    return _hash(written)[:16]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _metric_values(stage: StageRecord, base: StageRecord) -> dict[str, dict[str, float]]:
+    names = {*stage.evaluation.metrics, *COMPARED}
+    found = {
+        name: prompt_values(name, stage, base) for name in sorted(names) if is_compared(name, stage)
+    }
+    return {name: values for name, values in found.items() if values}
+
+
+def _judged_values(stage: StageRecord) -> dict[str, dict[str, float]]:
+    found = {
+        name: {one: verdict.score for one, verdict in verdicts.items() if verdict.score is not None}
+        for name, verdicts in stage.verdicts.items()
+    }
+    return {name: values for name, values in found.items() if values}
+
+
+def _lengths(stage: StageRecord) -> dict[str, dict[str, float]]:
+    found = {
+        name: {
+            one: float(v.length_difference)
+            for one, v in verdicts.items()
+            if v.length_difference is not None
+        }
+        for name, verdicts in stage.verdicts.items()
+    }
+    return {name: values for name, values in found.items() if values}

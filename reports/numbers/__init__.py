@@ -1,0 +1,1 @@
+"""Records -> numbers: differences, gains, rankings, studies."""

@@ -1,0 +1,217 @@
+"""What each stage added, of all subsets of stages: Shapley values, pairwise interactions, alone and
+on top of the others.
+
+A stage's Shapley value is what it adds on average over the subsets of the others, weighted so that
+the values of all stages sum to what the full chain added to base (Shapley 1953). The interaction of
+two stages is what both add together beyond what each adds without the other, averaged alike
+(Grabisch and Roubens 1999). Stages are always trained in the recipe's order: nothing here says what
+another order would give. All of it is linear, so it is computed prompt by prompt and the interval
+is the paired one over prompts; with three seeds or more, which differ, it is over seeds.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from math import factorial
+
+from stagelift.evals.stats import estimates, tests
+from stagelift.reports.numbers.seeds import SEEDS_FOR_AN_INTERVAL
+from stagelift.reports.numbers.values import is_bounded, model_metrics, model_values
+from stagelift.reports.records import RunRecord, StageRecord
+
+Subset = frozenset[str]
+# a metric of the model with these stages, by prompt
+Values = Mapping[Subset, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference in the metric's unit with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """A stage's Shapley value for a metric, and what it added to base `alone` and `on_top` of all
+    the others.
+
+    `whole` is what the full chain added, the same for all its stages: their values sum to it. `n`
+    counts prompts, or seeds where there are three or more (`over`).
+    """
+
+    run: str
+    metric: str
+    stage: str
+    value: float
+    low: float
+    high: float
+    n: int
+    over: str
+    alone: Effect
+    on_top: Effect
+    whole: Effect
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """The interaction of two stages for a metric: below zero they add less together than each
+    without the other.
+    """
+
+    run: str
+    metric: str
+    stages: tuple[str, str]
+    value: float
+    low: float
+    high: float
+    n: int
+    over: str
+
+
+@dataclass(frozen=True)
+class _Lattice:
+    """The values of one metric for all subsets, one mapping per seed."""
+
+    run: str
+    metric: str
+    stages: tuple[str, ...]
+    seeds: list[Values]
+
+    def effect(self, weights: Mapping[Subset, float]) -> tuple[Effect, int, str]:
+        """Return the weighted sum over subsets with its interval, what n counts and over what it
+        is.
+        """
+        by_seed = [_weighted(weights, values) for values in self.seeds]
+        means = [sum(one.values()) / len(one) for one in by_seed if one]
+        if len(means) >= SEEDS_FOR_AN_INTERVAL and not estimates.is_constant(means):
+            found = estimates.over_seeds(means)
+            most = (
+                _bound(weights) if is_bounded(self.metric) else max(abs(found.low), abs(found.high))
+            )
+            found = estimates.clipped(found, -most, most)
+            return Effect(found.value, found.low, found.high), found.n, "seeds"
+        shared = [prompt for prompt in by_seed[0] if all(prompt in one for one in by_seed)]
+        averaged = [sum(one[prompt] for one in by_seed) / len(by_seed) for prompt in shared]
+        is_share = is_bounded(self.metric)
+        difference = tests.difference(
+            averaged,
+            binary=is_share and set(averaged) <= {-1.0, 0.0, 1.0},
+            bound=_bound(weights) if is_share else None,
+        )
+        return Effect(difference.delta, difference.low, difference.high), difference.n, "prompts"
+
+
+def attribution(run: RunRecord) -> list[Attribution]:
+    """Return each stage's share of every metric; empty where the run is no lattice, or not all of
+    it is evaluated.
+    """
+    return [_attribution(lattice, stage) for lattice in _lattices(run) for stage in lattice.stages]
+
+
+def interactions(run: RunRecord) -> list[Interaction]:
+    """Return the interaction of every two stages for every metric; empty where `attribution` is."""
+    return [
+        Interaction(run.name, lattice.metric, pair, effect.value, effect.low, effect.high, n, over)
+        for lattice in _lattices(run)
+        for pair in combinations(lattice.stages, 2)
+        for effect, n, over in [lattice.effect(_interaction_weights(pair, lattice.stages))]
+    ]
+
+
+def _attribution(lattice: _Lattice, stage: str) -> Attribution:
+    everything, alone = frozenset(lattice.stages), frozenset([stage])
+    shapley, n, over = lattice.effect(_shapley_weights(stage, lattice.stages))
+    return Attribution(
+        run=lattice.run,
+        metric=lattice.metric,
+        stage=stage,
+        value=shapley.value,
+        low=shapley.low,
+        high=shapley.high,
+        n=n,
+        over=over,
+        alone=lattice.effect({alone: 1.0, frozenset(): -1.0})[0],
+        on_top=lattice.effect({everything: 1.0, everything - alone: -1.0})[0],
+        whole=lattice.effect({everything: 1.0, frozenset(): -1.0})[0],
+    )
+
+
+def _shapley_weights(stage: str, stages: tuple[str, ...]) -> dict[Subset, float]:
+    weights: dict[Subset, float] = {}
+    for subset in _subsets([one for one in stages if one != stage]):
+        weight = (
+            factorial(len(subset))
+            * factorial(len(stages) - len(subset) - 1)
+            / factorial(len(stages))
+        )
+        weights[subset | {stage}], weights[subset] = weight, -weight
+    return weights
+
+
+def _interaction_weights(pair: tuple[str, str], stages: tuple[str, ...]) -> dict[Subset, float]:
+    first, second = pair
+    weights: dict[Subset, float] = {}
+    for subset in _subsets([one for one in stages if one not in pair]):
+        weight = (
+            factorial(len(subset))
+            * factorial(len(stages) - len(subset) - 2)
+            / factorial(len(stages) - 1)
+        )
+        weights |= {
+            subset | {first, second}: weight,
+            subset | {first}: -weight,
+            subset | {second}: -weight,
+            subset: weight,
+        }
+    return weights
+
+
+def _subsets(stages: list[str]) -> Iterator[Subset]:
+    for size in range(len(stages) + 1):
+        yield from map(frozenset, combinations(stages, size))
+
+
+def _weighted(weights: Mapping[Subset, float], values: Values) -> dict[str, float]:
+    """Sum up prompt by prompt, over the prompts that every model has a value for, so that the parts
+    stay parts of one whole.
+    """
+    first, *others = values.values()
+    shared = [prompt for prompt in first if all(prompt in other for other in others)]
+    return {
+        prompt: sum(weight * values[one][prompt] for one, weight in weights.items())
+        for prompt in shared
+    }
+
+
+def _bound(weights: Mapping[Subset, float]) -> float:
+    """The most that shares can sum up to."""
+    return sum(weight for weight in weights.values() if weight > 0)
+
+
+def _lattices(run: RunRecord) -> list[_Lattice]:
+    """Read every metric of a lattice whose models are all evaluated."""
+    longest = max((chain.stages for chain in run.chains), key=len, default={})
+    stages = tuple(longest)[1:]
+    models: dict[int, dict[Subset, StageRecord]] = {}
+    for chain in run.chains if run.lattice and not run.missing else ():
+        *_, last = chain.stages.values()
+        models.setdefault(chain.seed, {})[frozenset(list(chain.stages)[1:])] = run.stage(last)
+    whole = [one for one in models.values() if len(one) == 2 ** len(stages)]
+    if not whole or len(whole) < len(models):
+        return []
+    every = [stage for one in whole for stage in one.values()]
+    return [
+        _Lattice(run.name, name, stages, [_values(name, one, run) for one in whole])
+        for name in model_metrics(every)
+    ]
+
+
+def _values(name: str, models: Mapping[Subset, StageRecord], run: RunRecord) -> Values:
+    base = models[frozenset()]
+    full = model_values(name, models[max(models, key=len)], base)
+    return {
+        subset: model_values(name, stage, run.base(stage), full) for subset, stage in models.items()
+    }

@@ -1,0 +1,233 @@
+"""What repeated training says: each stage over its seeds, and the noise floor below which a
+difference is nobody's merit.
+
+A seed is one training of one stage; with three or more the interval is over seeds (t), never over
+seeds x prompts. The floor is the larger of two: how much two trainings that differ in their seed
+alone may differ, and how much two evaluations of one checkpoint do. Neither says what other data,
+or another machine, would change.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stagelift.evals.metrics.preference_accuracy import NAMES as PREFERENCE_ACCURACY
+from stagelift.evals.records import Metric
+from stagelift.evals.stats import estimates
+from stagelift.reports.numbers.values import is_bounded, model_metrics, model_values
+from stagelift.reports.records import RunRecord, StageRecord
+
+SEEDS_FOR_AN_INTERVAL = 3
+
+
+@dataclass(frozen=True)
+class Siblings:
+    """The trainings of one stage with different seeds, in the order of the run's seeds."""
+
+    title: str
+    stages: tuple[StageRecord, ...]
+    seeds: tuple[int, ...]
+
+    def metrics(self) -> list[str]:
+        """Name the metrics that all of them have."""
+        first, *others = [stage.evaluation.metrics for stage in self.stages]
+        return [name for name in first if all(name in other for other in others)]
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The noise floor of a metric at a stage, in the metric's unit: `between_seeds` and
+    `between_evaluations`, and the larger.
+
+    `sd` is the spread of the seeds' values. `between_evaluations` is None where nothing was
+    evaluated twice.
+    """
+
+    run: str
+    metric: str
+    stage: str
+    members: tuple[str, ...]
+    seeds: int
+    sd: float
+    between_seeds: float
+    between_evaluations: float | None
+
+    @property
+    def floor(self) -> float:
+        """The larger of both."""
+        return max(self.between_seeds, self.between_evaluations or 0.0)
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """A metric of a stage over seeds: its mean, or (`against`) the mean of the differences to
+    another stage of the same seed.
+
+    `values` has one value per seed. `low` and `high` are None below three seeds, and where all are
+    equal: so few know no spread. `members` and `others` name the stages behind both.
+    """
+
+    run: str
+    metric: str
+    stage: str
+    against: str | None
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+    value: float
+    low: float | None
+    high: float | None
+    members: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def siblings(run: RunRecord) -> list[Siblings]:
+    """Group the stages of a run that differ in their seed alone; what was trained once is in no
+    group.
+    """
+    found: dict[tuple[str, tuple[str, ...]], dict[int, StageRecord]] = {}
+    for chain in run.chains:
+        slots = list(chain.stages)[1:]
+        for place, slot in enumerate(slots, start=1):
+            found.setdefault((chain.variant, tuple(slots[:place])), {})[chain.seed] = run.stage(
+                chain.stages[slot]
+            )
+    # shared by variants: once
+    groups = {tuple(stage.name for stage in stages.values()): stages for stages in found.values()}
+    return [
+        Siblings(_title(names[0]), tuple(stages.values()), tuple(stages))
+        for names, stages in groups.items()
+        if len(set(names)) > 1
+    ]
+
+
+def _title(name: str) -> str:
+    """Return what a stage is called without its seed: `r=4,seed=0/sft` is r=4/sft."""
+    labels, _, slot = name.rpartition("/")
+    kept = [label for label in labels.split(",") if label and not label.startswith("seed=")]
+    return "/".join(filter(None, [",".join(kept), slot]))
+
+
+def floors(run: RunRecord) -> list[Floor]:
+    """Return the noise floor of every metric at every stage that was trained with two seeds or
+    more.
+    """
+    measured_again = _between_evaluations(run)
+    return [
+        Floor(
+            run=run.name,
+            metric=name,
+            stage=group.title,
+            members=tuple(stage.name for stage in group.stages),
+            seeds=len(group.stages),
+            sd=estimates.spread(values),
+            between_seeds=estimates.seed_noise(values),
+            between_evaluations=measured_again.get(name),
+        )
+        for group in siblings(run)
+        for name in group.metrics()
+        for values in [[stage.evaluation.metrics[name].value for stage in group.stages]]
+    ]
+
+
+def over_seeds(run: RunRecord) -> list[OverSeeds]:
+    """Return every metric of every stage over its seeds: its values, and its differences to the
+    stage before and to base.
+    """
+    found = []
+    for group in siblings(run):
+        for name in model_metrics(group.stages):
+            values = [stage.evaluation.metrics[name].value for stage in group.stages]
+            found.append(_over(run.name, name, group, None, (), values))
+            for against, others in _others(run, group).items():
+                differences = seed_differences(run, name, group.stages, others)
+                found += (
+                    []
+                    if differences is None
+                    else [_over(run.name, name, group, against, others, differences)]
+                )
+    return found
+
+
+def seed_differences(
+    run: RunRecord, name: str, stages: Sequence[StageRecord], others: Sequence[StageRecord]
+) -> list[float] | None:
+    """Return the mean paired difference of each seed's stage to its other; None where a pair shares
+    no prompt.
+    """
+    found = []
+    for stage, other in zip(stages, others, strict=True):
+        mine = model_values(name, stage, run.base(stage))
+        theirs = model_values(name, other, run.base(other), mine)
+        shared = [one for one in mine if one in theirs]
+        if not shared:
+            return None
+        found.append(sum(mine[one] - theirs[one] for one in shared) / len(shared))
+    return found
+
+
+def _others(run: RunRecord, group: Siblings) -> dict[str, list[StageRecord]]:
+    """The stages before and the bases, seed by seed; for the first trained stage they are one."""
+    before = [run.before(stage) or stage for stage in group.stages]
+    bases = [run.base(stage) for stage in group.stages]
+    return {_title(before[0].name): before, bases[0].name: bases}
+
+
+def mean_over_seeds(
+    name: str, values: Sequence[float], *, difference: bool = False
+) -> Metric | None:
+    """Return the mean with its interval over seeds, cut off at what a share can be; None where
+    there is no interval.
+
+    There is none below three seeds, nor where all seeds gave the same.
+    """
+    if len(values) < SEEDS_FOR_AN_INTERVAL or estimates.is_constant(values):
+        return None
+    found = estimates.over_seeds(values)
+    return estimates.clipped(found, -1.0 if difference else 0.0, 1.0) if is_bounded(name) else found
+
+
+def _over(
+    run: str,
+    name: str,
+    group: Siblings,
+    against: str | None,
+    others: Sequence[StageRecord],
+    values: list[float],
+) -> OverSeeds:
+    mean = mean_over_seeds(name, values, difference=against is not None)
+    return OverSeeds(
+        run=run,
+        metric=name,
+        stage=group.title,
+        against=against,
+        seeds=group.seeds,
+        values=tuple(values),
+        value=sum(values) / len(values),
+        low=None if mean is None else mean.low,
+        high=None if mean is None else mean.high,
+        members=tuple(stage.name for stage in group.stages),
+        others=tuple(stage.name for stage in others),
+    )
+
+
+def _between_evaluations(run: RunRecord) -> dict[str, float]:
+    """How much two evaluations of one checkpoint may differ, by metric: the largest of the
+    checkpoints measured again.
+
+    What is not asked in other batches, log-probabilities and lm-eval's tasks, would only say that
+    it is.
+    """
+    found: dict[str, float] = {}
+    for again in run.repeats:
+        first, base = run.stage(again.name), run.base(run.stage(again.name))
+        asked = [
+            name
+            for name in model_metrics([first, again])
+            if "/" not in name and name not in PREFERENCE_ACCURACY
+        ]
+        for name in asked:
+            before, after = model_values(name, first, base), model_values(name, again, base)
+            noise = estimates.repeat_noise(
+                [after[one] - before[one] for one in before if one in after]
+            )
+            found[name] = max(found.get(name, 0.0), noise)
+    return found

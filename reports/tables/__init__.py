@@ -1,0 +1,1 @@
+"""Tables as plain cells, for every format."""

@@ -1,0 +1,95 @@
+"""The gain waterfall as a table: what each stage added to accuracy, by how the responses used to
+fail.
+"""
+
+from typing import get_args
+
+from stagelift.evals.records import Metric
+from stagelift.reports.numbers.gains import Cause, Gain, Part
+from stagelift.reports.records import StageRecord
+from stagelift.reports.report import Report
+from stagelift.reports.tables.table import NOTHING, Cell, Column, Row, Table
+from stagelift.reports.words import formatting
+
+
+def gain_table(report: Report) -> Table | None:
+    """Return a row per stage and accuracy; None where nothing was scored before and after.
+
+    The parts sum to `numeric`.
+    """
+    if not report.gains:
+        return None
+    columns = [
+        Column("numeric accuracy"),
+        *(Column(cause) for cause in get_args(Cause)),
+        Column("strict accuracy"),
+    ]
+    rows = tuple((_row(gain, report),) for gain in report.gains)
+    return Table("stage", tuple(columns), rows)
+
+
+def gain_notes() -> str:
+    """Say what the columns hold."""
+    return (
+        "Where each stage's accuracy came from, in percentage points: format is unparsed → "
+        "correct, stopping cut off → correct, reasoning wrong → correct, each minus the reverse; "
+        "the parts sum to the difference in numeric accuracy. Where strict accuracy gains more "
+        "than numeric, the stage taught the #### line."
+    )
+
+
+def _row(gain: Gain, report: Report) -> Row:
+    stage = next(one for one in report.stages() if (one.run, one.name) == (gain.run, gain.stage))
+    parts = {part.cause: part for part in gain.parts}
+    cells = [_part(parts.get(cause), gain) for cause in get_args(Cause)]
+    numeric, strict = (
+        _difference(gain.metric, stage, gain, report),
+        _difference(_strict(gain.metric), stage, gain, report),
+    )
+    title = report.column(stage) + (", held-out" if gain.metric != "accuracy" else "")
+    return Row(title, (numeric, *cells, strict), note=f"after {gain.against}, n={gain.n}")
+
+
+def _strict(metric: str) -> str:
+    return metric.replace("accuracy", "accuracy_strict")
+
+
+def _difference(metric: str, stage: StageRecord, gain: Gain, report: Report) -> Cell:
+    found = report.find(metric, stage, gain.against)
+    if found is None:
+        return Cell(NOTHING)
+    text, interval = formatting.difference(found)
+    before = next(one for one in report.stages() if (one.run, one.name) == (gain.run, gain.against))
+    return Cell(
+        text,
+        interval,
+        notes=(_path(before.evaluation.metrics[metric], stage.evaluation.metrics[metric]),),
+    )
+
+
+def _path(before: Metric, after: Metric) -> str:
+    return f"{100 * before.value:.1f}% → {100 * after.value:.1f}%"
+
+
+def _part(part: Part | None, gain: Gain) -> Cell:
+    if part is None:
+        return Cell(NOTHING, notes=("not measured",))
+    text, low, high = (
+        formatting.signed(100 * number) for number in (part.delta, part.low, part.high)
+    )
+    return Cell(
+        text,
+        f"[{low}, {high}]",
+        notes=(f"{_count(part.gained, gain)} gained, {_count(part.lost, gain)} lost",),
+    )
+
+
+def _count(share: float, gain: Gain) -> str:
+    """Write a share as problems; with several samples per problem that need not be a whole
+    number.
+    """
+    return (
+        f"{share * gain.n:.10g}"
+        if abs(share * gain.n - round(share * gain.n)) < 1e-9
+        else f"{share * gain.n:.1f}"
+    )

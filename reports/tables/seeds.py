@@ -1,0 +1,117 @@
+"""Stages over training seeds as a table: means, what each stage added, and the noise floor under
+both.
+"""
+
+from stagelift.reports.numbers.seeds import (
+    SEEDS_FOR_AN_INTERVAL,
+    Floor,
+    OverSeeds,
+    Siblings,
+    siblings,
+)
+from stagelift.reports.records import RunRecord
+from stagelift.reports.report import Report
+from stagelift.reports.tables.table import NOTHING, Cell, Column, Row, Table, merged
+from stagelift.reports.words import formatting
+
+
+def seed_table(run: RunRecord, report: Report) -> Table | None:
+    """Return a group of rows per metric, with two columns per stage; None where the run has one
+    seed.
+    """
+    groups = siblings(run)
+    found = [one for one in report.seeds if one.run == run.name]
+    if not groups or not found:
+        return None
+    columns = [
+        column
+        for group in groups
+        for column in (Column(f"{group.title} added", "added"), Column(group.title, "stage"))
+    ]
+    names = formatting.ordered(one.metric for one in found)
+    return Table(
+        "", tuple(columns), tuple(merged(_rows(name, groups, found, report) for name in names))
+    )
+
+
+def seed_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
+    """Say what a mean over seeds and a noise floor are."""
+    counts = sorted({len(group.seeds) for group in siblings(run)})
+    seeds = " or ".join(map(str, counts))
+    over = f"Means over {seeds} training seeds"
+    rule = "is how much the two seeds{} were seen to differ, which is the least that another seed may do"
+    if counts[-1] >= SEEDS_FOR_AN_INTERVAL:
+        over += (
+            ", with their 95% interval over seeds (t) where there are three that differ: for these "
+            "problems, whose choice is not in it"
+        )
+        rule = (
+            "is how much two trainings that differ in their seed alone{} may differ in 19 of 20 "
+            "cases (t(.975, seeds - 1) × √2 × sd)"
+        )
+    again = any(one.between_evaluations is not None for one in report.floors if one.run == run.name)
+    measured = (
+        ", or two evaluations of one checkpoint (measured again in other batches)," if again else ""
+    )
+    return (
+        f"{over}; a column of what a stage added has the mean of the differences of the same seed, "
+        f"to the stage before. The noise floor {rule.format(measured)}: a difference below it, of "
+        "either of its two stages, is grey, here and in the table of models. It can still be the "
+        "same with every seed (an interval that leaves out zero): then it is there, and smaller "
+        "than what a seed does.",
+    )
+
+
+def _rows(
+    name: str, groups: list[Siblings], found: list[OverSeeds], report: Report
+) -> tuple[Row, ...]:
+    title, how = formatting.title(name)
+    mine = [one for one in found if one.metric == name]
+    main = [cell for group in groups for cell in (_added(group, mine, report), _mean(group, mine))]
+    floor = [cell for group in groups for cell in (Cell(), _floor(name, group, report))]
+    return Row(title, tuple(main), f"{how}, n={len(groups[0].seeds)} seeds"), Row(
+        "noise floor", tuple(floor), indented=True
+    )
+
+
+def _mean(group: Siblings, found: list[OverSeeds]) -> Cell:
+    one = next((one for one in found if one.stage == group.title and one.against is None), None)
+    if one is None:
+        return Cell(NOTHING)
+    values = [formatting.plain(one.metric, value) for value in one.values]
+    known = one.low is not None and one.high is not None
+    interval = (
+        formatting.plain_interval(one.metric, one.low or 0.0, one.high or 0.0) if known else ""
+    )
+    return Cell(
+        formatting.plain(one.metric, one.value), interval, notes=(f"seeds {', '.join(values)}",)
+    )
+
+
+def _added(group: Siblings, found: list[OverSeeds], report: Report) -> Cell:
+    one = next((one for one in found if one.stage == group.title and one.against is not None), None)
+    if one is None:
+        return Cell(NOTHING)
+    faint = report.is_below(one.run, one.metric, one.value, *one.members, *one.others)
+    values = [formatting.change(one.metric, value) for value in one.values]
+    known = one.low is not None and one.high is not None
+    interval = (
+        formatting.change_interval(one.metric, one.low or 0.0, one.high or 0.0) if known else ""
+    )
+    notes = (*(["below the noise floor"] if faint else []), f"seeds {', '.join(values)}")
+    return Cell(formatting.change(one.metric, one.value), interval, notes=notes, faint=faint)
+
+
+def _floor(name: str, group: Siblings, report: Report) -> Cell:
+    floor = report.floor(group.stages[0].run, name, *(stage.name for stage in group.stages))
+    return (
+        Cell()
+        if floor is None
+        else Cell(f"± {formatting.size(name, floor.floor)}", notes=_parts(name, floor))
+    )
+
+
+def _parts(name: str, floor: Floor) -> tuple[str, ...]:
+    seeds = f"between seeds {formatting.size(name, floor.between_seeds)} (sd {formatting.size(name, floor.sd)})"
+    again = floor.between_evaluations
+    return (seeds,) if again is None else (seeds, f"measured again {formatting.size(name, again)}")

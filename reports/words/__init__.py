@@ -1,0 +1,1 @@
+"""Numbers, verdicts and notes in words."""

@@ -1,0 +1,113 @@
+"""How to read a report: what its intervals, verdicts and less common metrics mean, as far as the
+report has them.
+"""
+
+from stagelift.reports.numbers.ranking import Strength
+from stagelift.reports.records import RunRecord
+from stagelift.reports.report import Report
+from stagelift.reports.words.formatting import is_task
+
+
+def footnotes(report: Report) -> list[str]:
+    """Return how to read the table, as far as the report has what is explained."""
+    names = {name for stage in report.stages() for name in stage.evaluation.metrics}
+    notes = ["95% intervals in brackets, over the prompts, unless said."]
+    if report.comparisons:
+        notes += _comparison_notes(report)
+    if any(map(_has_one_seed, report.runs)):
+        notes.append(
+            "One training seed: the intervals cover the choice of prompts, not what another seed "
+            "would give."
+        )
+    if not all(map(is_task, names)):
+        notes.append("Lengths, outcomes and win rates are of the test problems, unless said.")
+    if any(name.startswith("win_rate") for name in names) and any(
+        str(run.contract["judge"]).startswith("reference") for run in report.runs
+    ):
+        notes.append(
+            "The win rate's judge knows the answers: right beats wrong; of two right answers the "
+            "shorter by more than 10% wins."
+        )
+    if any(name.startswith("win_rate_lc") for name in names):
+        notes.append(
+            "At equal lengths: what the win rate would be if both wrote equally many characters, "
+            "by a binomial regression on tanh(length difference / sd). Marked 'extrapolated' where "
+            "nearly all of one side's responses are the longer ones."
+        )
+    if "preference_accuracy" in names:
+        notes.append(
+            "Preference accuracy: how often the log-probability ratio to base is higher for the "
+            "better answer of a held-out pair (base itself would be at 50%)."
+        )
+    if any(name.startswith("pass@") for name in names):
+        notes.append(
+            "pass@k: the share of problems that at least one of k samples solves (unbiased). "
+            "Accuracy up and pass@k not: the model became surer of what it could do, not more "
+            "capable."
+        )
+    rounded = [
+        s.name
+        for s in report.stages()
+        if s.merged and s.evaluation.contract.get("dtype") != "float32"
+    ]
+    if rounded:
+        notes.append(
+            f"{', '.join(rounded)}: the adapters before are merged into the weights, which rounds "
+            "them to 16 bits once; what these stages added has that rounding in it."
+        )
+    for run, ranks in report.rankings.items():
+        unfit = " (by a judge that is NOT FIT TO DECIDE)" if report.has_unfit_judge(run) else ""
+        notes.append(f"Ranking of {run}{unfit}, by {_ranking(ranks)}")
+    return notes
+
+
+def _comparison_notes(report: Report) -> list[str]:
+    notes = [
+        "Verdicts use Holm-adjusted p < 0.05 over the whole table, the intervals are each on their "
+        "own: one may leave out zero where the verdict shows no difference. MDE is the smallest "
+        "difference that this n would show with 80% power in a single test; 'n needed' is how many "
+        "prompts would show the difference seen, were it the true one."
+    ]
+    if any(len(run.stages) > 1 for run in report.runs):
+        notes += [
+            "A column of what a stage added holds its difference to the stage before it, paired by "
+            "prompt, in percentage points, tokens or characters; 'to base' is what the chain up to "
+            "there added. Shorter and less often cut off count as improved; × is the ratio of "
+            "geometric mean lengths.",
+            "A win rate stands against base in a stage's own column, against the stage before in "
+            "the column of what it added. Its verdict says whether it is above one half.",
+        ]
+    return notes
+
+
+def brief_notes(report: Report) -> str:
+    """Say in a line what a reader of a summary cannot do without."""
+    notes = ["95% intervals in brackets."]
+    if any(len(run.stages) > 1 for run in report.runs):
+        notes.append(
+            "A column of what a stage added holds paired differences to the stage before it, in "
+            "percentage points, tokens or characters."
+        )
+    if report.comparisons:
+        notes.append(
+            "Verdicts: Holm-adjusted p < 0.05 over the whole report; MDE: the smallest difference "
+            "this n would show with 80% power."
+        )
+    if any(map(_has_one_seed, report.runs)):
+        notes.append("One training seed.")
+    return " ".join(notes)
+
+
+def _has_one_seed(run: RunRecord) -> bool:
+    trained = any(stage.training is not None for stage in run.stages)
+    return trained and len({chain.seed for chain in run.chains}) < 2
+
+
+def _ranking(ranks: list[Strength]) -> str:
+    written = ", ".join(
+        f"{rank.stage} {rank.strength.value:+.2f} [{rank.strength.low:+.2f}, "
+        f"{rank.strength.high:+.2f}]"
+        for rank in ranks
+    )
+    against, n = ranks[0].reference, ranks[0].strength.n
+    return f"Bradley-Terry over all judged pairs (log-odds against {against}, n={n} prompts): {written}."

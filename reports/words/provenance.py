@@ -1,0 +1,138 @@
+"""Where a report's numbers come from: model, data, how was asked, the judge's passport, versions,
+device, time.
+"""
+
+from stagelift.evals.records import GoldAgreement, Passport, Usage
+from stagelift.reports.records import RunRecord
+from stagelift.reports.report import Report
+from stagelift.reports.words import formatting
+
+
+def provenance_lines(report: Report) -> list[tuple[str, str]]:
+    """Return what a reader must know before the numbers: model, data, contract, judge, versions,
+    device, wall clock.
+    """
+    lines = []
+    for run in report.runs:
+        judged = report.passports.get(run.name)
+        lines += [
+            (
+                "run",
+                run.name
+                + (f" (unfinished: {', '.join(run.missing)} missing)" if run.missing else ""),
+            ),
+            ("model", run.model),
+            ("data", run.data),
+            ("graph", _graph(run)),
+            ("evaluation", _asked(run)),
+            *([] if judged is None else passport_lines(judged)),
+            ("contract", run.contract_id),
+            ("device", run.device),
+            ("wall clock", _wall_clock(run.wall_clock_seconds, run.sittings)),
+            ("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
+        ]
+    return [(name, text) for name, text in lines if text]
+
+
+def _graph(run: RunRecord) -> str:
+    """Say how many trainings a study was, and how many it would be chain by chain."""
+    if not run.chains:
+        return ""
+    trained = [stage for stage in run.stages if stage.training is not None]
+    names = {stage.name for stage in trained}
+    apart = sum(name in names for chain in run.chains for name in chain.stages.values())
+    seconds = sum(stage.training.seconds for stage in trained if stage.training is not None)
+    measured = sum(stage.evaluation.seconds or 0.0 for stage in (*run.stages, *run.repeats))
+    evaluated = sum(len(chain.stages) for chain in run.chains)
+    return (
+        f"{len(run.stages)} models in {len(run.chains)} chains: {len(trained)} trainings and "
+        f"{len(run.stages)} evaluations, where the chains one by one would be {apart} and "
+        f"{evaluated}; {formatting.duration(seconds)} of training and "
+        f"{formatting.duration(measured)} of evaluation in all, in this run or before"
+    )
+
+
+def brief_provenance(report: Report) -> list[tuple[str, str]]:
+    """Return what a summary must say of it: model, evaluation, contract, and whether the judge is
+    fit.
+    """
+    wanted = (
+        "model",
+        "graph",
+        "evaluation",
+        "judge's fitness",
+        "contract",
+        *(["run"] if len(report.runs) > 1 else []),
+    )
+    return [(name, text) for name, text in provenance_lines(report) if name in wanted]
+
+
+def passport_lines(passport: Passport) -> list[tuple[str, str]]:
+    """Write a judge's passport: who, what it did on the run's pairs, how it agrees with gold pairs,
+    and what it cost.
+    """
+    prompt = f" (prompt {passport.prompt_hash})" if passport.prompt_hash else ""
+    return [
+        ("judge", f"{passport.judge}{prompt}"),
+        ("judge's pairs", _behaviour(passport) if passport.pairs else ""),
+        (
+            "judge's fitness",
+            "not checked: no gold pairs"
+            if passport.gold is None
+            else _fitness(passport.gold, passport.fit),
+        ),
+        ("judge's cost", "" if passport.usage is None else _usage(passport.usage)),
+    ]
+
+
+def _asked(run: RunRecord) -> str:
+    """Say what was asked and how; of an imported run, where it came from."""
+    contract = run.contract
+    if "imported" in contract:
+        return f"imported from {contract['imported']}, {max(m.n for m in run.stages[0].evaluation.metrics.values())} prompts"
+    accuracy = run.stages[0].evaluation.metrics["accuracy"].n
+    held_out = f" and {contract['held_out']} of held-out templates" if contract["held_out"] else ""
+    samples = f", {contract['samples']} samples each" if contract["samples"] > 1 else ""
+    return (
+        f"{contract['task']}, {accuracy} test problems{held_out}; {contract['num_fewshot']}-shot "
+        f"chat, {contract['decoding']}{samples}, at most {contract['max_tokens']} tokens, "
+        f"{contract['dtype']}"
+    )
+
+
+def _behaviour(passport: Passport) -> str:
+    rates = {
+        "same verdict in both orders": passport.position_consistency,
+        "first slot": passport.first_slot_rate,
+        "prefers the longer": passport.prefers_longer,
+    }
+    written = [
+        f"{name} {formatting.value_with_n('', rate)}"
+        for name, rate in rates.items()
+        if rate is not None
+    ]
+    return "; ".join([f"{passport.pairs} judged, {passport.failures} without a verdict", *written])
+
+
+def _fitness(gold: GoldAgreement, fit: bool | None) -> str:
+    kappa, control = gold.kappa, formatting.value("", gold.control)
+    decision = "FIT TO DECIDE" if fit else "NOT FIT TO DECIDE: it does not beat the longest control"
+    return (
+        f"{decision}; agrees with {gold.pairs} {formatting.value_with_n('', gold.agreement)}, "
+        f"longest control {control}, kappa {kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}], "
+        f"{gold.failures} without a verdict"
+    )
+
+
+def _usage(usage: Usage) -> str:
+    cost = "cost not known" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+    tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
+    return f"{usage.requests} requests ({usage.cached} answers from the cache), {tokens}, {cost}"
+
+
+def _wall_clock(seconds: float, sittings: int) -> str:
+    return (
+        ""
+        if not sittings
+        else formatting.duration(seconds) + (f" in {sittings} sittings" if sittings > 1 else "")
+    )

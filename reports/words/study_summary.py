@@ -1,0 +1,162 @@
+"""What a study found, in sentences made of its numbers alone: shares of stages, variants, and what
+seeds make of it.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from stagelift.reports.numbers.attribution import Interaction
+from stagelift.reports.numbers.seeds import OverSeeds
+from stagelift.reports.numbers.variants import RankedVariant, VariantDifference
+from stagelift.reports.records import RunRecord
+from stagelift.reports.report import Report
+from stagelift.reports.words import formatting
+
+# what the sentences are about; the tables have the other metrics
+_METRIC = "accuracy"
+
+
+def study_sentences(run: RunRecord, report: Report) -> list[str]:
+    """Return the sentences of one run; empty where its study is not far enough to say anything."""
+    return [*_lattice(run, report), *_variants(run, report), *_seeds(run, report)]
+
+
+def _lattice(run: RunRecord, report: Report) -> Iterator[str]:
+    shares = [one for one in report.attribution if (one.run, one.metric) == (run.name, _METRIC)]
+    if not shares:
+        return
+    whole = shares[0].whole
+    parts = [f"{one.stage} {_signed(one.value, one.low, one.high)}" for one in shares]
+    yield (
+        f"The whole chain added {_signed(whole.value, whole.low, whole.high)} points of accuracy "
+        f"to base, of which by Shapley value {formatting.listed(parts)} (n={shares[0].n} "
+        f"{shares[0].over})."
+    )
+    pairs = [one for one in report.interactions if (one.run, one.metric) == (run.name, _METRIC)]
+    yield from (_interaction(one) for one in pairs if one.low > 0 or one.high < 0)
+
+
+def _interaction(one: Interaction) -> str:
+    first, second = one.stages
+    word = "more" if one.value > 0 else "less"
+    return (
+        f"{first} and {second} together add {word} accuracy than each without the other: "
+        f"{_signed(one.value, one.low, one.high)}."
+    )
+
+
+def _variants(run: RunRecord, report: Report) -> Iterator[str]:
+    found = [one for one in report.variants if one.run == run.name]
+    for place in dict.fromkeys(one.stage for one in found):
+        here = [one for one in found if one.stage == place]
+        yield from _place(place, here, report)
+    if found and all(one.on_front is not None for one in found):
+        last = [one for one in found if one.stage == found[-1].stage]
+        front = [one.variant for one in last if one.on_front]
+        yield (
+            "On the Pareto front of accuracy, trained parameters, minutes and peak memory after "
+            f"{last[0].stage}: {formatting.listed(front)}."
+        )
+
+
+def _place(place: str, here: Sequence[RankedVariant], report: Report) -> Iterator[str]:
+    """Say which variants differ from the reference, and plainly where the data cannot tell."""
+    reference = here[0].reference
+    pairs = [(one, found) for one in here if (found := one.difference(_METRIC)) is not None]
+    apart = [pair for pair in pairs if _differs(pair[1])]
+    alike = [pair for pair in pairs if not _differs(pair[1])]
+    elsewhere = [
+        (one, found)
+        for one in here
+        for found in one.differences
+        if found.metric != _METRIC and _differs(found)
+    ]
+    names = [one.variant for one, _ in alike]
+    if pairs and not apart:
+        only = " by accuracy" if elsewhere else ""
+        yield (
+            f"After {place} the data cannot tell the variants apart{only}: no difference to "
+            f"{reference} in accuracy was shown for "
+            f"{formatting.listed(names, 'or')}{_unseen(alike)}."
+        )
+    if apart:
+        said = [f"{one.variant} {_change(one, found, report)}" for one, found in apart]
+        said += (
+            [f"{formatting.listed(names)} cannot be told apart from it{_unseen(alike)}"]
+            if alike
+            else []
+        )
+        yield f"After {place}, against {reference} in accuracy: {'; '.join(said)}."
+    if elsewhere:
+        said = [
+            f"{one.variant}'s {_title(found)} {_change(one, found, report)}"
+            for one, found in elsewhere
+        ]
+        yield f"In other metrics: {'; '.join(said)}."
+
+
+def _differs(found: VariantDifference) -> bool:
+    return found.verdict in ("improved", "regressed")
+
+
+def _unseen(alike: Sequence[tuple[RankedVariant, VariantDifference]]) -> str:
+    unseen = max((found.mde or 0.0 for _, found in alike), default=0.0)
+    return (
+        f"; a change below {formatting.size(_METRIC, unseen)} points would often go unseen"
+        if unseen
+        else ""
+    )
+
+
+def _title(found: VariantDifference) -> str:
+    return (
+        " ".join(formatting.title(found.metric))
+        if "win_rate" in found.metric
+        else formatting.title(found.metric)[0]
+    )
+
+
+def _change(variant: RankedVariant, found: VariantDifference, report: Report) -> str:
+    below = (
+        ", which is below the noise floor" if report.is_variant_below_noise(found, variant) else ""
+    )
+    change = formatting.change(found.metric, found.delta)
+    return f"{found.verdict} by {change} {formatting.change_interval(found.metric, found.low, found.high)}{below}"
+
+
+def _seeds(run: RunRecord, report: Report) -> Iterator[str]:
+    found = [one for one in report.seeds if (one.run, one.metric) == (run.name, _METRIC)]
+    values = [one for one in found if one.against is None]
+    if not values:
+        return
+    yield f"Over {len(values[0].seeds)} training seeds accuracy is {formatting.listed([_mean(one) for one in values])}."
+    added: dict[str, OverSeeds] = {}
+    for one in found:
+        if one.against is not None:
+            added.setdefault(one.stage, one)
+    is_below = {
+        name: report.is_below(run.name, _METRIC, one.value, *one.members, *one.others)
+        for name, one in added.items()
+    }
+    below = [_step(one, report) for name, one in added.items() if is_below[name]]
+    above = [_step(one, report) for name, one in added.items() if not is_below[name]]
+    if above:
+        yield f"Above the noise floor: {formatting.listed(above)}."
+    if below:
+        yield f"Below it, so that another seed alone may do as much: {formatting.listed(below)}."
+
+
+def _mean(one: OverSeeds) -> str:
+    interval = f"({', '.join(formatting.plain(one.metric, value) for value in one.values)})"
+    if one.low is not None and one.high is not None:
+        interval = formatting.plain_interval(one.metric, one.low, one.high)
+    return f"{formatting.plain(one.metric, one.value)} {interval} after {one.stage}"
+
+
+def _step(one: OverSeeds, report: Report) -> str:
+    floor = report.floor(one.run, one.metric, *one.members, *one.others)
+    known = "" if floor is None else f" (floor {formatting.size(one.metric, floor.floor)})"
+    return f"{formatting.change(one.metric, one.value)} of {one.stage} against {one.against}{known}"
+
+
+def _signed(value: float, low: float, high: float) -> str:
+    return f"{formatting.change(_METRIC, value)} {formatting.change_interval(_METRIC, low, high)}"

@@ -1,0 +1,190 @@
+"""The report in a paragraph, made of its verdicts alone: what each stage improved, regressed, or
+was not shown to change.
+
+It has no opinion: it does not say why, whether a change is worth its cost, or which metric matters.
+"""
+
+from collections.abc import Sequence
+
+from stagelift.reports.numbers.compare import Comparison
+from stagelift.reports.records import RunRecord, StageRecord
+from stagelift.reports.report import Report
+from stagelift.reports.words import formatting
+from stagelift.reports.words.study_summary import study_sentences
+
+_NOUNS = {
+    "accuracy": "accuracy",
+    "accuracy_held_out": "held-out accuracy",
+    "win_rate_base": "the win rate",
+    "win_rate_previous": "the win rate",
+    "win_rate_base_preference": "the win rate on prompts",
+    "win_rate_previous_preference": "the win rate on prompts",
+    "preference_accuracy": "preference accuracy",
+    "length_tokens": "response length",
+    "length_chars": "response length",
+    "truncated": "the share of cut-off responses",
+}
+
+
+def summary(report: Report) -> str:
+    """Return one paragraph; what has no verdict is not in it, and an unfit judge's verdicts are
+    left out, which it says.
+    """
+    parts = [sentence for run in report.runs for sentence in _run(run, report)]
+    if any("no difference" in part for part in parts) and not all(
+        run.chains for run in report.runs
+    ):
+        parts.append(f"That none was shown does not mean that there is none{_detectable(report)}.")
+    if len(report.runs) > 1:
+        chains = any(len(run.stages) > 1 for run in report.runs)
+        parts.append(
+            "Each run is compared with its own base, the runs are not with one another."
+            if chains
+            else "The runs are not compared with one another here."
+        )
+    return " ".join(parts)
+
+
+def _run(run: RunRecord, report: Report) -> list[str]:
+    prefix = f"{run.name}: " if len(report.runs) > 1 else ""
+    steps = [_step(stage, before, run, report) for before, stage in run.steps()]
+    chain = study_sentences(run, report) if run.chains else [*steps, _whole_chain(run, report)]
+    said = [*chain, *_beside_reference(run, report), *_judge(run, report)]
+    sentences = [sentence for sentence in said if sentence]
+    if run.missing:
+        sentences.append(f"Not evaluated yet: {', '.join(run.missing)}.")
+    if not sentences:
+        alone = "Only one stage was measured, so nothing can be said of what any added."
+        sentences = [
+            alone if len(run.stages) == 1 else "No metric could be compared between the stages."
+        ]
+    return [prefix + sentences[0], *sentences[1:]]
+
+
+def _step(stage: StageRecord, before: StageRecord, run: RunRecord, report: Report) -> str:
+    """Against base a stage may have been judged as that or as the stage before."""
+    names = stage.evaluation.metrics
+    is_first = before.parent is None and any("_base" in name for name in names)
+    found = _comparisons(stage, before, "_base" if is_first else "_previous", run, report)
+    return _sentence(stage.name, f"against {before.name}", found)
+
+
+def _whole_chain(run: RunRecord, report: Report) -> str:
+    """With one trained stage that is what the stage did."""
+    if len(run.stages) < 3:
+        return ""
+    first, last = run.stages[0], run.stages[-1]
+    found = _comparisons(last, first, "_base", run, report)
+    return _sentence(f"The whole chain up to {last.name}", f"against {first.name}", found)
+
+
+def _beside_reference(run: RunRecord, report: Report) -> list[str]:
+    """Beside a reference from elsewhere nothing improved: a win rate lies above or below one half,
+    or is not shown to.
+    """
+    if report.has_unfit_judge(run.name):
+        return []
+    names = ("win_rate", "win_rate_preference")
+    pairs = [(name, stage) for stage in run.stages for name in names]
+    found = [
+        one for name, stage in pairs if (one := report.find(name, stage, "reference")) is not None
+    ]
+    return [
+        f"{one.stage}'s win rate against the reference: {formatting.verdict(one)}." for one in found
+    ]
+
+
+def _judge(run: RunRecord, report: Report) -> list[str]:
+    unfit = report.has_unfit_judge(run.name)
+    return ["The judge is not fit to decide, so no win rate counts here."] if unfit else []
+
+
+def _comparisons(
+    stage: StageRecord, other: StageRecord, role: str, run: RunRecord, report: Report
+) -> list[Comparison]:
+    """Return the verdicts of a stage against another: one reading of each metric, and the win rate
+    in this role.
+    """
+    wanted = [name for name in stage.evaluation.metrics if _counts(name, role, stage)]
+    found = [report.find(name, stage, other.name) for name in formatting.ordered(wanted)]
+    unfit = report.has_unfit_judge(run.name)
+    return [
+        one
+        for one in found
+        if one is not None and not (unfit and one.metric.startswith("win_rate"))
+    ]
+
+
+def _counts(name: str, role: str, stage: StageRecord) -> bool:
+    if name.startswith("win_rate"):
+        return name in _NOUNS and role in name
+    if name == "length_chars" and "length_tokens" in stage.evaluation.metrics:
+        return False
+    return name in _NOUNS or formatting.is_task(name)
+
+
+def _sentence(subject: str, against: str, found: Sequence[Comparison]) -> str:
+    """Say first what changed, then what was not shown to, then what is the same problem by
+    problem.
+    """
+    verdicts = {
+        one: _nouns(found, one)
+        for one in ("improved", "regressed", "no difference shown", "identical")
+    }
+    changed = [
+        f"{verb} {formatting.listed(verdicts[verb])}"
+        for verb in ("improved", "regressed")
+        if verdicts[verb]
+    ]
+    unclear, same = verdicts["no difference shown"], verdicts["identical"]
+    clauses = [f"{formatting.listed(changed)} {against}"] if changed else []
+    if unclear:
+        beside = "" if changed else f" {against}"
+        clauses.append(f"no difference{beside} was shown in {formatting.listed(unclear, 'or')}")
+    if same:
+        clauses.append(
+            f"{formatting.listed(same)} did not change{'' if clauses else f' {against}'}"
+        )
+    if any(one.metric.startswith("win_rate") and one.verdict == "identical" for one in found):
+        clauses.append("every judged pair was a tie")
+    if not clauses:
+        return ""
+    return f"{subject}{'' if changed else ':'} {'; '.join(clauses)}."
+
+
+def _nouns(found: Sequence[Comparison], decision: str) -> list[str]:
+    """Name what has a verdict; a win rate of nothing but ties did not stay the same, it is one
+    half.
+    """
+    ties = "win_rate" if decision == "identical" else None
+    return [
+        _noun(one)
+        for one in found
+        if one.verdict == decision and not (ties and one.metric.startswith(ties))
+    ]
+
+
+def _noun(found: Comparison) -> str:
+    """Name a metric; of a length that changed also which way, for shorter counts as improved."""
+    title, _ = formatting.title(found.metric)
+    noun = _NOUNS.get(found.metric, title if not formatting.is_task(found.metric) else found.metric)
+    if not found.metric.startswith("length") or found.verdict not in ("improved", "regressed"):
+        return noun
+    return f"{noun} ({'shorter' if found.delta < 0 else 'longer'})"
+
+
+def _detectable(report: Report) -> str:
+    """Say which change of accuracy would likely go unseen: the largest MDE of a verdict that showed
+    none.
+    """
+    unseen = [
+        found
+        for found in report.comparisons
+        if found.metric == "accuracy"
+        and found.verdict == "no difference shown"
+        and found.mde is not None
+    ]
+    if not unseen:
+        return ""
+    found = max(unseen, key=lambda one: one.mde or 0.0)
+    return f": with n={found.n}, an accuracy change below {100 * (found.mde or 0.0):.1f} points would often go unseen"

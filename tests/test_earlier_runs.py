@@ -1,0 +1,97 @@
+"""Runs that earlier code stored are found, reported to the byte, checked and read again."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from stagelift.harness.cli import app
+from stagelift.harness.outputs import write_outputs
+
+EARLIER = Path(__file__).parent / "data" / "earlier"
+RUNS = ["chain", "study", "theirs"]
+REPORTS = ["report.md", "report.html", "report.json", "report.txt", "summary.md"]
+
+
+@pytest.fixture
+def earlier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the folder that the runs were made in, to work in."""
+    shutil.copytree(EARLIER, tmp_path / "earlier")
+    (tmp_path / "earlier" / "stored").rename(tmp_path / "earlier" / "runs")
+    monkeypatch.chdir(tmp_path / "earlier")
+    return tmp_path / "earlier"
+
+
+def stagelift(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What lies in a folder, without locks and logs."""
+    found = [file for file in folder.rglob("*") if file.is_file()]
+    kept = [file for file in found if file.name != ".lock" and file.suffix != ".log"]
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in kept}
+
+
+def written(run: Path) -> dict[str, bytes]:
+    """Every report of a run, made anew."""
+    write_outputs(run)
+    terminal = stagelift("report", run.name, "--format", "terminal").stdout
+    summary = stagelift("report", run.name, "--summary").stdout
+    (run / "report.txt").write_text(terminal, encoding="utf-8", newline="\n")
+    (run / "summary.md").write_text(summary, encoding="utf-8", newline="\n")
+    return {name: (run / name).read_bytes() for name in REPORTS}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_stored_run_is_reported_to_the_byte(earlier: Path, run: str) -> None:
+    before = {name: (EARLIER / "stored" / run / name).read_bytes() for name in REPORTS}
+    for name in REPORTS:
+        (earlier / "runs" / run / name).unlink()
+    assert written(earlier / "runs" / run) == before
+
+
+def test_cards_are_what_they_were(earlier: Path) -> None:
+    cards = {name: text for name, text in files(EARLIER / "stored").items() if "README" in name}
+    assert len(cards) == 7
+    for run in ("study", "chain"):
+        write_outputs(earlier / "runs" / run)
+    after = files(earlier / "runs")
+    assert {name: after[name] for name in cards} == cards
+
+
+@pytest.mark.parametrize("run", ["chain", "study"])
+def test_every_node_of_a_stored_run_is_found(earlier: Path, run: str) -> None:
+    before = files(earlier / "runs")
+    result = stagelift("run", f"{run}.yaml")
+    assert result.exit_code == 0, result.output
+    assert files(earlier / "runs") == before
+
+
+def test_a_check_against_a_stored_baseline_says_what_it_said(earlier: Path) -> None:
+    result = stagelift("check", "chain", "--baseline", "main")
+    assert result.exit_code == 0
+    assert result.stdout == (earlier / "check.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_stored_run_is_read_again_as_it_was(earlier: Path, run: str) -> None:
+    before = json.loads((earlier / "runs" / run / "run.json").read_text(encoding="utf-8"))
+    result = stagelift("rescore", run)
+    assert result.exit_code == 0, result.output
+    after = json.loads((earlier / "runs" / run / "run.json").read_text(encoding="utf-8"))
+    assert after["stages"] == before["stages"]
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    shutil.copytree(EARLIER, folder)
+    (folder / "stored").rename(folder / "runs")
+    os.chdir(folder)
+    for name in RUNS:
+        for report, text in written(folder / "runs" / name).items():
+            (EARLIER / "stored" / name / report).write_bytes(text)
