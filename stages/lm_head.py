@@ -7,9 +7,12 @@ pure gain: the losses are equal (a test says so).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from unittest.mock import patch
+from typing import TYPE_CHECKING
 
-# `_use_triton` is private: elsewhere it may mean something else
+if TYPE_CHECKING:
+    import torch
+
+# `_use_triton` is private: in another version it may mean something else
 _KNOWN_TRL = "1.16."
 
 
@@ -17,10 +20,18 @@ _KNOWN_TRL = "1.16."
 def masked_positions_skipped() -> Iterator[None]:
     """Within this context TRL's fused head scores only the positions that have a label."""
     import trl
-    import trl.trainer.utils
+    from trl.trainer import utils
 
     if not trl.__version__.startswith(_KNOWN_TRL):
         yield
         return
-    with patch.object(trl.trainer.utils, "_use_triton", lambda _device: True):
+    ask_the_device = utils._use_triton
+    utils._use_triton = _whatever_the_device
+    try:
         yield
+    finally:
+        utils._use_triton = ask_the_device
+
+
+def _whatever_the_device(_device: "torch.device") -> bool:
+    return True

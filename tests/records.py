@@ -72,7 +72,7 @@ def make_stage(
     others: dict[Role, tuple[list[Score], list[Generation]]] = {}
     if before:
         for role, other in (("base", before[0]), ("previous", before[-1])):
-            others[role] = (other.scores, list(other.generations.values()))  # type: ignore[index]  # the two literals
+            others[role] = (other.scores, list(other.generations.values()))
     found = judge_responses((scores, generations), others, reference_judge(), ["test"])
     measured = measure(scores, found)
     verdicts: dict[str, dict[str, Verdict]] = {}

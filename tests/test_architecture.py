@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-LAYERS = ["evals", "stages", "reports", "harness"]  # each may import those before it
+from tests.sources import LAYERS, MODULES, ROOT, syntax
 
 # "a -> b" lets a import b and all that b may import; what stands left or right together is equal
 ARROWS = {
@@ -35,20 +34,10 @@ ADDRESSES = {
 }
 
 
-def modules() -> dict[str, Path]:
-    """Every module of ours by its name below `stagelift.`."""
-    files = [file for layer in LAYERS for file in (ROOT / layer).rglob("*.py")]
-    names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
-    return {name.removesuffix(".__init__"): file for name, file in zip(names, files, strict=True)}
-
-
-MODULES = modules()
-
-
 def imported_names(file: Path) -> set[str]:
     """Every module that a file imports, wherever in it, and every name it takes out of one."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(syntax(file)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -168,4 +157,4 @@ def test_light_modules_do_not_import_torch(module: str) -> None:
 
 def test_every_module_says_what_it_is() -> None:
     for name, file in MODULES.items():
-        assert ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))), name
+        assert ast.get_docstring(syntax(file)), name

@@ -36,7 +36,7 @@ def test_with_several_samples_the_parts_still_sum_to_the_difference() -> None:
     def scores(letters: str) -> list[Score]:
         kinds = {"c": "correct", "w": "wrong", "u": "unparsed"}
         return [
-            make_outcome(f"p/{place // 2}", kinds[letter]).model_copy(update={"sample": place % 2})  # type: ignore[arg-type]  # a literal
+            make_outcome(f"p/{place // 2}", kinds[letter]).model_copy(update={"sample": place % 2})
             for place, letter in enumerate(letters)
         ]
 

@@ -118,12 +118,11 @@ def lm_evals_own(task: Any, model: Path, folder: Path | None = None, **model_arg
     """Return what `lm_eval --apply_chat_template` computes, loading the model itself."""
     from lm_eval.evaluator import simple_evaluate
     from lm_eval.tasks import TaskManager
-    from lm_eval.tasks._yaml_loader import load_yaml
 
     return simple_evaluate(
         "hf",
         {"pretrained": str(model), "dtype": "float32", **model_args},
-        tasks=[load_yaml(task) if isinstance(task, Path) else task],
+        tasks=[str(task)],
         batch_size=4,
         device="cpu",
         bootstrap_iters=0,
@@ -217,42 +216,45 @@ def test_a_finished_task_is_read_back_and_an_unfinished_one_is_run_again(
     assert run(path, tiny_model, out) == first
 
 
-def test_ifeval_is_lm_evals_own_and_its_instructions_are_resampled_by_document(
-    tiny_model: Path, tmp_path: Path
-) -> None:
-    for package in ("langdetect", "immutabledict", "nltk"):
-        pytest.importorskip(package)
+NEVER_KEPT = ("keywords:existence", {"keywords": ["zyzzyva"]})
+ALWAYS_KEPT = ("keywords:forbidden_words", {"forbidden_words": ["zyzzyva"]})
+INSTRUCTIONS = [
+    [ALWAYS_KEPT],
+    [ALWAYS_KEPT, NEVER_KEPT],
+    [NEVER_KEPT],
+    [ALWAYS_KEPT, ("punctuation:no_comma", {})],
+    [ALWAYS_KEPT, ALWAYS_KEPT, NEVER_KEPT],
+]
+IFEVAL_DOCS = [
+    {
+        "key": key,
+        "prompt": f"Write {key} words.",
+        "instruction_id_list": [name for name, _ in instructions],
+        "kwargs": [arguments for _, arguments in instructions],
+    }
+    for key, instructions in enumerate(INSTRUCTIONS)
+]
+
+
+def ifeval_on_local_data() -> str:
     import lm_eval.tasks
 
     shipped = Path(lm_eval.tasks.__file__).with_name("ifeval") / "ifeval.yaml"
-    text = f"""
+    return f"""
 include: {shipped.as_posix()}
 task: local_ifeval
 dataset_path: json
 dataset_kwargs: {{{{data_files: {{{{train: "{{data}}"}}}}}}}}
 generation_kwargs: {{{{until: [], do_sample: false, temperature: 0.0, max_gen_toks: 8}}}}
 """
-    never, always = (
-        ("keywords:existence", {"keywords": ["zyzzyva"]}),
-        ("keywords:forbidden_words", {"forbidden_words": ["zyzzyva"]}),
-    )
-    asked = [
-        [always],
-        [always, never],
-        [never],
-        [always, ("punctuation:no_comma", {})],
-        [always, always, never],
-    ]
-    docs = [
-        {
-            "key": i,
-            "prompt": f"Write {i} words.",
-            "instruction_id_list": [a for a, _ in one],
-            "kwargs": [b for _, b in one],
-        }
-        for i, one in enumerate(asked)
-    ]
-    path = write_task(tmp_path, text, docs, "local_ifeval")
+
+
+def test_ifeval_is_lm_evals_own_and_its_instructions_are_resampled_by_document(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    for package in ("langdetect", "immutabledict", "nltk"):
+        pytest.importorskip(package)
+    path = write_task(tmp_path, ifeval_on_local_data(), IFEVAL_DOCS, "local_ifeval")
     done = run(path, tiny_model, tmp_path / "out")
     reference = lm_evals_own(path, tiny_model)
     assert as_triples(done.scores) == by_document(

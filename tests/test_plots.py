@@ -14,13 +14,13 @@ from stagelift.evals.metrics.accuracy import count_outcomes
 from stagelift.evals.metrics.suite import measure
 from stagelift.evals.records import Metric, Score
 from stagelift.reports.plots import Plot, plots
-from stagelift.reports.plots.costs import _spread
+from stagelift.reports.plots.costs import spread
 from stagelift.reports.plots.gains import waterfall
 from stagelift.reports.plots.labels import distinct_labels, short_label
 from stagelift.reports.plots.length_correctness import length_bins
 from stagelift.reports.plots.style import VARIABLES
-from stagelift.reports.plots.svg import _presentation
-from stagelift.reports.plots.training import _alone, training_curves
+from stagelift.reports.plots.svg import presentation_attributes
+from stagelift.reports.plots.training import points_alone, training_curves
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import build_report
 from tests.records import chain, make_run, make_score, make_stage, make_training
@@ -369,7 +369,7 @@ def test_what_was_not_logged_is_a_gap_and_not_a_zero() -> None:
         {"step": 4, "loss": 0.5, "reward": "none", "kl": True},
         {"loss": 9.0},
     ]
-    cells = training_curves(history)  # type: ignore[arg-type]
+    cells = training_curves(history)
     assert list(cells) == ["loss", "reward"]
     assert cells["loss"][0].steps == [1, 2, 3, 4]
     assert cells["loss"][0].logged() == [(1, 1.0), (4, 0.5)]
@@ -378,9 +378,9 @@ def test_what_was_not_logged_is_a_gap_and_not_a_zero() -> None:
 
 def test_a_point_without_neighbours_is_a_marker() -> None:
     nan = float("nan")
-    assert _alone([1.0]) == [0]
-    assert _alone([1.0, nan, 2.0, 3.0, nan, 4.0]) == [0, 5]
-    assert _alone([nan, nan]) == []
+    assert points_alone([1.0]) == [0]
+    assert points_alone([1.0, nan, 2.0, 3.0, nan, 4.0]) == [0, 5]
+    assert points_alone([nan, nan]) == []
 
 
 def test_a_row_of_another_kind_at_a_step_does_not_break_a_curve() -> None:
@@ -402,26 +402,26 @@ def test_curves_show_what_each_kind_of_stage_logs() -> None:
         }
         for i in (1, 2)
     ]
-    plot = drawn(trained(run, dpo))["training"]  # type: ignore[arg-type]
+    plot = drawn(trained(run, dpo))["training"]
     assert {"loss", "reward", "reward of chosen answers", "margin between them"} <= set(texts(plot))
     assert "reward (margin) 1 at step 1 to 2 at step 2" in plot.alt
     grpo = [
         {"step": i, "reward": 0.5, "reward_std": 0.1, "kl": 0.01, "completions/mean_length": 40}
         for i in (1, 2)
     ]
-    plot = drawn(trained(run, grpo))["training"]  # type: ignore[arg-type]
+    plot = drawn(trained(run, grpo))["training"]
     assert {"reward", "KL", "length, tokens"} <= set(texts(plot)) and "loss" not in texts(plot)
     assert "training" not in drawn(trained(run, []))
 
 
 def test_points_of_equal_cost_stand_beside_each_other() -> None:
-    assert _spread([1.0, 5.0, 1.0], 0.5) == [0.75, 5.0, 1.25]
-    assert _spread([3.0], 0.5) == [3.0]
+    assert spread([1.0, 5.0, 1.0], 0.5) == [0.75, 5.0, 1.25]
+    assert spread([3.0], 0.5) == [3.0]
 
 
 def test_a_font_shorthand_is_split() -> None:
     style = "font: 700 12px 'DejaVu Sans', sans-serif; text-anchor: middle; stroke: #010101"
-    assert dict(_presentation(style)) == {
+    assert dict(presentation_attributes(style)) == {
         "font-size": "12px",
         "font-weight": "700",
         "text-anchor": "middle",

@@ -26,5 +26,5 @@ def test_cpu_trains_without_mixed_precision() -> None:
     ("dtype", "bf16", "fp16"), [("bfloat16", True, False), ("float16", False, True)]
 )
 def test_a_gpu_trains_in_its_dtype(dtype: str, bf16: bool, fp16: bool) -> None:
-    flags = precision.training_flags("cuda", dtype)  # type: ignore[arg-type]  # one of the literals
+    flags = precision.training_flags("cuda", dtype)
     assert (flags["bf16"], flags["fp16"]) == (bf16, fp16)

@@ -94,7 +94,7 @@ def assert_same_as_local(finished_run: Path, root: Path, kinds: tuple[str, ...])
         (here,), (there,) = local.glob("evals/*"), remote.glob("evals/*")
         files = [(here / name, there / name) for name in STORED]
         if kind != "base":
-            files += [(node / "adapter" / "adapter_model.safetensors" for node in (local, remote))]  # type: ignore[list-item]
+            files += [(node / "adapter" / "adapter_model.safetensors" for node in (local, remote))]
         for one, other in files:
             assert one.read_bytes() == other.read_bytes(), (kind, one.name)
 

@@ -89,11 +89,11 @@ def test_it_judges_each_response_on_its_own(trained: Path) -> None:
 
 
 def test_training_and_judging_read_the_same_tokens(trained: Path, tiny_model: Path) -> None:
-    from stagelift.evals.judges.reward_model import _chat
+    from stagelift.evals.judges.reward_model import chat_text
 
     tokenizer = load_tokenizer(str(tiny_model), None, None)
     row = reward_rows(Source(path="bundled/instructions", limit=1))[0]
-    shown = _chat(tokenizer, row["chosen"][0]["content"], row["chosen"][1]["content"])
+    shown = chat_text(tokenizer, row["chosen"][0]["content"], row["chosen"][1]["content"])
     theirs = tokenizer.apply_chat_template(row["chosen"], return_dict=True)["input_ids"]
     assert tokenizer(shown, add_special_tokens=False)["input_ids"] == list(theirs)
     assert (trained / "model" / "chat_template.jinja").exists() or tokenizer.chat_template

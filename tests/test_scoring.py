@@ -14,7 +14,7 @@ def generation(response: str, finish_reason: str | None = "stop") -> Generation:
         prompt="p",
         response=response,
         n_tokens=3,
-        finish_reason=finish_reason,  # type: ignore[arg-type]  # one of the literals
+        finish_reason=finish_reason,
     )
 
 

@@ -1,8 +1,8 @@
 """The evaluation on the tiny model: lm-eval's own pipeline over our engine and store."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lm_eval.evaluator import evaluate
@@ -17,7 +17,7 @@ from stagelift.evals.lm_eval.gsm8k import load_tasks
 from stagelift.evals.lm_eval.stored_lm import StoredLM, generate_responses
 from stagelift.evals.metrics.scoring import is_correct
 from stagelift.evals.metrics.suite import measure, score_responses
-from stagelift.evals.models.engines.engine import Completion, Engine, Sampling
+from stagelift.evals.models.engines.engine import Completion, Engine
 from stagelift.evals.models.engines.transformers import TransformersEngine
 from stagelift.evals.models.generate import Generator
 from stagelift.evals.models.model import ModelRef, load_base, load_model, load_tokenizer
@@ -54,14 +54,7 @@ class Canned:
     responses: dict[str, str]
     identity: str = "canned"
 
-    def complete(
-        self,
-        prompts: list[str],
-        *,
-        stop: Sequence[str],
-        max_tokens: int,
-        sampling: Sampling | None = None,
-    ) -> list[Completion]:
+    def complete(self, prompts: list[str], **_: Any) -> list[Completion]:
         return [self._answer(prompt) for prompt in prompts]
 
     def _answer(self, prompt: str) -> Completion:

@@ -205,8 +205,7 @@ def _hub_commit(path: str, revision: str | None) -> str | None:
 
     try:
         return HfApi().dataset_info(path, revision=revision, timeout=10).sha
-    except Exception:
-        # offline, or no such dataset: loading will say which
+    except Exception:  # noqa: BLE001 - offline, or no such dataset: loading will say which
         return None
 
 

@@ -72,7 +72,7 @@ def score_texts(
     """Return the reward of each (prompt, response), in order; batches run longest first."""
     import torch
 
-    written = [_chat(tokenizer, *text) for text in texts]
+    written = [chat_text(tokenizer, *text) for text in texts]
     order = sorted(range(len(written)), key=lambda index: (-len(written[index]), index))
     rewards = [0.0] * len(written)
     tokenizer.truncation_side = "left"
@@ -144,7 +144,7 @@ def _load(
     return model.to(device).eval(), tokenizer
 
 
-def _chat(tokenizer: "PreTrainedTokenizerBase", prompt: str, response: str) -> str:
+def chat_text(tokenizer: "PreTrainedTokenizerBase", prompt: str, response: str) -> str:
     turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
     return str(tokenizer.apply_chat_template(turns, tokenize=False))
 

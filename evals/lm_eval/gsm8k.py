@@ -7,12 +7,14 @@ give.
 
 import json
 import logging
+from functools import cache
 from typing import TYPE_CHECKING
 
 from stagelift.evals.data.gsm8k import shipped_config
 from stagelift.evals.data.problems import Problem, ProblemSet
 
 if TYPE_CHECKING:
+    from lm_eval.api.filter import FilterEnsemble
     from lm_eval.api.task import ConfigurableTask
 
 # lm-eval's default, so that the same examples are drawn
@@ -69,3 +71,13 @@ def build_task(
     task = ConfigurableTask(config=config)
     task.set_fewshot_seed(FEWSHOT_SEED)
     return task
+
+
+@cache
+def response_filter(name: str) -> "FilterEnsemble":
+    """Build the task's filter of that name, which reads an answer out of a response."""
+    from lm_eval.filters import build_filter_ensemble
+
+    filters = {entry["name"]: entry["filter"] for entry in shipped_config()["filter_list"]}
+    steps = [{**step} for step in filters[name]]
+    return build_filter_ensemble(name, [(step.pop("function"), step) for step in steps])

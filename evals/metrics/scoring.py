@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from stagelift.evals.data.problems import Problem
-from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT, build_task
+from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT, build_task, response_filter
 from stagelift.evals.metrics.answers import read_answer, read_target
 from stagelift.evals.records import Generation, Outcome, Score
 
@@ -65,15 +65,13 @@ def lm_eval_reading(response: str, answer: str, name: str) -> tuple[str | None, 
     """
     from lm_eval.api.instance import Instance
 
-    task, doc = _reader(), {"question": "", "answer": answer}
+    doc = {"question": "", "answer": answer}
     request = Instance(request_type="generate_until", doc=doc, arguments=("", {}), idx=0)
     request.resps = [response]
-    task._instances = [request]
-    task.apply_filters()
-    found = request.filtered_resps[name]
-    return (None if found == _INVALID else str(found)), bool(
-        task.process_results(doc, [found])["exact_match"]
-    )
+    response_filter(name).apply([request])
+    reading = request.filtered_resps[name]
+    matches = bool(_reader().process_results(doc, [reading])["exact_match"])
+    return (None if reading == _INVALID else str(reading)), matches
 
 
 @cache

@@ -47,36 +47,41 @@ class Inconclusive(StrEnum):
     let_pass = "pass"
 
 
+Margins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--margin",
+        help="How much worse is still fine: accuracy=2 (points), length_tokens=10 (percent; "
+        "'10 both': also a fall).",
+    ),
+]
+Gates = Annotated[Path | None, typer.Option(help="A YAML file of margins, one metric a line.")]
+OnInconclusive = Annotated[
+    Inconclusive, typer.Option(help="Whether an inconclusive check fails with 3 or passes.")
+]
+AllowMissing = Annotated[
+    int, typer.Option(min=0, help="How many problems may be on one side only.")
+]
+SelfTest = Annotated[
+    bool,
+    typer.Option(
+        "--self-test",
+        help="Make a copy of the candidate worse by each margin: the gate must fire.",
+    ),
+]
+
+
 def check(
     candidate: Annotated[str, typer.Argument(help="A run by name or folder, or a report.json.")],
     baseline: Annotated[
         str | None, typer.Option(help="A blessed baseline's name, a run, or a report.json.")
     ] = None,
     stage: StageName = None,
-    margins: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--margin",
-            help="How much worse is still fine: accuracy=2 (points), length_tokens=10 (percent; "
-            "'10 both': also a fall).",
-        ),
-    ] = None,
-    gates: Annotated[
-        Path | None, typer.Option(help="A YAML file of margins, one metric a line.")
-    ] = None,
-    inconclusive: Annotated[
-        Inconclusive, typer.Option(help="Whether an inconclusive check fails with 3 or passes.")
-    ] = Inconclusive.fail,
-    allow_missing: Annotated[
-        int, typer.Option(min=0, help="How many problems may be on one side only.")
-    ] = 0,
-    self_test: Annotated[
-        bool,
-        typer.Option(
-            "--self-test",
-            help="Make a copy of the candidate worse by each margin: the gate must fire.",
-        ),
-    ] = False,
+    margins: Margins = None,
+    gates: Gates = None,
+    inconclusive: OnInconclusive = Inconclusive.fail,
+    allow_missing: AllowMissing = 0,
+    self_test: SelfTest = False,
     format: Annotated[
         CheckFormat, typer.Option(help="How to write the answer.")
     ] = CheckFormat.terminal,

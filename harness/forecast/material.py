@@ -48,8 +48,8 @@ class TrainedOn:
     def _read(self, settings: StageSettings) -> Texts | None:
         try:
             return training_texts(settings)
-        # what the Hub, a cache and a reader can raise; local files were checked before
-        except Exception:
+        # local files were checked before
+        except Exception:  # noqa: BLE001 - the Hub, a cache and a reader raise errors of many kinds
             return None
 
 
@@ -108,8 +108,7 @@ class Asked:
         """The problems; None where they cannot be read."""
         try:
             return asked_problems(self.settings)
-        except Exception:
-            # as above
+        except Exception:  # noqa: BLE001 - as for what stages train on
             return None
 
     @cached_property
@@ -117,6 +116,5 @@ class Asked:
         """The preference prompts; None where they cannot be read."""
         try:
             return asked_preferences(self.settings)
-        except Exception:
-            # as above
+        except Exception:  # noqa: BLE001 - as for what stages train on
             return None

@@ -45,7 +45,7 @@ def evaluation_settings(recipe: Recipe) -> EvaluationSettings:
     )
 
 
-def _one_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node]) -> dict[str, Any]:
+def shared_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node]) -> dict[str, Any]:
     """Return the contract of all variants.
 
     Raises UsageError where one would be measured under another.

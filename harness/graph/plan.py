@@ -15,10 +15,10 @@ from stagelift.evals.models.model import (
 )
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.contract import (
-    _one_contract,
     chat_template,
     evaluation_settings,
     model_revision,
+    shared_contract,
 )
 from stagelift.harness.graph.node import Chain, Node, Plan, Precise
 from stagelift.harness.recipes.sections import LauncherSection, ModelSection, Recipe, StageSection
@@ -58,7 +58,7 @@ def make_plan(recipe: Recipe, precise: Precise = precision.resolved) -> Plan:
         else [],
         reference=reference_variant(recipe),
         settings=settings,
-        contract=_one_contract({one.variant: one.recipe for one in wanted}, bases),
+        contract=shared_contract({one.variant: one.recipe for one in wanted}, bases),
     )
 
 

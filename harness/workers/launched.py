@@ -32,8 +32,7 @@ def main() -> None:
     with file.with_name(EVENTS_FILE).open("a", encoding="utf-8") as events:
         try:
             _train(job, processes, events)
-        except Exception as error:
-            # the worker passes it on
+        except Exception as error:  # noqa: BLE001 - the worker passes it on
             traceback.print_exc()
             emit(events, event="failed", error=_reason(error))
             sys.exit(1)

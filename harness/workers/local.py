@@ -79,24 +79,9 @@ def run_worker(
     `environment` is added to ours (if not given, one GPU is shown). `on_start` gets the process.
     Raises JobFailed where the worker ends with an error or a signal.
     """
-    process = subprocess.Popen(
-        # -P: nothing in the working folder shadows a package
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "stagelift.harness.worker",
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={
-            **_worker_environment(),
-            **(_one_gpu(job, _visible_gpus(1)[0]) if environment is None else environment),
-        },
-        # Ctrl-C is ours to handle
-        start_new_session=True,
-    )
+    if environment is None:
+        environment = _one_gpu(job, _visible_gpus(1)[0])
+    process = _start_worker(environment)
     assert process.stdin is not None and process.stdout is not None
     on_start(process)
     failure = None
@@ -122,6 +107,19 @@ def run_worker(
             process.stdin.close()
     if process.returncode != 0:
         raise JobFailed(_failure_message(job, failure, process.returncode))
+
+
+def _start_worker(environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        # -P: nothing in the working folder shadows a package
+        [sys.executable, "-P", "-m", "stagelift.harness.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**_worker_environment(), **environment},
+        # Ctrl-C is ours to handle
+        start_new_session=True,
+    )
 
 
 def _visible_gpus(jobs: int) -> list[str]:

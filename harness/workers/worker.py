@@ -45,8 +45,7 @@ def main() -> None:
         # another run may be making the same node: wait, then find it done
         with FileLock(folder / ".lock"):
             _do(job, events)
-    except Exception as error:
-        # reported to the user by the conductor, with the log's path
+    except Exception as error:  # noqa: BLE001 - the conductor reports it, with the log's path
         traceback.print_exc()
         emit(events, event="failed", error=_sentence(error))
         sys.exit(1)

@@ -114,7 +114,7 @@ def _draw_points(
     panel: "Axes", costs: Sequence[Cost], values: Sequence[float], width: float
 ) -> None:
     apart = panel.get_xlim()[1] * min(14 / width, 1 / len(costs))
-    for position, (cost, x) in enumerate(zip(costs, _spread(values, apart), strict=True)):
+    for position, (cost, x) in enumerate(zip(costs, spread(values, apart), strict=True)):
         color, marker = series(position)
         panel.plot([x, x], [cost.accuracy.low, cost.accuracy.high], color=color, linewidth=1.6)
         panel.plot(
@@ -125,7 +125,7 @@ def _draw_points(
         )
 
 
-def _spread(values: Sequence[float], apart: float) -> list[float]:
+def spread(values: Sequence[float], apart: float) -> list[float]:
     """Move points of like cost beside each other, around their middle, or one would hide the
     others.
     """

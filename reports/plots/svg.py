@@ -99,7 +99,7 @@ def _inlined(parent: Element, prefix: str) -> Iterator[Element]:
 def _attributes(element: Element, tag: str, prefix: str) -> Iterator[tuple[str, str]]:
     for name, value in element.attrib.items():
         if name == "style":
-            yield from _presentation(value)
+            yield from presentation_attributes(value)
         elif name == _LINK:
             yield "href", value.replace("#", f"#{prefix}")
         elif name == "id":
@@ -112,7 +112,7 @@ def _attributes(element: Element, tag: str, prefix: str) -> Iterator[tuple[str, 
             yield name, _compact(value)
 
 
-def _presentation(style: str) -> Iterator[tuple[str, str]]:
+def presentation_attributes(style: str) -> Iterator[tuple[str, str]]:
     """Turn a style attribute, which the page's security policy forbids, into attributes that say
     the same.
     """

@@ -153,7 +153,7 @@ def _draw_cell(panel: "Axes", curves: Sequence[Curve]) -> None:
             low, high = [v - s for v, s in band], [v + s for v, s in band]
             panel.fill_between(curve.steps, low, high, color=color, alpha=0.2, linewidth=0)
         panel.plot(curve.steps, curve.values, color=color, linewidth=1.4, linestyle=line)
-        alone = _alone(curve.values)
+        alone = points_alone(curve.values)
         steps, values = [curve.steps[one] for one in alone], [curve.values[one] for one in alone]
         panel.plot(steps, values, color=color, marker="o", markersize=4, linestyle="none")
     _widen(panel, [step for curve in curves for step, _ in curve.logged()])
@@ -194,7 +194,7 @@ def _key(name: str) -> str:
     return "margin between them" if name == "margin" else f"reward of {name} answers"
 
 
-def _alone(values: Sequence[float]) -> list[int]:
+def points_alone(values: Sequence[float]) -> list[int]:
     """Find the points that no line can show: those with a gap, or the end, on both sides."""
     known = [False, *map(isfinite, values), False]
     return [

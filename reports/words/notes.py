@@ -21,6 +21,26 @@ def footnotes(report: Report) -> list[str]:
         )
     if not all(map(is_task, names)):
         notes.append("Lengths, outcomes and win rates are of the test problems, unless said.")
+    notes += _metric_notes(report, names)
+    rounded = [
+        s.name
+        for s in report.stages()
+        if s.merged and s.evaluation.contract.get("dtype") != "float32"
+    ]
+    if rounded:
+        notes.append(
+            f"{', '.join(rounded)}: the adapters before are merged into the weights, which rounds "
+            "them to 16 bits once; what these stages added has that rounding in it."
+        )
+    for run, ranks in report.rankings.items():
+        unfit = " (by a judge that is NOT FIT TO DECIDE)" if report.has_unfit_judge(run) else ""
+        notes.append(f"Ranking of {run}{unfit}, by {_ranking(ranks)}")
+    return notes
+
+
+def _metric_notes(report: Report, names: set[str]) -> list[str]:
+    """Explain the less common metrics that the report has."""
+    notes = []
     if any(name.startswith("win_rate") for name in names) and any(
         str(run.contract["judge"]).startswith("reference") for run in report.runs
     ):
@@ -45,19 +65,6 @@ def footnotes(report: Report) -> list[str]:
             "Accuracy up and pass@k not: the model became surer of what it could do, not more "
             "capable."
         )
-    rounded = [
-        s.name
-        for s in report.stages()
-        if s.merged and s.evaluation.contract.get("dtype") != "float32"
-    ]
-    if rounded:
-        notes.append(
-            f"{', '.join(rounded)}: the adapters before are merged into the weights, which rounds "
-            "them to 16 bits once; what these stages added has that rounding in it."
-        )
-    for run, ranks in report.rankings.items():
-        unfit = " (by a judge that is NOT FIT TO DECIDE)" if report.has_unfit_judge(run) else ""
-        notes.append(f"Ranking of {run}{unfit}, by {_ranking(ranks)}")
     return notes
 
 

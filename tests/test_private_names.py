@@ -1,0 +1,109 @@
+"""Nobody's private names are used: not a library's, and not those of another module of ours."""
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.sources import ROOT, every_file, place, syntax
+
+# underscored to keep them apart from field names, but documented
+DOCUMENTED = {"_replace", "_asdict", "_fields", "_make", "os._exit"}
+BY_NAME = {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "patch", "object"}
+
+
+class Use(NamedTuple):
+    """A private name that is used all the same, why, and the test that fails when it changes."""
+
+    file: str
+    name: str
+    reason: str
+    test: str
+
+
+ALLOWED = [
+    Use(
+        "stages/lm_head.py",
+        "utils._use_triton",
+        "TRL skips positions without a label on Triton devices only and has no switch for it; "
+        "used with the TRL that was read, never with another",
+        "test_lm_head.py::test_positions_without_a_label_are_not_projected",
+    ),
+    Use(
+        "evals/lm_eval/tasks.py",
+        "lm_eval.tasks._yaml_loader",
+        "lm-eval reads a task's YAML (`include`, `!function`) by nothing public, and its reading "
+        "is the one that counts",
+        "test_lm_tasks.py::test_a_fingerprint_is_of_content_and_not_of_place",
+    ),
+]
+
+
+def private_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield line and name of every use of a name with one leading underscore that is not one's own."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            name = f"{ast.unparse(node.value).split('.')[-1]}.{node.attr}"
+            if not name.startswith(("self.", "cls.")):
+                yield node.lineno, name
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names if is_private(alias.name))
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if is_private(node.module or ""):
+                    yield node.lineno, str(node.module)
+                elif is_private(alias.name):
+                    yield node.lineno, f"{node.module}.{alias.name}"
+        elif isinstance(node, ast.Call) and called(node) in BY_NAME:
+            texts = [part.value for part in node.args if isinstance(part, ast.Constant)]
+            yield from ((node.lineno, str(text)) for text in texts if is_private(str(text)))
+
+
+def is_private(dotted: str) -> bool:
+    """Whether a part of a dotted name begins with one underscore."""
+    return any(re.match(r"_[^_]", part) for part in dotted.split("."))
+
+
+def called(call: ast.Call) -> str:
+    """Return the last part of what is called."""
+    return ast.unparse(call.func).split(".")[-1]
+
+
+def uses() -> Iterator[tuple[str, str, str]]:
+    """Yield file, name and address of every use in our code that Python does not document."""
+    for file in every_file():
+        for line, name in private_names(syntax(file)):
+            if not {name, name.split(".")[-1]} & DOCUMENTED:
+                yield file.relative_to(ROOT).as_posix(), name, place(file, line)
+
+
+def test_private_names_are_used_where_the_list_has_a_reason() -> None:
+    listed = {(use.file, use.name) for use in ALLOWED}
+    for file, name, address in uses():
+        assert (file, name) in listed, f"{address} uses {name}, which is private"
+
+
+def test_the_list_holds_what_is_used() -> None:
+    used = {(file, name) for file, name, _ in uses()}
+    assert {(use.file, use.name) for use in ALLOWED} <= used
+
+
+def test_a_test_watches_each_of_them() -> None:
+    for use in ALLOWED:
+        file, _, name = use.test.partition("::")
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), use
+
+
+def test_private_names_are_found_however_they_are_reached() -> None:
+    def found(source: str) -> list[str]:
+        return [name for _, name in private_names(ast.parse(source))]
+
+    assert found("from torch._utils import x") == ["torch._utils"]
+    assert found("import torch._utils as u") == ["torch._utils"]
+    assert found("from stagelift.evals.files import _write") == ["stagelift.evals.files._write"]
+    assert found("trl.trainer.utils._use_triton = None") == ["utils._use_triton"]
+    assert found("task()._instances") == ["task()._instances"]
+    assert found("getattr(task, '_instances')") == ["_instances"]
+    assert found("mock.patch('trl.utils._use_triton')") == ["trl.utils._use_triton"]
+    assert found("patch.object(trl.utils, '_use_triton', None)") == ["_use_triton"]
+    assert found("self._own; cls._own; x.__class__; _local(1); x.public") == []
