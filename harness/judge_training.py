@@ -21,7 +21,8 @@ from stagelift.harness.recipes.read import read_value
 from stagelift.harness.workers.jobs import TrainJudgeJob
 from stagelift.harness.workers.local import run_worker
 from stagelift.stages import precision
-from stagelift.stages.settings import training_config
+from stagelift.stages.reward import REWARD_MODEL
+from stagelift.stages.settings import config_on_paper
 
 GOLD_PAIRS = 400
 # For the bundled model on two CPU cores: minutes, and enough to beat the longest control.
@@ -88,7 +89,7 @@ def _job(request: JudgeRequest) -> TrainJudgeJob:
     args = DEFAULTS | dict(_argument(text) for text in request.overrides)
     source = Source(path=request.dataset)
     try:
-        training_config("reward", args, Path("unused"), 0, "cpu", "float32")
+        config_on_paper(REWARD_MODEL, args)
         check_preferences(source, pairs=True)
         preflight.check_model_path(request.model)
         gold = _held_out(source)

@@ -27,9 +27,10 @@ from stagelift.harness.graph.plan import stage_launcher, stage_lora, stage_setti
 from stagelift.harness.recipes.sections import Recipe, StageSection
 from stagelift.harness.workers.launcher import read_launcher
 from stagelift.stages.data import check_training_source
+from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora import lora_config
 from stagelift.stages.rewards import load_reward
-from stagelift.stages.settings import StageSettings, training_config
+from stagelift.stages.settings import StageSettings, config_on_paper
 
 
 def check_sources(recipe: Recipe) -> None:
@@ -76,10 +77,7 @@ def check_arguments(recipe: Recipe) -> None:
             lora_config(stage_lora(recipe, stage))
             launcher = stage_launcher(recipe, stage)
             processes = 1 if launcher is None else read_launcher(launcher).processes
-            # on CPU in float32, whatever the machine: this process must not start a GPU context
-            training_config(
-                stage.kind, stage.args, Path("unused"), recipe.seed, "cpu", "float32", processes
-            )
+            config_on_paper(kind_named(stage.kind), stage.args, processes)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

@@ -1,88 +1,82 @@
-"""Training rows for each stage, in the formats TRL's trainers take; train splits only.
+"""Training rows of each stage, in the formats TRL's trainers take; train splits only.
 
-Rows that are in one of TRL's formats for the stage, conversational or standard, stay as they are.
-Else they must be word problems (`question`, `answer`) and become the stage's format, with the
-prompt the evaluation uses.
-
-One format is changed: for SFT a conversation (`messages`) becomes its last assistant turn after all
-that came before, because TRL would also train on the user's words; with `assistant_only_loss: true`
-it stays whole.
+Rows that are in one of TRL's formats for the stage, conversational or standard, stay as they are
+but for what the kind changes. Else they must be word problems (`question`, `answer`) and become the
+stage's format, with the prompt the evaluation uses.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stagelift.evals.data.gsm8k import prompt_text
-from stagelift.evals.data.pairs import rejected_answer
 from stagelift.evals.data.source import Source, column_names, local_rows, rows
+from stagelift.stages.kind import Kind
+from stagelift.stages.kinds import kind_named
 from stagelift.stages.settings import StageKind, StageSettings
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 _PROBLEM = ("question", "answer")
-# What a trainer reads of a row, by stage; GRPO's other columns go to rewards only.
-_READ: dict[StageKind, tuple[str, ...]] = {
-    "sft": ("messages", "prompt", "completion", "text"),
-    "dpo": ("prompt", "chosen", "rejected"),
-    "grpo": ("prompt",),
-}
-# TRL's dataset formats, by stage: each row must have all the columns of one of these.
-_FORMATS: dict[StageKind, tuple[tuple[str, ...], ...]] = {
-    "sft": (("messages",), ("prompt", "completion"), ("text",)),
-    "dpo": (("chosen", "rejected"),),
-    "grpo": (("prompt",),),
-}
 
 
 def training_rows(settings: StageSettings) -> "Dataset":
     """Load the rows of a stage's dataset in a format its trainer takes."""
-    dataset = rows(settings.dataset)
-    names = dataset.column_names
-    if _first_fit(_FORMATS[settings.kind], names) is None:
-        return dataset.map(_FROM_PROBLEM[settings.kind], remove_columns=names)
-    if (
-        settings.kind == "sft"
-        and "messages" in names
-        and not settings.args.get("assistant_only_loss")
-    ):
-        answered = dataset.filter(_ends_with_assistant)
-        return answered.map(_last_turn, remove_columns=names)
-    return dataset
+    kind, dataset = kind_named(settings.kind), rows(settings.dataset)
+    if _first_fit(kind.formats, dataset.column_names) is not None:
+        return kind.prepare(dataset, settings.args)
+    return dataset.map(
+        _rows_of_problems,
+        batched=True,
+        remove_columns=dataset.column_names,
+        fn_kwargs={"kind": settings.kind},
+    )
 
 
 def training_texts(settings: StageSettings) -> list[list[str]]:
     """Return, row by row, what a stage's trainer reads: each message or field a text."""
     dataset = training_rows(settings)
-    names = [name for name in _READ[settings.kind] if name in dataset.column_names]
+    names = [name for name in kind_named(settings.kind).texts if name in dataset.column_names]
     return [
         [text for value in row for text in _texts(value)]
         for row in zip(*(dataset[name] for name in names), strict=True)
     ]
 
 
-def check_training_source(kind: StageKind, source: Source) -> None:
+def reading(settings: StageSettings) -> str:
+    """Identify what a stage reads: stages with the same one train on the same rows."""
+    args = {name: settings.args.get(name) for name in kind_named(settings.kind).row_args}
+    return f"{settings.kind} {settings.dataset.model_dump_json()} {args}"
+
+
+def check_training_source(name: StageKind, source: Source) -> None:
     """Raise ValueError, in a sentence, where the source is missing, is not for training or lacks
-    the columns.
+    the columns that a kind of stage needs.
     """
-    if {"test", "held_out"} & {
-        re.sub(r"\[.*", "", part).strip() for part in source.split.split("+")
-    }:
+    splits = {re.sub(r"\[.*", "", part).strip() for part in source.split.split("+")}
+    if {"test", "held_out"} & splits:
         raise ValueError(
-            f"Stage '{kind}' would train on split '{source.split}' of '{source.path}', which is "
+            f"Stage '{name}' would train on split '{source.split}' of '{source.path}', which is "
             "for testing. Use a training split."
         )
-    present = column_names(source)
-    formats = (*_FORMATS[kind], _PROBLEM)
+    kind, present = kind_named(name), column_names(source)
+    formats = (*kind.formats, _PROBLEM)
     fitting = _first_fit(formats, present)
     if fitting is None:
         raise ValueError(
-            f"Stage '{kind}' cannot use dataset '{source.path}' with columns {_words(present)}. It "
+            f"Stage '{name}' cannot use dataset '{source.path}' with columns {_words(present)}. It "
             f"needs {' or '.join(_words(needed) for needed in formats)}; `columns` in the recipe "
             "can rename."
         )
-    _check_rows(source, fitting)
+    _check_rows(kind, source, fitting)
+
+
+def _rows_of_problems(problems: dict[str, list[Any]], kind: StageKind) -> dict[str, list[Any]]:
+    """Turn a batch of word problems, column by column, into rows of a kind."""
+    pairs = zip(problems["question"], problems["answer"], strict=True)
+    from_problem = kind_named(kind).from_problem
+    made = [row for question, answer in pairs for row in from_problem(str(question), str(answer))]
+    return {name: [row[name] for row in made] for name in made[0]}
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -93,7 +87,7 @@ def _texts(value: Any) -> Iterator[str]:
         yield from (str(message["content"]) for message in value if message.get("content"))
 
 
-def _check_rows(source: Source, columns: Sequence[str]) -> None:
+def _check_rows(kind: Kind, source: Source, columns: Sequence[str]) -> None:
     """Look at every row of a local file: a trainer would stop at an empty or numeric field after
     minutes, saying less.
     """
@@ -101,10 +95,22 @@ def _check_rows(source: Source, columns: Sequence[str]) -> None:
     if dataset is None:
         return
     for column in columns:
+        is_flag = column in kind.flags
         for number, value in enumerate(dataset[column], start=1):
-            if not isinstance(value, str | list) or not value:
-                place = f"Row {number} of dataset '{source.path}'"
-                raise ValueError(f"{place} has {value!r} in column '{column}', which must be text.")
+            if not (_is_flag(value) if is_flag else _is_text(value)):
+                raise ValueError(
+                    f"Row {number} of dataset '{source.path}' has {value!r} in column '{column}', "
+                    f"which must be {'true or false' if is_flag else 'text'}."
+                )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str | list) and bool(value)
+
+
+def _is_flag(value: Any) -> bool:
+    """Accept 0 and 1 too, as TRL does."""
+    return value in (True, False)
 
 
 def _first_fit(formats: Sequence[Sequence[str]], present: Sequence[str]) -> Sequence[str] | None:
@@ -113,42 +119,3 @@ def _first_fit(formats: Sequence[Sequence[str]], present: Sequence[str]) -> Sequ
 
 def _words(names: Sequence[str]) -> str:
     return "+".join(names)
-
-
-def _ends_with_assistant(row: dict[str, Any]) -> bool:
-    return len(row["messages"]) > 1 and row["messages"][-1]["role"] == "assistant"
-
-
-def _last_turn(row: dict[str, Any]) -> dict[str, Any]:
-    return {"prompt": row["messages"][:-1], "completion": row["messages"][-1:]}
-
-
-def _sft_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {"prompt": _user(str(row["question"])), "completion": _assistant(str(row["answer"]))}
-
-
-def _dpo_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "prompt": _user(row["question"]),
-        "chosen": _assistant(row["answer"]),
-        "rejected": _assistant(rejected_answer(row["question"], row["answer"])),
-    }
-
-
-def _grpo_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {"prompt": _user(row["question"]), "answer": row["answer"]}
-
-
-_FROM_PROBLEM: dict[StageKind, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "sft": _sft_row,
-    "dpo": _dpo_row,
-    "grpo": _grpo_row,
-}
-
-
-def _user(question: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": prompt_text(question)}]
-
-
-def _assistant(answer: str) -> list[dict[str, str]]:
-    return [{"role": "assistant", "content": answer}]

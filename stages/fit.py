@@ -22,9 +22,9 @@ from stagelift.evals.files import append_records, read_records, write_records, w
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.models.model import ModelRef
 from stagelift.evals.records import Record
+from stagelift.stages.kind import Method
 from stagelift.stages.lm_head import masked_positions_skipped
 from stagelift.stages.records import StageResult
-from stagelift.stages.settings import ConfigKind
 
 # step, steps, what was logged
 OnStep = Callable[[int, int, dict[str, float]], None]
@@ -47,7 +47,7 @@ def checkpoints_folder(folder: Path) -> Path:
 
 
 def fit(
-    kind: ConfigKind,
+    method: Method,
     trainer: Any,
     ref: ModelRef,
     folder: Path,
@@ -62,7 +62,7 @@ def fit(
         [_last_whole_checkpoint(checkpoints_folder(folder)) if writes else None]
     )
     rows = _rows_up_to(folder / "training.jsonl", _step(checkpoint)) if writes else []
-    ledger = _Ledger(kind, folder / "training.jsonl", ref, rows, on_step, accelerator)
+    ledger = _Ledger(method, folder / "training.jsonl", ref, rows, on_step, accelerator)
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(ledger)
@@ -72,7 +72,7 @@ def fit(
         _save_adapter(trainer, folder)
     last = ledger.row(trainer.state.global_step, {})
     return StageResult(
-        kind=kind,
+        kind=method.name,
         steps=trainer.state.global_step,
         tokens=last.tokens,
         seconds=last.seconds,
@@ -92,14 +92,15 @@ class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
     def __init__(
         self,
-        kind: ConfigKind,
+        method: Method,
         path: Path,
         ref: ModelRef,
         rows: list[LogRow],
         on_step: OnStep,
         accelerator: Any,
     ) -> None:
-        self.kind, self.path, self.ref, self.rows, self.on_step = kind, path, ref, rows, on_step
+        self.method, self.path, self.ref = method, path, ref
+        self.rows, self.on_step = rows, on_step
         self.accelerator = accelerator
         self.before = (
             rows[-1] if rows else LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
@@ -116,13 +117,13 @@ class _Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         )
 
     def _tokens(self, logs: dict[str, JsonValue]) -> int:
-        """TRL's SFT and DPO count tokens from zero again after a resume, its GRPO goes on counting:
-        join them up.
+        """Some of TRL's trainers count tokens from zero again after a resume, others go on: join
+        them up.
         """
         seen = logs.get("num_tokens")
         if not isinstance(seen, int | float):
             return self.rows[-1].tokens if self.rows else self.before.tokens
-        return int(seen) + (0 if self.kind == "grpo" else self.before.tokens)
+        return int(seen) if self.method.counts_tokens_on else int(seen) + self.before.tokens
 
     def on_log(
         self, _args: Any, state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any

@@ -1,29 +1,39 @@
-"""Group relative policy optimisation: TRL's GRPOTrainer; with `beta` > 0 the KL reference is the
-previous stage.
+"""Group relative policy optimisation: TRL's GRPOTrainer, on rewards.
+
+With `beta` > 0 the reference of the KL term is the previous stage (the adapter as it came in).
 """
 
 from typing import Any
 
-from datasets import Dataset
-from peft import PeftModel
-from transformers import PreTrainedTokenizerBase
-from trl import GRPOTrainer
+from stagelift.stages.completions import (
+    generation_cost,
+    rewarded_prompt,
+    saved_where_it_generates,
+)
+from stagelift.stages.kind import Kind, RowCost
 
-from stagelift.stages.rewards import load_reward
+
+def _trainer(**arguments: Any) -> Any:
+    from trl import GRPOTrainer
+
+    return GRPOTrainer(**arguments)
 
 
-def trainer(
-    model: PeftModel,
-    config: Any,
-    rows: Dataset,
-    tokenizer: PreTrainedTokenizerBase,
-    rewards: list[str],
-) -> Any:
-    """Build the trainer with its reward functions."""
-    return GRPOTrainer(
-        model=model,
-        reward_funcs=[load_reward(name) for name in rewards],
-        args=config,
-        train_dataset=rows,
-        processing_class=tokenizer,
-    )
+def _cost(config: Any) -> RowCost:
+    # TRL asks the reference only where its KL counts
+    return generation_cost(config, forwards=1 if config.beta else 0)
+
+
+GRPO = Kind(
+    name="grpo",
+    config="GRPOConfig",
+    counts_tokens_on=True,
+    settle=saved_where_it_generates,
+    formats=(("prompt",),),
+    from_problem=rewarded_prompt,
+    # other columns go to rewards only
+    texts=("prompt",),
+    trainer=_trainer,
+    rewarded=True,
+    cost=_cost,
+)

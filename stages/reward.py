@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stagelift.evals.data.preferences import Preference, load_preferences
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import ModelRef, load_tokenizer, model_folder
-from stagelift.stages.fit import OnStep, checkpoints_folder, fit
+from stagelift.stages.kind import Method
 from stagelift.stages.records import StageResult
 from stagelift.stages.settings import training_config
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
+    from stagelift.stages.fit import OnStep
+
+# not a kind of stage: what comes out judges, and no recipe lists it
+REWARD_MODEL = Method(name="reward", config="RewardConfig")
 LORA = {"r": 16, "lora_alpha": 32, "target_modules": "all-linear"}
 
 
@@ -30,15 +34,17 @@ def train_reward_model(
     seed: int,
     folder: Path,
     versions: dict[str, str],
-    on_step: OnStep,
+    on_step: "OnStep",
 ) -> StageResult:
     """Train on a preference dataset's pairs and write `folder/model`; a killed call goes on where
     it was.
     """
     from trl import RewardTrainer
 
+    from stagelift.stages.fit import checkpoints_folder, fit
+
     config = training_config(
-        "reward", args, checkpoints_folder(folder), seed, base.device, base.dtype
+        REWARD_MODEL, args, checkpoints_folder(folder), seed, base.device, base.dtype
     )
     tokenizer = load_tokenizer(base.path, base.revision, base.eos_token)
     trainer = RewardTrainer(
@@ -47,7 +53,7 @@ def train_reward_model(
         train_dataset=reward_rows(source),
         processing_class=tokenizer,
     )
-    result = fit("reward", trainer, base, folder, versions, on_step)
+    result = fit(REWARD_MODEL, trainer, base, folder, versions, on_step)
     _merge(base, folder)
     return result
 

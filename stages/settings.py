@@ -3,22 +3,24 @@ before anything loads.
 """
 
 import difflib
-import math
 import re
 import typing
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import Device, Dtype
 from stagelift.evals.records import Record
 from stagelift.stages.distributed import shared_batch
+from stagelift.stages.kind import Method
+from stagelift.stages.kinds import kind_named
 from stagelift.stages.precision import training_flags
 
-StageKind = Literal["sft", "dpo", "grpo"]
-ConfigKind = Literal[StageKind, "reward"]
-KINDS: tuple[str, ...] = get_args(StageKind)
+# the name of a kind of stage
+StageKind = Annotated[str, AfterValidator(lambda name: kind_named(name).name)]
 # Set elsewhere in the recipe, or by the harness; `args` must not contradict them.
 RESERVED = {
     "output_dir": "the node's own folder",
@@ -34,8 +36,8 @@ RESERVED = {
 
 
 class StageSettings(Record):
-    """One training stage: where its rows come from, TRL's arguments verbatim, and (GRPO) its
-    rewards.
+    """One training stage: where its rows come from, TRL's arguments verbatim, and the rewards of a
+    kind that takes them.
     """
 
     kind: StageKind
@@ -45,7 +47,7 @@ class StageSettings(Record):
 
 
 def training_config(
-    kind: ConfigKind,
+    method: Method,
     args: dict[str, Any],
     folder: Path,
     seed: int,
@@ -58,12 +60,11 @@ def training_config(
 
     Raises ValueError in one sentence for an argument it would not take.
     """
-    config_class = _config_class(kind)
     try:
+        config_class = _config_class(method)
+        defaults = {field.name: field.default for field in fields(config_class)}
         asked = {name: _checked(config_class, name, value) for name, value in args.items()}
-        given = shared_batch(
-            asked, {field.name: field.default for field in fields(config_class)}, processes
-        )
+        given = shared_batch(asked, defaults, processes)
         ours = {
             **_DEFAULTS,
             **_flags(on, precision, given),
@@ -72,21 +73,26 @@ def training_config(
             "seed": seed,
         }
         config = config_class(**ours)
-        return config if kind != "grpo" else config_class(**ours | _grpo_saving(config, given))
+        settled = method.settle(config, given, processes)
+        return config_class(**ours | settled) if settled else config
     except Exception as error:
         # configs raise ValueError, TypeError, ImportError and more, all for what the user gave
-        raise ValueError(f"Stage '{kind}': {_sentence(error)}") from error
+        raise ValueError(f"Stage '{method.name}': {_sentence(error)}") from error
 
 
-def _config_class(kind: ConfigKind) -> Any:
+def config_on_paper(method: Method, args: dict[str, Any], processes: int = 1) -> Any:
+    """Build the config only to check it, or to read numbers off it.
+
+    It is made for a CPU in float32, whatever the machine: the process that asks must not start a
+    GPU context.
+    """
+    return training_config(method, args, Path("unused"), 0, "cpu", "float32", processes)
+
+
+def _config_class(method: Method) -> Any:
     import trl
 
-    return {
-        "sft": trl.SFTConfig,
-        "dpo": trl.DPOConfig,
-        "grpo": trl.GRPOConfig,
-        "reward": trl.RewardConfig,
-    }[kind]
+    return getattr(trl, method.config)
 
 
 # Ours where the recipe is silent: log every step, save ten times, keep two checkpoints.
@@ -108,24 +114,6 @@ def _flags(on: Device, precision: Dtype, given: dict[str, Any]) -> dict[str, Any
     return flags
 
 
-def _grpo_saving(config: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """GRPO resumes exactly only from a step at which it was about to generate: save there, or
-    refuse to save elsewhere.
-    """
-    accumulated = config.gradient_accumulation_steps
-    every = (
-        math.lcm(config.steps_per_generation * config.num_iterations, accumulated) // accumulated
-    )
-    if every == 1:
-        return {}
-    if given.get("save_strategy", "steps") == "epoch" or given.get("save_steps", every) % every:
-        raise ValueError(
-            f"GRPO resumes only where it generates, every {every} steps: make save_steps a "
-            f"multiple of {every}."
-        )
-    return {"save_steps": given.get("save_steps", every)}
-
-
 def _checked(config_class: Any, name: str, value: Any) -> Any:
     """Check one argument's name and type and return it coerced, so that a YAML string that is a
     number becomes one.
@@ -143,12 +131,10 @@ def _checked(config_class: Any, name: str, value: Any) -> Any:
 def _coerced(owner: str, name: str, value: Any, annotation: Any) -> Any:
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+    # Pydantic's lax mode accepts what argparse would: lists of one, enums and numbers in strings.
+    adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
     try:
-        # lists of one, enums and numbers in strings: pydantic's lax mode accepts what argparse
-        # would
-        return TypeAdapter(
-            annotation, config=ConfigDict(arbitrary_types_allowed=True)
-        ).validate_python(value)
+        return adapter.validate_python(value)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise ValueError(
@@ -159,5 +145,6 @@ def _coerced(owner: str, name: str, value: Any, annotation: Any) -> Any:
 def _sentence(error: Exception) -> str:
     """Take the first sentence of a message and end it properly."""
     text = " ".join(str(error).split())
-    first = re.split(r"(?<=[.?!]) (?=[A-Z])", text)[0] if len(text) > 300 else text
-    return first if first.endswith((".", "!", "?")) else f"{first}."
+    if len(text) > 300:
+        text = re.split(r"(?<=[.?!]) (?=[A-Z])", text)[0]
+    return text if text.endswith((".", "!", "?")) else f"{text}."

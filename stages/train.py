@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.models.model import ModelRef, load_tokenizer
-from stagelift.stages import dpo, grpo, sft
 from stagelift.stages.data import training_rows
 from stagelift.stages.distributed import check_rows, check_world
 from stagelift.stages.fit import OnStep, checkpoints_folder, fit
+from stagelift.stages.kind import Kind
+from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora import load_policy
 from stagelift.stages.records import StageResult
+from stagelift.stages.rewards import load_reward
 from stagelift.stages.settings import StageSettings, training_config
 
 
@@ -29,8 +31,9 @@ def train(
     Each of `processes` that train together calls this; the first of them writes. Raises ValueError
     where they are not so many.
     """
+    kind = kind_named(settings.kind)
     config = training_config(
-        settings.kind,
+        kind,
         settings.args,
         checkpoints_folder(folder),
         seed,
@@ -41,16 +44,20 @@ def train(
     # the config, built before the model, also gives each process a GPU of its own
     check_world(config.world_size, processes)
     rows = training_rows(settings)
-    tokenizer = load_tokenizer(parent.path, parent.revision, parent.eos_token)
-    policy = load_policy(parent, lora, seed)
-    match settings.kind:
-        case "sft":
-            trainer = sft.trainer(policy, config, rows, tokenizer)
-        case "dpo":
-            trainer = dpo.trainer(policy, config, rows, tokenizer)
-        case "grpo":
-            trainer = grpo.trainer(policy, config, rows, tokenizer, settings.rewards)
-    # which deals out whole generations, and drops what is left at the end
-    if settings.kind != "grpo":
+    trainer = kind.trainer(
+        model=load_policy(parent, lora, seed),
+        args=config,
+        train_dataset=rows,
+        processing_class=load_tokenizer(parent.path, parent.revision, parent.eos_token),
+        **_rewards(kind, settings),
+    )
+    # a rewarded kind deals out whole generations, and drops what is left at the end of an epoch
+    if not kind.rewarded:
         check_rows(len(trainer.train_dataset), config, processes)
-    return fit(settings.kind, trainer, parent, folder, versions, on_step)
+    return fit(kind, trainer, parent, folder, versions, on_step)
+
+
+def _rewards(kind: Kind, settings: StageSettings) -> dict[str, Any]:
+    if not kind.rewarded:
+        return {}
+    return {"reward_funcs": [load_reward(name) for name in settings.rewards]}

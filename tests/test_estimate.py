@@ -17,7 +17,8 @@ from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import load_recipe
-from stagelift.stages.settings import training_config
+from stagelift.stages.settings import config_on_paper
+from stagelift.stages.sft import SFT
 from tests.records import CONTRACT, make_training
 
 ASKED = Questions(responses=16, max_tokens=16, prompt_tokens=30)
@@ -199,7 +200,7 @@ def test_epochs_are_counted_in_steps() -> None:
         "per_device_train_batch_size": 4,
         "gradient_accumulation_steps": 2,
     }
-    config = training_config("sft", args, Path("unused"), 0, "cpu", "float32")
+    config = config_on_paper(SFT, args)
     # 3 steps see 20 rows
-    assert steps_of(config, 20, generations=1) == 6
-    assert steps_of(config, 20, generations=4) == 20
+    assert steps_of(config, 20, times=1) == 6
+    assert steps_of(config, 20, times=4) == 20

@@ -27,8 +27,9 @@ from stagelift.harness.workers.jobs import TrainJob
 from stagelift.harness.workers.launcher import read_launcher
 from stagelift.harness.workers.local import run_worker
 from stagelift.stages.distributed import check_rows
+from stagelift.stages.kinds import kind_named
 from stagelift.stages.records import StageResult
-from stagelift.stages.settings import StageKind, StageSettings, training_config
+from stagelift.stages.settings import StageKind, StageSettings, config_on_paper
 from tests.conftest import environment
 from tests.test_run import finish, in_training, interrupted, kill_all, node, start
 
@@ -267,7 +268,7 @@ def test_another_number_of_processes_than_was_asked_for_is_refused(
 
 
 def shared(kind: StageKind, args: dict[str, Any], processes: int) -> Any:
-    return training_config(kind, args, Path("unused"), 0, "cpu", "float32", processes)
+    return config_on_paper(kind_named(kind), args, processes)
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ from typing import Any
 import pytest
 
 from stagelift.evals.data.source import Source
+from stagelift.stages.kinds import kind_named
 from stagelift.stages.settings import StageKind, training_config
 
 BUNDLED = Source(path="bundled/schoolmath")
 
 
 def config(kind: StageKind, args: dict[str, Any]) -> Any:
-    return training_config(kind, args, Path("unused"), 3, "cpu", "float32")
+    return training_config(kind_named(kind), args, Path("unused"), 3, "cpu", "float32")
 
 
 def test_arguments_reach_trl_as_they_are_and_strings_become_numbers() -> None:

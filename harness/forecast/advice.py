@@ -5,7 +5,6 @@ Sentences, each a warning or a note. Nothing here stops a run.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from stagelift.evals.data.overlap import WORDS, Overlap, overlap
@@ -16,7 +15,9 @@ from stagelift.harness.forecast.material import Asked, TrainedOn
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
 from stagelift.reports.words.formatting import listed, value_with_n
-from stagelift.stages.settings import StageSettings, training_config
+from stagelift.stages.data import reading
+from stagelift.stages.kinds import kind_named
+from stagelift.stages.settings import StageSettings, config_on_paper
 
 _QUESTIONS = {
     "test": "test problem",
@@ -103,9 +104,8 @@ def overlap_advice(plan: Plan, asked: Asked, trained_on: TrainedOn) -> list[Advi
 
 def _of_groups(node: Node, plan: Plan, store: Store) -> Advice:
     assert node.settings is not None and node.parent is not None
-    completions = training_config(
-        "grpo", node.settings.args, Path("unused"), 0, "cpu", "float32"
-    ).num_generations
+    config = config_on_paper(kind_named(node.settings.kind), node.settings.args)
+    completions = config.num_generations
     start, accuracy = _accuracy_before(node, plan, store)
     if accuracy is None:
         text = f"which share of groups ({completions} completions each) has no correctness signal is not known yet: "
@@ -147,11 +147,7 @@ def _accuracy_before(node: Node, plan: Plan, store: Store) -> tuple[Node, Metric
 def _distinct(plan: Plan) -> list[StageSettings]:
     """Return the stages that read different rows, or the same ones in another way."""
     stages = [node.settings for node in plan.nodes if node.settings is not None]
-    read = {
-        (one.kind, one.dataset.model_dump_json(), bool(one.args.get("assistant_only_loss"))): one
-        for one in stages
-    }
-    return list(read.values())
+    return list({reading(stage): stage for stage in stages}.values())
 
 
 def _of_overlaps(who: str, groups: dict[str, Overlap]) -> list[Advice]:

@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
@@ -24,8 +23,10 @@ from stagelift.harness.forecast.history import History, PastEvaluation, PastTrai
 from stagelift.harness.forecast.material import Questions, Texts
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
+from stagelift.stages.kind import RowCost
+from stagelift.stages.kinds import kind_named
 from stagelift.stages.records import StageResult
-from stagelift.stages.settings import ConfigKind, StageSettings, training_config
+from stagelift.stages.settings import StageSettings, config_on_paper
 
 Basis = Literal["measured", "same settings", "scaled", "guess"]
 
@@ -198,55 +199,51 @@ def _asked(result: EvalResult) -> float:
     )
 
 
-def _config(kind: ConfigKind, args: dict[str, Any]) -> Any:
-    """TRL's config with its defaults, made on CPU: only numbers are read from it."""
-    return training_config(kind, args, Path("unused"), 0, "cpu", "float32")
-
-
 def _effort(kind: str, args: dict[str, Any], steps: int) -> float | None:
-    """Multiply what time goes with; None for arguments that TRL does not take any more."""
+    """Multiply what time goes with; None for a kind or arguments that are not known any more."""
     try:
-        config = _config(kind, args)  # type: ignore[arg-type]  # a kind of a stored node or of a recipe
+        config, cost = _priced(kind, args)
     except ValueError:
         return None
     sequences = config.per_device_train_batch_size * config.gradient_accumulation_steps
-    return float(steps * sequences * (config.max_completion_length if kind == "grpo" else 1))
+    return float(steps * sequences * (cost.generated or 1))
 
 
 def _work(node: Node, texts_of: Callable[[StageSettings], Texts | None]) -> Training | None:
     """Return what a node's training comes to; None where its rows cannot be read."""
     assert node.settings is not None
-    kind, config = node.settings.kind, _config(node.settings.kind, node.settings.args)
-    rows = texts_of(node.settings)
-    if rows is None:
+    texts = texts_of(node.settings)
+    if texts is None:
         return None
-    batch, accumulated = config.per_device_train_batch_size, config.gradient_accumulation_steps
-    generated = config.max_completion_length if kind == "grpo" else 0
-    # each with the prompt before it
-    answers = 2 if kind == "dpo" else 1
-    tokens = fmean(sum(map(len, row)) for row in rows) / guess.CHARACTERS_A_TOKEN / answers
-    limit = None if kind == "grpo" else config.max_length
+    config, cost = _priced(node.settings.kind, node.settings.args)
+    at_once = config.per_device_train_batch_size * cost.sequences
+    # an answer of several has the same prompt before it
+    characters = fmean(sum(map(len, row)) for row in texts) / cost.sequences
+    tokens = characters / guess.CHARACTERS_A_TOKEN
     recomputed = 2 if node.base.device == "cuda" else 0
     return Training(
-        steps=steps_of(
-            config,
-            len(rows),
-            generations=config.num_generations * config.num_iterations if kind == "grpo" else 1,
-        ),
-        sequences=batch * answers,
-        step_sequences=batch * accumulated * answers,
-        tokens=min(tokens, limit or tokens) + generated,
-        generated=generated,
-        operations=4 + recomputed + (2 if kind == "dpo" or (kind == "grpo" and config.beta) else 0),
+        steps=steps_of(config, len(texts), times=cost.times),
+        sequences=at_once,
+        step_sequences=at_once * config.gradient_accumulation_steps,
+        tokens=min(tokens, cost.limit or tokens) + cost.generated,
+        generated=cost.generated,
+        operations=4 + recomputed + 2 * cost.forwards,
     )
 
 
-def steps_of(config: Any, rows: int, *, generations: int) -> int:
-    """Count optimiser steps: as asked, or those of so many epochs, in which GRPO sees each row once
-    for each generation.
+def _priced(kind: str, args: dict[str, Any]) -> tuple[Any, RowCost]:
+    """Return TRL's config of a stage, with its defaults, and what a row costs by it."""
+    method = kind_named(kind)
+    config = config_on_paper(method, args)
+    return config, method.cost(config)
+
+
+def steps_of(config: Any, rows: int, *, times: int) -> int:
+    """Count optimiser steps: as asked, or those of so many epochs, in which each row is taken so
+    many times.
     """
     if config.max_steps > 0:
         return int(config.max_steps)
     a_step: int = config.per_device_train_batch_size * config.gradient_accumulation_steps
-    an_epoch = math.ceil(rows * generations / a_step)
+    an_epoch = math.ceil(rows * times / a_step)
     return math.ceil(float(config.num_train_epochs) * an_epoch)

@@ -14,7 +14,7 @@ from stagelift.evals.judges.load import judges_prompts
 from stagelift.evals.records import Group
 from stagelift.evals.settings import EvaluationSettings
 from stagelift.harness.forecast.guess import CHARACTERS_A_TOKEN
-from stagelift.stages.data import training_texts
+from stagelift.stages.data import reading, training_texts
 from stagelift.stages.settings import StageSettings
 
 # row by row, each message or field a text
@@ -40,7 +40,7 @@ class TrainedOn:
 
     def of(self, settings: StageSettings) -> Texts | None:
         """Return the texts of each row; None where they cannot be read."""
-        key = f"{settings.kind} {settings.dataset.model_dump_json()} {settings.args.get('assistant_only_loss')}"
+        key = reading(settings)
         if key not in self.held:
             self.held[key] = self._read(settings)
         return self.held[key]

@@ -55,8 +55,9 @@ def render_json(forecast: Forecast) -> str:
 
 
 _SCALED = (
-    "scaled: training by steps x sequences a step (GRPO: x completion length), evaluation by "
-    "responses x their limit. Not by how long rows are; memory is the most that those records show."
+    "scaled: training by steps x sequences a step (x completion length where a stage generates), "
+    "evaluation by responses x their limit. Not by how long rows are; memory is the most that those "
+    "records show."
 )
 
 

@@ -17,8 +17,9 @@ from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.records import Record
 from stagelift.evals.settings import Against
 from stagelift.reports.gates.margins import read_margins
+from stagelift.stages.kinds import KINDS, kind_named
 from stagelift.stages.precision import DtypeSetting
-from stagelift.stages.settings import KINDS, StageKind
+from stagelift.stages.settings import StageKind
 
 RESERVED_NAMES = ("nodes", "judges")
 # pairs that a judge is checked with, where the recipe names none
@@ -85,13 +86,16 @@ class StageSection(Record):
     launcher: LauncherSection | None = None
 
     @model_validator(mode="after")
-    def _rewards_belong_to_grpo(self) -> "StageSection":
-        if self.kind == "grpo" and not self.rewards:
+    def _rewards_fit_the_kind(self) -> "StageSection":
+        rewarded = [kind.name for kind in KINDS if kind.rewarded]
+        if self.kind in rewarded and not self.rewards:
             raise ValueError(
-                "Stage 'grpo' needs rewards, for example: rewards: [correctness, brevity]."
+                f"Stage '{self.kind}' needs rewards, for example: rewards: [correctness, brevity]."
             )
-        if self.kind != "grpo" and self.rewards:
-            raise ValueError(f"Stage '{self.kind}' takes no rewards; only grpo does.")
+        if self.rewards and self.kind not in rewarded:
+            raise ValueError(
+                f"Stage '{self.kind}' takes no rewards. Stages that do: {', '.join(rewarded)}."
+            )
         return self
 
 
@@ -350,8 +354,7 @@ def _stage(stage: Any) -> dict[str, Any]:
             "(with --set: stages.sft.args.max_steps=10)."
         )
     ((kind, settings),) = stage.items()
-    if kind not in KINDS:
-        raise ValueError(f"Unknown stage '{kind}'. Known stages: {', '.join(KINDS)}.")
+    kind_named(kind)
     if not isinstance(settings, dict | None) or "kind" in (settings or {}):
         raise ValueError(
             f"Stage '{kind}' needs its settings as keys, such as: "
