@@ -17,7 +17,7 @@ from stagelift.harness.environment import versions
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.contract import chat_template, model_revision
 from stagelift.harness.progress import View
-from stagelift.harness.recipes.read import read_value
+from stagelift.harness.recipes.overrides import read_override
 from stagelift.harness.workers.jobs import TrainJudgeJob
 from stagelift.harness.workers.local import run_worker
 from stagelift.stages import precision
@@ -86,7 +86,9 @@ def _refuse_another(folder: Path, job: TrainJudgeJob) -> None:
 
 
 def _job(request: JudgeRequest) -> TrainJudgeJob:
-    args = DEFAULTS | dict(_argument(text) for text in request.overrides)
+    args = DEFAULTS | dict(
+        read_override(text, example="max_steps=100") for text in request.overrides
+    )
     source = Source(path=request.dataset)
     try:
         config_on_paper(REWARD_MODEL, args)
@@ -111,15 +113,6 @@ def _job(request: JudgeRequest) -> TrainJudgeJob:
         seed=0,
         versions=versions(),
     )
-
-
-def _argument(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UsageError(
-            f"--set {text} is not key=value. Write it for example as --set max_steps=100."
-        )
-    return name, read_value(value, text)
 
 
 def _held_out(source: Source) -> Source:

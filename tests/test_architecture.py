@@ -20,7 +20,7 @@ ARROWS = {
     "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records",
     "harness": "cli -> commands -> run, judge_training, forecast, importing, rescoring, outputs, "
     "checks; run -> preflight -> graph, workers -> recipes; run -> schedule; forecast -> graph; "
-    "judge_training -> preflight; importing, rescoring -> graph; testing -> checks; "
+    "judge_training -> preflight; importing, rescoring -> graph; testing -> checks -> recipes; "
     "commands, judge_training -> progress",
 }
 EVERYONE_MAY_IMPORT = {"harness": {"errors", "environment"}}

@@ -48,6 +48,52 @@ def test_set_reaches_a_stage_by_kind_or_position() -> None:
     assert (by_kind.stages[1].args["max_steps"], by_kind.seed, by_kind.lora["r"]) == (3, 7, 4)
 
 
+TWICE = (
+    "name: mine\nstages: [sft, {dpo: {args: {beta: 1}}}, sft: ]\nevals: {accuracy: {limit: 8}}\n"
+)
+
+
+def test_set_reaches_the_second_stage_of_a_kind_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path, TWICE)
+    overrides = [
+        "stages.sft-2.args.max_steps=9",
+        "stages.sft-2.lora.r=2",
+        "stages.sft.args.max_steps=3",
+        "stages.dpo={args: {beta: 2}}",
+    ]
+    first, dpo, second = load_recipe(path, overrides).stages
+    assert (first.args, first.lora) == ({"max_steps": 3}, {})
+    assert (second.args, second.lora) == ({"max_steps": 9}, {"r": 2})
+    assert dpo.args == {"beta": 2}
+
+
+def test_a_position_reaches_a_stage_that_is_written_without_settings(tmp_path: Path) -> None:
+    stages = load_recipe(write(tmp_path, TWICE), ["stages.0.sft.args.max_steps=3"]).stages
+    assert stages[0].args == {"max_steps": 3}
+    replaced = load_recipe(write(tmp_path, TWICE), ["stages.0=dpo", "stages.dpo.args.beta=3"])
+    assert [stage.kind for stage in replaced.stages] == ["dpo", "dpo", "sft"]
+    assert replaced.stages[0].args == {"beta": 3}
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("stages.sft-3.args.max_steps=9", "no stage 'sft-3'. Stages: sft, dpo, sft-2."),
+        ("stages.sft-1.args.max_steps=9", "no stage 'sft-1'. Stages: sft, dpo, sft-2."),
+        ("stages.3.sft.args.max_steps=9", "no stage '3'. Stages: sft, dpo, sft-2."),
+        ("stages.grpo={}", "no stage 'grpo'. Stages: sft, dpo, sft-2."),
+        ("name.first=9", "leads nowhere: before 'first' there is the value 'mine'."),
+        ("evals.tasks.ifeval.limit=9", "before 'ifeval' there is a list of 1"),
+    ],
+)
+def test_a_key_that_leads_nowhere_says_what_there_is(
+    override: str, says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        load_recipe(write(tmp_path, TWICE), ["evals.tasks=[ifeval]", override])
+    assert says in str(refused.value) and str(refused.value).startswith(f"--set {override}")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -69,7 +115,7 @@ def test_set_reaches_a_stage_by_kind_or_position() -> None:
         (MINIMAL.replace("[sft]", "[sft: {kind: dpo}]"), "Stage 'sft' needs its settings as keys"),
         (MINIMAL.replace("name: mine", "name: nodes"), "cannot be named 'nodes'"),
         (MINIMAL.replace("limit: 8", "limit: 5000"), "schoolmath has 3000 test"),
-        (MINIMAL + "name: twice\n", "key 'name' is given twice"),
+        (MINIMAL + "name: twice\n", "mine.yaml, line 4: The key 'name' is given twice."),
         ("just text", "is not a recipe"),
         ("a: [", "is not valid YAML"),
     ],

@@ -72,6 +72,18 @@ def test_a_variant_is_the_recipe_with_its_settings() -> None:
     assert recipe.variants == [] and recipe.stages[0] == recipe_of().stages[0]
 
 
+def test_a_variant_reaches_the_second_stage_of_a_kind_by_its_name() -> None:
+    variants = "{stages.sft-2.args.max_steps: [9, 10], stages.sft-2.lora.r: [2]}"
+    chains = wanted_chains(recipe_of("stages=[sft, dpo, sft]", f"variants={variants}"))
+    assert [chain.variant for chain in chains] == [
+        "sft-2.max_steps=9,sft-2.r=2",
+        "sft-2.max_steps=10,sft-2.r=2",
+    ]
+    first, _, second = chains[1].recipe.stages
+    assert (first.args, second.args, second.lora) == ({}, {"max_steps": 10}, {"r": 2})
+    assert chains[1].slots == ("sft", "dpo", "sft-2")
+
+
 def test_seeds_multiply_variants() -> None:
     assert labels("variants={lora.r: [4, 16]}", "seeds=[0, 7]") == [
         "r=4,seed=0",
@@ -125,7 +137,14 @@ def test_the_reference_is_named_or_the_recipe_as_it_is_or_the_first(
             ["variants={loar.r: [4]}"],
             "Unknown key 'loar' in variant 'loar.r=4': did you mean 'lora'?",
         ),
-        (["variants={stages.ppo.args: [{}]}"], "there is no 'ppo' in the recipe at that place"),
+        (
+            ["variants={stages.ppo.args: [{}]}"],
+            "there is no stage 'ppo'. Stages: sft, dpo, grpo.",
+        ),
+        (
+            ["stages=[sft, dpo, sft]", "variants={stages.sft-3.args.max_steps: [9]}"],
+            "there is no stage 'sft-3'. Stages: sft, dpo, sft-2.",
+        ),
         (["variants=[{name: a, lora.r: 4}, {name: a, lora.r: 8}]"], "Two variants are called 'a'"),
         (
             ["variants={lora.r: [4]}", "reference=r=5"],

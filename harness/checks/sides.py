@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stagelift.harness.checks.baselines import history, read_baseline
 from stagelift.harness.errors import UsageError
+from stagelift.harness.recipes.yaml_text import read_yaml_file
 from stagelift.reports.gates.margins import Margin, read_margins
 from stagelift.reports.gates.scores import StageScores, stage_scores
 from stagelift.reports.numbers.passports import run_passport
@@ -61,7 +60,7 @@ def load_margins(
     """
     recipe = run_folder(candidate, runs) / "recipe.yaml"
     merged = {
-        **_section(recipe),
+        **_recipe_gates(recipe),
         **({} if gates is None else _gates_file(gates)),
         **dict(map(_margin, written)),
     }
@@ -138,22 +137,28 @@ def _margin(text: str) -> tuple[str, str]:
 
 
 def _gates_file(path: Path) -> dict[str, object]:
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"--gates {path} does not exist.")
-    found = _read_yaml(path)
-    if not isinstance(found, dict):
+    if not path.is_file():
+        raise UsageError(f"--gates {path} is not a file.")
+    content = read_yaml_file(path, str(path))
+    if not isinstance(content, dict):
         raise UsageError(f"{path} holds no gates. Write one metric a line, such as `accuracy: 2`.")
-    section = found.get("gates", found)
-    return dict(section) if isinstance(section, dict) else {}
+    return _gates_in(content.get("gates", content), path)
 
 
-def _section(recipe: Path) -> dict[str, object]:
-    found = _read_yaml(recipe) if recipe.is_file() else None
-    return dict(found.get("gates") or {}) if isinstance(found, dict) else {}
+def _recipe_gates(recipe: Path) -> dict[str, object]:
+    if not recipe.is_file():
+        return {}
+    content = read_yaml_file(recipe, str(recipe))
+    if not isinstance(content, dict):
+        raise UsageError(f"{recipe} is not a recipe: expected keys such as name, model and stages.")
+    return _gates_in(content.get("gates"), recipe)
 
 
-def _read_yaml(path: Path) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not YAML: {str(error).splitlines()[0]}.") from None
+def _gates_in(section: object, path: Path) -> dict[str, object]:
+    if section is None:
+        return {}
+    if not isinstance(section, dict):
+        raise UsageError(f"The gates in {path} are {section!r}. Write them as {{accuracy: 2}}.")
+    return section

@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stagelift.evals.files import read_json, write_json, write_text
 from stagelift.evals.models.model import model_title
 from stagelift.harness.environment import device_title, versions
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import as_written
+from stagelift.harness.recipes.yaml_text import write_yaml
 
 
 class Session:
@@ -28,7 +27,7 @@ class Session:
         same = held["stages"] == fresh["stages"]
         self.idle = same and bool(held["finished"]) and not store.missing_work(plan)
         self.record = held if self.idle else {**fresh, "sessions": held["sessions"]}
-        recipe = yaml.safe_dump(as_written(plan.recipe), sort_keys=False)
+        recipe = write_yaml(as_written(plan.recipe))
         if self.idle:
             _write_new_gates(folder / "recipe.yaml", recipe)
             return

@@ -10,11 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from stagelift.harness.errors import UsageError
+from stagelift.harness.recipes.overrides import apply_override, set_field
 from stagelift.harness.recipes.sections import RaySection, Recipe
+from stagelift.harness.recipes.yaml_text import read_yaml, read_yaml_file
 
 # a recipe that is no study
 ONE_CHAIN: dict[str, Any] = {
@@ -29,15 +30,11 @@ def load_recipe(name: str, overrides: list[str], run_name: str | None = None) ->
     """Read a recipe by the name of a shipped one or by path, and apply `key=value` overrides and a
     run name.
     """
-    text, where = _read(name)
-    try:
-        content = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where} is not valid YAML: {' '.join(str(error).split())}.") from error
+    content, where = _read(name)
     if not isinstance(content, dict):
         raise UsageError(f"{where} is not a recipe: expected keys such as name, model and stages.")
     for override in overrides:
-        _apply(content, override)
+        apply_override(content, override)
         where = f"{where} with --set {override}"
     if run_name is not None:
         content["name"] = run_name
@@ -98,7 +95,7 @@ def with_settings(recipe: Recipe, settings: dict[str, Any], where: str) -> Recip
     content = as_written(recipe)
     for key, value in settings.items():
         # a later key may reach into it
-        _put(content, key, copy.deepcopy(value), f"{key} in {where}")
+        set_field(content, key, copy.deepcopy(value), f"{key} in {where}")
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
@@ -124,95 +121,18 @@ def _recipes() -> Any:
     return files("stagelift.harness.recipes")
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, as in YAML 1.2 (PyYAML reads it as a string), and a key given
-    twice is an error.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.YAMLError(f"key '{twice}' is given twice")
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)$"),
-    list("-+0123456789."),
-)
-
-
-def _read(name: str) -> tuple[str, str]:
+def _read(name: str) -> tuple[Any, str]:
+    """Return what a recipe's YAML holds, and where it is from."""
     if name in shipped_recipes():
-        return (_recipes() / f"{name}.yaml").read_text(encoding="utf-8"), f"recipe '{name}'"
+        where = f"recipe '{name}'"
+        return read_yaml((_recipes() / f"{name}.yaml").read_text(encoding="utf-8"), where), where
     path = Path(name)
     if not path.is_file():
         raise UsageError(
             f"No recipe '{name}': it is neither a file nor one of the shipped recipes "
             f"({', '.join(shipped_recipes())})."
         )
-    try:
-        return path.read_text(encoding="utf-8"), path.name
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path.name} is not a recipe: it is not text in UTF-8.") from error
-
-
-def _apply(content: dict[str, Any], override: str) -> None:
-    """Set one dotted key.
-
-    A list is entered by position, or at a stage by its kind (`stages.sft.args.max_steps=5`).
-    """
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise UsageError(
-            f"--set {override} is not key=value. Write it for example as --set seed=1."
-        )
-    _put(content, key, read_value(text, override), f"--set {override}")
-
-
-def _put(content: dict[str, Any], key: str, value: Any, what: str) -> None:
-    *parents, last = key.split(".")
-    place: Any = content
-    for part in parents:
-        place = _enter(place, part, what)
-    if isinstance(place, list) and last.isdigit() and int(last) < len(place):
-        place[int(last)] = value
-    elif isinstance(place, dict):
-        place[last] = value
-    else:
-        raise UsageError(
-            f"{what} leads nowhere: '{last}' is not a key of a mapping or a position in a list."
-        )
-
-
-def read_value(text: str, override: str) -> Any:
-    """Read the value of `--set override` as YAML does, so that 1e-3 is a number.
-
-    Raises UsageError.
-    """
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise UsageError(f"--set {override} has a value that is not valid YAML.") from error
-
-
-def _enter(place: Any, part: str, what: str) -> Any:
-    if isinstance(place, list):
-        if part.isdigit() and int(part) < len(place):
-            return place[int(part)]
-        for position, item in enumerate(place):
-            # a stage written without settings
-            if item == part:
-                place[position] = item = {part: {}}
-            if isinstance(item, dict) and part in item:
-                return _enter(item, part, what)
-    if isinstance(place, dict):
-        if place.get(part) is None:
-            place[part] = {}
-        return place[part]
-    raise UsageError(f"{what} leads nowhere: there is no '{part}' in the recipe at that place.")
+    return read_yaml_file(path, path.name), path.name
 
 
 def _sentence(error: ValidationError, where: str) -> str:

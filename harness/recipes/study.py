@@ -11,7 +11,8 @@ from typing import Any
 
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.read import ONE_CHAIN, with_settings
-from stagelift.harness.recipes.sections import Recipe, StageSection
+from stagelift.harness.recipes.sections import Recipe
+from stagelift.harness.recipes.stage_names import stage_names
 
 _NOT_VARIED = {
     "name": "it names the run",
@@ -57,7 +58,7 @@ def wanted_chains(recipe: Recipe) -> list[WantedChain]:
             ),
             variant,
             (*parts, *([f"seed={seed}"] if len(seeds) > 1 else [])),
-            tuple(slot_names(one.stages)[place] for place in places),
+            tuple(stage_names([stage.kind for stage in one.stages])[place] for place in places),
         )
         for variant, (parts, one) in variants.items()
         for seed in seeds
@@ -80,15 +81,6 @@ def reference_variant(recipe: Recipe) -> str | None:
     return next(
         (name for name in (recipe.reference, unchanged, *variants) if name is not None), None
     )
-
-
-def slot_names(stages: list[StageSection]) -> list[str]:
-    """Name stages by kind, the second of a kind with a number: sft, dpo, sft-2."""
-    kinds = [stage.kind for stage in stages]
-    counts = [kinds[: place + 1].count(kind) for place, kind in enumerate(kinds)]
-    return [
-        kind if count == 1 else f"{kind}-{count}" for kind, count in zip(kinds, counts, strict=True)
-    ]
 
 
 def _subsets(count: int, *, lattice: bool) -> Iterator[tuple[int, ...]]:

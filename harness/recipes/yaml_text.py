@@ -1,0 +1,196 @@
+"""YAML as users write it: recipes, files of gates and the values of `--set` are all read here.
+
+Numbers are those of YAML 1.2 (`1e-3` is one), a date is text, every key is text and stands once,
+and `<<` merges. What comes out are plain dicts, lists and scalars, of which no two are the same
+object: a change in one place is no change in another.
+"""
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stagelift.harness.errors import UsageError
+
+# far above any recipe, far below what a few lines of aliases can stand for
+_MOST_VALUES = 100_000
+_DEEPEST = 50
+_STANDARD = "tag:yaml.org,2002:"
+_BASES = {"0x": 16, "0o": 8}
+# what 64 bits hold
+_LARGEST = {"int": 2**63, "float": math.inf}
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """Read YAML. Raises UsageError in a sentence that begins with `where` the text is from."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        return None if node is None else _Values(loader).value(node)
+    except _RefusedError as refused:
+        place = f"{where}, line {refused.line}" if "\n" in text else where
+        raise UsageError(f"{place}: {refused}") from refused
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where} is not valid YAML: {_problem(error)}.") from error
+
+
+def read_yaml_file(path: Path, where: str) -> Any:
+    """Read a YAML file. Raises UsageError, in a sentence that begins with `where`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{where} cannot be read: it is not text in UTF-8.") from error
+    return read_yaml(text, where)
+
+
+def write_yaml(content: dict[str, Any]) -> str:
+    """Write content so that `read_yaml`, and a reader of YAML 1.1, read the same again."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False)
+
+
+class _RefusedError(Exception):
+    """YAML that cannot be part of a recipe: a sentence, and the line it is about."""
+
+    def __init__(self, node: yaml.Node, sentence: str) -> None:
+        super().__init__(sentence)
+        self.line = node.start_mark.line + 1
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML as far as it makes nodes of a text: with the scalars below, and not without end."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise yaml.YAMLError(f"it is nested more than {_DEEPEST} deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's writer, which quotes text that looks like a scalar below."""
+
+
+_SCALARS = {
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF",
+    "int": r"[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+    "merge": r"<<",
+}
+for _name, _pattern in _SCALARS.items():
+    for _reader in (_Loader, _Dumper):
+        _reader.add_implicit_resolver(f"{_STANDARD}{_name}", re.compile(f"^(?:{_pattern})$"), None)
+
+
+class _Values:
+    """Makes values of nodes."""
+
+    def __init__(self, loader: _Loader) -> None:
+        self.loader = loader
+        self.count = 0
+        self.depth = 0
+
+    def value(self, node: yaml.Node) -> Any:
+        """Return the value of a node; an alias stands for a value of its own."""
+        self.count += 1
+        self.depth += 1
+        if self.count > _MOST_VALUES:
+            raise _RefusedError(node, f"With its aliases it stands for over {_MOST_VALUES} values.")
+        if self.depth > _DEEPEST:
+            raise _RefusedError(node, f"With its aliases it is nested over {_DEEPEST} deep.")
+        if isinstance(node, yaml.ScalarNode):
+            value = self._scalar(node)
+        elif isinstance(node, yaml.SequenceNode):
+            self._expect(node, f"{_STANDARD}seq")
+            value = [self.value(item) for item in node.value]
+        else:
+            value = self._mapping(node)
+        self.depth -= 1
+        return value
+
+    def _mapping(self, node: yaml.Node) -> dict[str, Any]:
+        """Return a mapping. Its own keys win over those that `<<` merges into it."""
+        self._expect(node, f"{_STANDARD}map")
+        own: dict[str, Any] = {}
+        merged: dict[str, Any] | None = None
+        for key_node, value_node in node.value:
+            if key_node.tag == f"{_STANDARD}merge" and merged is None:
+                merged = self._merged(value_node)
+                continue
+            key = self._key(key_node)
+            if key in own:
+                raise _RefusedError(key_node, f"The key '{key}' is given twice. Keep one of them.")
+            own[key] = self.value(value_node)
+        return {**(merged or {}), **own}
+
+    def _merged(self, node: yaml.Node) -> dict[str, Any]:
+        """Return what `<<` merges: a mapping, or a list of them of which earlier ones win."""
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        merged: dict[str, Any] = {}
+        for source in reversed(sources):
+            if not isinstance(source, yaml.MappingNode):
+                raise _RefusedError(source, "`<<` merges mappings only, such as: <<: *defaults.")
+            merged.update(self.value(source))
+        return merged
+
+    def _key(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise _RefusedError(node, "A key is a list or a mapping. Keys are text.")
+        if node.tag == f"{_STANDARD}merge":
+            raise _RefusedError(node, "`<<` is given twice. Merge a list: <<: [*one, *another].")
+        if node.tag != f"{_STANDARD}str":
+            raise _RefusedError(
+                node, f"The key {node.value or 'that is empty'} is not text. Write it in quotes."
+            )
+        return str(node.value)
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        text = node.value
+        if node.tag == f"{_STANDARD}str":
+            return text
+        # untyped in the stubs
+        tag = self.loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        self._expect(node, tag)
+        match node.tag.removeprefix(_STANDARD):
+            case "null":
+                return None
+            case "bool":
+                return text.lower() in ("true", "yes", "on")
+            case "int" | "float" as kind:
+                return _number(node, kind)
+            case _:
+                raise _RefusedError(node, f"'{text}' is no value. Write it in quotes.")
+
+    def _expect(self, node: yaml.Node, tag: str) -> None:
+        """Refuse a tag that asks for anything but what stands there anyway."""
+        if node.tag != tag:
+            shown = node.tag.replace(_STANDARD, "!!")
+            raise _RefusedError(node, f"The tag {shown} has no meaning here. Leave it out.")
+
+
+def _number(node: yaml.ScalarNode, kind: str) -> float | int:
+    digits = node.value.replace("_", "")
+    try:
+        number = int(digits, _BASES.get(digits[:2], 10)) if kind == "int" else float(digits)
+    except ValueError:
+        # `.inf`, `.nan`, or more digits than Python reads
+        number = math.nan
+    if abs(number) < _LARGEST[kind]:
+        return number
+    raise _RefusedError(node, f"{node.value[:20]} is no number that 64 bits hold.")
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """Say what PyYAML found in one line, without the excerpt that it draws."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        said = ", ".join(filter(None, (error.context, error.problem)))
+        return f"{said} (line {error.problem_mark.line + 1})"
+    return " ".join(str(error).split())
