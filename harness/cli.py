@@ -18,8 +18,8 @@ from stagelift.harness.commands.report import list_runs, report
 from stagelift.harness.commands.run import evaluate, run
 
 app = typer.Typer(
-    help="What did each post-training stage add? Runs SFT, DPO and GRPO, measures after every "
-    "stage, reports with intervals.",
+    help="What did each post-training stage add? Trains with TRL (SFT, DPO, GRPO and others), "
+    "measures after every stage, reports with intervals.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
