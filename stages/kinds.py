@@ -5,9 +5,10 @@ here.
 from stagelift.stages.dpo import DPO
 from stagelift.stages.grpo import GRPO
 from stagelift.stages.kind import Kind
+from stagelift.stages.kto import KTO
 from stagelift.stages.sft import SFT
 
-KINDS = (SFT, DPO, GRPO)
+KINDS = (SFT, DPO, GRPO, KTO)
 
 
 def kind_named(name: str) -> Kind:

@@ -237,6 +237,20 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def test_kto_that_estimates_no_kl_is_the_training_of_one_process(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    args = SFT | {"max_steps": 3, "loss_type": "apo_zero_unpaired"}
+    shared = job(tiny_model, tmp_path / "shared", TORCHRUN, "kto", args=args)
+    alone = shared.model_copy(update={"folder": str(tmp_path / "alone"), "launcher": None})
+    for either in (shared, alone):
+        run_worker(either, lambda _: None)
+    one, two = trained(tmp_path / "alone"), trained(tmp_path / "shared")
+    assert (one.processes, two.processes, one.tokens) == (1, 2, two.tokens)
+    assert losses(tmp_path / "shared") == pytest.approx(losses(tmp_path / "alone"), rel=1e-5)
+    assert difference(tmp_path / "alone", tmp_path / "shared") < 1e-6
+
+
 def test_a_failure_in_one_of_the_processes_is_the_jobs(tiny_model: Path, tmp_path: Path) -> None:
     events: list[dict[str, Any]] = []
     rewards = ["brevity", "tests.rewards.fails_later_in_the_second_process"]

@@ -1,0 +1,94 @@
+"""Kahneman-Tversky optimisation: TRL's KTOTrainer, on answers that are labelled desirable or not.
+
+The reference is the previous stage: given no `ref_model`, TRL freezes a copy of the adapter as it
+came in.
+
+TRL takes rows in the order they come, and estimates the KL divergence of a batch from each prompt
+with its neighbour's answer. Unpaired by TRL, a thousand desirable answers would come before the
+first undesirable one; unpaired one by one, half of the neighbours would be answers to the same
+prompt. So rows are shuffled first, by the seed.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from stagelift.evals.data.pairs import rejected_answer
+from stagelift.stages.kind import Kind, Row, RowCost
+from stagelift.stages.turns import answered, asked
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+_LABELLED = ("prompt", "completion", "label")
+
+
+def _good_and_bad(question: str, answer: str) -> list[Row]:
+    """Label the worked answer desirable, and a plausible wrong or a rambling one undesirable."""
+    rejected = rejected_answer(question, answer)
+    return [
+        {"prompt": asked(question), "completion": answered(answer), "label": True},
+        {"prompt": asked(question), "completion": answered(rejected), "label": False},
+    ]
+
+
+def _unpaired(rows: "Dataset", _args: dict[str, Any]) -> "Dataset":
+    """Make two rows of each pair; the prompt may stand in both answers, as TRL has it."""
+    from trl import extract_prompt, unpair_preference_dataset
+
+    if set(_LABELLED) <= set(rows.column_names):
+        return rows
+    if "prompt" not in rows.column_names:
+        rows = rows.map(extract_prompt)
+    return unpair_preference_dataset(rows.select_columns(["prompt", "chosen", "rejected"]))
+
+
+def _settled(config: Any, _given: dict[str, Any], processes: int) -> dict[str, Any]:
+    """Refuse what leaves no batch to estimate KL from, or would estimate it from another one."""
+    if not _estimates_kl(config):
+        return {}
+    if processes > 1:
+        raise ValueError(
+            "KTO estimates KL from the batch of one process, so several would train it in another "
+            "way. Give the launcher to other stages only, or set loss_type to apo_zero_unpaired."
+        )
+    if config.per_device_train_batch_size < 2:
+        raise ValueError(
+            "KTO estimates KL from the other answers of a batch: make per_device_train_batch_size "
+            "2 or more."
+        )
+    if config.train_sampling_strategy != "sequential":
+        raise ValueError(
+            f"KTO's KL needs batches as they were put together, but train_sampling_strategy is "
+            f"{config.train_sampling_strategy}: leave it out, rows are shuffled before."
+        )
+    return {}
+
+
+def _estimates_kl(config: Any) -> bool:
+    return bool(config.loss_type != "apo_zero_unpaired")
+
+
+def _trainer(train_dataset: "Dataset", args: Any, **arguments: Any) -> Any:
+    from trl import KTOTrainer
+
+    shuffled = train_dataset.shuffle(seed=args.seed)
+    return KTOTrainer(train_dataset=shuffled, args=args, **arguments)
+
+
+def _cost(config: Any) -> RowCost:
+    # through the reference; for KL a neighbour's answer, through policy and reference
+    forwards = 3 if _estimates_kl(config) else 1
+    return RowCost(limit=config.max_length, forwards=forwards)
+
+
+KTO = Kind(
+    name="kto",
+    config="KTOConfig",
+    settle=_settled,
+    formats=(_LABELLED, ("chosen", "rejected")),
+    from_problem=_good_and_bad,
+    texts=("prompt", "completion"),
+    flags=("label",),
+    prepare=_unpaired,
+    trainer=_trainer,
+    cost=_cost,
+)

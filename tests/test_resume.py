@@ -1,0 +1,66 @@
+"""Every kind of stage: a training that stopped goes on to the same bytes and the same counts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stagelift.evals.data.source import Source
+from stagelift.evals.models.model import ModelRef
+from stagelift.stages.kinds import KINDS, kind_named
+from stagelift.stages.records import StageResult
+from stagelift.stages.settings import StageSettings
+from stagelift.stages.train import train
+
+STEPS: dict[str, Any] = {
+    "max_steps": 5,
+    "per_device_train_batch_size": 4,
+    "learning_rate": 1e-2,
+    "save_steps": 1,
+}
+COMPLETIONS = {"num_generations": 2, "max_completion_length": 8, "beta": 0.1}
+
+
+class Stopped(Exception):
+    """What ends a training in the middle."""
+
+
+def trained(kind: str, model: Path, folder: Path, stop_at: int | None = None) -> StageResult:
+    def on_step(step: int, *_: Any) -> None:
+        if step == stop_at:
+            raise Stopped
+
+    rewarded = kind_named(kind).rewarded
+    settings = StageSettings(
+        kind=kind,
+        dataset=Source(path="bundled/schoolmath", limit=16),
+        args=STEPS | (COMPLETIONS if rewarded else {}),
+        rewards=["brevity", "tests.rewards.share_of_letters"] if rewarded else [],
+    )
+    parent = ModelRef(path=str(model), dtype="float32", device="cpu")
+    lora = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
+    return train(settings, parent, lora, 0, folder, {}, on_step)
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+def test_a_training_that_stopped_ends_as_if_it_had_not(
+    tiny_model: Path, tmp_path: Path, kind: str
+) -> None:
+    whole = trained(kind, tiny_model, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        trained(kind, tiny_model, tmp_path / "stopped", stop_at=4)
+    left = (tmp_path / "stopped" / "checkpoints").glob("checkpoint-*")
+    assert {path.name for path in left} == {"checkpoint-2", "checkpoint-3"}
+    resumed = trained(kind, tiny_model, tmp_path / "stopped")
+    adapters = [
+        tmp_path / name / "adapter/adapter_model.safetensors" for name in ("whole", "stopped")
+    ]
+    assert adapters[0].read_bytes() == adapters[1].read_bytes()
+    assert resumed.tokens == whole.tokens > 0
+    assert logged(resumed) == logged(whole)
+
+
+def logged(result: StageResult) -> list[dict[str, Any]]:
+    """All that was logged but times, and token counts, which some trainers begin anew."""
+    times = {"step_time", "num_tokens"}
+    return [{name: row[name] for name in row.keys() - times} for row in result.history]
