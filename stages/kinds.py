@@ -6,9 +6,10 @@ from stagelift.stages.dpo import DPO
 from stagelift.stages.grpo import GRPO
 from stagelift.stages.kind import Kind
 from stagelift.stages.kto import KTO
+from stagelift.stages.rloo import RLOO
 from stagelift.stages.sft import SFT
 
-KINDS = (SFT, DPO, GRPO, KTO)
+KINDS = (SFT, DPO, GRPO, KTO, RLOO)
 
 
 def kind_named(name: str) -> Kind:
