@@ -19,6 +19,7 @@ from stagelift.evals.data.source import (
 from stagelift.evals.judges.load import check_judge
 from stagelift.evals.lm_eval.tasks import check_extras, task_fingerprint
 from stagelift.evals.metrics.answers import read_target
+from stagelift.evals.models import pretrained
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.models.model import ModelRef, model_folder
 from stagelift.harness.errors import UsageError
@@ -86,8 +87,6 @@ def check_adapters(plan: Plan) -> None:
     """Put every adapter on its model's skeleton (no weights): a target module that is not there
     shows now. Raises UsageError.
     """
-    from peft import PeftConfig
-
     starting = {
         json.dumps([node.base.path, node.lora]): node
         for node in plan.nodes
@@ -100,19 +99,18 @@ def check_adapters(plan: Plan) -> None:
             _check_fits(
                 node.base,
                 f"The adapter at '{node.adapter}'",
-                partial(PeftConfig.from_pretrained, node.adapter),
+                partial(pretrained.adapter_config, node.adapter),
             )
 
 
 def _check_fits(model: ModelRef, what: str, load: Callable[[], Any]) -> None:
     import torch
     from peft import get_peft_model
-    from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
+        skeleton = pretrained.skeleton(model_folder(model.path), model.revision)
         with torch.device("meta"):
-            config = AutoConfig.from_pretrained(model_folder(model.path), revision=model.revision)
-            get_peft_model(AutoModelForCausalLM.from_config(config), load())
+            get_peft_model(skeleton, load())
     except Exception as error:
         # whatever it is, it would also stop the work that comes later
         raise UsageError(f"{what} does not fit '{model.path}': {one_sentence(error)}") from error

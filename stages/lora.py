@@ -9,6 +9,7 @@ import difflib
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import ModelRef, load_base
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
     if ref.adapter is None:
         policy = get_peft_model(base, lora_config(lora))
     else:
-        policy = PeftModel.from_pretrained(base, ref.adapter, is_trainable=True)
+        policy = pretrained.with_adapter(base, ref.adapter, trainable=True)
     assert isinstance(policy, PeftModel) and isinstance(policy.peft_config["default"], LoraConfig)
     for parameter in policy.parameters():
         # fp16's GradScaler refuses 16-bit gradients

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.data.preferences import Preference, load_preferences
 from stagelift.evals.data.source import Source
+from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import ModelRef, load_tokenizer, model_folder
 from stagelift.stages.kind import Method
 from stagelift.stages.records import StageResult
@@ -98,13 +99,11 @@ def _policy(base: ModelRef, seed: int) -> Any:
 
 
 def _classifier(base: ModelRef, dtype: Any, seed: int) -> "PreTrainedModel":
-    from transformers import AutoModelForSequenceClassification, set_seed
+    from transformers import set_seed
 
     # the score head starts at random
     set_seed(seed)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        model_folder(base.path), revision=base.revision, dtype=dtype, num_labels=1
-    )
+    model = pretrained.reward_model(model_folder(base.path), base.revision, dtype)
     model.config.get_text_config().pad_token_id = load_tokenizer(
         base.path, base.revision, base.eos_token
     ).pad_token_id
@@ -114,11 +113,10 @@ def _classifier(base: ModelRef, dtype: Any, seed: int) -> "PreTrainedModel":
 def _merge(base: ModelRef, folder: Path) -> None:
     """Merge in float32 (in 16 bits merging rounds), and let the folder appear in one rename."""
     import torch
-    from peft import PeftModel
 
     beside = folder / "model.part"
     shutil.rmtree(beside, ignore_errors=True)
-    adapted = PeftModel.from_pretrained(_classifier(base, torch.float32, 0), folder / "adapter")
+    adapted = pretrained.with_adapter(_classifier(base, torch.float32, 0), folder / "adapter")
     adapted.merge_and_unload().save_pretrained(beside)
     load_tokenizer(base.path, base.revision, base.eos_token).save_pretrained(beside)
     shutil.rmtree(folder / "model", ignore_errors=True)

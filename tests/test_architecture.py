@@ -158,3 +158,24 @@ def test_light_modules_do_not_import_torch(module: str) -> None:
 def test_every_module_says_what_it_is() -> None:
     for name, file in MODULES.items():
         assert ast.get_docstring(syntax(file)), name
+
+
+def test_models_are_loaded_in_one_place() -> None:
+    for name, file in MODULES.items():
+        if name != "evals.models.pretrained":
+            assert not loaders(syntax(file)), f"{name}: {loaders(syntax(file))}"
+
+
+def loaders(tree: ast.Module) -> set[str]:
+    """Return the names of transformers and peft in a file that load or build a model."""
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
+    by_name = {"from_pretrained", "from_config", "pipeline"}
+    return {name for name in names if name in by_name or name.startswith("Auto")}
+
+
+def test_a_loader_is_seen_however_it_is_reached() -> None:
+    assert loaders(ast.parse("def f():\n    from transformers import AutoConfig")) == {"AutoConfig"}
+    assert loaders(ast.parse("transformers.AutoModel")) == {"AutoModel"}
+    assert loaders(ast.parse("PeftModel.from_pretrained(base, folder)")) == {"from_pretrained"}
+    assert loaders(ast.parse("from transformers import TrainerCallback")) == set()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from stagelift.evals.judges.judge import Judge, Opinion, Pair
+from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import Device, model_fingerprint, model_folder
 from stagelift.evals.records import Record
 
@@ -97,13 +98,10 @@ def check_reward_model(settings: RewardModelJudge) -> None:
     """Raise ValueError, in a sentence, where there is no sequence-classification model with one
     output and a chat template.
     """
-    from transformers import AutoConfig, AutoTokenizer
-
     try:
-        config = AutoConfig.from_pretrained(model_folder(settings.path), revision=settings.revision)
-        tokenizer = AutoTokenizer.from_pretrained(
-            model_folder(settings.path), revision=settings.revision
-        )
+        source = model_folder(settings.path)
+        config = pretrained.model_config(source, settings.revision)
+        tokenizer = pretrained.tokenizer(source, settings.revision, padding_side="right")
     except Exception as error:
         # loaders raise errors of many kinds for one cause
         raise ValueError(
@@ -128,15 +126,9 @@ def check_reward_model(settings: RewardModelJudge) -> None:
 def _load(
     settings: RewardModelJudge, device: Device
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    folder = model_folder(settings.path)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder, revision=settings.revision, dtype="auto"
-    )
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder, revision=settings.revision, padding_side="right"
-    )
+    source = model_folder(settings.path)
+    model = pretrained.reward_model(source, settings.revision, "auto")
+    tokenizer = pretrained.tokenizer(source, settings.revision, padding_side="right")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     # the model looks for the last token that is not padding

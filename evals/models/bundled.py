@@ -18,6 +18,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from stagelift.evals.models import pretrained
+
 NAME = "bundled/smollm2-135m-instruct"
 TITLE = "SmolLM2-135M-Instruct (Q4_1, de-quantised)"
 # the weights it was quantised from, not these
@@ -113,23 +115,14 @@ def _last_line(text: str) -> str:
 
 
 def _dequantise(gguf: Path, folder: Path) -> None:
-    """Write model and tokenizer (chat template included) as an ordinary Hugging Face folder, all or
-    nothing.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    """Write model and tokenizer (chat template included) as an ordinary Hugging Face folder.
 
+    The folder appears whole, in one rename.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent,
-            gguf_file=gguf.name,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.bfloat16,
-        )
-        model.save_pretrained(Path(scratch, "model"))
-        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(
-            Path(scratch, "model")
-        )
+        whole = Path(scratch, "model")
+        for part in pretrained.dequantised(gguf):
+            part.save_pretrained(whole)
         if not folder.exists():
-            Path(scratch, "model").rename(folder)
+            whole.rename(folder)

@@ -1,8 +1,7 @@
-"""Which model, and the only place that loads one: a base, with a LoRA adapter on top that is never
-merged.
+"""A model that generates: which one, and how it is loaded.
 
-Only adapters below another one, whose LoRA settings were different, are merged into the weights, in
-float32.
+A LoRA adapter stays on top of its base and is never merged into it. Only adapters below another
+one, whose LoRA settings were different, are merged into the weights, in float32.
 """
 
 import hashlib
@@ -10,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from stagelift.evals.models import bundled
+from stagelift.evals.models import bundled, pretrained
 from stagelift.evals.records import Record
 
 if TYPE_CHECKING:
@@ -106,11 +105,7 @@ def load_tokenizer(
     path: str, revision: str | None, eos_token: str | None
 ) -> "PreTrainedTokenizerBase":
     """Load a tokenizer that pads on the left, with `eos_token` (where given) ending a turn."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(
-        model_folder(path), revision=revision, padding_side="left"
-    )
+    tokenizer = pretrained.tokenizer(model_folder(path), revision, padding_side="left")
     if eos_token is not None:
         tokenizer.eos_token = eos_token
     if tokenizer.pad_token is None:
@@ -134,20 +129,15 @@ def load_base(ref: ModelRef) -> "PreTrainedModel":
 def _merged(ref: ModelRef) -> "PreTrainedModel":
     """Merge in float32 and round once at the end, where the model runs in 16 bits."""
     import torch
-    from peft import PeftModel
 
     model = _weights(ref, torch.float32)
     for adapter in ref.merged:
-        model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+        model = pretrained.with_adapter(model, adapter).merge_and_unload()
     return model.to(getattr(torch, ref.dtype))
 
 
 def _weights(ref: ModelRef, dtype: "torch.dtype") -> "PreTrainedModel":
-    from transformers import AutoModelForCausalLM
-
-    return AutoModelForCausalLM.from_pretrained(
-        model_folder(ref.path), revision=ref.revision, dtype=dtype
-    )
+    return pretrained.language_model(model_folder(ref.path), ref.revision, dtype)
 
 
 def _end_tokens(model: "PreTrainedModel") -> set[int]:
@@ -163,8 +153,7 @@ def load_model(ref: ModelRef) -> "PreTrainedModel":
 
     Unmerged: merging in 16 bits rounds as much as a DPO step changes.
     """
-    from peft import PeftModel
-
-    base = load_base(ref)
-    model = base if ref.adapter is None else PeftModel.from_pretrained(base, ref.adapter)
+    model = load_base(ref)
+    if ref.adapter is not None:
+        model = pretrained.with_adapter(model, ref.adapter)
     return model.eval()

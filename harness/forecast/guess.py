@@ -11,6 +11,7 @@ well be three times off, either way, and says so.
 from dataclasses import dataclass
 from typing import Any
 
+from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import Device, ModelRef, model_folder
 
 TIMES_OFF = 3
@@ -69,15 +70,9 @@ class Asking:
 
 def model_size(ref: ModelRef) -> ModelSize:
     """Read a model's sizes off its skeleton, without weights."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    config = AutoConfig.from_pretrained(model_folder(ref.path), revision=ref.revision)
-    with torch.device("meta"):
-        parameters = sum(
-            one.numel() for one in AutoModelForCausalLM.from_config(config).parameters()
-        )
-    text: Any = config.get_text_config()
+    model = pretrained.skeleton(model_folder(ref.path), ref.revision)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    text: Any = model.config.get_text_config()
     heads = text.num_attention_heads
     cache = 2 * (getattr(text, "num_key_value_heads", None) or heads) * text.hidden_size // heads
     return ModelSize(

@@ -14,7 +14,7 @@ from stagelift.evals.judges.reward_model import RewardModelJudge
 from stagelift.evals.lm_eval.gsm8k import FEWSHOT_SEED
 from stagelift.evals.lm_eval.tasks import task_fingerprint
 from stagelift.evals.metrics.answers import EXTRACTION
-from stagelift.evals.models import bundled
+from stagelift.evals.models import bundled, pretrained
 from stagelift.evals.models.engines.transformers import TransformersEngine
 from stagelift.evals.models.model import ModelRef, load_tokenizer
 from stagelift.evals.settings import EvaluationSettings, PreferenceSettings, ProblemSettings
@@ -148,10 +148,9 @@ def model_revision(path: str, revision: str | None) -> str | None:
     if path == bundled.NAME:
         return None
     from huggingface_hub import hf_hub_download
-    from transformers import AutoConfig
 
     try:
-        AutoConfig.from_pretrained(path, revision=revision)
+        pretrained.model_config(path, revision)
         local = Path(path).is_dir()
         commit = (
             None

@@ -156,8 +156,7 @@ class _Values:
         text = node.value
         if node.tag == f"{_STANDARD}str":
             return text
-        # untyped in the stubs
-        tag = self.loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        tag = self.loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # untyped in the stubs
         self._expect(node, tag)
         match node.tag.removeprefix(_STANDARD):
             case "null":

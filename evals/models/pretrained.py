@@ -1,0 +1,90 @@
+"""The only place that reads models, tokenizers and adapters from a folder or the Hub.
+
+`source` is a folder or a Hub name, as transformers takes it; `model.model_folder` gives one for
+what a recipe names. What is loaded is set up where it is used: see `model.py` for models that
+generate.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftConfig, PeftModel
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+
+def language_model(source: str, revision: str | None, dtype: "torch.dtype") -> "PreTrainedModel":
+    """Load a causal language model."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
+
+
+def reward_model(
+    source: str, revision: str | None, dtype: "torch.dtype | Literal['auto']"
+) -> "PreTrainedModel":
+    """Load a sequence-classification model with one output.
+
+    Where the weights have no such head, it starts at random.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    return AutoModelForSequenceClassification.from_pretrained(
+        source, revision=revision, dtype=dtype, num_labels=1
+    )
+
+
+def skeleton(source: str, revision: str | None) -> "PreTrainedModel":
+    """Build a causal language model without weights: its modules and their shapes."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(model_config(source, revision))
+
+
+def model_config(source: str, revision: str | None) -> "PreTrainedConfig":
+    """Read a model's config.json."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(source, revision=revision)
+
+
+def tokenizer(
+    source: str, revision: str | None, padding_side: Literal["left", "right"]
+) -> "PreTrainedTokenizerBase":
+    """Load a tokenizer as it was saved."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(source, revision=revision, padding_side=padding_side)
+
+
+def dequantised(gguf: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """Load the language model and tokenizer of a GGUF file, its weights as bfloat16."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent,
+        gguf_file=gguf.name,
+        quantization_config=GgufConfig(dequantize=True),
+        dtype=torch.bfloat16,
+    )
+    return model, AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+
+
+def with_adapter(
+    model: "PreTrainedModel", adapter: str | Path, *, trainable: bool = False
+) -> "PeftModel":
+    """Put an adapter on a model."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, adapter, is_trainable=trainable)
+
+
+def adapter_config(adapter: str | Path) -> "PeftConfig":
+    """Read an adapter's settings."""
+    from peft import PeftConfig
+
+    return PeftConfig.from_pretrained(adapter)
