@@ -25,7 +25,7 @@ from stagelift.evals.judges.passport import passport
 from stagelift.evals.metrics.answers import EXTRACTION
 from stagelift.evals.metrics.preference_accuracy import preference_accuracy
 from stagelift.evals.metrics.scoring import score
-from stagelift.evals.metrics.suite import measure, score_responses
+from stagelift.evals.metrics.suite import compute_metrics, score_responses
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.records import (
     EvalResult,
@@ -54,7 +54,7 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
     write_records(folder / "scores.jsonl", _scores(folder, problems, preferences))
     verdicts, judged_by = _judge(job, folder, on_progress)
     write_records(folder / "verdicts.jsonl", verdicts)
-    measured = measure(read_records(folder / "scores.jsonl", Score), verdicts)
+    measured = compute_metrics(read_records(folder / "scores.jsonl", Score), verdicts)
     result = EvalResult(
         contract_id=job.contract_id,
         contract=job.contract,

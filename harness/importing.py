@@ -21,7 +21,7 @@ from stagelift.evals.judges.gold import gold_agreement
 from stagelift.evals.judges.judging import judge_responses
 from stagelift.evals.judges.passport import passport
 from stagelift.evals.metrics.answers import EXTRACTION
-from stagelift.evals.metrics.suite import measure
+from stagelift.evals.metrics.suite import compute_metrics
 from stagelift.evals.records import EvalResult, GoldAgreement, Passport, Role, Verdict
 from stagelift.harness.environment import versions
 from stagelift.harness.errors import UsageError
@@ -136,7 +136,7 @@ def _write_stage(
     write_records(evaluation / "verdicts.jsonl", verdicts)
     for task, scores in stage.task_scores.items():
         write_records(evaluation / "tasks" / f"{task}.jsonl", scores)
-    measured = measure(stage.scores, verdicts)
+    measured = compute_metrics(stage.scores, verdicts)
     tasks = task_metrics(score for scores in stage.task_scores.values() for score in scores)
     if not measured.metrics and not tasks:
         raise UsageError(

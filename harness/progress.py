@@ -10,10 +10,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Metric
 from stagelift.reports.words.formatting import value
 
 PLAIN_INTERVAL_SECONDS = 15
+# what is said of a stage when it is done
+_SHOWN = ("accuracy", "length_tokens", "win_rate_previous")
 
 
 class View(Protocol):
@@ -148,19 +151,16 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
 
 def _headline(metrics: dict[str, Any]) -> str:
     found = {name: Metric.model_validate(metric) for name, metric in metrics.items()}
-    shown = {
-        "accuracy": "accuracy",
-        "length_tokens": "length",
-        "win_rate_previous": "win rate against previous",
-    }
-    parts = [
-        f"{title} {value(name, found[name])}" for name, title in shown.items() if name in found
-    ]
-    return (
-        ", ".join([*parts, f"n={max(metric.n for metric in found.values())}"])
-        if found
-        else "nothing measured"
-    )
+    if not found:
+        return "nothing measured"
+    parts = [f"{_title(name)} {value(name, found[name])}" for name in _SHOWN if name in found]
+    return ", ".join([*parts, f"n={max(metric.n for metric in found.values())}"])
+
+
+def _title(name: str) -> str:
+    """Name the opponent of a win rate; of the others the title is enough."""
+    known = measure(name)
+    return known.title if known.against is None else f"{known.title} {known.reading}"
 
 
 def _duration(seconds: float) -> str:

@@ -23,9 +23,9 @@ from stagelift.evals.judges import reference
 from stagelift.evals.judges.judging import Responses, judge_responses
 from stagelift.evals.judges.passport import passport
 from stagelift.evals.metrics.answers import EXTRACTION
-from stagelift.evals.metrics.preference_accuracy import NAMES as PREFERENCE_ACCURACY
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.metrics.scoring import score
-from stagelift.evals.metrics.suite import measure
+from stagelift.evals.metrics.suite import compute_metrics
 from stagelift.evals.records import EvalResult, Generation, Passport, Role, Score, Verdict
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.digest import digest
@@ -105,8 +105,12 @@ def _rescore_stage(
     if str(contract["judge"]).startswith("reference-"):
         contract["judge"] = reference.ID
         verdicts = _judged((scores, generations), before, {verdict.against for verdict in verdicts})
-    measured = measure(scores, verdicts)
-    carried = {n: m for n, m in result.metrics.items() if n in PREFERENCE_ACCURACY or "/" in n}
+    measured = compute_metrics(scores, verdicts)
+    carried = {
+        name: metric
+        for name, metric in result.metrics.items()
+        if measure(name).family in ("preference accuracy", "lm-eval task")
+    }
     now = result.model_copy(
         update={
             "contract_id": digest(contract),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.files import read_json, read_record, read_records
-from stagelift.evals.metrics.winrate import metric_name
+from stagelift.evals.metrics.measures import win_rate_name
 from stagelift.evals.records import EvalResult, Generation, PairScore, Score, TaskScore, Verdict
 from stagelift.stages.records import StageResult
 
@@ -243,7 +243,7 @@ def _read_identity(path: Path) -> dict[str, Any]:
 def _read_verdicts(evaluation: Path) -> dict[str, dict[str, Verdict]]:
     verdicts: dict[str, dict[str, Verdict]] = {}
     for verdict in read_records(evaluation / "verdicts.jsonl", Verdict):
-        verdicts.setdefault(metric_name(verdict.against, verdict.group), {})[verdict.id] = verdict
+        verdicts.setdefault(win_rate_name(verdict.against, verdict.group), {})[verdict.id] = verdict
     return verdicts
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from stagelift.evals.metrics.winrate import metric_name
+from stagelift.evals.metrics.measures import win_rate_name
 from stagelift.evals.records import Generation, Group, Outcome, Role, Score, Verdict
 from stagelift.reports.formats.html import render_html
 from stagelift.reports.records import RunRecord, StageRecord
@@ -100,7 +100,7 @@ def one_stage(
     generations = {
         one: _generation(score, responses[one]) for one, score in made.first_scores().items()
     }
-    judged = {metric_name(role, "test"): found for role, found in (verdicts or {}).items()}
+    judged = {win_rate_name(role, "test"): found for role, found in (verdicts or {}).items()}
     return StageRecord(**{**made.__dict__, "generations": generations, "verdicts": judged})
 
 

@@ -7,8 +7,8 @@ from stagelift.evals.judges.passport import passport
 from stagelift.evals.judges.reference import ID as JUDGE
 from stagelift.evals.judges.reference import reference_judge
 from stagelift.evals.metrics.accuracy import count_outcomes
-from stagelift.evals.metrics.suite import measure
-from stagelift.evals.metrics.winrate import metric_name
+from stagelift.evals.metrics.measures import win_rate_name
+from stagelift.evals.metrics.suite import compute_metrics
 from stagelift.evals.records import EvalResult, Generation, Outcome, Role, Score, Verdict
 from stagelift.reports.records import ChainRecord, RunRecord, StageRecord
 from stagelift.stages.records import StageResult
@@ -74,10 +74,10 @@ def make_stage(
         for role, other in (("base", before[0]), ("previous", before[-1])):
             others[role] = (other.scores, list(other.generations.values()))
     found = judge_responses((scores, generations), others, reference_judge(), ["test"])
-    measured = measure(scores, found)
+    measured = compute_metrics(scores, found)
     verdicts: dict[str, dict[str, Verdict]] = {}
     for verdict in found:
-        verdicts.setdefault(metric_name(verdict.against, verdict.group), {})[verdict.id] = verdict
+        verdicts.setdefault(win_rate_name(verdict.against, verdict.group), {})[verdict.id] = verdict
     return StageRecord(
         run=run,
         name=name,

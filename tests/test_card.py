@@ -15,13 +15,13 @@ import pytest
 from huggingface_hub import EvalResult, ModelCard
 
 from stagelift.evals.data.gsm8k import prompt_text
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.models.bundled import HUB_ID
 from stagelift.evals.records import GoldAgreement, Metric
 from stagelift.harness.outputs import write_outputs
 from stagelift.reports.formats.card import render_card
 from stagelift.reports.formats.model_index import read_rows, shown_metrics
 from stagelift.reports.records import RunRecord, StageRecord, read_run
-from stagelift.reports.words.formatting import is_share
 from tests.conftest import environment
 from tests.records import chain, make_run, make_score, make_stage
 
@@ -117,7 +117,7 @@ def test_the_hub_reads_every_metric_with_its_interval_out_of_a_card(tmp_path: Pa
         "truncated",
     } <= set(found)
     for name, numbers in found.items():
-        metric, scale = stage.evaluation.metrics[name], 100 if is_share(name) else 1
+        metric, scale = stage.evaluation.metrics[name], 100 if measure(name).unit == "share" else 1
         assert numbers == pytest.approx(
             (scale * metric.value, scale * metric.low, scale * metric.high, metric.n), abs=0.005
         )

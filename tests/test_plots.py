@@ -11,7 +11,7 @@ import matplotlib
 import pytest
 
 from stagelift.evals.metrics.accuracy import count_outcomes
-from stagelift.evals.metrics.suite import measure
+from stagelift.evals.metrics.suite import compute_metrics
 from stagelift.evals.records import Metric, Score
 from stagelift.reports.plots import Plot, plots
 from stagelift.reports.plots.costs import spread
@@ -53,7 +53,7 @@ def edited(stage: StageRecord, **fields: object) -> StageRecord:
     """The stage with the same fields in every score, measured anew."""
     scores = [score.model_copy(update=fields) for score in stage.scores]
     verdicts = [verdict for found in stage.verdicts.values() for verdict in found.values()]
-    metrics = {"metrics": measure(scores, verdicts).metrics, "outcomes": count_outcomes(scores)}
+    metrics = {"metrics": compute_metrics(scores, verdicts).metrics, "outcomes": count_outcomes(scores)}
     return replace(stage, scores=scores, evaluation=stage.evaluation.model_copy(update=metrics))
 
 

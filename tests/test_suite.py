@@ -16,7 +16,7 @@ from stagelift.evals.judges.reference import reference_judge
 from stagelift.evals.lm_eval.gsm8k import load_tasks
 from stagelift.evals.lm_eval.stored_lm import StoredLM, generate_responses
 from stagelift.evals.metrics.scoring import is_correct
-from stagelift.evals.metrics.suite import measure, score_responses
+from stagelift.evals.metrics.suite import compute_metrics, score_responses
 from stagelift.evals.models.engines.engine import Completion, Engine
 from stagelift.evals.models.engines.transformers import TransformersEngine
 from stagelift.evals.models.generate import Generator
@@ -83,7 +83,7 @@ def test_outcomes_sum_to_n_and_agree_with_the_reward_function(
     verdicts = judge_responses(
         (scores, generations), {"base": (scores, generations)}, reference_judge(), ["test"]
     )
-    measured = measure(scores, verdicts)
+    measured = compute_metrics(scores, verdicts)
     assert sum(measured.outcomes.values()) == 10
     assert measured.outcomes == {"correct": 5, "wrong": 2, "unparsed": 2, "truncated": 1}
     assert measured.metrics["accuracy"].n == 10
@@ -158,7 +158,7 @@ def test_samples_differ_and_come_again_after_an_interruption(
     responses_of(stored_lm(tiny_model, tmp_path / "part.jsonl", samples=3, temperature=1.0))
     assert (tmp_path / "part.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     scores = score_responses(whole, PROBLEMS.problems)
-    measured = measure(scores, [])
+    measured = compute_metrics(scores, [])
     # prompts, not samples
     assert measured.metrics["accuracy"].n == 10
     assert {"pass@2", "pass@3"} <= set(measured.metrics)

@@ -2,9 +2,9 @@ import pytest
 
 from stagelift.evals.judges.controls import control
 from stagelift.evals.judges.judging import SAME, judge_pairs
+from stagelift.evals.metrics.measures import win_rate_name
 from stagelift.evals.metrics.winrate import (
     length_controlled_win_rate,
-    metric_name,
     win_rate,
     win_tie_loss,
 )
@@ -100,9 +100,9 @@ def test_without_lengths_there_is_no_length_controlled_rate() -> None:
 
 
 def test_win_rates_have_the_names_of_the_report() -> None:
-    assert metric_name("base", "test") == "win_rate_base"
-    assert metric_name("reference", "test", length_controlled=True) == "win_rate_lc"
+    assert win_rate_name("base", "test") == "win_rate_base"
+    assert win_rate_name("reference", "test", equal_lengths=True) == "win_rate_lc"
     assert (
-        metric_name("previous", "preference", length_controlled=True)
+        win_rate_name("previous", "preference", equal_lengths=True)
         == "win_rate_lc_previous_preference"
     )

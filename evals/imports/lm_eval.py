@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
 from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT
+from stagelift.evals.lm_eval.names import metric_name
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.records import Generation, Score, TaskScore
 
@@ -176,7 +177,7 @@ def _task_scores(
     return [
         TaskScore(
             id=f"{task}/{one}",
-            metric=_metric_name(task, metric, name),
+            metric=metric_name(task, metric, name),
             value=float(row.value(metric)),
         )
         for one, filters in rows.items()
@@ -185,7 +186,3 @@ def _task_scores(
         if isinstance(row.value(metric), int | float)
         and not (f"{task}/{one}" in read and metric == "exact_match" and name in _FIELDS)
     ]
-
-
-def _metric_name(task: str, metric: str, filter_name: str) -> str:
-    return f"{task}/{metric}" + ("" if filter_name == "none" else f",{filter_name}")

@@ -24,6 +24,7 @@ from pydantic import Field, RootModel
 
 from stagelift.evals.data.source import UnreachableError, one_sentence
 from stagelift.evals.files import read_record, read_records, write_json, write_records
+from stagelift.evals.lm_eval.names import metric_name
 from stagelift.evals.records import Metric, Record, TaskScore
 from stagelift.evals.stats.estimates import share_or_mean
 
@@ -418,7 +419,7 @@ class _Column(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.task}/{self.key}".removesuffix(",none")
+        return metric_name(self.task, self.metric, self.filter)
 
     @property
     def is_mean(self) -> bool:

@@ -11,14 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
+from stagelift.evals.metrics.measures import of_family, pass_name
 from stagelift.evals.records import Metric, Outcome, Score
 from stagelift.evals.stats import estimates
-
-READINGS = {
-    "accuracy": "correct",
-    "accuracy_strict": "correct_strict",
-    "accuracy_flexible": "correct_flexible",
-}
 
 
 def accuracy_metrics(scores: Sequence[Score]) -> dict[str, Metric]:
@@ -28,8 +23,13 @@ def accuracy_metrics(scores: Sequence[Score]) -> dict[str, Metric]:
     scored = [score for score in scores if score.correct is not None]
     if not scored:
         return {}
-    named = {name: share(scored, field) for name, field in READINGS.items()}
-    return {name: metric for name, metric in named.items() if metric is not None} | _pass_at(scored)
+    readings = {
+        reading.name: share(scored, reading.field)
+        for reading in of_family("accuracy", "test")
+        if reading.field is not None
+    }
+    known = {name: metric for name, metric in readings.items() if metric is not None}
+    return known | _pass_at(scored)
 
 
 def share(scores: Sequence[Score], field: str) -> Metric | None:
@@ -79,4 +79,4 @@ def count_outcomes(scores: Sequence[Score]) -> dict[Outcome, int]:
 
 def _pass_at(scores: Sequence[Score]) -> dict[str, Metric]:
     fewest = min(Counter(score.id for score in scores).values())
-    return {f"pass@{k}": estimates.rate(list(pass_at(scores, k).values())) for k in ks(fewest)}
+    return {pass_name(k): estimates.rate(list(pass_at(scores, k).values())) for k in ks(fewest)}

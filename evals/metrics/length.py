@@ -8,10 +8,11 @@ there were.
 from collections.abc import Sequence
 
 from stagelift.evals.metrics.accuracy import share
+from stagelift.evals.metrics.measures import Measure, of_family, quantiles
 from stagelift.evals.records import Metric, Score
 from stagelift.evals.stats import estimates
 
-FIELDS = {"length_tokens": "n_tokens", "length_chars": "n_chars"}
+_SHARE_BELOW = {"median": 0.5, "p90": 0.9}
 
 
 def length_metrics(scores: Sequence[Score]) -> dict[str, Metric]:
@@ -19,14 +20,19 @@ def length_metrics(scores: Sequence[Score]) -> dict[str, Metric]:
     reached the limit.
     """
     metrics: dict[str, Metric] = {}
-    for name, field in FIELDS.items():
-        values = [(score.id, getattr(score, field)) for score in scores]
-        if values and all(value is not None for _, value in values):
-            lengths = list(estimates.prompt_means(values).values())
-            metrics |= {
-                name: estimates.mean(lengths),
-                f"{name}_median": estimates.quantile(lengths, 0.5),
-                f"{name}_p90": estimates.quantile(lengths, 0.9),
-            }
+    for length in of_family("length", "test"):
+        metrics |= _of_length(length, scores)
     truncated = share(scores, "truncated")
     return metrics if truncated is None else metrics | {"truncated": truncated}
+
+
+def _of_length(length: Measure, scores: Sequence[Score]) -> dict[str, Metric]:
+    values = [(score.id, getattr(score, str(length.field))) for score in scores]
+    if not values or any(value is None for _, value in values):
+        return {}
+    lengths = list(estimates.prompt_means(values).values())
+    spread = {
+        quantile.name: estimates.quantile(lengths, _SHARE_BELOW[str(quantile.quantile)])
+        for quantile in quantiles(length.name)
+    }
+    return {length.name: estimates.mean(lengths)} | spread

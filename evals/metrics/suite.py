@@ -3,24 +3,19 @@ from the records.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, get_args
 
 from stagelift.evals.data.problems import Problem
 from stagelift.evals.metrics.accuracy import accuracy_metrics, count_outcomes
 from stagelift.evals.metrics.length import length_metrics
+from stagelift.evals.metrics.measures import in_group, win_rate_name
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.metrics.winrate import (
     length_controlled_win_rate,
-    metric_name,
     win_rate,
     win_tie_loss,
 )
 from stagelift.evals.records import Generation, Group, Metric, Outcome, Role, Score, Verdict
-
-if TYPE_CHECKING:
-    pass
-
-_SUFFIX: dict[Group, str] = {"test": "", "held_out": "_held_out", "preference": "_preference"}
 
 
 class Measurement(NamedTuple):
@@ -42,13 +37,15 @@ def score_responses(generations: Sequence[Generation], problems: Sequence[Proble
     ]
 
 
-def measure(scores: Sequence[Score], verdicts: Sequence[Verdict]) -> Measurement:
+def compute_metrics(scores: Sequence[Score], verdicts: Sequence[Verdict]) -> Measurement:
     """Compute every metric of scores and verdicts.
 
     Accuracy comes for both groups of problems, lengths for the `test` problems and the preference
     prompts; outcomes are those of the `test` problems.
     """
-    groups = {group: [score for score in scores if score.group == group] for group in _SUFFIX}
+    groups = {
+        group: [score for score in scores if score.group == group] for group in get_args(Group)
+    }
     metrics = accuracy_metrics(groups["test"]) | _named(
         accuracy_metrics(groups["held_out"]), "held_out"
     )
@@ -58,12 +55,12 @@ def measure(scores: Sequence[Score], verdicts: Sequence[Verdict]) -> Measurement
     counts: dict[str, tuple[int, int, int]] = {}
     extrapolated = []
     for (against, group), found in _by_pairing(verdicts).items():
-        name = metric_name(against, group)
+        name = win_rate_name(against, group)
         rate, controlled = win_rate(found), length_controlled_win_rate(found)
         if rate is not None:
             metrics[name], counts[name] = rate, win_tie_loss(found)
         if controlled is not None:
-            name = metric_name(against, group, length_controlled=True)
+            name = win_rate_name(against, group, equal_lengths=True)
             metrics[name] = Metric(
                 value=controlled.value, low=controlled.low, high=controlled.high, n=controlled.n
             )
@@ -72,7 +69,7 @@ def measure(scores: Sequence[Score], verdicts: Sequence[Verdict]) -> Measurement
 
 
 def _named(metrics: Mapping[str, Metric], group: Group) -> dict[str, Metric]:
-    return {f"{name}{_SUFFIX[group]}": metric for name, metric in metrics.items()}
+    return {in_group(name, group): metric for name, metric in metrics.items()}
 
 
 def _by_pairing(verdicts: Sequence[Verdict]) -> dict[tuple[Role, Group], list[Verdict]]:

@@ -8,7 +8,7 @@ also where longer was better.
 
 from collections.abc import Sequence
 
-from stagelift.evals.records import Group, Metric, Role, Verdict
+from stagelift.evals.records import Metric, Verdict
 from stagelift.evals.stats import estimates
 from stagelift.evals.stats.length_control import LengthControlled, length_controlled
 
@@ -48,12 +48,3 @@ def length_controlled_win_rate(verdicts: Sequence[Verdict]) -> LengthControlled 
 def decided(verdicts: Sequence[Verdict]) -> list[float]:
     """Return the scores of the pairs that have one."""
     return [verdict.score for verdict in verdicts if verdict.score is not None]
-
-
-def metric_name(against: Role, group: Group, *, length_controlled: bool = False) -> str:
-    """Name a win rate: `win_rate_base`, `win_rate_lc_previous`, `win_rate_base_preference`;
-    `win_rate` to a reference.
-    """
-    role = "" if against == "reference" else f"_{against}"
-    prompts = "" if group == "test" else f"_{group}"
-    return f"win_rate{'_lc' if length_controlled else ''}{role}{prompts}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import stdev
 
 from stagelift.evals.files import read_records
+from stagelift.evals.metrics.measures import in_group
 from stagelift.evals.records import Group, Score
 from stagelift.evals.stats.estimates import prompt_means
 from stagelift.evals.stats.power import mde
@@ -50,7 +51,7 @@ def _of_group(root: Path, contract_id: str, group: Group, n: int) -> Sensitivity
     spreads = [spread for spread in _spreads(root, contract_id, group) if spread > 0]
     found = sorted(mde(spread, n) for spread in spreads)
     return Sensitivity(
-        metric="accuracy" if group == "test" else f"accuracy_{group}",
+        metric=in_group("accuracy", group),
         n=n,
         earlier=(found[0], found[-1]) if found else None,
         pairs=len(found),

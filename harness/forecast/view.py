@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.models.model import model_title
 from stagelift.harness.forecast import guess, sensitivity
 from stagelift.harness.forecast.estimate import Cost
 from stagelift.harness.forecast.forecast import EVALUATE, REPEAT, TRAIN, Forecast, Job, NodeForecast
-from stagelift.reports.words.formatting import duration, safe_text, title
+from stagelift.reports.words.formatting import duration, safe_text
 
 
 def print_forecast(forecast: Forecast, console: Console) -> None:
@@ -205,7 +206,7 @@ def _sensitivity(found: Sequence[sensitivity.Sensitivity]) -> Table:
         table.add_column(header, justify="left" if place == 0 else "right")
     for one in found:
         table.add_row(
-            title(one.metric)[0],
+            measure(one.metric).title,
             f"{one.n:,}",
             _earlier(one),
             f"{100 * one.assumed:.1f}",

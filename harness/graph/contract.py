@@ -5,6 +5,7 @@ difference can be named.
 from pathlib import Path
 from typing import Any
 
+from stagelift.evals.contract import first_difference
 from stagelift.evals.data.gsm8k import shipped_config
 from stagelift.evals.data.preferences import preferences_fingerprint
 from stagelift.evals.data.problems import problems_fingerprint
@@ -57,11 +58,11 @@ def shared_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node])
             # what is varied has no part in the contract
             continue
         theirs = _contract(evaluation_settings(other), bases[other.model].base)
-        different = next((name for name in contract if contract[name] != theirs[name]), None)
-        if different is not None:
+        difference = first_difference(contract, theirs)
+        if difference is not None:
             raise UsageError(
-                f"Variants '{first}' and '{variant}' could not be compared: {different} is "
-                f"{contract[different]!r} in one and {theirs[different]!r} in the other. Vary what "
+                f"Variants '{first}' and '{variant}' could not be compared: {difference.field} is "
+                f"{difference.mine!r} in one and {difference.theirs!r} in the other. Vary what "
                 "is trained, not how it is measured."
             )
     return contract

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from stagelift.evals.contract import first_difference
 from stagelift.evals.files import read_json
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.node import Node, Plan
@@ -128,11 +129,9 @@ def _recipe_of(folder: Path) -> object:
 
 def _first_difference(held: object, wanted: object, place: str = "") -> str:
     if isinstance(held, dict) and isinstance(wanted, dict):
-        for key in sorted({*held, *wanted}):
-            if held.get(key) != wanted.get(key):
-                return _first_difference(
-                    held.get(key), wanted.get(key), f"{place}.{key}".lstrip(".")
-                )
+        key = first_difference(held, wanted)
+        if key is not None:
+            return _first_difference(key.mine, key.theirs, f"{place}.{key.field}".lstrip("."))
     if isinstance(held, list) and isinstance(wanted, list) and len(held) == len(wanted):
         for index, (old, new) in enumerate(zip(held, wanted, strict=True)):
             if old != new:

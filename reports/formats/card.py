@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Passport
 from stagelift.reports.formats.model_index import (
     eval_results,
@@ -302,9 +303,10 @@ def _difference(
 
     Of a judge that is not fit to decide there is no verdict.
     """
-    if found is None or ("previous" in name and other is base):
+    known = measure(name)
+    if found is None or (known.against == "previous" and other is base):
         return NOTHING
-    half = " to one half" if name.startswith("win_rate") else ""
+    half = " to one half" if known.family == "win rate" else ""
     if half and has_unfit_judge:
         return "<br>".join(
             [" ".join(formatting.difference(found)) + half, "judge not fit to decide"]
@@ -330,7 +332,7 @@ def _reading(stage: StageRecord) -> str:
         "would show with 80% power. Shorter and less often cut off count as improved; × is the "
         "ratio of geometric means.",
     ]
-    if any(name.startswith("win_rate_lc") for name in metrics):
+    if any(measure(name).equal_lengths for name in metrics):
         notes.append(
             "At equal lengths: the win rate if both wrote equally much, by regression; "
             "`extrapolated` where equal lengths were hardly seen, so that it says little."
@@ -453,7 +455,7 @@ def _limits(stage: StageRecord) -> str:
             "The test problems come from the templates of schoolmath's training problems, the "
             "held-out ones from others."
         )
-    if any(name.startswith("win_rate") for name in metrics):
+    if any(measure(name).family == "win rate" for name in metrics):
         notes.append(
             "A win rate says how often, not by how much, and is only as good as its judge."
         )

@@ -9,6 +9,7 @@ characters where tokens are known.
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stagelift.evals.metrics.measures import measure, rows
 from stagelift.evals.records import Metric
 from stagelift.reports.records import StageRecord
 from stagelift.reports.words import formatting
@@ -46,8 +47,8 @@ def eval_results(
     for name in shown_metrics(stage, chain):
         grouped.setdefault(_asked(name, stage.evaluation.contract), []).append(name)
     return [
-        _eval_result(name, rows, stage, chain, fit)
-        for rows, names in grouped.items()
+        _eval_result(name, asked, stage, chain, fit)
+        for asked, names in grouped.items()
         for name in names
     ]
 
@@ -57,21 +58,15 @@ def shown_metrics(stage: StageRecord, chain: list[StageRecord]) -> list[str]:
 
     For the first stage after base, previous and base are one.
     """
-    present = set(stage.evaluation.metrics)
-    first = len(chain) < 3
-    return [
-        name
-        for name in formatting.ordered(present)
-        if not formatting.is_quantile(name)
-        and ("_chars" not in name or name.replace("_chars", "_tokens") not in present)
-        and not (first and "previous" in name)
-    ]
+    return rows(stage.evaluation.metrics, with_previous=len(chain) > 2)
 
 
 def metric_title(name: str, chain: list[StageRecord]) -> tuple[str, str]:
     """Return what a metric is called and how it was read, with the stage before by its name."""
-    title, how = formatting.title(name)
-    return title, how.replace("against previous", f"against {chain[-2].name}")
+    known = measure(name)
+    if known.against == "previous":
+        return known.title, f"against {chain[-2].name}"
+    return known.title, known.reading
 
 
 def read_rows(fingerprint: str, split: str = "train", form: str = "") -> Rows:
@@ -102,7 +97,7 @@ def read_rows(fingerprint: str, split: str = "train", form: str = "") -> Rows:
 
 
 def _eval_result(
-    name: str, rows: Rows, stage: StageRecord, chain: list[StageRecord], fit: bool | None
+    name: str, asked: Rows, stage: StageRecord, chain: list[StageRecord], fit: bool | None
 ) -> "huggingface_hub.EvalResult":
     import huggingface_hub
 
@@ -110,13 +105,14 @@ def _eval_result(
     return huggingface_hub.EvalResult(
         task_type="text-generation",
         task_name="Text Generation",
-        dataset_type=_flat(rows.type),
-        dataset_name=_flat(f"{rows.title}, {rows.split}" if rows.split else rows.title),
-        dataset_config=rows.config,
-        dataset_split=rows.split or None,
-        dataset_revision=rows.revision,
+        dataset_type=_flat(asked.type),
+        dataset_name=_flat(f"{asked.title}, {asked.split}" if asked.split else asked.title),
+        dataset_config=asked.config,
+        dataset_split=asked.split or None,
+        dataset_revision=asked.revision,
         dataset_args=None if shots is None else {"num_few_shot": shots},
-        metric_type=_flat(_type(name)),
+        # without its rows, which stand beside it
+        metric_type=_flat(measure(name).bare),
         metric_value=_number(name, metric.value),
         metric_name=_flat(_metric_name(name, stage, chain, fit)),
         metric_args=_interval(name, metric) | _judged(name, stage, chain),
@@ -128,30 +124,30 @@ def _asked(name: str, contract: dict[str, Any]) -> Rows:
 
     The contract lists its splits in a row: test, then held_out, then train.
     """
-    if "/" in name:
-        task = name.rpartition("/")[0]
-        return Rows(task, f"{task}, lm-eval's task", None, "", None, on_hub=False)
-    if name.endswith("_preference") or name.startswith("preference_accuracy"):
-        return read_rows(
-            str(contract.get("preference_prompts", "")).split(", ")[0], "test", "preference"
-        )
+    known = measure(name)
     splits, form = [*str(contract.get("data", "")).split(" "), ""], str(contract["task"])
-    return (
-        read_rows(splits[1], "held_out", form)
-        if name.endswith("_held_out")
-        else read_rows(splits[0], "test", form)
-    )
+    match known.group:
+        case None:
+            return Rows(known.title, f"{known.title}, lm-eval's task", None, "", None, False)
+        case "preference":
+            prompts = str(contract.get("preference_prompts", "")).split(", ")[0]
+            return read_rows(prompts, "test", "preference")
+        case "held_out":
+            return read_rows(splits[1], "held_out", form)
+        case "test":
+            return read_rows(splits[0], "test", form)
 
 
 def _shots(name: str, contract: dict[str, Any]) -> int | None:
     """Return the number of examples shown before each question, None where the task itself decides,
     or nothing is asked.
     """
-    if name.endswith("_preference") or name.startswith("preference_accuracy"):
+    known = measure(name)
+    if known.group == "preference":
         return None
-    if "/" not in name:
+    if known.group is not None:
         return int(contract["num_fewshot"])
-    task = name.rpartition("/")[0]
+    task = known.title
     listed = (
         one
         for one in contract.get("tasks", [])
@@ -160,23 +156,17 @@ def _shots(name: str, contract: dict[str, Any]) -> int | None:
     return next((one["num_fewshot"] for one in listed), None)
 
 
-def _type(name: str) -> str:
-    """Name the metric without its rows, which stand beside it: `accuracy`, `win_rate_base`,
-    `exact_match,strict-match`.
-    """
-    return name.rpartition("/")[2].removesuffix("_held_out").removesuffix("_preference")
-
-
 def _metric_name(name: str, stage: StageRecord, chain: list[StageRecord], fit: bool | None) -> str:
     """Say what was measured and how surely: `accuracy, numeric: 95% interval 59.5 to 75.4,
     n=128`.
     """
-    metric, scale = stage.evaluation.metrics[name], 100 if formatting.is_share(name) else 1
-    words = [*metric_title(name, chain)]
-    words += ["extrapolated"] if name in stage.evaluation.extrapolated else []
-    if name.startswith("win_rate"):
-        words.append(f"judge {_judge(stage)}{' (NOT FIT TO DECIDE)' if fit is False else ''}")
-    interval = f"{scale * metric.low:.1f} to {scale * metric.high:.1f}"
+    metric, words = stage.evaluation.metrics[name], [*metric_title(name, chain)]
+    if name in stage.evaluation.extrapolated:
+        words.append("extrapolated")
+    if measure(name).family == "win rate":
+        unfit = " (NOT FIT TO DECIDE)" if fit is False else ""
+        words.append(f"judge {_judge(stage)}{unfit}")
+    interval = f"{formatting.size(name, metric.low)} to {formatting.size(name, metric.high)}"
     return f"{', '.join(words)}: 95% interval {interval}, n={metric.n}"
 
 
@@ -186,9 +176,10 @@ def _interval(name: str, metric: Metric) -> dict[str, Any]:
 
 def _judged(name: str, stage: StageRecord, chain: list[StageRecord]) -> dict[str, Any]:
     """Say of a win rate whom it was won against, and who judged."""
-    if not name.startswith("win_rate"):
+    against = measure(name).against
+    if against is None:
         return {}
-    other = chain[-2] if "previous" in name else chain[0]
+    other = chain[-2] if against == "previous" else chain[0]
     return {"against": other.name, "judge": _judge(stage)}
 
 
@@ -197,7 +188,7 @@ def _judge(stage: StageRecord) -> str:
 
 
 def _number(name: str, value: float) -> float:
-    return round(100 * value, 2) if formatting.is_share(name) else round(value, 4)
+    return round(100 * value, 2) if measure(name).unit == "share" else round(value, 4)
 
 
 def _flat(text: str) -> str:

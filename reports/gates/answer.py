@@ -148,17 +148,15 @@ def _name(scores: StageScores) -> str:
 
 
 def _cells(gate: Gate) -> tuple[str, ...]:
-    share = formatting.is_share(gate.metric)
-    scale, unit = (100, "%") if share else (1, "")
-    low, high = formatting.signed(scale * gate.low), formatting.signed(scale * gate.high)
+    warning = " (warning)" if gate.warns else ""
     return (
         f"{gate.metric}, n={gate.n}",
-        f"{scale * gate.baseline:.1f}{unit}",
-        f"{scale * gate.candidate:.1f}{unit}",
-        formatting.signed(scale * gate.delta),
-        f"[{low}, {high}]",
-        f"{scale * gate.margin:.1f}",
-        f"{_SYMBOLS[gate.outcome]} {gate.outcome}" + (" (warning)" if gate.warns else ""),
+        formatting.plain(gate.metric, gate.baseline),
+        formatting.plain(gate.metric, gate.candidate),
+        formatting.change(gate.metric, gate.delta),
+        formatting.change_interval(gate.metric, gate.low, gate.high),
+        formatting.size(gate.metric, gate.margin),
+        f"{_SYMBOLS[gate.outcome]} {gate.outcome}{warning}",
     )
 
 

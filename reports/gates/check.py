@@ -8,12 +8,19 @@ not found unfit; otherwise there is no answer, and the field that differs is nam
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stagelift.evals.contract import first_difference
+from stagelift.evals.metrics.measures import (
+    FIXED,
+    Measure,
+    as_judged,
+    at_equal_lengths,
+    measure,
+)
 from stagelift.evals.stats.length_control import length_controlled, length_controlled_difference
 from stagelift.reports.gates.gate import Direction, Gate, Outcome, gate, gate_estimate, worst
 from stagelift.reports.gates.margins import Margin, default_margins
 from stagelift.reports.gates.scores import StageScores
-from stagelift.reports.numbers.values import better
-from stagelift.reports.words.formatting import is_share
+from stagelift.reports.numbers.values import largest_difference
 
 
 class NotComparableError(Exception):
@@ -50,10 +57,8 @@ def check(
     _refuse_other_contract(candidate, baseline)
     wanted = list(margins) or default_margins(gateable(candidate) & gateable(baseline))
     if not wanted:
-        raise ValueError(
-            "There is nothing to gate: the two sides share none of accuracy, win_rate_base, "
-            "length_tokens."
-        )
+        usual = ", ".join(known.name for known in FIXED if known.margin is not None)
+        raise ValueError(f"There is nothing to gate: the two sides share none of {usual}.")
     for margin in wanted:
         _refuse_missing_metric(margin, candidate, baseline)
     missing = max(
@@ -67,32 +72,34 @@ def gateable(scores: StageScores) -> set[str]:
     """Name the metrics that can have a margin: those with a value per prompt, and win rates at
     equal lengths.
     """
-    controlled = {_controlled(name) for name in scores.lengths if name in scores.values}
-    return {name for name in {*scores.values, *controlled} if "previous" not in name}
+    controlled = {at_equal_lengths(name) for name in scores.lengths if name in scores.values}
+    names = {*scores.values, *controlled}
+    return {name for name in names if measure(name).against != "previous"}
 
 
 def regressed_copy(scores: StageScores, margins: Sequence[Margin]) -> StageScores:
     """Return a copy that is worse by each margin's size: what a gate must fire on."""
     values = dict(scores.values)
     for margin in margins or default_margins(gateable(scores)):
-        name = _raw(margin.metric)
+        name = as_judged(margin.metric)
         if name in values:
             values[name] = _worse(values[name], margin)
     return scores.model_copy(update={"values": values, "run": f"{scores.run}, made worse"})
 
 
 def _refuse_other_contract(candidate: StageScores, baseline: StageScores) -> None:
-    for field in sorted({*candidate.contract, *baseline.contract}):
-        mine, theirs = candidate.contract.get(field), baseline.contract.get(field)
-        if mine != theirs:
-            raise NotComparableError(
-                field,
-                f"Not comparable: {field} is {mine!r} in the candidate's contract and {theirs!r} "
-                "in the baseline's. Evaluate both in one way, or bless a new baseline.",
-            )
+    difference = first_difference(candidate.contract, baseline.contract)
+    if difference is not None:
+        raise NotComparableError(
+            difference.field,
+            f"Not comparable: {difference.field} is {difference.mine!r} in the candidate's "
+            f"contract and {difference.theirs!r} in the baseline's. Evaluate both in one way, or "
+            "bless a new baseline.",
+        )
 
 
 def _refuse_missing_metric(margin: Margin, candidate: StageScores, baseline: StageScores) -> None:
+    gated = measure(margin.metric)
     for side, scores in (("candidate", candidate), ("baseline", baseline)):
         known = gateable(scores)
         if margin.metric not in known:
@@ -100,13 +107,13 @@ def _refuse_missing_metric(margin: Margin, candidate: StageScores, baseline: Sta
                 f"The {side} has no scores of '{margin.metric}' by prompt. It has: "
                 f"{', '.join(sorted(known))}."
             )
-        if margin.metric.startswith("win_rate") and scores.fit is False:
+        if gated.family == "win rate" and scores.fit is False:
             raise NotComparableError(
                 "judge",
                 f"Not comparable: the {side}'s judge {scores.contract.get('judge')!r} is not fit "
                 "to decide.",
             )
-    if "_base" in margin.metric and candidate.opponent != baseline.opponent:
+    if gated.against == "base" and candidate.opponent != baseline.opponent:
         raise NotComparableError(
             "base",
             f"Not comparable: '{margin.metric}' is against base, and the two sides' base models "
@@ -117,7 +124,9 @@ def _refuse_missing_metric(margin: Margin, candidate: StageScores, baseline: Sta
 def _refuse_missing_prompts(
     margin: Margin, candidate: StageScores, baseline: StageScores, allowed: int
 ) -> int:
-    mine, theirs = (scores.values[_raw(margin.metric)].keys() for scores in (candidate, baseline))
+    mine, theirs = (
+        scores.values[as_judged(margin.metric)].keys() for scores in (candidate, baseline)
+    )
     only = sorted(mine ^ theirs)
     if len(only) > allowed or not mine & theirs:
         raise NotComparableError(
@@ -130,23 +139,24 @@ def _refuse_missing_prompts(
 
 
 def _gate(margin: Margin, candidate: StageScores, baseline: StageScores) -> Gate:
-    name = _raw(margin.metric)
+    gated, name = measure(margin.metric), as_judged(margin.metric)
     shared = sorted(candidate.values[name].keys() & baseline.values[name].keys())
-    if name != margin.metric:
+    if gated.equal_lengths:
         return _gate_at_equal_lengths(margin, shared, candidate, baseline)
     mine, theirs = (
         [scores.values[name][one] for one in shared] for scores in (candidate, baseline)
     )
-    is_share = not name.startswith("length_")
-    size = margin.size / 100 if is_share else margin.size / 100 * sum(theirs) / len(theirs)
-    bound = 1.0 if is_share and min(*mine, *theirs) >= 0 and max(*mine, *theirs) <= 1 else None
+    size = margin.size / 100
+    if gated.unit != "share":
+        size *= sum(theirs) / len(theirs)
+    bound = largest_difference(name, [*mine, *theirs])
     return gate(name, mine, theirs, size, _direction(margin), bound)
 
 
 def _gate_at_equal_lengths(
     margin: Margin, shared: Sequence[str], candidate: StageScores, baseline: StageScores
 ) -> Gate:
-    name = _raw(margin.metric)
+    name = as_judged(margin.metric)
     known = [
         one for one in shared if one in candidate.lengths[name] and one in baseline.lengths[name]
     ]
@@ -172,35 +182,35 @@ def _gate_at_equal_lengths(
     return gate_estimate(margin.metric, theirs.value, mine.value, found, margin.size / 100)
 
 
-def _controlled(win_rate: str) -> str:
-    return win_rate.replace("win_rate", "win_rate_lc", 1)
-
-
-def _raw(metric: str) -> str:
-    return metric.replace("win_rate_lc", "win_rate", 1)
-
-
 def _direction(margin: Margin) -> Direction:
-    if margin.both:
-        return "same"
-    return "less" if better(margin.metric) < 0 else "more"
+    """Say which direction is better; of what has none, either one is worse."""
+    better = measure(margin.metric).better
+    return "same" if margin.both or better is None else better
 
 
 def _worse(values: Mapping[str, float], margin: Margin) -> dict[str, float]:
-    """Lengthen every response by the margin, or take away from shares, prompt by prompt, until the
-    mean has lost it.
+    """Make values worse by the margin: those in percent by that factor, shares prompt by prompt,
+    until the mean has lost it.
     """
-    if not is_share(margin.metric):
-        return {one: value * (1 + margin.size / 100) for one, value in values.items()}
-    less = _direction(margin) == "less"
+    gated = measure(margin.metric)
+    if gated.unit == "share":
+        return _share_lost(values, margin, gated)
+    factor = 1 + margin.size / 100
+    if gated.better == "more":
+        factor = 1 - margin.size / 100
+    return {prompt: value * factor for prompt, value in values.items()}
+
+
+def _share_lost(values: Mapping[str, float], margin: Margin, gated: Measure) -> dict[str, float]:
+    """Take away from the first prompts what all of them are to lose; a judge's scores lose parts,
+    what is right or wrong is turned.
+    """
     left, made = margin.size / 100 * len(values), {}
-    for one, value in values.items():
-        taken = min(left, 1 - value if less else value)
-        taken = (
-            taken
-            if margin.metric.startswith("win_rate")
-            else float(taken > 0) * (1 - value if less else value)
-        )
-        made[one] = value + taken if less else value - taken
+    for prompt, value in values.items():
+        room = 1 - value if gated.better == "less" else value
+        taken = min(left, room)
+        if gated.family != "win rate":
+            taken = room if taken > 0 else 0.0
+        made[prompt] = value + taken if gated.better == "less" else value - taken
         left = max(0.0, left - taken)
     return made

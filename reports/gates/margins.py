@@ -4,16 +4,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stagelift.reports.words import formatting
+from stagelift.evals.metrics.measures import FIXED, measure
 
-DEFAULTS = {"accuracy": 2.0, "win_rate_base": 3.0, "length_tokens": 10.0}
+# of a length that may go neither way, where no number is written
 _DEFAULT_LENGTH = 10.0
 _WRITTEN = re.compile(r"(?P<size>\d+(\.\d+)?)?\s*(?P<both>both)?")
 
 
 @dataclass(frozen=True)
 class Margin:
-    """A metric's margin: percentage points of a share, percent of the baseline's mean of a length.
+    """A metric's margin: percentage points of a share, percent of the baseline's mean of anything
+    else.
 
     Only a fall of what should be high and a rise of what should be low counts as worse; with
     `both`, either way does.
@@ -34,7 +35,8 @@ def read_margins(written: Mapping[str, object]) -> list[Margin]:
 
 def default_margins(present: set[str]) -> list[Margin]:
     """Return the margins that count where none was given: of the metrics that both sides have."""
-    return [Margin(metric, size) for metric, size in DEFAULTS.items() if metric in present]
+    usual = [known for known in FIXED if known.name in present]
+    return [Margin(known.name, known.margin) for known in usual if known.margin is not None]
 
 
 def _margin(metric: str, written: object) -> Margin:
@@ -44,12 +46,13 @@ def _margin(metric: str, written: object) -> Margin:
             f"The margin of '{metric}' is {written!r}. Write a number (percentage points; of a "
             "length percent), such as 2, or for a length also `both`, such as '10 both'."
         )
-    if "previous" in metric:
+    gated = measure(metric)
+    if gated.against == "previous":
         raise ValueError(
             f"'{metric}' cannot be gated: the stage before is another model in each run. Gate a "
             "win rate against base."
         )
-    if found["both"] and not _is_length(metric):
+    if found["both"] and (gated.family != "length" or gated.quantile is not None):
         raise ValueError(
             f"The margin of '{metric}' says `both`, which is for lengths: more of it is better or "
             "worse."
@@ -62,7 +65,3 @@ def _margin(metric: str, written: object) -> Margin:
             "be nothing."
         )
     return Margin(metric, size, bool(found["both"]))
-
-
-def _is_length(metric: str) -> bool:
-    return metric.startswith("length_") and not formatting.is_quantile(metric)

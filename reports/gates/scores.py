@@ -8,8 +8,9 @@ training.
 import hashlib
 from typing import Any, Literal
 
+from stagelift.evals.metrics.measures import FIXED
 from stagelift.evals.records import Passport, Record
-from stagelift.reports.numbers.values import COMPARED, is_compared, prompt_values
+from stagelift.reports.numbers.values import is_compared, prompt_values
 from stagelift.reports.records import RunRecord, StageRecord
 
 
@@ -67,7 +68,7 @@ def _hash(text: str) -> str:
 
 
 def _metric_values(stage: StageRecord, base: StageRecord) -> dict[str, dict[str, float]]:
-    names = {*stage.evaluation.metrics, *COMPARED}
+    names = {*stage.evaluation.metrics, *(known.name for known in FIXED if known.field)}
     found = {
         name: prompt_values(name, stage, base) for name in sorted(names) if is_compared(name, stage)
     }

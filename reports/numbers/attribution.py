@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
 
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.stats import estimates, tests
 from stagelift.reports.numbers.seeds import SEEDS_FOR_AN_INTERVAL
-from stagelift.reports.numbers.values import is_bounded, model_metrics, model_values
+from stagelift.reports.numbers.values import model_metrics, model_values, within
 from stagelift.reports.records import RunRecord, StageRecord
 
 Subset = frozenset[str]
@@ -85,22 +86,15 @@ class _Lattice:
         is.
         """
         by_seed = [_weighted(weights, values) for values in self.seeds]
-        means = [sum(one.values()) / len(one) for one in by_seed if one]
+        means = [sum(values.values()) / len(values) for values in by_seed if values]
+        most = _largest_sum(self.metric, weights)
         if len(means) >= SEEDS_FOR_AN_INTERVAL and not estimates.is_constant(means):
-            found = estimates.over_seeds(means)
-            most = (
-                _bound(weights) if is_bounded(self.metric) else max(abs(found.low), abs(found.high))
-            )
-            found = estimates.clipped(found, -most, most)
-            return Effect(found.value, found.low, found.high), found.n, "seeds"
+            mean = within(None if most is None else (-most, most), estimates.over_seeds(means))
+            return Effect(mean.value, mean.low, mean.high), mean.n, "seeds"
         shared = [prompt for prompt in by_seed[0] if all(prompt in one for one in by_seed)]
         averaged = [sum(one[prompt] for one in by_seed) / len(by_seed) for prompt in shared]
-        is_share = is_bounded(self.metric)
-        difference = tests.difference(
-            averaged,
-            binary=is_share and set(averaged) <= {-1.0, 0.0, 1.0},
-            bound=_bound(weights) if is_share else None,
-        )
+        is_binary = most is not None and set(averaged) <= {-1.0, 0.0, 1.0}
+        difference = tests.difference(averaged, binary=is_binary, bound=most)
         return Effect(difference.delta, difference.low, difference.high), difference.n, "prompts"
 
 
@@ -186,9 +180,13 @@ def _weighted(weights: Mapping[Subset, float], values: Values) -> dict[str, floa
     }
 
 
-def _bound(weights: Mapping[Subset, float]) -> float:
-    """The most that shares can sum up to."""
-    return sum(weight for weight in weights.values() if weight > 0)
+def _largest_sum(metric: str, weights: Mapping[Subset, float]) -> float | None:
+    """The most that values of a metric can sum up to; None where they have no ends."""
+    bounds = measure(metric).bounds
+    if bounds is None:
+        return None
+    low, high = bounds
+    return (high - low) * sum(weight for weight in weights.values() if weight > 0)
 
 
 def _lattices(run: RunRecord) -> list[_Lattice]:

@@ -7,19 +7,27 @@ characters).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from stagelift.evals.metrics.preference_accuracy import NAMES as PREFERENCE_ACCURACY
+from stagelift.evals.contract import first_difference
+from stagelift.evals.metrics.measures import (
+    at_equal_lengths,
+    measure,
+    whoever_it_is_against,
+    without_stand_ins,
+)
 from stagelift.evals.metrics.winrate import length_controlled_win_rate
 from stagelift.evals.records import Metric, Verdict
 from stagelift.evals.stats import tests
 from stagelift.evals.stats.length_control import LengthControlled
 from stagelift.evals.stats.power import Difference
-from stagelift.reports.numbers.values import LENGTHS, better, is_compared, prompt_values
+from stagelift.reports.numbers.values import (
+    is_compared,
+    is_of_pairs,
+    largest_difference,
+    prompt_values,
+)
+from stagelift.reports.numbers.verdicts import Decision, decide
 from stagelift.reports.records import RunRecord, StageRecord
-
-Decision = Literal["improved", "regressed", "no difference shown", "identical", "extrapolated"]
-ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -72,21 +80,20 @@ def _test(comparison: Comparison) -> tuple[str, str, str, str]:
     """Name the test behind a comparison: against base and previous are one test where they are one
     model.
     """
-    metric = comparison.metric.replace("_base", "").replace("_previous", "")
+    metric = whoever_it_is_against(comparison.metric)
     return comparison.run, metric, comparison.stage, comparison.against
 
 
 def _refuse_unequal_contracts(runs: Sequence[RunRecord]) -> None:
     first = runs[0]
     for stage in (stage for run in runs for stage in run.stages):
-        theirs = stage.evaluation.contract
-        for field in sorted({*first.contract, *theirs}):
-            if first.contract.get(field) != theirs.get(field):
-                raise ValueError(
-                    f"Runs '{first.name}' and '{stage.run}' were evaluated under different "
-                    f"contracts: {field} is {first.contract.get(field)!r} in one and "
-                    f"{theirs.get(field)!r} in the other. Report them separately."
-                )
+        difference = first_difference(first.contract, stage.evaluation.contract)
+        if difference is not None:
+            raise ValueError(
+                f"Runs '{first.name}' and '{stage.run}' were evaluated under different contracts: "
+                f"{difference.field} is {difference.mine!r} in one and {difference.theirs!r} in "
+                "the other. Report them separately."
+            )
 
 
 def _compare_stage(stage: StageRecord, run: RunRecord) -> list[Comparison]:
@@ -97,16 +104,15 @@ def _compare_stage(stage: StageRecord, run: RunRecord) -> list[Comparison]:
         _refuse_different_problems(stage, other)
         names = [
             name
-            for name in stage.evaluation.metrics
-            if _is_shown(name, stage) and _is_measured(name, other)
+            for name in without_stand_ins(stage.evaluation.metrics)
+            if is_compared(name, stage) and _is_measured(name, other)
         ]
         compared = [_compare_metric(name, stage, other, run.base(stage)) for name in names]
         found += [one for one in compared if one is not None]
     for name, verdicts in stage.verdicts.items():
-        role = next((role for role in others if role in name.split("_")), None)
-        found += _compare_win_rate(
-            name, stage, "reference" if role is None else others[role].name, verdicts
-        )
+        opponent = others.get(measure(name).against or "")
+        against = "reference" if opponent is None else opponent.name
+        found += _compare_win_rate(name, stage, against, verdicts)
     return found
 
 
@@ -116,19 +122,9 @@ def _others(stage: StageRecord, run: RunRecord) -> dict[str, StageRecord]:
     return {} if before is None else {"previous": before, "base": run.base(stage)}
 
 
-def _is_shown(name: str, stage: StageRecord) -> bool:
-    """Characters say what tokens say: they are compared where tokens are not known, so that no test
-    is made twice.
-    """
-    in_tokens = name.replace("_chars", "_tokens")
-    return is_compared(name, stage) and (
-        in_tokens == name or in_tokens not in stage.evaluation.metrics
-    )
-
-
 def _is_measured(name: str, other: StageRecord) -> bool:
     """Base has no preference accuracy of its own, and yet a stage can be compared with it."""
-    return name in other.evaluation.metrics or name in PREFERENCE_ACCURACY
+    return name in other.evaluation.metrics or is_of_pairs(name)
 
 
 def _compare_metric(
@@ -142,14 +138,14 @@ def _compare_metric(
     pairs = [(mine[problem], theirs[problem]) for problem in shared]
     differences = [value - before for value, before in pairs]
     values = {value for pair in pairs for value in pair}
-    bound = 1.0 if max(values) <= 1 and min(values) >= 0 and name not in LENGTHS else None
+    bound = largest_difference(name, values)
     found = _comparison(
         name,
         stage,
         other.name,
         tests.difference(differences, binary=values <= {0.0, 1.0}, bound=bound),
     )
-    if name not in LENGTHS:
+    if measure(name).family != "length":
         return found
     ratio = tests.ratio([value for value, _ in pairs], [before for _, before in pairs])
     return replace(found, ratio=ratio, median=tests.median_difference(differences))
@@ -192,7 +188,7 @@ def _length_controlled(
         found.mde,
         found.needed,
     )
-    compared = _comparison(name.replace("win_rate", "win_rate_lc", 1), stage, against, difference)
+    compared = _comparison(at_equal_lengths(name), stage, against, difference)
     return (
         replace(compared, verdict="extrapolated")
         if found.extrapolates and found.p is not None
@@ -224,12 +220,5 @@ def _comparison(metric: str, stage: StageRecord, against: str, found: Difference
 def _decided(comparison: Comparison, p_adjusted: float | None) -> Comparison:
     if comparison.verdict == "extrapolated":
         return comparison
-    return replace(comparison, p_adjusted=p_adjusted, verdict=_decision(comparison, p_adjusted))
-
-
-def _decision(comparison: Comparison, p_adjusted: float | None) -> Decision:
-    if p_adjusted is None:
-        return "identical"
-    if p_adjusted >= ALPHA:
-        return "no difference shown"
-    return "improved" if comparison.delta * better(comparison.metric) > 0 else "regressed"
+    verdict = decide(comparison.metric, comparison.delta, p_adjusted)
+    return replace(comparison, p_adjusted=p_adjusted, verdict=verdict)

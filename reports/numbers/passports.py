@@ -5,6 +5,7 @@ cost together.
 from collections.abc import Sequence
 
 from stagelift.evals.judges.passport import passport
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Passport, Usage
 from stagelift.reports.records import RunRecord
 
@@ -25,7 +26,7 @@ def run_passport(run: RunRecord) -> Passport | None:
         for name, found_here in stage.verdicts.items()
         if stage.parent != run.base(stage).name
         # for the first trained stage they are one
-        or "previous" not in name
+        or measure(name).against != "previous"
         for verdict in found_here.values()
     ]
     return passport(

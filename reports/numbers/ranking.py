@@ -7,9 +7,12 @@ strengths add up.
 
 from dataclasses import dataclass
 
-from stagelift.evals.records import Metric
+from stagelift.evals.metrics.measures import win_rate_name
+from stagelift.evals.records import Group, Metric
 from stagelift.evals.stats.bradley_terry import Match, bradley_terry
 from stagelift.reports.records import RunRecord
+
+_JUDGED: tuple[Group, ...] = ("test", "preference")
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,11 @@ def rank_stages(run: RunRecord) -> list[Strength]:
         return []
     base, matches = run.stages[0].name, []
     for before, stage in run.steps():
-        for group in ("", "_preference"):
-            others = {f"win_rate_previous{group}": before.name, f"win_rate_base{group}": base}
+        for group in _JUDGED:
+            others = {
+                win_rate_name("previous", group): before.name,
+                win_rate_name("base", group): base,
+            }
             # one where they are one
             played = {other: name for name, other in others.items() if name in stage.verdicts}
             for other, name in played.items():

@@ -10,10 +10,15 @@ or another machine, would change.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stagelift.evals.metrics.preference_accuracy import NAMES as PREFERENCE_ACCURACY
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Metric
 from stagelift.evals.stats import estimates
-from stagelift.reports.numbers.values import is_bounded, model_metrics, model_values
+from stagelift.reports.numbers.values import (
+    model_metrics,
+    model_values,
+    of_differences,
+    within,
+)
 from stagelift.reports.records import RunRecord, StageRecord
 
 SEEDS_FOR_AN_INTERVAL = 3
@@ -99,9 +104,9 @@ def siblings(run: RunRecord) -> list[Siblings]:
     ]
 
 
-def _title(name: str) -> str:
+def _title(stage: str) -> str:
     """Return what a stage is called without its seed: `r=4,seed=0/sft` is r=4/sft."""
-    labels, _, slot = name.rpartition("/")
+    labels, _, slot = stage.rpartition("/")
     kept = [label for label in labels.split(",") if label and not label.startswith("seed=")]
     return "/".join(filter(None, [",".join(kept), slot]))
 
@@ -174,15 +179,17 @@ def _others(run: RunRecord, group: Siblings) -> dict[str, list[StageRecord]]:
 def mean_over_seeds(
     name: str, values: Sequence[float], *, difference: bool = False
 ) -> Metric | None:
-    """Return the mean with its interval over seeds, cut off at what a share can be; None where
+    """Return the mean with its interval over seeds, cut off at what the metric can be; None where
     there is no interval.
 
     There is none below three seeds, nor where all seeds gave the same.
     """
     if len(values) < SEEDS_FOR_AN_INTERVAL or estimates.is_constant(values):
         return None
-    found = estimates.over_seeds(values)
-    return estimates.clipped(found, -1.0 if difference else 0.0, 1.0) if is_bounded(name) else found
+    bounds = measure(name).bounds
+    if difference:
+        bounds = of_differences(bounds)
+    return within(bounds, estimates.over_seeds(values))
 
 
 def _over(
@@ -222,7 +229,7 @@ def _between_evaluations(run: RunRecord) -> dict[str, float]:
         asked = [
             name
             for name in model_metrics([first, again])
-            if "/" not in name and name not in PREFERENCE_ACCURACY
+            if measure(name).family not in ("lm-eval task", "preference accuracy")
         ]
         for name in asked:
             before, after = model_values(name, first, base), model_values(name, again, base)

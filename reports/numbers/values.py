@@ -4,52 +4,26 @@ A value per prompt id (the mean over its samples), in the metric's own unit: sha
 characters.
 """
 
-import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
-from stagelift.evals.metrics.accuracy import READINGS, pass_at
-from stagelift.evals.metrics.length import FIELDS
-from stagelift.evals.metrics.preference_accuracy import NAMES as PREFERENCE_ACCURACY
+from stagelift.evals.metrics.accuracy import pass_at
+from stagelift.evals.metrics.measures import SHARE, Bounds, Measure, measure, without_stand_ins
 from stagelift.evals.metrics.preference_accuracy import pair_values
-from stagelift.evals.records import Group, Score
+from stagelift.evals.records import Metric
 from stagelift.evals.stats import estimates
 from stagelift.reports.records import StageRecord
 
 
-@dataclass(frozen=True)
-class ComparedMetric:
-    """Where a metric's values come from and which direction is better (+1 more, -1 less)."""
-
-    group: Group
-    value: Callable[[Score], float | None]
-    better: int
-
-
-def _scored(group: Group, field: str, better: int) -> ComparedMetric:
-    return ComparedMetric(group, lambda score: _number(getattr(score, field)), better)
-
-
-def _number(value: float | bool | None) -> float | None:
-    return None if value is None else float(value)
-
-
-COMPARED = {
-    **{name: _scored("test", field, +1) for name, field in READINGS.items()},
-    **{f"{name}_held_out": _scored("held_out", field, +1) for name, field in READINGS.items()},
-    **{name: _scored("test", field, -1) for name, field in FIELDS.items()},
-    **{f"{name}_preference": _scored("preference", field, -1) for name, field in FIELDS.items()},
-    "truncated": _scored("test", "truncated", -1),
-    "truncated_preference": _scored("preference", "truncated", -1),
-}
-LENGTHS = tuple(f"{name}{suffix}" for name in FIELDS for suffix in ("", "_preference"))
-
-
 def is_compared(name: str, stage: StageRecord) -> bool:
-    """Say whether a metric has a value for each prompt; quantiles and bootstrapped task metrics
-    have not.
+    """Say whether a metric has a value for each prompt; quantiles, bootstrapped task metrics and
+    win rates have not.
     """
-    return name in (*COMPARED, *PREFERENCE_ACCURACY, *stage.task_scores) or name.startswith("pass@")
+    known = measure(name)
+    is_read_off_records = known.field is not None or known.family in (
+        "pass@k",
+        "preference accuracy",
+    )
+    return is_read_off_records or name in stage.task_scores
 
 
 def prompt_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str, float]:
@@ -60,20 +34,34 @@ def prompt_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str,
     """
     if name in stage.task_scores:
         return stage.task_scores[name]
-    if name in PREFERENCE_ACCURACY:
-        return pair_values(list(stage.pairs.values()), base.pairs, name)
-    if match := re.fullmatch(r"pass@(\d+)(_held_out)?", name):
-        group = "held_out" if match[2] else "test"
-        return pass_at(
-            [score for score in stage.scores if score.group == group and score.correct is not None],
-            int(match[1]),
-        )
-    metric = COMPARED[name]
+    known = measure(name)
+    match known.family:
+        case "preference accuracy":
+            return pair_values(list(stage.pairs.values()), base.pairs, name)
+        case "pass@k":
+            return _pass_values(known, stage)
+        case _:
+            return _field_means(known, stage)
+
+
+def _pass_values(known: Measure, stage: StageRecord) -> dict[str, float]:
+    assert known.k is not None, "pass@k has a k"
+    scored = [
+        score for score in stage.scores if score.group == known.group and score.correct is not None
+    ]
+    return pass_at(scored, known.k)
+
+
+def _field_means(known: Measure, stage: StageRecord) -> dict[str, float]:
+    if known.field is None:
+        return {}
     values = [
-        (score.id, metric.value(score)) for score in stage.scores if score.group == metric.group
+        (score.id, getattr(score, known.field))
+        for score in stage.scores
+        if score.group == known.group
     ]
     return estimates.prompt_means(
-        [(problem, value) for problem, value in values if value is not None]
+        [(problem, float(value)) for problem, value in values if value is not None]
     )
 
 
@@ -85,58 +73,76 @@ def model_values(
 
     Against itself base has one half on each of the `prompts`.
     """
-    if not name.startswith("win_rate_base"):
+    if measure(name).against != "base":
         return prompt_values(name, stage, base)
     if stage is base:
         return dict.fromkeys(prompts, 0.5)
     return {
-        one: verdict.score
-        for one, verdict in stage.verdicts[name].items()
+        prompt: verdict.score
+        for prompt, verdict in stage.verdicts[name].items()
         if verdict.score is not None
     }
 
 
 def model_metrics(stages: Sequence[StageRecord]) -> list[str]:
     """Name the metrics that all the stages have as properties of one model, for every prompt; base
-    has no win rate itself.
-
-    Characters say what tokens say: they are left out where tokens are known.
+    has no win rate and no preference accuracy itself.
     """
     trained = [stage for stage in stages if stage.parent is not None] or list(stages)
+    bases = [stage for stage in stages if stage.parent is None]
     shared = [
         name
         for name in trained[0].evaluation.metrics
         if all(_has(name, stage) for stage in trained)
     ]
-    always = [
-        name for name in shared if name.startswith("win_rate_base") or name in PREFERENCE_ACCURACY
+    names = [
+        name for name in shared if is_of_pairs(name) or all(_has(name, stage) for stage in bases)
     ]
-    bases = [stage for stage in stages if stage.parent is None]
-    names = [name for name in shared if name in always or all(_has(name, stage) for stage in bases)]
-    return [
-        one for one in names if "_chars" not in one or one.replace("_chars", "_tokens") not in names
-    ]
+    return without_stand_ins(names)
 
 
-def is_bounded(name: str) -> bool:
-    """Say whether a metric is known to be a share, between 0 and 1: ours are, but for lengths."""
-    return name not in LENGTHS and "/" not in name
+def is_of_pairs(name: str) -> bool:
+    """Say whether a metric sets a model against base, so that base has none of its own."""
+    known = measure(name)
+    return known.against == "base" or known.family == "preference accuracy"
 
 
 def _has(name: str, stage: StageRecord) -> bool:
-    judged = name.startswith("win_rate_base") and name in stage.verdicts
-    return name in stage.evaluation.metrics and (judged or is_compared(name, stage))
+    is_judged = measure(name).against == "base" and name in stage.verdicts
+    return name in stage.evaluation.metrics and (is_judged or is_compared(name, stage))
 
 
-def better(name: str) -> int:
-    """Which direction is better: +1 more, -1 less. lm-eval's perplexities and error rates are the
-    ones to be smaller.
+def mean_of(name: str, values: Sequence[float]) -> Metric:
+    """Return the mean over prompts with its interval, cut off at what the metric can be."""
+    bounds = measure(name).bounds
+    if bounds == SHARE:
+        return estimates.rate(values)
+    return within(bounds, estimates.mean(values))
+
+
+def within(bounds: Bounds | None, metric: Metric) -> Metric:
+    """Cut an interval off at the ends of what the value can be, where it has such ends."""
+    return metric if bounds is None else estimates.clipped(metric, *bounds)
+
+
+def of_differences(bounds: Bounds | None) -> Bounds | None:
+    """Return what a difference of two values can be."""
+    if bounds is None:
+        return None
+    low, high = bounds
+    return low - high, high - low
+
+
+def largest_difference(name: str, values: Iterable[float]) -> float | None:
+    """Return the most that two values can differ by, None where there is no such end.
+
+    What lm-eval's metrics can be is not known: where all values lie between 0 and 1, these are
+    taken for the ends.
     """
-    if name in COMPARED:
-        return COMPARED[name].better
-    return -1 if "/" in name and _smaller_is_better(name) else +1
-
-
-def _smaller_is_better(name: str) -> bool:
-    words = re.split(r"[_-]", name.rpartition("/")[2].partition(",")[0])
-    return bool({"perplexity", "byte", "ppl", "wer", "ter", "brier"} & set(words))
+    known = measure(name)
+    if known.bounds is not None:
+        return known.bounds[1] - known.bounds[0]
+    if known.family != "lm-eval task":
+        return None
+    seen = list(values)
+    return 1.0 if min(seen) >= 0 and max(seen) <= 1 else None

@@ -10,20 +10,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Metric
-from stagelift.evals.stats import estimates, tests
+from stagelift.evals.stats import tests
 from stagelift.evals.stats.power import Difference
-from stagelift.reports.numbers.compare import ALPHA, Decision
 from stagelift.reports.numbers.seeds import mean_over_seeds, seed_differences
-from stagelift.reports.numbers.values import better, is_bounded, model_metrics, model_values
+from stagelift.reports.numbers.values import (
+    largest_difference,
+    mean_of,
+    model_metrics,
+    model_values,
+)
+from stagelift.reports.numbers.verdicts import Decision, decide
 from stagelift.reports.records import RunRecord, StageRecord
 
 COMPARED = ("accuracy", "accuracy_held_out", "win_rate_base", "length_tokens", "length_chars")
-# against another base, or in tokens of another tokenizer, they do not compare
-_OF_ONE_BASE = (
-    "win_rate_base",
-    "length_tokens",
-)
 WHOLE_CHAIN = "the whole chain"
 
 
@@ -194,8 +195,7 @@ def _value(name: str, run: RunRecord, stages: Sequence[StageRecord]) -> Metric:
     over = mean_over_seeds(name, [stage.evaluation.metrics[name].value for stage in stages])
     if over is not None:
         return over
-    values = list(_over_seeds(name, run, stages).values())
-    return estimates.rate(values) if is_bounded(name) else estimates.mean(values)
+    return mean_of(name, list(_over_seeds(name, run, stages).values()))
 
 
 def _differences(
@@ -205,7 +205,8 @@ def _differences(
     reference: Sequence[StageRecord],
 ) -> Iterator[VariantDifference]:
     bases = {run.base(stage).name for stage in (*stages, *reference)}
-    for name in names if len(bases) == 1 else [one for one in names if one not in _OF_ONE_BASE]:
+    compared = names if len(bases) == 1 else [name for name in names if not _is_of_base(name)]
+    for name in compared:
         found, over = _difference(run, name, stages, reference)
         if found is not None:
             yield VariantDifference(
@@ -222,6 +223,14 @@ def _differences(
             )
 
 
+def _is_of_base(name: str) -> bool:
+    """Say whether a metric compares only where base is the same: against another, or in tokens of
+    another tokenizer, it is something else.
+    """
+    known = measure(name)
+    return known.against == "base" or known.unit == "tokens"
+
+
 def _difference(
     run: RunRecord, name: str, stages: Sequence[StageRecord], reference: Sequence[StageRecord]
 ) -> tuple[Difference | None, str]:
@@ -233,7 +242,7 @@ def _difference(
     values = [_over_seeds(name, run, one) for one in (stages, reference)]
     pairs = [(values[0][one], values[1][one]) for one in values[0] if one in values[1]]
     seen = {value for pair in pairs for value in pair}
-    bound = 1.0 if is_bounded(name) else None
+    bound = largest_difference(name, seen)
     return tests.difference(
         [a - b for a, b in pairs], binary=seen <= {0.0, 1.0}, bound=bound
     ), "prompts"
@@ -266,12 +275,7 @@ def _parameters(run: RunRecord, name: str) -> int:
 
 
 def _decided(found: VariantDifference, p_adjusted: float | None) -> VariantDifference:
-    if p_adjusted is None:
-        verdict: Decision = "identical"
-    elif p_adjusted >= ALPHA:
-        verdict = "no difference shown"
-    else:
-        verdict = "improved" if found.delta * better(found.metric) > 0 else "regressed"
+    verdict = decide(found.metric, found.delta, p_adjusted)
     return replace(found, p_adjusted=p_adjusted, verdict=verdict)
 
 

@@ -18,7 +18,7 @@ from stagelift.reports.plots.canvas import (
     write,
 )
 from stagelift.reports.plots.style import MUTED, SMALL, WIDTH
-from stagelift.reports.words.formatting import value
+from stagelift.reports.words.formatting import share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,6 +121,5 @@ def _height(row: Row) -> float:
 
 
 def _numbers(one: Estimate) -> str:
-    # any share is written like this
-    numbers = value("accuracy", one.metric)
+    numbers = share(one.metric)
     return f"{numbers} {one.note}" if one.note else numbers

@@ -5,7 +5,7 @@ report.
 from collections.abc import Sequence
 from typing import Literal
 
-from stagelift.evals.metrics.length import FIELDS
+from stagelift.evals.metrics.measures import measure
 from stagelift.reports.numbers.values import prompt_values
 from stagelift.reports.records import StageRecord
 
@@ -29,6 +29,6 @@ def prompt_lengths(stage: StageRecord, unit: Unit) -> dict[str, float]:
     """
     name = _METRICS[unit]
     scores = [score for score in stage.scores if score.group == "test"]
-    if any(getattr(score, FIELDS[name]) is None for score in scores):
+    if any(getattr(score, str(measure(name).field)) is None for score in scores):
         return {}
     return prompt_values(name, stage, stage)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from stagelift.evals.metrics.winrate import metric_name
+from stagelift.evals.metrics.measures import win_rate_name
 from stagelift.evals.records import Group, Role
 from stagelift.reports.plots.forest import Block, Estimate, Row, draw_forest
 from stagelift.reports.plots.labels import column_labels
@@ -47,7 +47,7 @@ def win_rates_plot(report: Report) -> Plot | None:
 def _rows(
     stages: Sequence[StageRecord], labels: Sequence[str], role: Role, group: Group
 ) -> Iterator[Row]:
-    names = [metric_name(role, group, length_controlled=controlled) for controlled in (False, True)]
+    names = [win_rate_name(role, group, equal_lengths=controlled) for controlled in (False, True)]
     for stage, label in zip(stages, labels, strict=True):
         found = stage.evaluation
         estimates = [

@@ -2,6 +2,7 @@
 interact.
 """
 
+from stagelift.evals.metrics.measures import measure, ordered
 from stagelift.reports.numbers.attribution import Attribution, Effect, Interaction
 from stagelift.reports.records import RunRecord
 from stagelift.reports.report import Report
@@ -18,7 +19,7 @@ def attribution_table(run: RunRecord, report: Report) -> Table | None:
         return None
     stages = list(dict.fromkeys(one.stage for one in found))
     rows = []
-    for name in formatting.ordered(one.metric for one in found):
+    for name in ordered(one.metric for one in found):
         shares = [one for one in found if one.metric == name]
         cells = (*map(_share, shares), _effect(name, shares[0].whole))
         rows.append((_row(name, shares[0], cells),))
@@ -33,7 +34,7 @@ def interaction_table(run: RunRecord, report: Report) -> Table | None:
         return None
     pairs = list(dict.fromkeys(one.stages for one in found))
     rows = []
-    for name in formatting.ordered(one.metric for one in found):
+    for name in ordered(one.metric for one in found):
         measured = [one for one in found if one.metric == name]
         rows.append((_row(name, measured[0], tuple(_effect(name, one) for one in measured)),))
     return Table(
@@ -58,8 +59,9 @@ def attribution_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
 
 
 def _row(name: str, one: Attribution | Interaction, cells: tuple[Cell, ...]) -> Row:
-    title, how = formatting.title(name)
-    return Row(title, cells, f"{how}, n={one.n}{' seeds' if one.over == 'seeds' else ''}")
+    known = measure(name)
+    seeds = " seeds" if one.over == "seeds" else ""
+    return Row(known.title, cells, f"{known.reading}, n={one.n}{seeds}")
 
 
 def _share(one: Attribution) -> Cell:

@@ -4,12 +4,16 @@ fail.
 
 from typing import get_args
 
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Metric
 from stagelift.reports.numbers.gains import Cause, Gain, Part
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report
 from stagelift.reports.tables.table import NOTHING, Cell, Column, Row, Table
 from stagelift.reports.words import formatting
+
+# the reading that a gain in the numeric one is set beside
+_STRICT = {"accuracy": "accuracy_strict", "accuracy_held_out": "accuracy_strict_held_out"}
 
 
 def gain_table(report: Report) -> Table | None:
@@ -44,14 +48,11 @@ def _row(gain: Gain, report: Report) -> Row:
     cells = [_part(parts.get(cause), gain) for cause in get_args(Cause)]
     numeric, strict = (
         _difference(gain.metric, stage, gain, report),
-        _difference(_strict(gain.metric), stage, gain, report),
+        _difference(_STRICT[gain.metric], stage, gain, report),
     )
-    title = report.column(stage) + (", held-out" if gain.metric != "accuracy" else "")
+    held_out = ", held-out" if measure(gain.metric).group == "held_out" else ""
+    title = f"{report.column(stage)}{held_out}"
     return Row(title, (numeric, *cells, strict), note=f"after {gain.against}, n={gain.n}")
-
-
-def _strict(metric: str) -> str:
-    return metric.replace("accuracy", "accuracy_strict")
 
 
 def _difference(metric: str, stage: StageRecord, gain: Gain, report: Report) -> Cell:
@@ -63,12 +64,12 @@ def _difference(metric: str, stage: StageRecord, gain: Gain, report: Report) -> 
     return Cell(
         text,
         interval,
-        notes=(_path(before.evaluation.metrics[metric], stage.evaluation.metrics[metric]),),
+        notes=(_path(metric, before.evaluation.metrics[metric], stage.evaluation.metrics[metric]),),
     )
 
 
-def _path(before: Metric, after: Metric) -> str:
-    return f"{100 * before.value:.1f}% → {100 * after.value:.1f}%"
+def _path(metric: str, before: Metric, after: Metric) -> str:
+    return f"{formatting.plain(metric, before.value)} → {formatting.plain(metric, after.value)}"
 
 
 def _part(part: Part | None, gain: Gain) -> Cell:

@@ -2,6 +2,7 @@
 both.
 """
 
+from stagelift.evals.metrics.measures import measure, ordered
 from stagelift.reports.numbers.seeds import (
     SEEDS_FOR_AN_INTERVAL,
     Floor,
@@ -28,7 +29,7 @@ def seed_table(run: RunRecord, report: Report) -> Table | None:
         for group in groups
         for column in (Column(f"{group.title} added", "added"), Column(group.title, "stage"))
     ]
-    names = formatting.ordered(one.metric for one in found)
+    names = ordered(one.metric for one in found)
     return Table(
         "", tuple(columns), tuple(merged(_rows(name, groups, found, report) for name in names))
     )
@@ -65,12 +66,14 @@ def seed_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
 def _rows(
     name: str, groups: list[Siblings], found: list[OverSeeds], report: Report
 ) -> tuple[Row, ...]:
-    title, how = formatting.title(name)
+    known = measure(name)
     mine = [one for one in found if one.metric == name]
     main = [cell for group in groups for cell in (_added(group, mine, report), _mean(group, mine))]
     floor = [cell for group in groups for cell in (Cell(), _floor(name, group, report))]
-    return Row(title, tuple(main), f"{how}, n={len(groups[0].seeds)} seeds"), Row(
-        "noise floor", tuple(floor), indented=True
+    note = f"{known.reading}, n={len(groups[0].seeds)} seeds"
+    return (
+        Row(known.title, tuple(main), note),
+        Row("noise floor", tuple(floor), indented=True),
     )
 
 

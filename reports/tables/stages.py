@@ -8,27 +8,13 @@ the two. Readings of one metric that agree in every cell share a row.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stagelift.evals.metrics.measures import measure, quantiles, rows
 from stagelift.reports.numbers.compare import Comparison
-from stagelift.reports.numbers.values import LENGTHS
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import Report
 from stagelift.reports.tables.table import NOTHING, Cell, Column, Row, Table, merged
 from stagelift.reports.words import formatting
 from stagelift.stages.records import StageResult
-
-_HEADLINES = (
-    "accuracy",
-    "accuracy_held_out",
-    "win_rate",
-    "win_rate_base",
-    "win_rate_previous",
-    "win_rate_base_preference",
-    "win_rate_previous_preference",
-    "preference_accuracy",
-    "length_tokens",
-    "length_chars",
-    "truncated",
-)
 
 
 @dataclass(frozen=True)
@@ -50,7 +36,7 @@ def stage_table(report: Report) -> Table:
 
 def headline_table(report: Report) -> Table:
     """Return the few metrics of a summary, with what each stage added and nothing below."""
-    names = [name for name in _shown(report) if name in _HEADLINES or formatting.is_task(name)]
+    names = [name for name in _shown(report) if measure(name).headline]
     return _table(report, names, details=False)
 
 
@@ -82,20 +68,10 @@ def _heading(place: _Place, report: Report) -> str:
 
 
 def _shown(report: Report) -> list[str]:
-    """Name the metrics that have a row: quantiles stand in their mean's, characters only where
-    tokens are not known.
-
-    With one trained stage, previous and base are one.
-    """
+    """Name the metrics that have a row; with one trained stage, previous and base are one."""
     present = {name for stage in report.stages() for name in stage.evaluation.metrics}
     chain = any(before.parent is not None for run in report.runs for before, _ in run.steps())
-    return [
-        name
-        for name in formatting.ordered(present)
-        if not formatting.is_quantile(name)
-        and ("_chars" not in name or name.replace("_chars", "_tokens") not in present)
-        and (chain or "previous" not in name)
-    ]
+    return rows(present, with_previous=chain)
 
 
 def _metric_group(
@@ -105,11 +81,11 @@ def _metric_group(
     counts = sorted(
         {stage.evaluation.metrics[name].n for stage in stages if name in stage.evaluation.metrics}
     )
-    title, how = formatting.title(name)
+    known = measure(name)
     row = Row(
-        title,
+        known.title,
         tuple(_cell(name, place, report) for place in places),
-        f"{how}, n={'/'.join(map(str, counts))}",
+        f"{known.reading}, n={'/'.join(map(str, counts))}",
     )
     to_base = tuple(_to_base(name, place, report) for place in places)
     if not details or all(cell.is_empty for cell in to_base):
@@ -119,11 +95,12 @@ def _metric_group(
 
 def _cell(name: str, place: _Place, report: Report) -> Cell:
     """Fill a stage's own column with its value, and the one before it with what it added."""
-    if "previous" in name:
+    known = measure(name)
+    if known.against == "previous":
         return _value(name, place, report) if place.added else Cell()
     if not place.added:
         return _value(name, place, report)
-    if name.startswith("win_rate") or place.before is None:
+    if known.family == "win rate" or place.before is None:
         # against base: not what this stage added
         return Cell()
     found = report.find(name, place.stage, place.before.name)
@@ -133,7 +110,8 @@ def _cell(name: str, place: _Place, report: Report) -> Cell:
 def _to_base(name: str, place: _Place, report: Report) -> Cell:
     """From the second trained stage on, say what the chain up to here added to base."""
     base = place.run.base(place.stage)
-    if place.added or name.startswith("win_rate") or place.before in (None, base):
+    is_win_rate = measure(name).family == "win rate"
+    if place.added or is_win_rate or place.before in (None, base):
         return Cell()
     found = report.find(name, place.stage, base.name)
     return Cell() if found is None else _difference(found, report)
@@ -158,12 +136,13 @@ def _below_noise(found: Comparison, report: Report) -> tuple[str, ...]:
 
 def _value(name: str, place: _Place, report: Report) -> Cell:
     metric = place.stage.evaluation.metrics.get(name)
+    is_win_rate = measure(name).family == "win rate"
     if metric is None:
-        return Cell() if name.startswith("win_rate") and place.before is None else Cell(NOTHING)
+        return Cell() if is_win_rate and place.before is None else Cell(NOTHING)
     text, interval = formatting.point(name, metric), formatting.interval(name, metric)
-    if name.startswith("win_rate"):
+    if is_win_rate:
         return _win_rate(name, place, report, text, interval)
-    return Cell(text, interval, notes=_quantiles(name, place.stage) if name in LENGTHS else ())
+    return Cell(text, interval, notes=_quantiles(name, place.stage))
 
 
 def _win_rate(name: str, place: _Place, report: Report, text: str, interval: str) -> Cell:
@@ -186,30 +165,23 @@ def _win_rate(name: str, place: _Place, report: Report, text: str, interval: str
 
 
 def _lead(name: str, place: _Place, report: Report) -> Comparison | None:
-    role = next((part for part in name.split("_") if part in ("base", "previous")), None)
-    if role is None:
+    against = measure(name).against
+    if against == "reference":
         return report.find(name, place.stage, "reference")
     if place.before is None:
         return None
-    return report.find(
-        name,
-        place.stage,
-        (place.before if role == "previous" else place.run.base(place.stage)).name,
-    )
+    opponent = place.before if against == "previous" else place.run.base(place.stage)
+    return report.find(name, place.stage, opponent.name)
 
 
 def _quantiles(name: str, stage: StageRecord) -> tuple[str, ...]:
-    base = name.removesuffix("_preference")
-    suffix = "_preference" if name != base else ""
-    named = [
-        (part, stage.evaluation.metrics[f"{base}_{part}{suffix}"]) for part in ("median", "p90")
-    ]
-    return tuple(f"{title} {m.value:g} [{m.low:g}, {m.high:g}]" for title, m in named)
+    measured = [(known.quantile, stage.evaluation.metrics[known.name]) for known in quantiles(name)]
+    return tuple(f"{title} {m.value:g} [{m.low:g}, {m.high:g}]" for title, m in measured)
 
 
 def _costs(places: list[_Place]) -> tuple[Row, ...]:
     """What each stage's training and evaluation took, as far as that is known."""
-    rows = [
+    costs = [
         Row(
             "outcomes", tuple(Cell() if place.added else _outcomes(place.stage) for place in places)
         ),
@@ -229,7 +201,7 @@ def _costs(places: list[_Place]) -> tuple[Row, ...]:
             _measured(places, lambda s: _known(s.evaluation.peak_memory_bytes, formatting.memory)),
         ),
     ]
-    return tuple(row for row in rows if not all(cell.is_empty for cell in row.cells))
+    return tuple(row for row in costs if not all(cell.is_empty for cell in row.cells))
 
 
 def _trained(places: list[_Place], write: Callable[[StageResult], str]) -> tuple[Cell, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from stagelift.reports.numbers.compare import Decision
+from stagelift.reports.numbers.verdicts import Decision
 
 NOTHING = "–"
 
@@ -21,10 +21,8 @@ class Cell:
     text: str = ""
     interval: str = ""
     verdict: Decision | None = None
-    word: str = (
-        # the verdict as it is written: against a foreign reference nothing has "improved"
-        ""
-    )
+    # the verdict as it is written: against a foreign reference nothing has "improved"
+    word: str = ""
     notes: tuple[str, ...] = ()
     faint: bool = False
 

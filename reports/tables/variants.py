@@ -2,6 +2,7 @@
 each cost.
 """
 
+from stagelift.evals.metrics.measures import measure, ordered
 from stagelift.reports.numbers.seeds import SEEDS_FOR_AN_INTERVAL
 from stagelift.reports.numbers.variants import RankedVariant, VariantDifference
 from stagelift.reports.records import RunRecord
@@ -52,7 +53,7 @@ def _places(found: list[RankedVariant]) -> list[str]:
 
 
 def _table(variants: list[RankedVariant], report: Report) -> Table:
-    names = formatting.ordered(name for one in variants for name in one.values)
+    names = ordered(name for one in variants for name in one.values)
     columns = [title for name in names for title in (_title(name), f"to {variants[0].reference}")]
     # beside accuracy, which they are weighed by
     columns[2:2] = [
@@ -66,14 +67,10 @@ def _table(variants: list[RankedVariant], report: Report) -> Table:
 
 
 def _title(name: str) -> str:
-    title, how = formatting.title(name)
-    return (
-        title
-        if name == "accuracy"
-        else f"{title}, {how}"
-        if name.startswith(("win_rate", "length"))
-        else title
-    )
+    known = measure(name)
+    if known.family in ("win rate", "length"):
+        return f"{known.title}, {known.reading}"
+    return known.title
 
 
 def _row(variant: RankedVariant, names: list[str], report: Report) -> Row:

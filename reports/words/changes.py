@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Metric
 from stagelift.reports.words import formatting
 
@@ -28,11 +29,9 @@ def describe_changes(changes: Sequence[Change]) -> list[str]:
             continue
         lines.append(f"{change.stage}: {change.responses} responses count otherwise now")
         for name, (old, new) in change.metrics.items():
-            if formatting.is_quantile(name):
-                continue
-            lines.append(
-                f"  {' '.join(formatting.title(name))}: {_value(name, old)} -> {_value(name, new)}"
-            )
+            if measure(name).quantile is None:
+                title = formatting.full_title(name)
+                lines.append(f"  {title}: {_value(name, old)} -> {_value(name, new)}")
         lines += [f"  {formatting.safe_text(example)}" for example in change.examples]
     return lines
 

@@ -2,15 +2,16 @@
 report has them.
 """
 
+from stagelift.evals.metrics.measures import Measure, measure
 from stagelift.reports.numbers.ranking import Strength
 from stagelift.reports.records import RunRecord
 from stagelift.reports.report import Report
-from stagelift.reports.words.formatting import is_task
 
 
 def footnotes(report: Report) -> list[str]:
     """Return how to read the table, as far as the report has what is explained."""
     names = {name for stage in report.stages() for name in stage.evaluation.metrics}
+    measures = [measure(name) for name in names]
     notes = ["95% intervals in brackets, over the prompts, unless said."]
     if report.comparisons:
         notes += _comparison_notes(report)
@@ -19,9 +20,9 @@ def footnotes(report: Report) -> list[str]:
             "One training seed: the intervals cover the choice of prompts, not what another seed "
             "would give."
         )
-    if not all(map(is_task, names)):
+    if any(known.family != "lm-eval task" for known in measures):
         notes.append("Lengths, outcomes and win rates are of the test problems, unless said.")
-    notes += _metric_notes(report, names)
+    notes += _metric_notes(report, measures)
     rounded = [
         s.name
         for s in report.stages()
@@ -38,28 +39,29 @@ def footnotes(report: Report) -> list[str]:
     return notes
 
 
-def _metric_notes(report: Report, names: set[str]) -> list[str]:
+def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
     """Explain the less common metrics that the report has."""
+    families = {known.family for known in measures}
     notes = []
-    if any(name.startswith("win_rate") for name in names) and any(
+    if "win rate" in families and any(
         str(run.contract["judge"]).startswith("reference") for run in report.runs
     ):
         notes.append(
             "The win rate's judge knows the answers: right beats wrong; of two right answers the "
             "shorter by more than 10% wins."
         )
-    if any(name.startswith("win_rate_lc") for name in names):
+    if any(known.equal_lengths for known in measures):
         notes.append(
             "At equal lengths: what the win rate would be if both wrote equally many characters, "
             "by a binomial regression on tanh(length difference / sd). Marked 'extrapolated' where "
             "nearly all of one side's responses are the longer ones."
         )
-    if "preference_accuracy" in names:
+    if "preference accuracy" in families:
         notes.append(
             "Preference accuracy: how often the log-probability ratio to base is higher for the "
             "better answer of a held-out pair (base itself would be at 50%)."
         )
-    if any(name.startswith("pass@") for name in names):
+    if "pass@k" in families:
         notes.append(
             "pass@k: the share of problems that at least one of k samples solves (unbiased). "
             "Accuracy up and pass@k not: the model became surer of what it could do, not more "

@@ -107,7 +107,7 @@ def _behaviour(passport: Passport) -> str:
         "prefers the longer": passport.prefers_longer,
     }
     written = [
-        f"{name} {formatting.value_with_n('', rate)}"
+        f"{name} {formatting.share_with_n(rate)}"
         for name, rate in rates.items()
         if rate is not None
     ]
@@ -115,10 +115,10 @@ def _behaviour(passport: Passport) -> str:
 
 
 def _fitness(gold: GoldAgreement, fit: bool | None) -> str:
-    kappa, control = gold.kappa, formatting.value("", gold.control)
+    kappa, control = gold.kappa, formatting.share(gold.control)
     decision = "FIT TO DECIDE" if fit else "NOT FIT TO DECIDE: it does not beat the longest control"
     return (
-        f"{decision}; agrees with {gold.pairs} {formatting.value_with_n('', gold.agreement)}, "
+        f"{decision}; agrees with {gold.pairs} {formatting.share_with_n(gold.agreement)}, "
         f"longest control {control}, kappa {kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}], "
         f"{gold.failures} without a verdict"
     )

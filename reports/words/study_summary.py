@@ -4,6 +4,7 @@ seeds make of it.
 
 from collections.abc import Iterator, Sequence
 
+from stagelift.evals.metrics.measures import measure
 from stagelift.reports.numbers.attribution import Interaction
 from stagelift.reports.numbers.seeds import OverSeeds
 from stagelift.reports.numbers.variants import RankedVariant, VariantDifference
@@ -108,11 +109,8 @@ def _unseen(alike: Sequence[tuple[RankedVariant, VariantDifference]]) -> str:
 
 
 def _title(found: VariantDifference) -> str:
-    return (
-        " ".join(formatting.title(found.metric))
-        if "win_rate" in found.metric
-        else formatting.title(found.metric)[0]
-    )
+    known = measure(found.metric)
+    return formatting.full_title(known.name) if known.family == "win rate" else known.title
 
 
 def _change(variant: RankedVariant, found: VariantDifference, report: Report) -> str:

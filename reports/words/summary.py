@@ -6,24 +6,18 @@ It has no opinion: it does not say why, whether a change is worth its cost, or w
 
 from collections.abc import Sequence
 
+from stagelift.evals.metrics.measures import (
+    measure,
+    ordered,
+    win_rate_name,
+    without_stand_ins,
+)
+from stagelift.evals.records import Group, Role
 from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import Report
 from stagelift.reports.words import formatting
 from stagelift.reports.words.study_summary import study_sentences
-
-_NOUNS = {
-    "accuracy": "accuracy",
-    "accuracy_held_out": "held-out accuracy",
-    "win_rate_base": "the win rate",
-    "win_rate_previous": "the win rate",
-    "win_rate_base_preference": "the win rate on prompts",
-    "win_rate_previous_preference": "the win rate on prompts",
-    "preference_accuracy": "preference accuracy",
-    "length_tokens": "response length",
-    "length_chars": "response length",
-    "truncated": "the share of cut-off responses",
-}
 
 
 def summary(report: Report) -> str:
@@ -63,9 +57,9 @@ def _run(run: RunRecord, report: Report) -> list[str]:
 
 def _step(stage: StageRecord, before: StageRecord, run: RunRecord, report: Report) -> str:
     """Against base a stage may have been judged as that or as the stage before."""
-    names = stage.evaluation.metrics
-    is_first = before.parent is None and any("_base" in name for name in names)
-    found = _comparisons(stage, before, "_base" if is_first else "_previous", run, report)
+    opponents = {measure(name).against for name in stage.evaluation.metrics}
+    role: Role = "base" if before.parent is None and "base" in opponents else "previous"
+    found = _comparisons(stage, before, role, run, report)
     return _sentence(stage.name, f"against {before.name}", found)
 
 
@@ -74,7 +68,7 @@ def _whole_chain(run: RunRecord, report: Report) -> str:
     if len(run.stages) < 3:
         return ""
     first, last = run.stages[0], run.stages[-1]
-    found = _comparisons(last, first, "_base", run, report)
+    found = _comparisons(last, first, "base", run, report)
     return _sentence(f"The whole chain up to {last.name}", f"against {first.name}", found)
 
 
@@ -84,7 +78,8 @@ def _beside_reference(run: RunRecord, report: Report) -> list[str]:
     """
     if report.has_unfit_judge(run.name):
         return []
-    names = ("win_rate", "win_rate_preference")
+    groups: tuple[Group, ...] = ("test", "preference")
+    names = [win_rate_name("reference", group) for group in groups]
     pairs = [(name, stage) for stage in run.stages for name in names]
     found = [
         one for name, stage in pairs if (one := report.find(name, stage, "reference")) is not None
@@ -100,27 +95,24 @@ def _judge(run: RunRecord, report: Report) -> list[str]:
 
 
 def _comparisons(
-    stage: StageRecord, other: StageRecord, role: str, run: RunRecord, report: Report
+    stage: StageRecord, other: StageRecord, role: Role, run: RunRecord, report: Report
 ) -> list[Comparison]:
     """Return the verdicts of a stage against another: one reading of each metric, and the win rate
     in this role.
     """
-    wanted = [name for name in stage.evaluation.metrics if _counts(name, role, stage)]
-    found = [report.find(name, stage, other.name) for name in formatting.ordered(wanted)]
+    names = ordered(without_stand_ins(stage.evaluation.metrics))
+    found = [report.find(name, stage, other.name) for name in names if _counts(name, role)]
     unfit = report.has_unfit_judge(run.name)
-    return [
-        one
-        for one in found
-        if one is not None and not (unfit and one.metric.startswith("win_rate"))
-    ]
+    return [one for one in found if one is not None and not (unfit and _is_win_rate(one))]
 
 
-def _counts(name: str, role: str, stage: StageRecord) -> bool:
-    if name.startswith("win_rate"):
-        return name in _NOUNS and role in name
-    if name == "length_chars" and "length_tokens" in stage.evaluation.metrics:
-        return False
-    return name in _NOUNS or formatting.is_task(name)
+def _counts(name: str, role: Role) -> bool:
+    known = measure(name)
+    return known.noun is not None and known.against in (None, role)
+
+
+def _is_win_rate(comparison: Comparison) -> bool:
+    return measure(comparison.metric).family == "win rate"
 
 
 def _sentence(subject: str, against: str, found: Sequence[Comparison]) -> str:
@@ -129,11 +121,11 @@ def _sentence(subject: str, against: str, found: Sequence[Comparison]) -> str:
     """
     verdicts = {
         one: _nouns(found, one)
-        for one in ("improved", "regressed", "no difference shown", "identical")
+        for one in ("improved", "regressed", "changed", "no difference shown", "identical")
     }
     changed = [
         f"{verb} {formatting.listed(verdicts[verb])}"
-        for verb in ("improved", "regressed")
+        for verb in ("improved", "regressed", "changed")
         if verdicts[verb]
     ]
     unclear, same = verdicts["no difference shown"], verdicts["identical"]
@@ -145,7 +137,7 @@ def _sentence(subject: str, against: str, found: Sequence[Comparison]) -> str:
         clauses.append(
             f"{formatting.listed(same)} did not change{'' if clauses else f' {against}'}"
         )
-    if any(one.metric.startswith("win_rate") and one.verdict == "identical" for one in found):
+    if any(_is_win_rate(one) and one.verdict == "identical" for one in found):
         clauses.append("every judged pair was a tie")
     if not clauses:
         return ""
@@ -156,19 +148,18 @@ def _nouns(found: Sequence[Comparison], decision: str) -> list[str]:
     """Name what has a verdict; a win rate of nothing but ties did not stay the same, it is one
     half.
     """
-    ties = "win_rate" if decision == "identical" else None
     return [
         _noun(one)
         for one in found
-        if one.verdict == decision and not (ties and one.metric.startswith(ties))
+        if one.verdict == decision and not (decision == "identical" and _is_win_rate(one))
     ]
 
 
 def _noun(found: Comparison) -> str:
     """Name a metric; of a length that changed also which way, for shorter counts as improved."""
-    title, _ = formatting.title(found.metric)
-    noun = _NOUNS.get(found.metric, title if not formatting.is_task(found.metric) else found.metric)
-    if not found.metric.startswith("length") or found.verdict not in ("improved", "regressed"):
+    known = measure(found.metric)
+    noun = known.noun or known.title
+    if known.family != "length" or found.verdict not in ("improved", "regressed"):
         return noun
     return f"{noun} ({'shorter' if found.delta < 0 else 'longer'})"
 

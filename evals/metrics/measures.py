@@ -1,0 +1,373 @@
+"""What each metric is: one record for every name that an evaluation or an import can give.
+
+Whoever shows, compares or gates a metric asks its record, and takes no name apart. Names are made
+and read in this module alone; those of lm-eval's tasks are made where lm-eval is run.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import Literal
+
+from stagelift.evals.records import Group, Role
+
+Family = Literal[
+    "accuracy", "pass@k", "win rate", "preference accuracy", "length", "cut off", "lm-eval task"
+]
+Unit = Literal["share", "tokens", "characters", "seconds", "points"]
+Direction = Literal["more", "less"]
+Quantile = Literal["median", "p90"]
+Bounds = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a metric is.
+
+    `name` is what result.json calls it, `bare` what it is called without the prompts it is over.
+    `group` says which prompts these are; the tasks of lm-eval ask their own, so theirs is None.
+    `bounds` are the least and the most it can be, None where it has no such ends or they are not
+    known. `better` says which direction is better, None where neither is.
+
+    A report calls it by `title`, with the `reading` (how it was read) in small print, and a summary
+    by its `noun`: what has none is not in the summary. A `headline` stands in short tables, too.
+
+    A win rate is `against` a model, and may be estimated at `equal_lengths`. A quantile is shown
+    beside the mean that it is a `quantile_of`. What `stands_in_for` another metric says the same
+    where that one is not known. A check gates it by default where it has a `margin`: percentage
+    points of a share, percent of anything else.
+
+    It is the mean of a `field` of the scores, where one field says it. `k` is that of pass@k.
+    """
+
+    name: str
+    bare: str
+    family: Family
+    group: Group | None
+    unit: Unit
+    bounds: Bounds | None
+    better: Direction | None
+    title: str
+    reading: str
+    noun: str | None = None
+    headline: bool = False
+    against: Role | None = None
+    equal_lengths: bool = False
+    quantile: Quantile | None = None
+    quantile_of: str | None = None
+    stands_in_for: str | None = None
+    margin: float | None = None
+    field: str | None = None
+    k: int | None = None
+
+
+SHARE: Bounds = (0.0, 1.0)
+_SUFFIXES: dict[Group, str] = {"test": "", "held_out": "_held_out", "preference": "_preference"}
+_PASS = re.compile(r"pass@(?P<k>[1-9]\d*)(?P<suffix>_held_out)?")
+_TASK = re.compile(r"(?P<task>.+)/(?P<metric>[^/]+)", re.DOTALL)
+# words in the names of lm-eval's metrics
+_SHARES = {"acc", "em", "match", "f1", "pass@1", "accuracy", "rate"}
+_BETTER_SMALL = {"perplexity", "byte", "ppl", "wer", "ter", "brier"}
+
+
+class UnknownMetricError(ValueError):
+    """A name that no evaluation and no import gives."""
+
+
+@cache
+def measure(name: str) -> Measure:
+    """Look up what a metric is. Raises UnknownMetricError, which names the nearest."""
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    if solved := _PASS.fullmatch(name):
+        return _pass_at(int(solved["k"]), "held_out" if solved["suffix"] else "test")
+    if task := _TASK.fullmatch(name):
+        return _of_task(name, task["task"], task["metric"])
+    (nearest,) = get_close_matches(name, _BY_NAME, n=1, cutoff=0.0)
+    raise UnknownMetricError(
+        f"There is no metric '{name}'. The nearest name is '{nearest}'; metrics of lm-eval's tasks "
+        "are named like 'mmlu/acc'."
+    )
+
+
+def in_group(name: str, group: Group) -> str:
+    """Name a metric of the test problems as it is called over other prompts."""
+    return f"{name}{_SUFFIXES[group]}"
+
+
+def pass_name(k: int) -> str:
+    """Name pass@k."""
+    return f"pass@{k}"
+
+
+def win_rate_name(against: Role, group: Group, *, equal_lengths: bool = False) -> str:
+    """Name a win rate: `win_rate_base`, `win_rate_lc_previous`, `win_rate_base_preference`;
+    `win_rate` is against a reference.
+    """
+    controlled = "_lc" if equal_lengths else ""
+    opponent = "" if against == "reference" else f"_{against}"
+    return in_group(f"win_rate{controlled}{opponent}", group)
+
+
+def at_equal_lengths(name: str) -> str:
+    """Name the win rate at equal lengths that belongs to a win rate."""
+    return _win_rate_like(name, equal_lengths=True)
+
+
+def as_judged(name: str) -> str:
+    """Name what a metric is computed from: of a win rate at equal lengths the win rate itself."""
+    if not measure(name).equal_lengths:
+        return name
+    return _win_rate_like(name, equal_lengths=False)
+
+
+def whoever_it_is_against(name: str) -> str:
+    """Name a win rate without its opponent; any other metric keeps its name."""
+    rate = measure(name)
+    if rate.against is None or rate.group is None:
+        return name
+    return win_rate_name("reference", rate.group, equal_lengths=rate.equal_lengths)
+
+
+def quantiles(name: str) -> list[Measure]:
+    """Return the quantiles that are shown beside a mean."""
+    return [known for known in FIXED if known.quantile_of == name]
+
+
+def of_family(family: Family, group: Group) -> list[Measure]:
+    """Return the metrics of a family that are over these prompts, quantiles left out."""
+    return [
+        known
+        for known in FIXED
+        if (known.family, known.group) == (family, group) and known.quantile is None
+    ]
+
+
+def without_stand_ins(names: Iterable[str]) -> list[str]:
+    """Leave out what stands in for a metric that is there: characters say what tokens say."""
+    present = list(names)
+    return [name for name in present if measure(name).stands_in_for not in present]
+
+
+def rows(names: Iterable[str], *, with_previous: bool) -> list[str]:
+    """Name the metrics that have a row of their own in a table, in the order of a report.
+
+    Quantiles stand in their mean's. Where no stage was trained on another, the stage before is
+    base, and win rates against it say nothing new.
+    """
+    return [
+        name
+        for name in ordered(without_stand_ins(names))
+        if measure(name).quantile is None and (with_previous or measure(name).against != "previous")
+    ]
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Put metrics in the order of a report: accuracy, pass@k, then those that are left of `FIXED`,
+    then lm-eval's tasks.
+    """
+    return sorted(set(names), key=_place)
+
+
+def _place(name: str) -> tuple[int, int, str]:
+    known = measure(name)
+    match known.family:
+        case "accuracy":
+            return 0, FIXED.index(known), name
+        case "pass@k":
+            return 1, known.k or 0, name
+        case "lm-eval task":
+            return 3, 0, name
+        case _:
+            return 2, FIXED.index(known), name
+
+
+def _win_rate_like(name: str, *, equal_lengths: bool) -> str:
+    rate = measure(name)
+    assert rate.against is not None and rate.group is not None, f"{name} is no win rate"
+    return win_rate_name(rate.against, rate.group, equal_lengths=equal_lengths)
+
+
+def _accuracy(group: Group, bare: str, reading: str, field: str) -> Measure:
+    title = "held-out accuracy" if group == "held_out" else "accuracy"
+    # the other readings are shown beside it, and say nothing else in most runs
+    is_ours = field == "correct"
+    return Measure(
+        name=in_group(bare, group),
+        bare=bare,
+        family="accuracy",
+        group=group,
+        unit="share",
+        bounds=SHARE,
+        better="more",
+        title=title,
+        reading=reading,
+        noun=title if is_ours else None,
+        headline=is_ours,
+        margin=2.0 if is_ours and group == "test" else None,
+        field=field,
+    )
+
+
+def _accuracies(group: Group) -> list[Measure]:
+    return [
+        _accuracy(group, "accuracy", "numeric", "correct"),
+        _accuracy(group, "accuracy_strict", "strict (####)", "correct_strict"),
+        _accuracy(group, "accuracy_flexible", "flexible", "correct_flexible"),
+    ]
+
+
+def _win_rate(group: Group, against: Role, *, equal_lengths: bool) -> Measure:
+    title = "win rate on prompts" if group == "preference" else "win rate"
+    controlled = "same, equal lengths" if group == "preference" else "win rate, equal lengths"
+    # a sentence of its own says how a stage does beside a reference
+    in_summary = against != "reference" and not equal_lengths
+    return Measure(
+        name=win_rate_name(against, group, equal_lengths=equal_lengths),
+        bare=win_rate_name(against, "test", equal_lengths=equal_lengths),
+        family="win rate",
+        group=group,
+        unit="share",
+        bounds=SHARE,
+        better="more",
+        title=controlled if equal_lengths else title,
+        reading="against the reference" if against == "reference" else f"against {against}",
+        noun=f"the {title}" if in_summary else None,
+        headline=not equal_lengths,
+        against=against,
+        equal_lengths=equal_lengths,
+        margin=3.0 if in_summary and (group, against) == ("test", "base") else None,
+    )
+
+
+def _win_rates(group: Group) -> list[Measure]:
+    opponents: tuple[Role, ...] = ("reference", "base", "previous")
+    return [
+        _win_rate(group, against, equal_lengths=equal_lengths)
+        for against in opponents
+        for equal_lengths in (False, True)
+    ]
+
+
+def _preference_accuracy(name: str, reading: str, *, headline: bool) -> Measure:
+    return Measure(
+        name=name,
+        bare=name,
+        family="preference accuracy",
+        group="preference",
+        unit="share",
+        bounds=SHARE,
+        better="more",
+        title="preference accuracy",
+        reading=reading,
+        noun="preference accuracy" if headline else None,
+        headline=headline,
+    )
+
+
+def _length(
+    group: Group, bare: str, unit: Unit, field: str, quantile: Quantile | None = None
+) -> Measure:
+    """Describe a mean length or, with `quantile`, one of its quantiles."""
+    ending = "" if quantile is None else f"_{quantile}"
+    is_mean_of_test = group == "test" and quantile is None
+    return Measure(
+        name=in_group(f"{bare}{ending}", group),
+        bare=f"{bare}{ending}",
+        family="length",
+        group=group,
+        unit=unit,
+        bounds=None,
+        better="less",
+        title="length" if group == "test" else "length on prompts",
+        reading=f"{quantile or 'mean'} {unit}",
+        noun="response length" if is_mean_of_test else None,
+        headline=is_mean_of_test,
+        quantile=quantile,
+        quantile_of=None if quantile is None else in_group(bare, group),
+        stands_in_for=None if unit == "tokens" else in_group(f"length_tokens{ending}", group),
+        margin=10.0 if is_mean_of_test and unit == "tokens" else None,
+        field=None if quantile else field,
+    )
+
+
+def _lengths(group: Group) -> list[Measure]:
+    kinds: tuple[Quantile | None, ...] = (None, "median", "p90")
+    return [
+        *(_length(group, "length_tokens", "tokens", "n_tokens", kind) for kind in kinds),
+        *(_length(group, "length_chars", "characters", "n_chars", kind) for kind in kinds),
+    ]
+
+
+def _cut_off(group: Group) -> Measure:
+    is_test = group == "test"
+    return Measure(
+        name=in_group("truncated", group),
+        bare="truncated",
+        family="cut off",
+        group=group,
+        unit="share",
+        bounds=SHARE,
+        better="less",
+        title="cut off" if is_test else "cut off on prompts",
+        reading="at the limit",
+        noun="the share of cut-off responses" if is_test else None,
+        headline=is_test,
+        field="truncated",
+    )
+
+
+# in the order of a report; pass@k stands behind the accuracies, lm-eval's tasks stand last
+FIXED: tuple[Measure, ...] = (
+    *_accuracies("test"),
+    *_accuracies("held_out"),
+    *_win_rates("test"),
+    *_win_rates("preference"),
+    _preference_accuracy("preference_accuracy", "held-out pairs", headline=True),
+    _preference_accuracy("preference_accuracy_per_token", "per token", headline=False),
+    *_lengths("test"),
+    _cut_off("test"),
+    *_lengths("preference"),
+    _cut_off("preference"),
+)
+_BY_NAME = {known.name: known for known in FIXED}
+
+
+def _pass_at(k: int, group: Group) -> Measure:
+    bare = pass_name(k)
+    return Measure(
+        name=in_group(bare, group),
+        bare=bare,
+        family="pass@k",
+        group=group,
+        unit="share",
+        bounds=SHARE,
+        better="more",
+        title=f"held-out {bare}" if group == "held_out" else bare,
+        reading="solved by one of k samples",
+        k=k,
+    )
+
+
+def _of_task(name: str, task: str, metric: str) -> Measure:
+    """Read the name of a metric of lm-eval: `task/metric`, or `task/metric,filter`.
+
+    lm-eval's records do not say what a metric is: its unit and direction are read off the words of
+    its name, and its bounds are not known.
+    """
+    words = {*re.split(r"[_-]", metric.partition(",")[0])}
+    return Measure(
+        name=name,
+        bare=metric,
+        family="lm-eval task",
+        group=None,
+        unit="share" if words & _SHARES else "points",
+        bounds=None,
+        better="less" if words & _BETTER_SMALL else "more",
+        title=task,
+        reading=f"lm-eval, {metric}",
+        noun=name,
+        headline=True,
+    )

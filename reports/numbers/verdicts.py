@@ -1,0 +1,28 @@
+"""From a p value and a direction to a verdict: the one rule of every table."""
+
+from typing import Literal
+
+from stagelift.evals.metrics.measures import measure
+
+Decision = Literal[
+    "improved", "regressed", "changed", "no difference shown", "identical", "extrapolated"
+]
+ALPHA = 0.05
+
+
+def decide(metric: str, delta: float, p_adjusted: float | None) -> Decision:
+    """Return the verdict on a difference; without a p value all pairs are identical.
+
+    What has no better direction has only `changed`.
+    """
+    if p_adjusted is None:
+        return "identical"
+    if p_adjusted >= ALPHA:
+        return "no difference shown"
+    match measure(metric).better:
+        case None:
+            return "changed"
+        case "more":
+            return "improved" if delta > 0 else "regressed"
+        case "less":
+            return "improved" if delta < 0 else "regressed"
