@@ -155,7 +155,7 @@ def test_pass_at_k_of_many_samples_neither_overflows_nor_rounds_to_nothing() -> 
 
 @pytest.mark.parametrize(("n", "c", "k"), [(4, 1, 5), (4, 5, 1), (4, 1, 0)])
 def test_pass_at_k_refuses_what_was_not_sampled(n: int, c: int, k: int) -> None:
-    with pytest.raises(ValueError, match=f"pass@{k} needs at least"):
+    with pytest.raises(ValueError, match=f"pass@k with k={k} needs"):
         estimates.pass_at_k(n, c, k)
 
 

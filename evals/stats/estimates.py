@@ -134,7 +134,8 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     """
     if not (0 <= c <= n and 1 <= k <= n):
         raise ValueError(
-            f"pass@{k} needs at least {k} samples of which 0 to n are correct, got n={n}, c={c}."
+            f"pass@k with k={k} needs as many samples, of which 0 to n are correct, got n={n}, "
+            f"c={c}."
         )
     return (comb(n, k) - comb(n - c, k)) / comb(n, k)
 
