@@ -17,7 +17,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from stagelift.evals.files import write_text
-from stagelift.harness.checks.baselines import Baseline
+from stagelift.harness.checks.baselines import Baseline, bless, read_baseline
 from stagelift.harness.checks.sides import load_margins, load_scores
 from stagelift.harness.cli import app
 from stagelift.harness.testing import assert_no_regression
@@ -197,6 +197,11 @@ def test_gates_come_from_a_file_and_the_command_overrides_them(
     )
     margins = {gate["metric"]: gate["margin"] for gate in json.loads(result.stdout)["gates"]}
     assert margins == {"accuracy": pytest.approx(0.04), "length_tokens": pytest.approx(0.05 * 40)}
+
+
+def test_a_baseline_whose_judge_was_not_checked_is_read_as_it_was_written(tmp_path: Path) -> None:
+    blessed = scores([1.0, 0.0], fit=None)
+    assert read_baseline(bless(blessed, tmp_path, "main")).scores == blessed
 
 
 def test_a_recipes_gates_count_below_a_files_and_the_commands(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-import stagelift
-
 
 def python_path() -> str:
     """Return a worker's PYTHONPATH: ours, and the checkout before it where that is what runs here.
@@ -14,7 +12,8 @@ def python_path() -> str:
     named. An installed package needs no help, and then a project's own `evals/` stays its own.
     """
     inherited = os.environ.get("PYTHONPATH", "")
-    checkout = Path(stagelift.__file__).resolve().parent.parent
+    # where `harness/` lies, through the link that leads to it
+    checkout = Path(__file__).resolve().parents[2]
     if sys.flags.safe_path or Path(sys.path[0]).resolve() != checkout:
         return inherited
     return os.pathsep.join(filter(None, [str(checkout), inherited]))

@@ -193,7 +193,9 @@ def _connected(address: str) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise UsageError("--engine ray needs Ray: pip install 'stagelift[ray]'.") from error
+        raise UsageError(
+            "--engine ray needs Ray, which is not installed: pip install ray"
+        ) from error
     try:
         _refuse_silence(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
         ray.init(

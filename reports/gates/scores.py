@@ -29,7 +29,8 @@ class StageScores(Record):
     contract_id: str
     contract: dict[str, Any]
     opponent: str
-    fit: bool | None
+    # not written where it was not checked
+    fit: bool | None = None
     values: dict[str, dict[str, float]]
     lengths: dict[str, dict[str, float]]
     responses: dict[str, str] | None = None
