@@ -1,5 +1,5 @@
-"""Kill a run with SIGKILL in SFT, DPO, GRPO and an evaluation, resume it each time, and compare
-with an uninterrupted run.
+"""Kill a run with SIGKILL in each of its stages and in the last evaluation, resume it each time,
+and compare with an uninterrupted run.
 
     python benchmarks/kill_and_resume.py quickstart --finished runs --work /tmp/killed
 
@@ -15,6 +15,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from stagelift.harness.recipes.read import load_recipe
 
 FILES = (
     "adapter/adapter_model.safetensors",
@@ -32,13 +34,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     given = parser.parse_args()
     command = [sys.executable, "-m", "stagelift", "run", given.recipe, "--runs", str(given.work)]
-    for moment in (
-        "sft-*/checkpoints/checkpoint-*/complete",
-        "dpo-*/checkpoints/checkpoint-*/complete",
-    ):
-        kill_when(command, given.work, moment)
-    kill_when(command, given.work, "dpo-*/evals/*/generations.jsonl")
-    kill_when(command, given.work, "grpo-*/checkpoints/checkpoint-*/complete")
+    kinds = [stage.kind for stage in load_recipe(given.recipe, []).stages]
+    for kind in kinds:
+        kill_when(command, given.work, f"{kind}-*/checkpoints/checkpoint-*/complete")
+    kill_when(command, given.work, f"{kinds[-1]}-*/evals/*/generations.jsonl")
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     results = list(compare(given.finished / "nodes", given.work / "nodes"))
     print("\n".join(f"{'same' if same else 'DIFFERENT'}  {name}" for name, same in results))
