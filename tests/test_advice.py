@@ -9,12 +9,9 @@ import pytest
 
 from stagelift.evals.files import write_text
 from stagelift.evals.records import EvalResult, Metric
-from stagelift.harness.forecast.advice import (
-    group_advice,
-    overlap_advice,
-    precision_advice,
-    silent_share,
-)
+from stagelift.harness.forecast.advice import precision_advice
+from stagelift.harness.forecast.groups import group_advice, silent_share
+from stagelift.harness.forecast.leaks import overlap_advice
 from stagelift.harness.forecast.material import Asked, TrainedOn
 from stagelift.harness.graph.node import Plan
 from stagelift.harness.graph.plan import make_plan

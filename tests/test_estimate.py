@@ -10,9 +10,10 @@ import pytest
 from stagelift.evals.files import write_json, write_text
 from stagelift.evals.records import EvalResult, Metric
 from stagelift.harness.environment import device_title
-from stagelift.harness.forecast.estimate import Estimator, steps_of
+from stagelift.harness.forecast.estimate import Estimator
 from stagelift.harness.forecast.history import History, read_history
 from stagelift.harness.forecast.material import Questions
+from stagelift.harness.forecast.work import steps_of
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store

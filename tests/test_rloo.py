@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stagelift.harness.errors import UsageError
-from stagelift.harness.forecast.advice import group_advice
+from stagelift.harness.forecast.groups import group_advice
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import load_recipe

@@ -3,16 +3,19 @@ this machine, or a guess.
 
 Training: records of the same stage on the same model with the same arguments and data, whatever the
 seed, LoRA and parent; else of the same stage on the same model, scaled by steps and sequences a
-step (GRPO: and by completion length). Evaluation: records of the same contract on the same model;
-else on the same model, scaled by responses and their limit. Memory is never scaled: it is the most
-that those records show. Nor is the length of rows, which may be another one.
+step (and by completion length where a stage generates).
+
+Evaluation: records of the same contract on the same model (the contract is everything that makes
+two evaluations comparable); else on the same model, scaled by responses and their limit.
+
+Memory is never scaled: it is the most that those records show. Nor is the length of rows, which may
+be another one.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, median
+from statistics import median
 from typing import Any, Literal
 
 from stagelift.evals.files import read_record
@@ -21,12 +24,11 @@ from stagelift.harness.forecast import guess
 from stagelift.harness.forecast.guess import Asking, ModelSize, Training
 from stagelift.harness.forecast.history import History, PastEvaluation, PastTraining
 from stagelift.harness.forecast.material import Questions, Texts
+from stagelift.harness.forecast.work import effort, training_work
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
-from stagelift.stages.kind import RowCost
-from stagelift.stages.kinds import kind_named
 from stagelift.stages.records import StageResult
-from stagelift.stages.settings import StageSettings, config_on_paper
+from stagelift.stages.settings import StageSettings
 
 Basis = Literal["measured", "same settings", "scaled", "guess"]
 
@@ -47,7 +49,7 @@ class Cost:
     @property
     def source(self) -> str:
         """Say what the figures are from."""
-        past = f"{self.records} earlier record{'' if self.records == 1 else 's'}"
+        past = f"{self.records} earlier records" if self.records != 1 else "1 earlier record"
         match self.basis:
             case "same settings":
                 return f"from {past}"
@@ -80,20 +82,20 @@ class Estimator:
             result = read_record(self.store.node_folder(node) / "stage.json", StageResult)
             return _measured(result.seconds, result.peak_memory_bytes)
         past = [
-            one
-            for one in self.history.trainings
-            if (one.kind, one.model) == (node.kind, node.root.identity)
+            training
+            for training in self.history.trainings
+            if (training.kind, training.model) == (node.kind, node.root.identity)
         ]
-        same = [one.result for one in past if _settings(one.identity) == _settings(node.identity)]
+        ours = _pace(node.identity)
+        same = [training for training in past if _pace(training.identity) == ours]
         if same:
-            return _from_records(
-                [one.seconds for one in same],
-                [one.peak_memory_bytes for one in same],
-                "same settings",
-            )
-        work = _work(node, self.texts_of)
-        if work is None:
+            seconds = [training.result.seconds for training in same]
+            return _trained(same, seconds, "same settings")
+        assert node.settings is not None
+        texts = self.texts_of(node.settings)
+        if texts is None:
             return None
+        work = training_work(node, texts)
         return _scaled_training(node, work, past) or self._guessed_training(node, work)
 
     def evaluation(self, node: Node, repeat: int = 0) -> Cost:
@@ -104,21 +106,18 @@ class Estimator:
             )
             return _measured(result.seconds or 0.0, result.peak_memory_bytes)
         past = [
-            one
-            for one in self.history.evaluations
-            if one.model == node.root.identity and _asked(one.result)
+            evaluation
+            for evaluation in self.history.evaluations
+            if evaluation.model == node.root.identity and _asked(evaluation.result)
         ]
-        same = [one for one in past if one.result.contract_id == self.plan.contract_id]
+        contract = self.plan.contract_id
+        same = [evaluation for evaluation in past if evaluation.result.contract_id == contract]
         if same:
-            alike = [one for one in same if one.kind == node.kind] or same
-            return _evaluated(alike, [one.result.seconds or 0.0 for one in alike], "same settings")
+            same_kind = [evaluation for evaluation in same if evaluation.kind == node.kind]
+            return _evaluated(same_kind or same, "same settings")
         if past:
             ours = self.questions.responses * self.questions.max_tokens
-            return _evaluated(
-                past,
-                [(one.result.seconds or 0.0) * ours / _asked(one.result) for one in past],
-                "scaled",
-            )
+            return _evaluated(past, "scaled", tokens=ours)
         return self._guessed_evaluation(node)
 
     def _guessed_training(self, node: Node, work: Training) -> Cost:
@@ -154,13 +153,27 @@ def _guessed(seconds: float, memory: int) -> Cost:
     return Cost(seconds, seconds / guess.TIMES_OFF, seconds * guess.TIMES_OFF, memory, "guess")
 
 
+def _trained(past: Sequence[PastTraining], seconds: Sequence[float], basis: Basis) -> Cost:
+    memory = [training.result.peak_memory_bytes for training in past]
+    return _from_records(seconds, memory, basis)
+
+
+def _evaluated(past: Sequence[PastEvaluation], basis: Basis, tokens: int | None = None) -> Cost:
+    """Take past evaluations as they were, or scaled to `tokens` that could be generated."""
+    seconds = [evaluation.result.seconds or 0.0 for evaluation in past]
+    if tokens is not None:
+        limits = [_asked(evaluation.result) for evaluation in past]
+        seconds = [took * tokens / of for took, of in zip(seconds, limits, strict=True)]
+    return _from_records(
+        seconds, [evaluation.result.peak_memory_bytes for evaluation in past], basis
+    )
+
+
 def _from_records(seconds: Sequence[float], memory: Sequence[int | None], basis: Basis) -> Cost:
-    most = max((one for one in memory if one is not None), default=None)
-    return Cost(median(seconds), min(seconds), max(seconds), most, basis, len(seconds))
-
-
-def _evaluated(past: Sequence[PastEvaluation], seconds: Sequence[float], basis: Basis) -> Cost:
-    return _from_records(seconds, [one.result.peak_memory_bytes for one in past], basis)
+    known = [size for size in memory if size is not None]
+    return Cost(
+        median(seconds), min(seconds), max(seconds), max(known, default=None), basis, len(seconds)
+    )
 
 
 def _scaled_training(node: Node, work: Training, past: Sequence[PastTraining]) -> Cost | None:
@@ -168,19 +181,19 @@ def _scaled_training(node: Node, work: Training, past: Sequence[PastTraining]) -
     today.
     """
     assert node.settings is not None
+    ours = effort(node.kind, node.settings.args, work.steps)
     efforts = [
-        (one.result, _effort(node.kind, one.identity.get("args", {}), one.result.steps))
-        for one in past
+        (training, effort(node.kind, training.identity.get("args", {}), training.result.steps))
+        for training in past
     ]
-    known = [(result, effort) for result, effort in efforts if effort]
-    ours = _effort(node.kind, node.settings.args, work.steps)
+    known = [(training, theirs) for training, theirs in efforts if theirs]
     if not known or not ours:
         return None
-    seconds = [result.seconds * ours / effort for result, effort in known]
-    return _from_records(seconds, [result.peak_memory_bytes for result, _ in known], "scaled")
+    seconds = [training.result.seconds * ours / theirs for training, theirs in known]
+    return _trained([training for training, _ in known], seconds, "scaled")
 
 
-def _settings(identity: dict[str, Any]) -> dict[str, Any]:
+def _pace(identity: dict[str, Any]) -> dict[str, Any]:
     """What decides a training's pace on one model; not the seed, LoRA, or how it is read."""
     return {name: identity.get(name) for name in ("args", "data", "dataset", "reward_code")}
 
@@ -189,61 +202,7 @@ def _asked(result: EvalResult) -> float:
     """Return how many tokens an evaluation could have generated; 0 where its record does not
     say.
     """
-    groups = [
-        result.metrics[name].n
-        for name in ("accuracy", "accuracy_held_out")
-        if name in result.metrics
-    ]
-    return float(
-        sum(groups) * result.contract.get("samples", 1) * result.contract.get("max_tokens", 0)
-    )
-
-
-def _effort(kind: str, args: dict[str, Any], steps: int) -> float | None:
-    """Multiply what time goes with; None for a kind or arguments that are not known any more."""
-    try:
-        config, cost = _priced(kind, args)
-    except ValueError:
-        return None
-    sequences = config.per_device_train_batch_size * config.gradient_accumulation_steps
-    return float(steps * sequences * (cost.generated or 1))
-
-
-def _work(node: Node, texts_of: Callable[[StageSettings], Texts | None]) -> Training | None:
-    """Return what a node's training comes to; None where its rows cannot be read."""
-    assert node.settings is not None
-    texts = texts_of(node.settings)
-    if texts is None:
-        return None
-    config, cost = _priced(node.settings.kind, node.settings.args)
-    at_once = config.per_device_train_batch_size * cost.sequences
-    # an answer of several has the same prompt before it
-    characters = fmean(sum(map(len, row)) for row in texts) / cost.sequences
-    tokens = characters / guess.CHARACTERS_A_TOKEN
-    recomputed = 2 if node.base.device == "cuda" else 0
-    return Training(
-        steps=steps_of(config, len(texts), times=cost.times),
-        sequences=at_once,
-        step_sequences=at_once * config.gradient_accumulation_steps,
-        tokens=min(tokens, cost.limit or tokens) + cost.generated,
-        generated=cost.generated,
-        operations=4 + recomputed + 2 * cost.forwards,
-    )
-
-
-def _priced(kind: str, args: dict[str, Any]) -> tuple[Any, RowCost]:
-    """Return TRL's config of a stage, with its defaults, and what a row costs by it."""
-    method = kind_named(kind)
-    config = config_on_paper(method, args)
-    return config, method.cost(config)
-
-
-def steps_of(config: Any, rows: int, *, times: int) -> int:
-    """Count optimiser steps: as asked, or those of so many epochs, in which each row is taken so
-    many times.
-    """
-    if config.max_steps > 0:
-        return int(config.max_steps)
-    a_step: int = config.per_device_train_batch_size * config.gradient_accumulation_steps
-    an_epoch = math.ceil(rows * times / a_step)
-    return math.ceil(float(config.num_train_epochs) * an_epoch)
+    names = ("accuracy", "accuracy_held_out")
+    problems = sum(result.metrics[name].n for name in names if name in result.metrics)
+    limit = result.contract.get("max_tokens", 0)
+    return float(problems * result.contract.get("samples", 1) * limit)

@@ -5,9 +5,11 @@ what speaks against it.
 from dataclasses import dataclass
 
 from stagelift.harness.environment import device_title
-from stagelift.harness.forecast.advice import Advice, group_advice, overlap_advice, precision_advice
+from stagelift.harness.forecast.advice import Advice, precision_advice
 from stagelift.harness.forecast.estimate import Cost, Estimator
+from stagelift.harness.forecast.groups import group_advice
 from stagelift.harness.forecast.history import read_history
+from stagelift.harness.forecast.leaks import overlap_advice
 from stagelift.harness.forecast.material import Asked, TrainedOn
 from stagelift.harness.forecast.sensitivity import Sensitivity, sensitivity
 from stagelift.harness.graph.node import Node, Plan
@@ -92,23 +94,20 @@ def make_forecast(plan: Plan, store: Store) -> Forecast:
 
 
 def _jobs(node: Node, plan: Plan, store: Store, estimator: Estimator) -> list[Job]:
-    training = (
-        []
-        if node.settings is None
-        else [Job(TRAIN, store.is_trained(node), estimator.training(node))]
-    )
-    repeats = [repeat for other, repeat in plan.repeats if other.id == node.id]
-    return [
-        *training,
-        Job(EVALUATE, store.is_evaluated(node, plan), estimator.evaluation(node)),
-        *(
-            Job(REPEAT, store.is_evaluated(node, plan, repeat), estimator.evaluation(node, repeat))
-            for repeat in repeats
-        ),
-    ]
+    jobs = []
+    if node.settings is not None:
+        jobs.append(Job(TRAIN, store.is_trained(node), estimator.training(node)))
+    jobs.append(Job(EVALUATE, store.is_evaluated(node, plan), estimator.evaluation(node)))
+    for repeated, repeat in plan.repeats:
+        if repeated.id == node.id:
+            done = store.is_evaluated(node, plan, repeat)
+            jobs.append(Job(REPEAT, done, estimator.evaluation(node, repeat)))
+    return jobs
 
 
 def _precision_advice(plan: Plan) -> list[Advice]:
     on, dtypes = plan.model.device, {node.base.dtype for node in plan.nodes}
     native = on != "cuda" or precision.gpu_has_bfloat16()
-    return [one for dtype in sorted(dtypes) for one in precision_advice(dtype, on, native=native)]
+    return [
+        advice for dtype in sorted(dtypes) for advice in precision_advice(dtype, on, native=native)
+    ]

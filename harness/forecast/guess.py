@@ -1,11 +1,13 @@
 """What a job might take where nothing like it was ever done here: floating-point operations over a
 speed, and sizes added up.
 
-With N parameters a LoRA step costs 4N operations a token (forward 2N; backward 2N, for the weights
-need no gradient), 2N more where activations are computed again (GPU), DPO 2N more for its
-reference. Generating costs 2N a token, in steps of a whole batch that are never faster than a few
-hundredths of a second. The speeds are what small models reach, not what a device could: a guess may
-well be three times off, either way, and says so.
+With N parameters a LoRA step costs 4N operations a token: 2N forward, and 2N backward, for the
+weights need no gradient. Computing activations again (GPU) costs 2N more, and so does every pass
+through a reference. Generating costs 2N a token, in steps of a whole batch that are never faster
+than a few hundredths of a second.
+
+The speeds are what small models reach, not what a device could: a guess may well be three times
+off, either way, and says so.
 """
 
 from dataclasses import dataclass
@@ -44,10 +46,10 @@ class ModelSize:
 
 @dataclass(frozen=True)
 class Training:
-    """`sequences` of `tokens` pass through the model at once, `step_sequences` in a step; GRPO
-    generates `generated` tokens each.
+    """`sequences` of `tokens` pass through the model at once, `step_sequences` in a step.
 
-    `operations` are those for each token and parameter.
+    Of their tokens `generated` are generated first. `operations` are those for each token and
+    parameter.
     """
 
     steps: int
@@ -111,24 +113,16 @@ def evaluation_seconds(model: ModelSize, work: Asking, on: Device) -> float:
     """
     batches = -(-work.responses // work.batch)
     reading = 2 * model.parameters * work.responses * work.tokens / _speed(on)
-    return (
-        _START_SECONDS
-        + reading
-        + _generating_seconds(model, batches * work.generated, work.batch, on)
-    )
+    generating = _generating_seconds(model, batches * work.generated, work.batch, on)
+    return _START_SECONDS + reading + generating
 
 
 def evaluation_bytes(model: ModelSize, work: Asking, on: Device) -> int:
     """Guess the peak memory of an evaluation: weights, the cache of keys and values, the scores of
     one token a response.
     """
-    cache = (
-        work.batch
-        * (work.tokens + work.generated)
-        * model.layers
-        * model.cache
-        * model.bytes_a_number
-    )
+    tokens = work.batch * (work.tokens + work.generated)
+    cache = tokens * model.layers * model.cache * model.bytes_a_number
     return _weights(model, on) + int(cache + work.batch * model.vocabulary * 8)
 
 

@@ -4,7 +4,7 @@ on.
 What cannot be read is left out: an estimate is no reason to stop.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,35 +47,26 @@ def read_history(root: Path, device: str) -> History:
     """Read the records of nodes that runs on `device` refer to, but for those that runs on another
     one share.
     """
-    runs = [run for path in sorted(root.glob("*/run.json")) if (run := _json(path)) is not None]
+    runs = _all_json(sorted(root.glob("*/run.json")))
     here = {name for run in runs if run.get("device") == device for name in _nodes(run)}
     elsewhere = {name for run in runs if run.get("device") != device for name in _nodes(run)}
-    nodes = [
-        found
-        for name in sorted(here - elsewhere)
-        if (found := _json(root / name / "node.json")) is not None
-    ]
+    nodes = _all_json([root / name / "node.json" for name in sorted(here - elsewhere)])
     return History(
-        trainings=[one for node in nodes for one in _training(root, node)],
-        evaluations=[one for node in nodes for one in _evaluations(root, node)],
+        trainings=[training for node in nodes for training in _training(root, node)],
+        evaluations=[evaluation for node in nodes for evaluation in _evaluations(root, node)],
     )
 
 
 def parents(root: Path) -> dict[str, str | None]:
     """Return the parent of every node of a store, None for those that have none."""
-    nodes = [
-        node for path in sorted(root.glob("nodes/*/node.json")) if (node := _json(path)) is not None
-    ]
+    nodes = _all_json(sorted(root.glob("nodes/*/node.json")))
     return {str(node.get("id")): node.get("parent") for node in nodes}
 
 
 def _nodes(run: dict[str, Any]) -> Iterator[str]:
     stages = run.get("stages")
-    yield from (
-        (str(stage.get("node")) for stage in stages if isinstance(stage, dict))
-        if isinstance(stages, list)
-        else ()
-    )
+    if isinstance(stages, list):
+        yield from (str(stage.get("node")) for stage in stages if isinstance(stage, dict))
 
 
 def _training(root: Path, node: dict[str, Any]) -> Iterator[PastTraining]:
@@ -101,6 +92,11 @@ def _model(root: Path, node: dict[str, Any]) -> dict[str, Any]:
             return {}
         node = parent
     return dict(node.get("identity") or {})
+
+
+def _all_json(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Read the files that can be read."""
+    return [content for path in paths if (content := _json(path)) is not None]
 
 
 def _json(path: Path) -> dict[str, Any] | None:

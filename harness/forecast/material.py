@@ -2,6 +2,7 @@
 read.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -64,17 +65,13 @@ class Asked:
         asked, problems = self.settings.problems, self.problems
         if problems is None:
             return Questions((asked.limit or 0) * asked.samples, asked.max_tokens, 0)
-        lengths = [len(one.question) for one in problems.problems]
-        shots = [len(one.question) + len(one.answer) for one in problems.fewshot] or [0]
+        lengths = [len(problem.question) for problem in problems.problems]
+        shots = [len(shot.question) + len(shot.answer) for shot in problems.fewshot] or [0]
         characters = fmean(lengths) + asked.num_fewshot * fmean(shots)
-        prompts = (
-            len(self.preferences or []) if judges_prompts(self.settings.preference.judge) else 0
-        )
-        return Questions(
-            len(lengths) * asked.samples + prompts,
-            asked.max_tokens,
-            characters / CHARACTERS_A_TOKEN,
-        )
+        responses = len(lengths) * asked.samples
+        if judges_prompts(self.settings.preference.judge):
+            responses += len(self.preferences or [])
+        return Questions(responses, asked.max_tokens, characters / CHARACTERS_A_TOKEN)
 
     def counts(self) -> dict[Group, int]:
         """Count the problems by group; where they cannot be read, as many as were asked for."""
@@ -82,26 +79,23 @@ class Asked:
         if self.problems is None:
             return {} if limit is None else {"test": limit}
         groups: tuple[Group, ...] = ("test", "held_out")
-        return {
-            group: sum(one.group == group for one in self.problems.problems) for group in groups
-        }
+        counted = Counter(problem.group for problem in self.problems.problems)
+        return {group: counted[group] for group in groups}
 
     def texts(self) -> Mapping[str, Mapping[str, str]]:
         """Return the questions by group and id, groups that ask nothing left out."""
-        problems = self.problems.problems if self.problems is not None else []
-        groups = {
-            group: {one.id: one.question for one in problems if one.group == group}
-            for group in ("test", "held_out")
-        }
-        prompts = {one.id: words(one.prompt) for one in self.preferences or []}
-        return {group: asked for group, asked in {**groups, "preference": prompts}.items() if asked}
+        problems = [] if self.problems is None else self.problems.problems
+        groups: dict[str, dict[str, str]] = {"test": {}, "held_out": {}, "preference": {}}
+        for problem in problems:
+            groups[problem.group][problem.id] = problem.question
+        for prompt in self.preferences or []:
+            groups["preference"][prompt.id] = words(prompt.prompt)
+        return {group: questions for group, questions in groups.items() if questions}
 
     def unreached(self) -> list[str]:
         """Name what of it could not be read."""
-        return [
-            *(["the problems asked"] if self.problems is None else []),
-            *(["the preference prompts"] if self.preferences is None else []),
-        ]
+        parts = {"the problems asked": self.problems, "the preference prompts": self.preferences}
+        return [name for name, part in parts.items() if part is None]
 
     @cached_property
     def problems(self) -> ProblemSet | None:

@@ -19,11 +19,8 @@ from stagelift.evals.stats.estimates import prompt_means
 from stagelift.evals.stats.power import mde
 from stagelift.harness.forecast.history import parents
 
-# the share of problems that change, as many for the better as for the worse
-ASSUMED, MOST = (
-    0.2,
-    0.5,
-)
+# shares of problems that change, as many for the better as for the worse
+ASSUMED, MOST = 0.2, 0.5
 
 
 @dataclass(frozen=True)
@@ -49,12 +46,12 @@ def sensitivity(root: Path, contract_id: str, counts: Mapping[Group, int]) -> li
 
 def _of_group(root: Path, contract_id: str, group: Group, n: int) -> Sensitivity:
     spreads = [spread for spread in _spreads(root, contract_id, group) if spread > 0]
-    found = sorted(mde(spread, n) for spread in spreads)
+    effects = sorted(mde(spread, n) for spread in spreads)
     return Sensitivity(
         metric=in_group("accuracy", group),
         n=n,
-        earlier=(found[0], found[-1]) if found else None,
-        pairs=len(found),
+        earlier=(effects[0], effects[-1]) if effects else None,
+        pairs=len(effects),
         assumed=mde(sqrt(ASSUMED), n),
         most=mde(sqrt(MOST), n),
     )

@@ -14,8 +14,9 @@ from rich.tree import Tree
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.models.model import model_title
 from stagelift.harness.forecast import guess, sensitivity
-from stagelift.harness.forecast.estimate import Cost
+from stagelift.harness.forecast.estimate import Basis, Cost
 from stagelift.harness.forecast.forecast import EVALUATE, REPEAT, TRAIN, Forecast, Job, NodeForecast
+from stagelift.harness.graph.node import Node
 from stagelift.reports.words.formatting import duration, safe_text
 
 
@@ -27,9 +28,10 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
         console.print(Text(_SCALED, style="dim"), end="\n\n")
     if forecast.sensitivity:
         console.print(_sensitivity(forecast.sensitivity))
-    for one in sorted(forecast.advice, key=lambda one: one.level == "note"):
-        style = "bold yellow" if one.level == "warning" else "bold dim"
-        console.print(Text().append(f"{one.level}: ", style=style).append(safe_text(one.text)))
+    for advice in sorted(forecast.advice, key=lambda advice: advice.level == "note"):
+        style = "bold yellow" if advice.level == "warning" else "bold dim"
+        level = Text(f"{advice.level}: ", style=style)
+        console.print(Text().append_text(level).append(safe_text(advice.text)))
 
 
 def render_json(forecast: Forecast) -> str:
@@ -48,17 +50,17 @@ def render_json(forecast: Forecast) -> str:
             "evaluations": len(_evaluations(forecast)),
             **({} if todo is None else _cost(todo)),
         },
-        "nodes": [_node(one) for one in forecast.nodes],
-        "minimum_detectable_effect": [vars(one) for one in forecast.sensitivity],
-        "advice": [vars(one) for one in forecast.advice],
+        "nodes": [_node(node) for node in forecast.nodes],
+        "minimum_detectable_effect": [vars(effect) for effect in forecast.sensitivity],
+        "advice": [vars(advice) for advice in forecast.advice],
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 _SCALED = (
     "scaled: training by steps x sequences a step (x completion length where a stage generates), "
-    "evaluation by responses x their limit. Not by how long rows are; memory is the most that those "
-    "records show."
+    "evaluation by responses x their limit. Not by how long rows are; memory is the most that "
+    "those records show."
 )
 
 
@@ -83,38 +85,42 @@ def _header(forecast: Forecast) -> Table:
 def _records(forecast: Forecast) -> str:
     if not forecast.trainings_known and not forecast.evaluations_known:
         return "no earlier ones of this machine"
-    known = f"{_count(forecast.trainings_known, 'training')} and {_count(forecast.evaluations_known, 'evaluation')}"
-    return f"{known} of earlier runs on this machine"
+    trainings = _count(forecast.trainings_known, "training")
+    evaluations = _count(forecast.evaluations_known, "evaluation")
+    return f"{trainings} and {evaluations} of earlier runs on this machine"
 
 
 def _avoided(forecast: Forecast) -> str:
     if not forecast.avoided:
         return ""
-    distinct = sum(node.node.settings is not None for node in forecast.nodes)
-    return f": {_count(distinct, 'training')}, not {distinct + forecast.avoided}, as chains share nodes"
+    distinct = sum(forecast_of.node.settings is not None for forecast_of in forecast.nodes)
+    unshared = distinct + forecast.avoided
+    return f": {_count(distinct, 'training')}, not {unshared}, as chains share nodes"
 
 
 def _to_do(forecast: Forecast) -> str:
     remaining = forecast.remaining()
     if not remaining:
         return "nothing: everything is trained and evaluated"
-    trainings, evaluations = len(forecast.jobs(TRAIN, done=False)), len(_evaluations(forecast))
-    total = _total(remaining)
-    cost = (
-        "how long is not known"
-        if total is None
-        else f"{_figures(total)} at most, {_TOTALS[total.basis]}"
-    )
-    unknown = sum(job.cost is None for job in remaining)
-    rest = (
-        f", {_count(unknown, 'job')} left out that cannot be estimated"
-        if unknown and total is not None
-        else ""
-    )
-    return f"{_count(trainings, 'training')}, {_count(evaluations, 'evaluation')}; one after the other {cost}{rest}"
+    trainings = _count(len(forecast.jobs(TRAIN, done=False)), "training")
+    evaluations = _count(len(_evaluations(forecast)), "evaluation")
+    return f"{trainings}, {evaluations}; one after the other {_all_of(remaining)}"
 
 
-_TOTALS = {
+def _all_of(jobs: Sequence[Job]) -> str:
+    """Say what jobs cost together, and how many of them nothing can be said of."""
+    total = _total(jobs)
+    if total is None:
+        return "how long is not known"
+    said = f"{_figures(total)} at most, {_TOTALS[total.basis]}"
+    unknown = sum(job.cost is None for job in jobs)
+    if unknown:
+        said += f", {_count(unknown, 'job')} left out that cannot be estimated"
+    return said
+
+
+# from the firmest ground to the weakest
+_TOTALS: dict[Basis, str] = {
     "measured": "as measured",
     "same settings": "from earlier records",
     "scaled": "in part scaled from earlier records",
@@ -141,32 +147,37 @@ def _total(jobs: Sequence[Job]) -> Cost | None:
         memory_bytes=max(
             (cost.memory_bytes for cost in known if cost.memory_bytes is not None), default=None
         ),
-        basis=weakest,  # type: ignore[arg-type]  # a key of _TOTALS, which are all there are
+        basis=weakest,
     )
 
 
 def _tree(forecast: Forecast) -> Tree:
-    tree, places = Tree("", hide_root=True, guide_style="dim"), dict[str, Tree]()
-    for one in forecast.nodes:
-        above = tree if one.node.parent is None else places[one.node.parent.id]
-        places[one.node.id] = above.add(_label(one))
+    tree = Tree("", hide_root=True, guide_style="dim")
+    places: dict[str, Tree] = {}
+    for forecast_of in forecast.nodes:
+        node = forecast_of.node
+        above = tree if node.parent is None else places[node.parent.id]
+        places[node.id] = above.add(_label(node, forecast_of.jobs))
     return tree
 
 
-def _label(one: NodeForecast) -> Text:
-    text = Text(safe_text(one.node.name), style="bold").append(
-        f"  {one.node.id}", style="not bold dim"
-    )
-    for job in one.jobs:
-        state = ("done ", "green") if job.done else ("to do", "bold yellow")
-        text.append(f"\n  {job.what:<8} ", style="not bold").append(*state)
-        said = (
-            "  its data cannot be read here"
-            if job.cost is None
-            else f"  {_figures(job.cost)}, {job.cost.source}"
-        )
-        text.append(said, style="not bold dim" if job.done else "not bold")
+def _label(node: Node, jobs: Sequence[Job]) -> Text:
+    text = Text(safe_text(node.name), style="bold")
+    text.append(f"  {node.id}", style="not bold dim")
+    for job in jobs:
+        text.append(f"\n  {job.what:<8} ", style="not bold")
+        if job.done:
+            text.append("done ", style="green")
+        else:
+            text.append("to do", style="bold yellow")
+        text.append(f"  {_said(job.cost)}", style="not bold dim" if job.done else "not bold")
     return text
+
+
+def _said(cost: Cost | None) -> str:
+    if cost is None:
+        return "its data cannot be read here"
+    return f"{_figures(cost)}, {cost.source}"
 
 
 def _figures(cost: Cost) -> str:
@@ -185,7 +196,7 @@ def _duration(cost: Cost) -> str:
     return f"{number}–{high}" if high.endswith(f" {unit}") else f"{low} to {high}"
 
 
-def _sensitivity(found: Sequence[sensitivity.Sensitivity]) -> Table:
+def _sensitivity(effects: Sequence[sensitivity.Sensitivity]) -> Table:
     """Points that a difference must have to be shown in four of five runs."""
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -195,41 +206,41 @@ def _sensitivity(found: Sequence[sensitivity.Sensitivity]) -> Table:
         title_justify="left",
         title_style="bold",
     )
-    headers = (
-        "metric",
+    table.add_column("metric")
+    for header in (
         "n",
         "between earlier stages",
         f"if {100 * sensitivity.ASSUMED:.0f}% of problems change",
         f"if {100 * sensitivity.MOST:.0f}% change",
-    )
-    for place, header in enumerate(headers):
-        table.add_column(header, justify="left" if place == 0 else "right")
-    for one in found:
+    ):
+        table.add_column(header, justify="right")
+    for effect in effects:
         table.add_row(
-            measure(one.metric).title,
-            f"{one.n:,}",
-            _earlier(one),
-            f"{100 * one.assumed:.1f}",
-            f"{100 * one.most:.1f}",
+            measure(effect.metric).title,
+            f"{effect.n:,}",
+            _earlier(effect),
+            f"{100 * effect.assumed:.1f}",
+            f"{100 * effect.most:.1f}",
         )
     return table
 
 
-def _earlier(one: sensitivity.Sensitivity) -> str:
-    if one.earlier is None:
+def _earlier(effect: sensitivity.Sensitivity) -> str:
+    if effect.earlier is None:
         return "–"
-    low, high = (f"{100 * value:.1f}" for value in one.earlier)
-    return f"{low if low == high else f'{low}–{high}'} ({_count(one.pairs, 'pair')})"
+    low, high = (f"{100 * value:.1f}" for value in effect.earlier)
+    reach = low if low == high else f"{low}–{high}"
+    return f"{reach} ({_count(effect.pairs, 'pair')})"
 
 
-def _node(one: NodeForecast) -> dict[str, Any]:
-    node = one.node
+def _node(forecast_of: NodeForecast) -> dict[str, Any]:
+    node = forecast_of.node
     return {
         "name": node.name,
         "id": node.id,
         "kind": node.kind,
         "parent": None if node.parent is None else node.parent.id,
-        "jobs": [_job(job) for job in one.jobs],
+        "jobs": [_job(job) for job in forecast_of.jobs],
     }
 
 

@@ -1,0 +1,80 @@
+"""Groups of completions without a signal: where a stage learns from the differences between
+completions of one prompt, those that are all right or all wrong teach it nothing about being right.
+"""
+
+from dataclasses import replace
+
+from stagelift.evals.files import read_record
+from stagelift.evals.records import EvalResult, Metric
+from stagelift.harness.forecast.advice import Advice
+from stagelift.harness.graph.node import Node, Plan
+from stagelift.harness.graph.store import Store
+from stagelift.reports.words.formatting import listed, value_with_n
+from stagelift.stages.kinds import kind_named
+from stagelift.stages.settings import config_on_paper
+
+
+def group_advice(plan: Plan, store: Store) -> list[Advice]:
+    """Say of every stage that is rewarded for being right how many of its groups cannot tell right
+    from wrong. Stages of which the same is true share a sentence.
+    """
+    names: dict[Advice, list[str]] = {}
+    for node in plan.nodes:
+        if node.settings is not None and "correctness" in node.settings.rewards:
+            names.setdefault(_of_node(node, plan, store), []).append(node.name)
+    return [
+        replace(advice, text=f"{listed(stages)}: {advice.text}") for advice, stages in names.items()
+    ]
+
+
+def silent_share(accuracy: float, completions: int) -> float:
+    """Return the least share of groups in which all completions are right, or all wrong.
+
+    So many if all problems were as hard as the mean one. They are not, which makes more (Jensen:
+    p^G + (1-p)^G is convex).
+    """
+    return accuracy**completions + (1 - accuracy) ** completions
+
+
+def _of_node(node: Node, plan: Plan, store: Store) -> Advice:
+    assert node.settings is not None and node.parent is not None
+    config = config_on_paper(kind_named(node.settings.kind), node.settings.args)
+    completions = config.num_generations
+    start, accuracy = _accuracy_before(node, plan, store)
+    if accuracy is None:
+        text = (
+            f"which share of groups ({completions} completions each) has no correctness signal is "
+            f"not known yet: {start.name} is not measured."
+        )
+        return Advice("groups", "note", text)
+    share = silent_share(accuracy.value, completions)
+    text = (
+        f"at least {100 * share:.0f}% of groups ({completions} completions each) carry no "
+        "correctness signal, all right or all wrong, where training problems are as hard as those "
+        f"asked: {_measured(start, accuracy, node.parent)}."
+    )
+    if share <= 0.5:
+        return Advice("groups", "note", text)
+    return Advice("groups", "warning", f"{text} {_remedy(accuracy.value)}")
+
+
+def _accuracy_before(node: Node, plan: Plan, store: Store) -> tuple[Node, Metric | None]:
+    """Return the measured accuracy of what a node starts from, else of base, with whose it is."""
+    for start in (node.parent, node.root):
+        if start is not None and store.is_evaluated(start, plan):
+            result = read_record(store.evaluation_folder(start, plan) / "result.json", EvalResult)
+            return start, result.metrics.get("accuracy")
+    return node.root, None
+
+
+def _measured(start: Node, accuracy: Metric, parent: Node) -> str:
+    measured = f"{start.name}'s accuracy is {value_with_n('accuracy', accuracy)}"
+    if start.id == parent.id:
+        return measured
+    return f"{measured} ({parent.name}, where it starts, is not measured yet)"
+
+
+def _remedy(accuracy: float) -> str:
+    if accuracy < 0.5:
+        return "Raise num_generations, or start from a stage that is right more often."
+    return "Raise num_generations, or train on harder problems."
