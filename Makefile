@@ -5,11 +5,14 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: quickstart test lint setup
+.PHONY: quickstart test test-all lint setup
 quickstart: setup
 	$(BIN)/stagelift run quickstart
 
 test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not real"
+
+test-all: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup

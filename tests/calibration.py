@@ -24,8 +24,6 @@ from stagelift.evals.stats.bradley_terry import Match, bradley_terry
 
 ALPHA = 0.05
 TRIALS = 1000
-# 99.9% of fair tests are between
-FEWEST, MOST = (int(bound) for bound in binom.interval(0.999, TRIALS, ALPHA))
 
 Trial = Callable[[np.random.Generator], bool]
 
@@ -42,8 +40,9 @@ class Simulation:
 
 def main() -> None:
     """Print the table."""
+    fewest, most = bounds(TRIALS)
     sys.stdout.write(
-        f"A nominal {ALPHA:.0%} test rejects {FEWEST} to {MOST} times in {TRIALS} (99.9% binomial "
+        f"A nominal {ALPHA:.0%} test rejects {fewest} to {most} times in {TRIALS} (99.9% binomial "
         "bounds).\n\n"
     )
     for name, simulation in SIMULATIONS.items():
@@ -51,6 +50,12 @@ def main() -> None:
         rate = rejections(name) / TRIALS
         note = f"  at most: {simulation.conservative}" if simulation.conservative else ""
         sys.stdout.write(f"{name:48} {rate:6.1%} {time.perf_counter() - begun:6.1f} s{note}\n")
+
+
+def bounds(trials: int) -> tuple[int, int]:
+    """Between how many rejections 99.9% of fair tests are."""
+    fewest, most = binom.interval(0.999, trials, ALPHA)
+    return int(fewest), int(most)
 
 
 def rejections(name: str, trials: int = TRIALS) -> int:

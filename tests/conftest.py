@@ -6,18 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.shared import base_of_all_workers, made_once, written_since
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
-os.environ["OMP_NUM_THREADS"] = (
-    # tests run side by side, and the tiny model gains nothing from threads
-    "1"
-)
+# tests run side by side, and the tiny model gains nothing from threads
+os.environ["OMP_NUM_THREADS"] = "1"
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] "
@@ -40,12 +41,32 @@ metadata: {{version: 1.5}}
 """
 
 
+# fixtures that are folders, made once for all workers of a session, and not to be written to
+MADE_ONCE = {"tiny_model", "tiny_recipe_file", "finished_run", "reward_model", "local"}
+
+
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The temp folder of all workers."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "master")
+    return base_of_all_workers(tmp_path_factory, worker)
+
+
+@pytest.fixture(autouse=True)
+def what_is_shared_stays_as_it_is(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that wrote into a shared folder fails: it should have worked in a copy."""
+    yield
+    for name in MADE_ONCE.intersection(request.fixturenames):
+        written = written_since(request.getfixturevalue("shared") / name)
+        assert not written, f"{request.node.name} wrote into {name}: {written}"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(shared: Path) -> Path:
     """A folder with a random two-layer Llama and a BPE tokenizer trained on the bundled
     problems.
     """
-    return make_tiny_model(tmp_path_factory.mktemp("tiny"), chat_template=TEMPLATE)
+    return made_once(shared, "tiny_model", lambda folder: make_tiny_model(folder, TEMPLATE))
 
 
 def make_tiny_model(folder: Path, chat_template: str | None) -> Path:
@@ -91,34 +112,60 @@ def make_tiny_model(folder: Path, chat_template: str | None) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_recipe_file(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_recipe_file(shared: Path, tiny_model: Path) -> Path:
     """The recipe of `finished_run`."""
-    folder = tmp_path_factory.mktemp("recipe")
-    rows = [
-        {"q": f"What is {i} + 2?", "choices": ["1", "3", "cats"], "gold": i % 3} for i in range(9)
-    ]
-    (folder / "sums.json").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    (folder / "sums.yaml").write_text(
-        MULTIPLE_CHOICE.format(name="sums", data=(folder / "sums.json").as_posix())
-    )
-    path = folder / "tiny.yaml"
-    path.write_text(
-        f"{tiny_recipe_text(tiny_model)}  tasks: [{{task: {(folder / 'sums.yaml').as_posix()}, "
-        "limit: 6}]\n"
-    )
-    return path
+
+    def make(folder: Path) -> None:
+        rows = [
+            {"q": f"What is {i} + 2?", "choices": ["1", "3", "cats"], "gold": i % 3}
+            for i in range(9)
+        ]
+        data, task = folder / "sums.json", folder / "sums.yaml"
+        data.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        task.write_text(MULTIPLE_CHOICE.format(name="sums", data=data.as_posix()))
+        with_task = (
+            f"{tiny_recipe_text(tiny_model)}  tasks: [{{task: {task.as_posix()}, limit: 6}}]"
+        )
+        (folder / "tiny.yaml").write_text(f"{with_task}\n")
+
+    return made_once(shared, "tiny_recipe_file", make) / "tiny.yaml"
 
 
 @pytest.fixture(scope="session")
-def finished_run(tiny_recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a whole run on the tiny model, made through the command."""
-    folder = tmp_path_factory.mktemp("finished")
-    command = [sys.executable, "-m", "stagelift", "run", str(tiny_recipe_file)]
+def finished_run(shared: Path, tiny_recipe_file: Path) -> Path:
+    """The folder of a whole run on the tiny model.
+
+    Its bytes are those that `stagelift run` makes with a process per job: test_run compares them.
+    """
+    folder = made_once(shared, "finished_run", lambda folder: make_run(tiny_recipe_file, folder))
+    return folder / "runs" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def reward_model(shared: Path, tiny_model: Path) -> Path:
+    """A reward model on the tiny model, after three steps of `stagelift judge train`."""
+    words = ["judge", "train", "--model", str(tiny_model), "--dataset", "bundled/instructions"]
+    settings = ["--set", "max_steps=3", "--set", "per_device_train_batch_size=4"]
+
+    def make(folder: Path) -> None:
+        command = [sys.executable, "-m", "stagelift", *words, "--output", str(folder), *settings]
+        run_to_end(command, folder.parent, environment())
+
+    return made_once(shared, "reward_model", make)
+
+
+def make_run(recipe: Path, folder: Path) -> None:
+    """Make the run of a recipe below a folder, in one process of its own."""
+    command = [sys.executable, "-m", "tests.in_process", str(recipe)]
+    # like the worker processes
+    run_to_end(command, folder, environment() | {"PYTHONHASHSEED": "0"})
+
+
+def run_to_end(command: list[str], folder: Path, variables: dict[str, str]) -> None:
     done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+        command, cwd=folder, env=variables, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "runs" / "tiny"
 
 
 def environment() -> dict[str, str]:

@@ -4,8 +4,6 @@ leaves them.
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,16 +17,16 @@ from stagelift.evals.metrics.measures import measure
 from stagelift.evals.models.bundled import HUB_ID
 from stagelift.evals.records import GoldAgreement, Metric
 from stagelift.harness.outputs import write_outputs
+from stagelift.harness.recipes.read import evaluation_recipe
 from stagelift.reports.formats.card import render_card
 from stagelift.reports.formats.model_index import read_rows, shown_metrics
 from stagelift.reports.records import RunRecord, StageRecord, read_run
-from tests.conftest import environment
+from tests.in_process import run_recipe
 from tests.records import chain, make_run, make_score, make_stage
+from tests.shared import copied
 
 HOSTILE = "x|<script>alert(1)</script>\n---\nlicense: mit\n---\n# `</details>` [a](http://b) ```"
 LEAK = "/home/somebody/secret"
-# some read the finished run
-pytestmark = pytest.mark.xdist_group("run")
 
 
 def on_hub(run: RunRecord, **changes: Any) -> RunRecord:
@@ -350,12 +348,11 @@ def test_no_path_of_this_machine_is_in_it_but_the_recipes(finished_run: Path) ->
     assert not re.search(r"(?<![\w.:<])/\w+/", text.replace("https://", ""))
 
 
-def test_writing_the_outputs_again_changes_no_byte(finished_run: Path) -> None:
-    before = {file: file.read_bytes() for file in finished_run.parent.rglob("*") if file.is_file()}
-    write_outputs(finished_run)
-    assert {
-        file: file.read_bytes() for file in finished_run.parent.rglob("*") if file.is_file()
-    } == before
+def test_writing_the_outputs_again_changes_no_byte(finished_run: Path, tmp_path: Path) -> None:
+    root = copied(finished_run.parent, tmp_path / "runs")
+    before = {file: file.read_bytes() for file in root.rglob("*") if file.is_file()}
+    write_outputs(root / "tiny")
+    assert {file: file.read_bytes() for file in root.rglob("*") if file.is_file()} == before
 
 
 def test_peft_loads_an_adapter_with_a_card(finished_run: Path, tiny_model: Path) -> None:
@@ -374,25 +371,9 @@ def test_peft_loads_an_adapter_with_a_card(finished_run: Path, tiny_model: Path)
 def test_an_adapter_that_is_only_evaluated_keeps_its_own_readme(
     finished_run: Path, tiny_recipe_file: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    adapter = card_of(finished_run, "sft").parent
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    for file in adapter.iterdir():
-        (mine / file.name).write_bytes(file.read_bytes())
+    mine = copied(card_of(finished_run, "sft").parent, tmp_path / "mine")
     (mine / "README.md").write_text("mine")
-    command = [
-        sys.executable,
-        "-m",
-        "stagelift",
-        "evaluate",
-        str(tiny_model),
-        "--adapter",
-        str(mine),
-    ]
-    command += ["--recipe", str(tiny_recipe_file), "--name", "theirs"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    recipe = evaluation_recipe(str(tiny_recipe_file), [], str(tiny_model), str(mine), "theirs")
+    run_recipe(recipe, tmp_path / "runs")
     assert (mine / "README.md").read_text() == "mine"
     assert not [*(tmp_path / "runs").rglob("README.md")]

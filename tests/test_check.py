@@ -3,7 +3,6 @@ often it errs.
 """
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from stagelift.reports.records import RunRecord
 from stagelift.reports.report import build_report
 from tests.conftest import environment
 from tests.records import make_chain
+from tests.shared import copied
 
 RIGHT = "c" * 700 + "w" * 300
 
@@ -226,11 +226,10 @@ def test_gates_that_cannot_be_read_are_refused_with_the_recipe(
     assert result.exit_code == 2 and "The margin of 'accuracy' is" in result.stderr
 
 
-@pytest.mark.xdist_group("run")
 def test_gates_can_change_after_a_run(
     stagelift: Callable[..., Result], tiny_recipe_file: Path, finished_run: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(finished_run.parent, tmp_path / "runs")
+    copied(finished_run.parent, tmp_path / "runs")
     before = (tmp_path / "runs" / "tiny" / "run.json").read_text()
     result = stagelift("run", str(tiny_recipe_file), "--set", "gates={accuracy: 40}")
     assert result.exit_code == 0, result.output
@@ -353,7 +352,6 @@ def test_a_copy_is_worse_by_the_margin(metric: str) -> None:
     assert found.outcome == "regressed"
 
 
-@pytest.mark.xdist_group("run")
 def test_a_run_is_blessed_and_checked_against(
     stagelift: Callable[..., Result], finished_run: Path, tmp_path: Path
 ) -> None:

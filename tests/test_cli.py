@@ -3,7 +3,6 @@ sentence, nothing written).
 """
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from typer.testing import CliRunner
 
 from stagelift.harness.cli import app
 from tests.conftest import make_tiny_model
+from tests.shared import copied
 
 
 @pytest.fixture
@@ -151,11 +151,10 @@ def test_the_t4_recipe_is_validated_as_far_as_it_can_be_without_the_hub(
     )
 
 
-@pytest.mark.xdist_group("run")
 def test_a_folder_of_another_recipe_is_refused(
     stagelift: Callable[..., Result], tiny_recipe_file: Path, finished_run: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(finished_run, tmp_path / "runs" / "tiny")
+    copied(finished_run, tmp_path / "runs" / "tiny")
     before = set(tmp_path.rglob("*"))
     result = stagelift("run", str(tiny_recipe_file), "--set", "lora.r=8")
     refused(result, "lora.r is 4 there and 8 here", tmp_path, before)
@@ -185,7 +184,6 @@ def test_a_folder_that_is_not_a_run_is_refused(
     refused(stagelift("run", str(tiny_recipe)), "exists and is not a run", tmp_path, before)
 
 
-@pytest.mark.xdist_group("run")
 def test_runs_are_listed_and_reported_in_every_format(
     stagelift: Callable[..., Result], finished_run: Path
 ) -> None:
@@ -202,7 +200,6 @@ def test_runs_are_listed_and_reported_in_every_format(
     assert "trainable parameters" in stagelift("report", str(finished_run)).output
 
 
-@pytest.mark.xdist_group("run")
 def test_a_run_leaves_a_page_and_a_report_can_be_written_anywhere(
     stagelift: Callable[..., Result], finished_run: Path, tmp_path: Path
 ) -> None:
@@ -230,7 +227,6 @@ def test_a_run_leaves_a_page_and_a_report_can_be_written_anywhere(
     ]
 
 
-@pytest.mark.xdist_group("run")
 def test_a_summary_is_short_markdown(stagelift: Callable[..., Result], finished_run: Path) -> None:
     summary = stagelift("report", str(finished_run), "--summary").stdout
     assert summary.startswith("# What each stage added: tiny\n") and "| **accuracy**" in summary
@@ -240,7 +236,6 @@ def test_a_summary_is_short_markdown(stagelift: Callable[..., Result], finished_
     )
 
 
-@pytest.mark.xdist_group("run")
 def test_a_report_that_cannot_be_written_is_refused(
     stagelift: Callable[..., Result], finished_run: Path, tmp_path: Path
 ) -> None:
@@ -263,7 +258,6 @@ def test_a_report_that_cannot_be_written_is_refused(
     refused(stagelift("report", run, "--output", "file/report.md"), "file", tmp_path, before)
 
 
-@pytest.mark.xdist_group("run")
 def test_every_trained_stage_has_a_model_card_beside_its_adapter(finished_run: Path) -> None:
     cards = sorted(finished_run.parent.glob("nodes/*/adapter/README.md"))
     assert len(cards) == 3

@@ -2,9 +2,9 @@
 one process makes.
 """
 
+import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,15 +23,18 @@ from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.recipes.read import load_recipe
 from stagelift.harness.recipes.sections import LauncherSection
 from stagelift.harness.workers.executor import JobFailed
-from stagelift.harness.workers.jobs import TrainJob
+from stagelift.harness.workers.jobs import EVENTS_FILE, TrainJob
 from stagelift.harness.workers.launcher import read_launcher
 from stagelift.harness.workers.local import run_worker
 from stagelift.stages.distributed import check_rows
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.records import StageResult
 from stagelift.stages.settings import StageKind, StageSettings, config_on_paper
-from tests.conftest import environment
-from tests.test_run import finish, in_training, interrupted, kill_all, node, start
+from tests.conftest import environment, make_run
+from tests.in_process import InProcessExecutor
+from tests.processes import finish, in_training, interrupted, kill_all, start
+from tests.shared import copied, made_once
+from tests.test_run import node
 
 # two processes each: one test at a time, and one local run for all
 pytestmark = pytest.mark.xdist_group("apart")
@@ -76,13 +79,14 @@ evals:
     return path
 
 
-@pytest.fixture(scope="module")
-def local(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The runs folder of a chain that single processes trained."""
-    folder = tmp_path_factory.mktemp("local")
-    output = finish(start(recipe_file(folder, tiny_model), folder))
-    assert "Written" in output, output
-    return folder / "runs"
+@pytest.fixture(scope="session")
+def local(shared: Path, tiny_model: Path) -> Path:
+    """The runs folder of a chain that a single process trained."""
+
+    def make(folder: Path) -> None:
+        make_run(recipe_file(folder, tiny_model), folder)
+
+    return made_once(shared, "local", make) / "runs"
 
 
 def difference(one: Path, other: Path) -> float:
@@ -111,6 +115,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     ]
 
 
+@pytest.mark.real
 def test_two_processes_that_were_killed_and_went_on_make_the_nodes_and_scores_of_one(
     local: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -122,14 +127,15 @@ def test_two_processes_that_were_killed_and_went_on_make_the_nodes_and_scores_of
 
     (base,) = (local / "nodes").glob("base-*")
     # measured once is enough
-    shutil.copytree(base, root / "nodes" / base.name)
-    interrupted(recipe, tmp_path, in_training("sft", 2), kill)
+    copied(base, root / "nodes" / base.name)
+    run = start("run", str(recipe), folder=tmp_path)
+    interrupted(run, in_training(root, "sft", 2), kill)
     # the command and the two it started
     assert len(seen) == 3
     # none outlives the command that was killed
     assert not psutil.wait_procs(seen, timeout=20)[1]
     assert not (node(root, "sft") / "stage.json").exists()
-    output = finish(start(recipe, tmp_path))
+    output = finish(start("run", str(recipe), folder=tmp_path))
     assert "Written" in output, output
     assert {one.name for one in (root / "nodes").iterdir()} == {
         one.name for one in (local / "nodes").iterdir()
@@ -191,6 +197,7 @@ def accelerate(folder: Path, kind: str, precision: str = "no") -> dict[str, Any]
     return {"accelerate": {"config_file": str(file)}}
 
 
+@pytest.mark.real
 def test_accelerate_launch_starts_two_and_only_the_recipe_says_in_which_precision(
     local: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -204,6 +211,7 @@ def test_accelerate_launch_starts_two_and_only_the_recipe_says_in_which_precisio
     assert difference(node(local, "sft"), tmp_path / "node") < 1e-6
 
 
+@pytest.mark.real
 def test_another_machine_joins_with_the_command_that_is_shown(
     local: Path, tiny_model: Path, tmp_path: Path, free_port: int
 ) -> None:
@@ -237,6 +245,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+@pytest.mark.real
 def test_kto_that_estimates_no_kl_is_the_training_of_one_process(
     tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -251,6 +260,7 @@ def test_kto_that_estimates_no_kl_is_the_training_of_one_process(
     assert difference(tmp_path / "alone", tmp_path / "shared") < 1e-6
 
 
+@pytest.mark.real
 def test_a_failure_in_one_of_the_processes_is_the_jobs(tiny_model: Path, tmp_path: Path) -> None:
     events: list[dict[str, Any]] = []
     rewards = ["brevity", "tests.rewards.fails_later_in_the_second_process"]
@@ -281,7 +291,25 @@ def test_another_number_of_processes_than_was_asked_for_is_refused(
     )
 
 
-def shared(kind: StageKind, args: dict[str, Any], processes: int) -> Any:
+def test_a_launched_process_trains_what_a_worker_would_and_writes_down_its_events(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    """One process, started as a launcher starts each of several."""
+    steps = SFT | {"max_steps": 3}
+    launched = job(tiny_model, tmp_path / "launched", TORCHRUN, args=steps)
+    (tmp_path / "job.json").write_text(launched.model_dump_json())
+    command = [sys.executable, "-m", "stagelift.harness.launched", str(tmp_path / "job.json"), "1"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    events = (tmp_path / EVENTS_FILE).read_text().splitlines()
+    assert [json.loads(event)["step"] for event in events] == [1, 2, 3]
+    alone = launched.model_copy(update={"folder": str(tmp_path / "alone"), "launcher": None})
+    InProcessExecutor().run(alone, lambda _: None)
+    assert difference(tmp_path / "launched", tmp_path / "alone") == 0
+    assert losses(tmp_path / "launched") == losses(tmp_path / "alone")
+
+
+def shared_out(kind: StageKind, args: dict[str, Any], processes: int) -> Any:
     return config_on_paper(kind_named(kind), args, processes)
 
 
@@ -293,7 +321,7 @@ def test_all_processes_together_take_the_rows_of_one(
     rows: int, accumulated: int, processes: int, each: tuple[int, int]
 ) -> None:
     args = {"per_device_train_batch_size": rows, "gradient_accumulation_steps": accumulated}
-    config = shared("sft", args, processes)
+    config = shared_out("sft", args, processes)
     assert (config.per_device_train_batch_size, config.gradient_accumulation_steps) == each
 
 
@@ -308,7 +336,7 @@ def test_an_epoch_must_end_evenly_or_not_at_all(rows: int, max_steps: int, fits:
         "gradient_accumulation_steps": 4,
         "max_steps": max_steps,
     }
-    config = shared("sft", args, 2)
+    config = shared_out("sft", args, 2)
     check_rows(rows, config, 1)
     if fits:
         check_rows(rows, config, 2)
@@ -328,7 +356,7 @@ def test_a_generation_stays_as_large_and_is_saved_at_the_same_steps(more: dict[s
         "num_generations": 4,
         **more,
     }
-    one, each = shared("grpo", args, 1), shared("grpo", args, 2)
+    one, each = shared_out("grpo", args, 1), shared_out("grpo", args, 2)
     assert each.generation_batch_size * 2 == one.generation_batch_size
     assert each.gradient_accumulation_steps == 1 and each.save_steps == one.save_steps
 
@@ -363,7 +391,7 @@ def test_what_two_processes_cannot_share_is_refused(
     kind: StageKind, args: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ValueError, match=r".") as refused:
-        shared(kind, args, 2)
+        shared_out(kind, args, 2)
     assert says in str(refused.value)
 
 

@@ -3,7 +3,6 @@ writes nothing.
 """
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from stagelift.harness.cli import app
-
-# they share one finished run
-pytestmark = pytest.mark.xdist_group("run")
+from tests.shared import copied
 
 
 @pytest.fixture
@@ -113,6 +110,6 @@ def test_a_recipe_with_an_error_is_one_sentence(
 def test_a_run_of_another_recipe_in_the_folder_is_refused(
     stagelift: Callable[..., Result], tiny_recipe: Path, finished_run: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(finished_run, tmp_path / "runs" / "tiny")
+    copied(finished_run, tmp_path / "runs" / "tiny")
     result = stagelift("plan", str(tiny_recipe), "--set", "seed=3")
     assert result.exit_code == 2 and "holds a run of another recipe" in result.stderr

@@ -2,6 +2,7 @@
 between loses nothing.
 """
 
+import logging
 import os
 import pty
 import shutil
@@ -9,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from stagelift.evals.files import read_json, write_json, write_text
@@ -20,7 +23,10 @@ from stagelift.harness.cli import app
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.prune import find_unneeded, prune
 from stagelift.harness.graph.store import Store
+from stagelift.harness.recipes.read import load_recipe
 from tests.conftest import environment
+from tests.in_process import run_recipe
+from tests.shared import copied
 
 BASE, SFT, DPO, OTHER = (
     f"{kind}-{digit * 16}"
@@ -217,24 +223,38 @@ def test_what_was_not_shown_is_not_deleted(store: Store) -> None:
     assert there(store) == {newer}
 
 
-def test_nothing_is_deleted_while_a_run_says_what_it_refers_to(store: Store) -> None:
-    with store.lock():
-        process = subprocess.Popen(
-            [sys.executable, "-m", "stagelift", "prune", "--runs", str(store.root), "--yes"],
-            env=environment(),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        while "refers to them" not in process.stdout.readline():
-            pass
-        time.sleep(0.5)
-        write_run(store, "mine", SFT)
-    output, _ = process.communicate(timeout=60)
-    assert (
-        "Deleted: 2 nodes" in output
-        and f"Left alone: {SFT}, which came into use meanwhile." in output
-    )
+@pytest.fixture
+def wait_until_somebody_waits(caplog: pytest.LogCaptureFixture) -> Callable[[FileLock], None]:
+    """Wait until a lock was asked for in vain: filelock says so in its log."""
+    caplog.set_level(logging.DEBUG, "filelock")
+
+    def wait(lock: FileLock) -> None:
+        deadline = time.monotonic() + 60
+        while not any(
+            record.getMessage().endswith("seconds ...")
+            and str(lock.lock_file) in record.getMessage()
+            for record in caplog.records
+        ):
+            assert time.monotonic() < deadline, f"nobody waits for {lock.lock_file}"
+            time.sleep(0.01)
+
+    return wait
+
+
+def test_nothing_is_deleted_while_a_run_says_what_it_refers_to(
+    stagelift: Callable[..., Result],
+    store: Store,
+    wait_until_somebody_waits: Callable[[FileLock], None],
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with store.lock() as lock:
+            pruning = pool.submit(stagelift, "prune", "--runs", str(store.root), "--yes")
+            wait_until_somebody_waits(lock)
+            assert there(store) == {BASE, SFT, DPO, OTHER}
+            write_run(store, "mine", SFT)
+        result = pruning.result(timeout=60)
+    assert "Deleted: 2 nodes" in result.output
+    assert f"Left alone: {SFT}, which came into use meanwhile." in result.output
     assert there(store) == {BASE, SFT}
 
 
@@ -272,12 +292,11 @@ def test_without_runs_there_is_nothing_to_delete(
     assert set(tmp_path.iterdir()) == set()
 
 
-@pytest.mark.xdist_group("run")
 def test_a_finished_run_keeps_all_it_needs_and_an_import_its_nodes(
     stagelift: Callable[..., Result], finished_run: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "runs"
-    shutil.copytree(finished_run.parent, root)
+    copied(finished_run.parent, root)
     write_text(
         tmp_path / "theirs.jsonl",
         '{"id": "1", "prompt": "2 + 2?", "response": "4", "target": "4"}\n',
@@ -296,26 +315,23 @@ def test_a_finished_run_keeps_all_it_needs_and_an_import_its_nodes(
     assert read_json(imported.folder / "node.json")["kind"] == "imported"
 
 
-@pytest.mark.xdist_group("run")
 def test_a_run_says_what_it_refers_to_under_the_lock_that_pruning_holds(
-    finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
+    finished_run: Path,
+    tiny_recipe_file: Path,
+    tmp_path: Path,
+    wait_until_somebody_waits: Callable[[FileLock], None],
 ) -> None:
-    store = Store(tmp_path / "runs")
-    shutil.copytree(finished_run.parent, store.root)
-    command = [sys.executable, "-m", "stagelift", "run", str(tiny_recipe_file), "--name", "again"]
-    with store.lock():
-        process = subprocess.Popen(
-            command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
-        )
-        while not (store.run_folder("again") / ".lock").exists():
-            assert process.poll() is None
-            time.sleep(0.05)
-        time.sleep(0.5)
-        assert not (store.run_folder("again") / "run.json").exists()
-        dpo = next(store.nodes_folder().glob("dpo-*"))
-        # what pruning may do while it holds the lock
-        shutil.rmtree(dpo)
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
+    store = Store(copied(finished_run.parent, tmp_path / "runs"))
+    (dpo,) = store.nodes_folder().glob("dpo-*")
+    recipe = load_recipe(str(tiny_recipe_file), [], "again")
+    with ThreadPoolExecutor(1) as pool:
+        with store.lock() as lock:
+            running = pool.submit(run_recipe, recipe, store.root)
+            wait_until_somebody_waits(lock)
+            assert not (store.run_folder("again") / "run.json").exists()
+            # what pruning may do while it holds the lock
+            shutil.rmtree(dpo)
+        done = running.result(timeout=300)
     # the run saw that it was gone, and trained it again
+    assert done.started("train") == ["dpo"]
     assert (dpo / "stage.json").exists()

@@ -2,12 +2,9 @@
 the middle of a training.
 """
 
-import shutil
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +12,10 @@ import psutil
 import pytest
 
 from stagelift.harness.workers.artefacts import fetch, send
-from tests.conftest import environment
+from tests.processes import finish, in_training, start, wait_for
+from tests.shared import copied
 
-# they share a finished run of their own, and Ray is large
+# they share a cluster, and Ray is large
 pytestmark = pytest.mark.xdist_group("apart")
 
 STAGES = """stages=[
@@ -39,24 +37,10 @@ def cluster() -> Iterator[Any]:
     made.shutdown()
 
 
-def start(recipe: Path, folder: Path, address: str, *overrides: str) -> subprocess.Popen[str]:
-    settings = [part for one in (STAGES, *overrides) for part in ("--set", one)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "stagelift", "run", str(recipe), "--engine", "ray", *settings],
-        cwd=folder,
-        env=environment() | {"RAY_ADDRESS": address},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def wait_for(process: subprocess.Popen[str], ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 240
-    while not ready():
-        if process.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(process.communicate()[0])
-        time.sleep(0.01)
+def start_on(address: str, recipe: Path, folder: Path, *overrides: str) -> subprocess.Popen[str]:
+    settings = [part for override in (STAGES, *overrides) for part in ("--set", override)]
+    words = ["run", str(recipe), "--engine", "ray", *settings]
+    return start(*words, folder=folder, RAY_ADDRESS=address)
 
 
 def workers() -> list[psutil.Process]:
@@ -99,19 +83,20 @@ def assert_same_as_local(finished_run: Path, root: Path, kinds: tuple[str, ...])
             assert one.read_bytes() == other.read_bytes(), (kind, one.name)
 
 
+@pytest.mark.real
 def test_interrupted_and_with_a_node_killed_in_training_the_results_are_the_local_ones(
     cluster: Any, finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
-    first = start(tiny_recipe_file, tmp_path, cluster.address)
-    wait_for(first, lambda: any(runs.glob("nodes/sft-*/checkpoints/checkpoint-3/complete")))
+    first = start_on(cluster.address, tiny_recipe_file, tmp_path)
+    wait_for(first, in_training(runs, "sft", 3))
     first.send_signal(signal.SIGINT)
     assert "Interrupted; what was done is kept." in first.communicate(timeout=60)[0]
     assert first.returncode == 130
     assert psutil.wait_procs(workers(), timeout=30)[1] == []
     assert not any(runs.glob("nodes/sft-*/stage.json"))
-    second = start(tiny_recipe_file, tmp_path, cluster.address)
-    wait_for(second, lambda: any(runs.glob("nodes/dpo-*/checkpoints/checkpoint-2/complete")))
+    second = start_on(cluster.address, tiny_recipe_file, tmp_path)
+    wait_for(second, in_training(runs, "dpo", 2))
     kill_the_node_that_trains(cluster)
     output = second.communicate(timeout=400)[0]
     assert second.returncode == 0, output
@@ -120,6 +105,7 @@ def test_interrupted_and_with_a_node_killed_in_training_the_results_are_the_loca
     assert_same_as_local(finished_run, runs, ("base", "sft", "dpo"))
 
 
+@pytest.mark.real
 def test_machines_that_share_no_folder_pass_files_on_through_a_url(
     cluster: Any, finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
 ) -> None:
@@ -128,9 +114,9 @@ def test_machines_that_share_no_folder_pass_files_on_through_a_url(
     """
     runs = tmp_path / "runs"
     (base,) = (finished_run.parent / "nodes").glob("base-*")
-    shutil.copytree(base, runs / "nodes" / base.name)
+    copied(base, runs / "nodes" / base.name)
     url = f"ray.artefacts=file://{(tmp_path / 'bucket').as_posix()}"
-    process = start(tiny_recipe_file, tmp_path, cluster.address, url)
+    process = start_on(cluster.address, tiny_recipe_file, tmp_path, url)
     output = process.communicate(timeout=400)[0]
     assert process.returncode == 0, output
     assert_same_as_local(finished_run, runs, ("base", "sft", "dpo"))
@@ -139,38 +125,40 @@ def test_machines_that_share_no_folder_pass_files_on_through_a_url(
     }
 
 
+@pytest.mark.real
 def test_a_failed_job_is_not_done_again(
     cluster: Any, tiny_recipe_file: Path, tmp_path: Path
 ) -> None:
     """A reward that fails in training only is the user's, not a lost machine."""
     (tmp_path / "broken.py").write_text("def reward(**_): raise ValueError('no reward today')\n")
     grpo = "stages=[{grpo: {rewards: [broken.reward], args: {max_steps: 1, per_device_train_batch_size: 2, num_generations: 2}}}]"
-    process = start(tiny_recipe_file, tmp_path, cluster.address, grpo)
+    process = start_on(cluster.address, tiny_recipe_file, tmp_path, grpo)
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 1
     assert "no reward today" in output and output.count("starting to train") == 1
 
 
-@pytest.mark.parametrize(
-    ("overrides", "address", "says"),
-    [
-        ([], "127.0.0.1:1", "There is no Ray cluster at 'auto'. Start one with `ray start --head`"),
-        (["ray.num_gpus=1"], None, "No machine of the Ray cluster has 1 CPUs and 1 GPUs"),
-    ],
-)
-def test_what_cannot_run_is_refused_in_a_sentence(
-    cluster: Any,
-    tiny_recipe_file: Path,
-    tmp_path: Path,
-    overrides: list[str],
-    address: str | None,
-    says: str,
+@pytest.mark.real
+def test_a_cluster_without_what_a_job_needs_is_refused_in_a_sentence(
+    cluster: Any, tiny_recipe_file: Path, tmp_path: Path
 ) -> None:
-    process = start(tiny_recipe_file, tmp_path, address or cluster.address, *overrides)
-    output = process.communicate(timeout=120)[0]
+    process = start_on(cluster.address, tiny_recipe_file, tmp_path, "ray.num_gpus=1")
+    assert_refused(process, "No machine of the Ray cluster has 1 CPUs and 1 GPUs", tmp_path)
+
+
+def test_without_a_cluster_it_is_refused_in_a_sentence(
+    tiny_recipe_file: Path, tmp_path: Path
+) -> None:
+    process = start_on("127.0.0.1:1", tiny_recipe_file, tmp_path)
+    says = "There is no Ray cluster at 'auto'. Start one with `ray start --head`"
+    assert_refused(process, says, tmp_path)
+
+
+def assert_refused(process: subprocess.Popen[str], says: str, folder: Path) -> None:
+    output = finish(process)
     assert process.returncode == 2, output
     assert says in output and "Traceback" not in output
-    assert not (tmp_path / "runs").exists()
+    assert not (folder / "runs").exists()
 
 
 def test_files_are_passed_on_once_and_what_is_being_made_is_not(tmp_path: Path) -> None:

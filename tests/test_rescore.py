@@ -1,33 +1,32 @@
 """Scoring a stored run again, and evaluating a checkpoint, through the command."""
 
 import json
-import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from stagelift.harness.cli import app
 from stagelift.harness.graph.digest import digest
+from stagelift.harness.recipes.read import evaluation_recipe
 from stagelift.reports.records import read_run
-from tests.conftest import environment
+from tests import shared
+from tests.in_process import run_recipe
 from tests.test_run import node, tree
 
-# they share one finished run
-pytestmark = pytest.mark.xdist_group("run")
 
-
-def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "stagelift", *words]
-    return subprocess.run(
-        line, cwd=folder, env=environment(), capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def stagelift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
 
 @pytest.fixture
 def copied(finished_run: Path, tmp_path: Path) -> Path:
-    shutil.copytree(finished_run.parent, tmp_path / "runs")
-    return tmp_path / "runs" / "tiny"
+    return shared.copied(finished_run.parent, tmp_path / "runs") / "tiny"
 
 
 def as_an_earlier_version(run: Path, extraction: str | None) -> None:
@@ -51,10 +50,12 @@ def as_an_earlier_version(run: Path, extraction: str | None) -> None:
     (run / "run.json").write_text(json.dumps(record))
 
 
-def test_what_is_read_the_same_way_stays_as_it_is(copied: Path) -> None:
+def test_what_is_read_the_same_way_stays_as_it_is(
+    stagelift: Callable[..., Result], copied: Path
+) -> None:
     before = tree(copied.parent)
-    done = command("rescore", "tiny", folder=copied.parent.parent)
-    assert done.returncode == 0, done.stderr
+    done = stagelift("rescore", "tiny")
+    assert done.exit_code == 0, done.stderr
     assert done.stdout.splitlines() == [
         f"{stage}: nothing changed" for stage in ("base", "sft", "dpo", "grpo")
     ]
@@ -63,11 +64,13 @@ def test_what_is_read_the_same_way_stays_as_it_is(copied: Path) -> None:
     } <= {"tiny/.lock"}
 
 
-def test_a_changed_scorer_says_what_it_changed_and_keeps_the_old_records(copied: Path) -> None:
+def test_a_changed_scorer_says_what_it_changed_and_keeps_the_old_records(
+    stagelift: Callable[..., Result], copied: Path
+) -> None:
     as_an_earlier_version(copied, "numeric-0")
     before = tree(copied.parent)
-    done = command("rescore", "tiny", folder=copied.parent.parent)
-    assert done.returncode == 0, done.stderr
+    done = stagelift("rescore", "tiny")
+    assert done.exit_code == 0, done.stderr
     assert "sft: 1 responses count otherwise now" in done.stdout
     assert "read 77 before (correct)" in done.stdout
     assert "accuracy numeric: 8.3% [" in done.stdout
@@ -80,35 +83,25 @@ def test_a_changed_scorer_says_what_it_changed_and_keeps_the_old_records(copied:
     assert run.contract["extraction"] == "numeric-1"
     # carried over: no model was asked
     assert run.stages[1].evaluation.metrics["preference_accuracy"].n == 6
-    assert "nothing changed" in command("rescore", "tiny", folder=copied.parent.parent).stdout
+    assert "nothing changed" in stagelift("rescore", "tiny").stdout
 
 
 def test_a_run_of_the_time_before_the_numeric_reading_is_named_with_its_remedy(
-    copied: Path,
+    stagelift: Callable[..., Result], copied: Path
 ) -> None:
     as_an_earlier_version(copied, None)
-    refused = command("report", "tiny", folder=copied.parent.parent)
-    assert refused.returncode == 2 and "stagelift rescore tiny" in refused.stderr
-    assert command("rescore", "tiny", folder=copied.parent.parent).returncode == 0
-    assert command("report", "tiny", folder=copied.parent.parent).returncode == 0
+    refused = stagelift("report", "tiny")
+    assert refused.exit_code == 2 and "stagelift rescore tiny" in refused.stderr
+    assert stagelift("rescore", "tiny").exit_code == 0
+    assert stagelift("report", "tiny").exit_code == 0
 
 
 def test_a_checkpoint_is_evaluated_as_a_stage_with_the_scores_of_its_run(
     finished_run: Path, tiny_model: Path, tiny_recipe_file: Path, tmp_path: Path
 ) -> None:
     adapter = node(finished_run.parent, "sft") / "adapter"
-    words = [
-        "evaluate",
-        str(tiny_model),
-        "--adapter",
-        str(adapter),
-        "--recipe",
-        str(tiny_recipe_file),
-        "--name",
-        "other",
-    ]
-    done = command(*words, folder=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    recipe = evaluation_recipe(str(tiny_recipe_file), [], str(tiny_model), str(adapter), "other")
+    run_recipe(recipe, tmp_path / "runs")
     run, whole = read_run(tmp_path / "runs" / "other"), read_run(finished_run)
     assert [stage.name for stage in run.stages] == ["base", "checkpoint"]
     # so that the two can be compared
@@ -120,16 +113,9 @@ def test_a_checkpoint_is_evaluated_as_a_stage_with_the_scores_of_its_run(
 
 
 def test_a_folder_that_is_no_adapter_is_refused(
-    tiny_model: Path, tiny_recipe_file: Path, tmp_path: Path
+    stagelift: Callable[..., Result], tiny_model: Path, tiny_recipe_file: Path, tmp_path: Path
 ) -> None:
-    done = command(
-        "evaluate",
-        str(tiny_model),
-        "--adapter",
-        ".",
-        "--recipe",
-        str(tiny_recipe_file),
-        folder=tmp_path,
-    )
-    assert done.returncode == 2 and "is no LoRA adapter" in done.stderr
+    words = ["evaluate", str(tiny_model), "--adapter", ".", "--recipe", str(tiny_recipe_file)]
+    done = stagelift(*words)
+    assert done.exit_code == 2 and "is no LoRA adapter" in done.stderr
     assert not (tmp_path / "runs").exists()

@@ -3,45 +3,40 @@ re-run does.
 """
 
 import json
-import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
+from stagelift.evals.files import read_json
+from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.graph.store import Store
+from stagelift.harness.recipes.read import load_recipe
+from stagelift.harness.run import train_job
+from stagelift.harness.workers.executor import JobFailed
+from stagelift.harness.workers.local import run_worker
 from stagelift.reports.records import RunRecord, read_run
 from stagelift.reports.report import build_report
 from stagelift.stages.records import StageResult
+from tests.in_process import InProcessExecutor, run_recipe
+from tests.processes import (
+    finish,
+    in_evaluation,
+    in_training,
+    interrupted,
+    kill_all,
+    kill_worker,
+    press_ctrl_c,
+    start,
+    wait_for,
+)
+from tests.shared import copied
 
 STAGES = ("sft", "dpo", "grpo")
-# they share one finished run
-pytestmark = pytest.mark.xdist_group("run")
-
-
-def command(recipe: Path) -> list[str]:
-    return [sys.executable, "-m", "stagelift", "run", str(recipe)]
-
-
-def start(recipe: Path, folder: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
-    return subprocess.Popen(
-        command(recipe),
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=300)
-    return output
+GRPO = """stages=[{{grpo: {{rewards: [tests.rewards.{reward}], args: {{max_steps: 5,
+  per_device_train_batch_size: 2, num_generations: 2, max_completion_length: 4, save_steps: 1}}}}}}]"""
 
 
 def node(root: Path, kind: str) -> Path:
@@ -138,67 +133,96 @@ def test_one_adapter_is_carried_through_the_chain(finished_run: Path) -> None:
 
 
 def test_a_finished_run_trains_nothing_and_stays_as_it_is(
-    finished_run: Path, tiny_recipe_file: Path
+    finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
 ) -> None:
-    before = tree(finished_run.parent)
-    output = finish(start(tiny_recipe_file, finished_run.parent.parent))
-    assert "starting to" not in output
-    assert tree(finished_run.parent) == before
+    root = copied(finished_run.parent, tmp_path / "runs")
+    before = tree(root)
+    done = run_recipe(load_recipe(str(tiny_recipe_file), []), root)
+    assert [event["event"] for _, event in done.events] == ["finished"] * 4
+    assert tree(root) == before
 
 
-def interrupted(
-    recipe: Path, folder: Path, ready: Callable[[Path], bool], strike: Callable[[int], None]
-) -> str:
-    """Start the run, strike as soon as `ready`, and return what it printed."""
-    process = start(recipe, folder)
-    deadline = time.monotonic() + 240
-    while not ready(folder / "runs"):
-        assert process.poll() is None, finish(process)
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    strike(process.pid)
-    return finish(process)
+def test_a_training_whose_process_is_killed_goes_on_and_ends_with_the_same_bytes(
+    tiny_recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe(str(tiny_recipe_file), [GRPO.format(reward="killed_once")])
+    stage = make_plan(recipe).nodes[1]
+    resumed, whole = (train_job(stage, Store(tmp_path / name)) for name in ("resumed", "whole"))
+    with pytest.raises(JobFailed, match="ended by signal 9"):
+        run_worker(resumed, lambda _: None)
+    assert not Path(resumed.folder, "stage.json").exists()
+    events: list[dict[str, object]] = []
+    run_worker(resumed, events.append)
+    assert [event.get("step") for event in events] == [None, 3, 4, 5]
+    InProcessExecutor().run(whole, lambda _: None)
+    one, other = (
+        Path(job.folder, "adapter", "adapter_model.safetensors") for job in (resumed, whole)
+    )
+    assert one.read_bytes() == other.read_bytes()
+    first, second = (read_json(Path(job.folder, "stage.json")) for job in (resumed, whole))
+    assert (first["steps"], first["tokens"]) == (second["steps"], second["tokens"])
 
 
-def in_training(kind: str, step: int) -> Callable[[Path], bool]:
-    def ready(root: Path) -> bool:
-        return any((root / "nodes").glob(f"{kind}-*/checkpoints/checkpoint-{step}/complete"))
-
-    return ready
-
-
-def in_evaluation(kind: str) -> Callable[[Path], bool]:
-    return lambda root: any((root / "nodes").glob(f"{kind}-*/evals/*/generations.jsonl"))
+def test_a_run_that_is_interrupted_says_how_to_go_on_and_leaves_nothing_running(
+    finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
+) -> None:
+    run = in_endless_training(finished_run, tiny_recipe_file, tmp_path)
+    assert_it_ends_cleanly(run, signal.SIGINT, tmp_path)
 
 
-def kill_all(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+@pytest.mark.real
+def test_a_run_in_the_background_ignores_ctrl_c_and_is_ended_cleanly_by_kill(
+    finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
+) -> None:
+    run = in_endless_training(finished_run, tiny_recipe_file, tmp_path, ignores_ctrl_c=True)
+    # it goes on, or the next signal would not be what ends it
+    run.send_signal(signal.SIGINT)
+    assert_it_ends_cleanly(run, signal.SIGTERM, tmp_path)
 
 
-def kill_worker(pid: int) -> None:
-    psutil.Process(pid).children()[0].kill()
+def assert_it_ends_cleanly(run: subprocess.Popen[str], by: signal.Signals, folder: Path) -> None:
+    worker = psutil.Process(int((folder / "waiting").read_text()))
+    run.send_signal(by)
+    assert "Interrupted; what was done is kept." in finish(run)
+    assert run.returncode == 130
+    assert psutil.wait_procs([worker], timeout=30)[1] == []
+    assert read_json(folder / "runs" / "endless" / "run.json")["finished"] is False
 
 
-def press_ctrl_c(pid: int) -> None:
-    os.kill(pid, signal.SIGINT)
+def in_endless_training(
+    finished_run: Path, recipe: Path, folder: Path, *, ignores_ctrl_c: bool = False
+) -> subprocess.Popen[str]:
+    """Start a run whose one training never ends, and wait until it has begun."""
+    (base,) = (finished_run.parent / "nodes").glob("base-*")
+    copied(base, folder / "runs" / "nodes" / base.name)
+    words = ["run", str(recipe), "--name", "endless", "--set", GRPO.format(reward="never_done")]
+    process = start(*words, folder=folder, ignores_ctrl_c=ignores_ctrl_c)
+    wait_for(process, lambda: (folder / "waiting").exists())
+    return process
 
 
+@pytest.mark.real
 def test_killed_at_any_moment_a_run_ends_with_the_same_bytes(
     finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "runs"
-    interrupted(tiny_recipe_file, tmp_path, in_training("sft", 3), kill_all)
+
+    def run() -> subprocess.Popen[str]:
+        return start("run", str(tiny_recipe_file), folder=tmp_path)
+
+    interrupted(run(), in_training(root, "sft", 3), kill_all)
     # it really was killed in the middle
     assert not (node(root, "sft") / "stage.json").exists()
-    output = interrupted(tiny_recipe_file, tmp_path, in_training("dpo", 2), kill_worker)
+    output = interrupted(run(), in_training(root, "dpo", 2), kill_worker)
     assert "ended by signal 9" in output and "Go on with: stagelift run" in output
     assert not (node(root, "dpo") / "stage.json").exists()
-    output = interrupted(tiny_recipe_file, tmp_path, in_training("grpo", 2), press_ctrl_c)
+    output = interrupted(run(), in_training(root, "grpo", 2), press_ctrl_c)
     assert "Interrupted" in output and "Go on with: stagelift run" in output
     assert not (node(root, "grpo") / "stage.json").exists()
-    interrupted(tiny_recipe_file, tmp_path, in_evaluation("grpo"), kill_all)
+    interrupted(run(), in_evaluation(root, "grpo"), kill_all)
     assert not any(node(root, "grpo").glob("evals/*/result.json"))
-    finish(start(tiny_recipe_file, tmp_path))
+    finish(run())
     for kind in STAGES:
         for file in ("adapter/adapter_model.safetensors", "adapter/adapter_config.json"):
             assert (node(root, kind) / file).read_bytes() == (
@@ -215,10 +239,7 @@ def test_killed_at_any_moment_a_run_ends_with_the_same_bytes(
         ):
             assert (here / file).read_bytes() == (there / file).read_bytes(), (kind, file)
     whole, resumed = read_run(finished_run), read_run(root / "tiny")
-    for one, other in zip(whole.stages[1:], resumed.stages[1:], strict=True):
-        assert one.training is not None and other.training is not None
-        assert (one.training.tokens, one.training.steps) == (
-            other.training.tokens,
-            other.training.steps,
-        )
-        assert len(one.training.history) == len(other.training.history)
+    for kind in STAGES:
+        one, other = trained(whole, kind), trained(resumed, kind)
+        assert (one.tokens, one.steps) == (other.tokens, other.steps)
+        assert len(one.history) == len(other.history)

@@ -1,7 +1,6 @@
 """Tasks that need one another: order, side by side, failure and interruption, with real threads."""
 
 import threading
-import time
 
 import pytest
 
@@ -42,7 +41,9 @@ def test_tasks_that_do_not_need_one_another_run_side_by_side() -> None:
     assert sorted(run([Task("a", (), meet), Task("b", (), meet)])) == ["a", "b"]
 
 
-def test_never_more_than_asked_run_at_once() -> None:
+def test_as_many_as_asked_run_at_once_and_never_more() -> None:
+    # passes only when three are there at once; a fourth has a moment to come
+    three, fourth = threading.Barrier(3, timeout=10), threading.Event()
     running, most, lock = 0, 0, threading.Lock()
 
     def work() -> None:
@@ -50,11 +51,14 @@ def test_never_more_than_asked_run_at_once() -> None:
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.02)
+        if most > 3:
+            fourth.set()
+        three.wait()
+        fourth.wait(0.02)
         with lock:
             running -= 1
 
-    assert len(run([Task(str(i), (), work) for i in range(8)], 3)) == 8
+    assert len(run([Task(str(i), (), work) for i in range(9)], 3)) == 9
     assert most == 3
 
 

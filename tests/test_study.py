@@ -3,9 +3,6 @@ to a finished run.
 """
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +17,9 @@ from stagelift.harness.recipes.sections import Recipe
 from stagelift.harness.recipes.study import reference_variant, wanted_chains
 from stagelift.reports.records import read_run
 from stagelift.reports.report import build_report
-from tests.conftest import environment
+from tests.in_process import run_recipe
+from tests.processes import finish, start
+from tests.shared import copied
 
 
 def recipe_of(*overrides: str) -> Recipe:
@@ -285,36 +284,44 @@ def test_a_variant_that_would_be_measured_otherwise_is_refused(tiny_recipe: Path
         plan_of(tiny_recipe, "variants={model.dtype: [float32, bfloat16]}")
 
 
-@pytest.mark.xdist_group("run")
+RANKS = [
+    "stages=[{sft: {args: {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}}]",
+    "variants={lora.r: [4, 8]}",
+    "seeds=[0, 1]",
+]
+
+
+@pytest.mark.real
 def test_a_real_study_trains_only_what_is_missing_two_at_a_time(
     finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
 ) -> None:
     """Two ranks with two seeds of SFT: rank 4 with seed 0 is there already."""
-    shutil.copytree(finished_run.parent, tmp_path / "runs")
-    sft = "{sft: {args: {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}}"
-    settings = [f"stages=[{sft}]", "variants={lora.r: [4, 8]}", "seeds=[0, 1]"]
-    overrides = [part for setting in settings for part in ("--set", setting)]
-    command = [
-        sys.executable,
-        "-m",
-        "stagelift",
-        "run",
-        str(tiny_recipe_file),
-        "--name",
-        "ranks",
-        "--jobs",
-        "2",
-        *overrides,
-    ]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (
-        done.stdout.count("starting to train") == 3
-        and done.stdout.count("starting to evaluate") == 4
-    )
-    run = read_run(tmp_path / "runs" / "ranks")
+    copied(finished_run.parent, tmp_path / "runs")
+    overrides = [part for setting in RANKS for part in ("--set", setting)]
+    words = ["run", str(tiny_recipe_file), "--name", "ranks", "--jobs", "2", *overrides]
+    process = start(*words, folder=tmp_path)
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert output.count("starting to train") == 3 and output.count("starting to evaluate") == 4
+    assert "4 trainings and 5 evaluations, where the" in " ".join(output.split())
+    assert "Over training seeds" in output
+    assert_two_ranks_with_two_seeds(tmp_path / "runs")
+
+
+def test_a_study_trains_only_what_is_missing(
+    finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
+) -> None:
+    """The same one job after another, in this process."""
+    root = copied(finished_run.parent, tmp_path / "runs")
+    done = run_recipe(load_recipe(str(tiny_recipe_file), RANKS, "ranks"), root)
+    new = ["r=4,seed=1/sft", "r=8,seed=0/sft", "r=8,seed=1/sft"]
+    assert done.started("train") == new
+    assert done.started("evaluate") == [*new, "r=4,seed=0/sft, measured again"]
+    assert_two_ranks_with_two_seeds(root)
+
+
+def assert_two_ranks_with_two_seeds(root: Path) -> None:
+    run = read_run(root / "ranks")
     assert [stage.name for stage in run.stages] == [
         "base",
         "r=4,seed=0/sft",
@@ -323,16 +330,14 @@ def test_a_real_study_trains_only_what_is_missing_two_at_a_time(
         "r=8,seed=1/sft",
     ]
     report = build_report([run])
-    assert {one.variant for one in report.variants} == {"r=4", "r=8"} and len(run.repeats) == 1
-    assert {one.between_evaluations for one in report.floors if one.metric == "accuracy"} == {0.0}
-    assert (
-        "4 trainings and 5 evaluations, where the" in " ".join(done.stdout.split())
-        and "Over training seeds" in done.stdout
+    assert {standing.variant for standing in report.variants} == {"r=4", "r=8"}
+    assert len(run.repeats) == 1
+    floors = [floor for floor in report.floors if floor.metric == "accuracy"]
+    assert {floor.between_evaluations for floor in floors} == {0.0}
+    (repeated,) = (root / "nodes").glob("*/evals/*-repeat-1")
+    first = repeated.with_name(repeated.name.removesuffix("-repeat-1"))
+    ids, ids_again = (
+        {score.id for score in read_records(folder / "scores.jsonl", Score)}
+        for folder in (first, repeated)
     )
-    repeated = next((tmp_path / "runs" / "nodes").glob("*/evals/*-repeat-1/scores.jsonl"))
-    first = (
-        repeated.parent.with_name(repeated.parent.name.removesuffix("-repeat-1")) / "scores.jsonl"
-    )
-    assert {one.id for one in read_records(repeated, Score)} == {
-        one.id for one in read_records(first, Score)
-    }
+    assert ids == ids_again

@@ -22,7 +22,7 @@ evals:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.real
 def test_the_bundled_model_goes_through_sft_and_dpo(tmp_path: Path) -> None:
     (tmp_path / "weights.yaml").write_text(RECIPE)
     environment = {

@@ -1,7 +1,8 @@
 """`stagelift run` and `stagelift evaluate`: do what is missing of a recipe, and report."""
 
-from collections.abc import Callable
-from contextlib import closing
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -138,13 +139,25 @@ def _run(
                     return
                 from stagelift.harness.progress import open_view
 
-                with open_view(titles(plan)) as view:
+                with _kill_is_ctrl_c(), open_view(titles(plan)) as view:
                     folder = execute(plan, store, workers, view.on_event)
     except JobFailed as error:
         stop(f"{error}\nWhat was done is kept.", 1)
     except KeyboardInterrupt:
         stop("\nInterrupted; what was done is kept.", 130)
     write_reports(folder)
+
+
+@contextmanager
+def _kill_is_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does: a run in the background ignores Ctrl-C, and `kill` or
+    a cluster's scheduler send this.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _executor(name: ExecutorName, jobs: int | None, recipe: "Recipe", root: Path) -> "Executor":

@@ -44,22 +44,22 @@ def main() -> None:
     try:
         # another run may be making the same node: wait, then find it done
         with FileLock(folder / ".lock"):
-            _do(job, events)
+            do_job(job, events)
     except Exception as error:  # noqa: BLE001 - the conductor reports it, with the log's path
         traceback.print_exc()
-        emit(events, event="failed", error=_sentence(error))
+        emit(events, event="failed", error=sentence(error))
         sys.exit(1)
     emit(events, event="done")
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
     from stagelift.harness.workers.launch import LaunchFailed
 
     text = " ".join(str(error).split())
     return text if isinstance(error, LaunchFailed) else f"{type(error).__name__}: {text}"
 
 
-def _do(job: AnyJob, events: TextIO) -> None:
+def do_job(job: AnyJob, events: TextIO) -> None:
     match job:
         case EvaluateJob():
             if not Path(job.folder, "result.json").exists():
