@@ -95,12 +95,14 @@ def _check_rows(kind: Kind, source: Source, columns: Sequence[str]) -> None:
     if dataset is None:
         return
     for column in columns:
-        is_flag = column in kind.flags
+        fits, what = _is_text, "text"
+        if column in kind.flags:
+            fits, what = _is_flag, "true or false"
         for number, value in enumerate(dataset[column], start=1):
-            if not (_is_flag(value) if is_flag else _is_text(value)):
+            if not fits(value):
                 raise ValueError(
                     f"Row {number} of dataset '{source.path}' has {value!r} in column '{column}', "
-                    f"which must be {'true or false' if is_flag else 'text'}."
+                    f"which must be {what}."
                 )
 
 

@@ -1,19 +1,17 @@
-"""Several processes that make one training: each step sees the rows that a single process would
-see, dealt out equally.
+"""Several processes that make one training.
 
-What could not be the same training is refused. Random numbers that are drawn while training (GRPO's
-completions, dropout) are drawn by each process for its own rows, so they are others than one
-process would draw, as they are on another device.
+Each step sees the rows that a single process would see, dealt out equally. What could not be the
+same training is refused. Random numbers that are drawn while training (completions, dropout) are
+drawn by each process for its own rows. They are others than one process would draw, as they are on
+another device.
 """
 
 from math import gcd
 from typing import Any
 
-_ROWS, _ACCUMULATED, _GENERATING = (
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
-    "steps_per_generation",
-)
+_ROWS = "per_device_train_batch_size"
+_ACCUMULATED = "gradient_accumulation_steps"
+_GENERATING = "steps_per_generation"
 _ONE_PROCESS_ONLY = (
     "accelerator_config",
     "auto_find_batch_size",
@@ -35,27 +33,19 @@ def shared_batch(given: dict[str, Any], usual: dict[str, Any], processes: int) -
     if processes == 1:
         return given
     _refuse_other_trainings(given)
-    sizes = {name: given.get(name, usual[name]) for name in (_ROWS, _ACCUMULATED)}
+    rows = given.get(_ROWS, usual[_ROWS])
+    batches = {_ACCUMULATED: given.get(_ACCUMULATED, usual[_ACCUMULATED])}
     if "num_generations" in usual:
-        sizes[_GENERATING] = _steps_per_generation(given, sizes)
-    rows, *times = sizes.values()
-    for name, number in list(sizes.items())[1:]:
-        if rows * number % processes:
-            raise ValueError(
-                f"{_ROWS} {rows} x {name} {number} makes {rows * number} rows, which {processes} "
-                f"processes cannot share equally. Make it a multiple of {processes}, or start "
-                "another number of processes."
-            )
-    fewer = gcd(*times, processes)
-    divided = {name: number // fewer for name, number in sizes.items()}
+        batches[_GENERATING] = _steps_per_generation(given, rows, batches[_ACCUMULATED])
+    _refuse_unequal_shares(rows, batches, processes)
+    fewer = gcd(*batches.values(), processes)
+    divided = {name: number // fewer for name, number in batches.items()}
     divided[_ROWS] = rows // (processes // fewer)
-    if _GENERATING in divided:
-        _keep_groups_whole(
-            given.get("num_generations", usual["num_generations"]), divided, processes
-        )
-    return {
-        name: value for name, value in given.items() if name != "generation_batch_size"
-    } | divided
+    if "num_generations" in usual:
+        group = given.get("num_generations", usual["num_generations"])
+        _keep_groups_whole(group, divided[_ROWS] * divided[_GENERATING], processes)
+    kept = {name: value for name, value in given.items() if name != "generation_batch_size"}
+    return kept | divided
 
 
 def check_world(started: int, processes: int) -> None:
@@ -94,23 +84,30 @@ def _refuse_other_trainings(given: dict[str, Any]) -> None:
         )
 
 
-def _steps_per_generation(given: dict[str, Any], sizes: dict[str, int]) -> int:
+def _steps_per_generation(given: dict[str, Any], rows: int, accumulated: int) -> int:
     """Read how many batches a generation is made for, as TRL does in one process."""
     whole = given.get("generation_batch_size")
     if whole is None:
-        return int(given.get(_GENERATING) or sizes[_ACCUMULATED])
-    if whole % sizes[_ROWS]:
-        raise ValueError(
-            f"generation_batch_size {whole} must be a multiple of {_ROWS} {sizes[_ROWS]}."
-        )
-    return int(whole // sizes[_ROWS])
+        return int(given.get(_GENERATING) or accumulated)
+    if whole % rows:
+        raise ValueError(f"generation_batch_size {whole} must be a multiple of {_ROWS} {rows}.")
+    return int(whole // rows)
 
 
-def _keep_groups_whole(group: int, divided: dict[str, int], processes: int) -> None:
+def _refuse_unequal_shares(rows: int, batches: dict[str, int], processes: int) -> None:
+    for name, number in batches.items():
+        if rows * number % processes:
+            raise ValueError(
+                f"{_ROWS} {rows} x {name} {number} makes {rows * number} rows, which {processes} "
+                f"processes cannot share equally. Make it a multiple of {processes}, or start "
+                "another number of processes."
+            )
+
+
+def _keep_groups_whole(group: int, completions: int, processes: int) -> None:
     """Each process rewards what it generated, and rewards such as brevity compare the completions
     of a prompt.
     """
-    completions = divided[_ROWS] * divided[_GENERATING]
     if completions % group:
         raise ValueError(
             f"each of {processes} processes would generate {completions} completions at a time, "

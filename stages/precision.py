@@ -1,5 +1,7 @@
-"""Device and precision: bfloat16 where the hardware multiplies matrices in it, else float16 on GPUs
-and float32 on CPUs.
+"""Device and precision.
+
+bfloat16 is taken where the hardware multiplies matrices in it, else float16 on GPUs and float32 on
+CPUs.
 
 A T4 says it supports bfloat16 but emulates it, slowly; hence `including_emulation=False`. CPUs are
 the same story: with AMX bfloat16 is the faster one, with AVX-512 alone a float32 product ran nearly

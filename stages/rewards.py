@@ -1,4 +1,4 @@
-"""GRPO rewards: `correctness`, `brevity`, and any dotted path to a user's own function.
+"""Rewards of completions: `correctness`, `brevity`, and any dotted path to a user's own function.
 
 A reward function takes what TRL passes (prompts, completions, completion_ids and the dataset's
 columns, as keyword arguments) and returns one float per completion. Several rewards are summed,
@@ -48,15 +48,13 @@ def brevity(
     rewards = [0.0] * len(prompts)
     for members in groups.values():
         lengths = [len(completion_ids[index]) for index in members]
-        shortest, spread = min(lengths), max(lengths) - min(lengths)
-        for index, length in zip(members, lengths, strict=True):
-            relative = 0.5 - (length - shortest) / spread if spread else 0.0
-            rewards[index] = (
-                relative
-                if is_correct(_text(completions[index]), answer[index])
-                else min(0.0, relative)
-            )
+        for index, reward in zip(members, _shorter_is_better(lengths), strict=True):
+            right = is_correct(_text(completions[index]), answer[index])
+            rewards[index] = reward if right else min(0.0, reward)
     return rewards
+
+
+_OURS: dict[str, Reward] = {"correctness": correctness, "brevity": brevity}
 
 
 def load_reward(name: str) -> Reward:
@@ -65,9 +63,8 @@ def load_reward(name: str) -> Reward:
 
     Raises ValueError where there is no such function.
     """
-    ours: dict[str, Reward] = {"correctness": correctness, "brevity": brevity}
-    if name in ours:
-        return ours[name]
+    if name in _OURS:
+        return _OURS[name]
     module_name, _, function_name = name.rpartition(".")
     if not module_name:
         raise ValueError(
@@ -86,10 +83,20 @@ def reward_fingerprint(name: str) -> str:
     """Identify a reward for the stage's identity: a user's by its module's hash, ours by name and
     how answers are read.
     """
-    if name in ("correctness", "brevity"):
+    if name in _OURS:
         return f"{name}@{EXTRACTION}"
     file = getattr(sys.modules.get(load_reward(name).__module__), "__file__", None)
-    return name if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    if file is None:
+        return name
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+
+
+def _shorter_is_better(lengths: list[int]) -> list[float]:
+    """Spread the lengths of a group from 0.5 (shortest) to -0.5; 0 where all are the same."""
+    shortest, spread = min(lengths), max(lengths) - min(lengths)
+    if not spread:
+        return [0.0] * len(lengths)
+    return [0.5 - (length - shortest) / spread for length in lengths]
 
 
 def _import(name: str, module_name: str) -> Any:
