@@ -1,17 +1,16 @@
-"""Ask a model everything an evaluation needs of it, once: responses, log-probabilities of pairs,
-and lm-eval's tasks.
+"""Ask a model everything an evaluation needs of it, once.
 
-Nothing is judged here. What is in the folder already is not asked again, so a killed call goes on
+These are responses, log-probabilities of pairs, and lm-eval's tasks. Nothing is judged here. What is in the folder already is not asked again, so a killed call goes on
 where it was.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stagelift.evals.data.preferences import Preference
 from stagelift.evals.data.problems import ProblemSet
+from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.judges.load import judges_prompts
 from stagelift.evals.lm_eval.gsm8k import load_tasks
 from stagelift.evals.lm_eval.stored_lm import StoredLM, generate_responses
@@ -35,37 +34,39 @@ def ask(
     settings: EvaluationSettings,
     problems: ProblemSet,
     preferences: Sequence[Preference],
-    folder: Path,
+    folder: EvaluationFolder,
     on_progress: OnProgress,
     repeat: int = 0,
 ) -> dict[str, Metric]:
-    """Write generations.jsonl, pairs.jsonl and tasks/ into `folder`; return the metrics of
-    lm-eval's tasks.
-    """
+    """Fill a folder with what the model answers; return the metrics of lm-eval's tasks."""
     tokenizer, model = load_tokenizer(ref.path, ref.revision, ref.eos_token), load_model(ref)
-    asked, path = settings.problems, folder / "generations.jsonl"
     engine = TransformersEngine(model, tokenizer)
-    progress = partial(on_progress, "problems")
+    asked, wanted = settings.problems, settings.preference
     sampled = Generator(
-        engine, path, asked.batch_size, progress, asked.samples, asked.temperature, repeat
+        engine,
+        folder.generations,
+        asked.batch_size,
+        partial(on_progress, "problems"),
+        asked.samples,
+        asked.temperature,
+        repeat,
     )
-    tasks = load_tasks(problems, num_fewshot=asked.num_fewshot, max_tokens=asked.max_tokens)
-    generate_responses(tasks, StoredLM(tokenizer, sampled))
-    if preferences and judges_prompts(settings.preference.judge):
+    problem_tasks = load_tasks(problems, num_fewshot=asked.num_fewshot, max_tokens=asked.max_tokens)
+    generate_responses(problem_tasks, StoredLM(tokenizer, sampled))
+    if preferences and judges_prompts(wanted.judge):
         greedy = Generator(
-            engine, path, asked.batch_size, partial(on_progress, "prompts"), repeat=repeat
+            engine,
+            folder.generations,
+            asked.batch_size,
+            partial(on_progress, "prompts"),
+            repeat=repeat,
         )
-        greedy.generate(
-            [_request(tokenizer, one, settings.preference.max_tokens) for one in preferences]
-        )
-    score_pairs(
-        model, tokenizer, preferences, folder / "pairs.jsonl", partial(on_progress, "pairs")
-    )
+        greedy.generate([_request(tokenizer, each, wanted.max_tokens) for each in preferences])
+    score_pairs(model, tokenizer, preferences, folder.pairs, partial(on_progress, "pairs"))
     metrics: dict[str, Metric] = {}
     for task in settings.tasks:
-        metrics |= run_task(
-            task, lambda: (model, tokenizer), folder / "tasks", partial(on_progress, task.task)
-        ).metrics
+        progress = partial(on_progress, task.task)
+        metrics |= run_task(task, lambda: (model, tokenizer), folder.tasks, progress).metrics
     return metrics
 
 

@@ -1,8 +1,8 @@
-"""Evaluate one model under one contract: ask it, read what it wrote, have it judged, and store all
-of it.
+"""Evaluate one model under one contract: ask it, read what it wrote, have it judged, store it.
+
+A contract is everything that makes two evaluations comparable; results carry it.
 """
 
-import hashlib
 import time
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,8 @@ from stagelift.evals.data.preferences import (
 )
 from stagelift.evals.data.problems import ProblemSet, load_problems
 from stagelift.evals.data.source import Source
-from stagelift.evals.files import read_record, read_records, write_records, write_text
+from stagelift.evals.files import read_record, write_record
+from stagelift.evals.folders import EvaluationFolder, JudgesFolder
 from stagelift.evals.judges.gold import GOLD_VERSION, gold_agreement
 from stagelift.evals.judges.judge import Judge
 from stagelift.evals.judges.judging import Responses, judge_responses
@@ -33,7 +34,6 @@ from stagelift.evals.records import (
     GoldAgreement,
     Group,
     Metric,
-    PairScore,
     Passport,
     Role,
     Score,
@@ -43,18 +43,17 @@ from stagelift.evals.settings import Against, Evaluation, EvaluationSettings
 
 
 def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
-    """Write every record and, last, result.json into the job's folder; a killed call goes on where
-    it was.
-    """
-    started, folder = time.monotonic(), Path(job.folder)
+    """Write every record into the job's folder; a killed call goes on where it was."""
+    started = time.monotonic()
+    folder = EvaluationFolder(Path(job.folder))
     problems, preferences = asked_problems(job.settings), asked_preferences(job.settings)
     task_metrics = ask(
         job.model, job.settings, problems, preferences, folder, on_progress, job.repeat
     )
-    write_records(folder / "scores.jsonl", _scores(folder, problems, preferences))
-    verdicts, judged_by = _judge(job, folder, on_progress)
-    write_records(folder / "verdicts.jsonl", verdicts)
-    measured = compute_metrics(read_records(folder / "scores.jsonl", Score), verdicts)
+    generations = folder.read_generations()
+    scores = _scores(generations, problems, preferences)
+    verdicts, judged_by = _judge(job, (scores, generations), on_progress)
+    measured = compute_metrics(scores, verdicts)
     result = EvalResult(
         contract_id=job.contract_id,
         contract=job.contract,
@@ -67,15 +66,8 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
         peak_memory_bytes=peak_memory(job.model.device)[0],
         versions=job.versions,
     )
-    write_text(folder / "result.json", result.model_dump_json(indent=2) + "\n")
+    folder.finish(scores, verdicts, result)
     return result
-
-
-def read_responses(folder: Path) -> Responses:
-    """Read an evaluation's scores and generations."""
-    return read_records(folder / "scores.jsonl", Score), read_records(
-        folder / "generations.jsonl", Generation
-    )
 
 
 def asked_problems(settings: EvaluationSettings) -> ProblemSet:
@@ -96,72 +88,72 @@ def asked_preferences(settings: EvaluationSettings) -> list[Preference]:
     return [] if prompts is None else load_preferences(prompts)
 
 
-def _scores(folder: Path, problems: ProblemSet, preferences: list[Preference]) -> list[Score]:
-    """Read the responses to the problems; those to preference prompts have no target to be read
-    against.
-    """
-    generations = read_records(folder / "generations.jsonl", Generation)
-    prompts = {one.id: words(one.prompt) for one in preferences}
+def _scores(
+    generations: list[Generation], problems: ProblemSet, preferences: list[Preference]
+) -> list[Score]:
+    """Read the responses; those to preference prompts have no target to be read against."""
+    prompts = {preference.id: words(preference.prompt) for preference in preferences}
     return score_responses(generations, problems.problems) + [
-        score(one, prompts[one.id], None) for one in generations if one.group == "preference"
+        score(generation, prompts[generation.id], None)
+        for generation in generations
+        if generation.group == "preference"
     ]
 
 
 def _judge(
-    job: Evaluation, folder: Path, on_progress: OnProgress
+    job: Evaluation, responses: Responses, on_progress: OnProgress
 ) -> tuple[list[Verdict], Passport | None]:
-    """Judge against every reference; base itself has nobody to be judged against, and no
-    passport.
+    """Judge against every reference, and say what is known of the judge (its passport).
+
+    Base itself has nobody to be judged against, so it has no passport.
     """
     if not job.references:
         return [], None
-    settings = job.settings.preference
-    judge = load_judge(settings.judge, Path(job.judges, "answers.jsonl"), job.model.device)
-    gold = None if settings.gold is None else _gold(judge, settings.gold, Path(job.judges))
+    settings, judges = job.settings.preference, JudgesFolder(Path(job.judges))
+    judge = load_judge(settings.judge, judges.answers, job.model.device)
+    gold = None if settings.gold is None else _gold(judge, settings.gold, judges)
     others: dict[Role, Responses] = {
-        against: read_responses(Path(reference)) for against, reference in job.references.items()
+        against: _responses(EvaluationFolder(Path(folder)))
+        for against, folder in job.references.items()
     }
     groups: list[Group] = ["test", "preference"] if judges_prompts(settings.judge) else ["test"]
-    verdicts = judge_responses(
-        read_responses(folder), others, judge, groups, partial(on_progress, "verdicts")
-    )
-    return verdicts, passport(
-        judge.id, judge.prompt_hash, _once(verdicts, job.references), gold, judge.usage()
-    )
+    verdicts = judge_responses(responses, others, judge, groups, partial(on_progress, "verdicts"))
+    counted = _once(verdicts, job.references)
+    return verdicts, passport(judge.id, judge.prompt_hash, counted, gold, judge.usage())
+
+
+def _responses(folder: EvaluationFolder) -> Responses:
+    return folder.read_scores(), folder.read_generations()
 
 
 def _once(verdicts: list[Verdict], references: dict[Against, str]) -> list[Verdict]:
-    """Leave out the verdicts against the previous stage where that is base: they are the same
-    ones.
-    """
+    """Where the previous stage is base, leave out the verdicts against it: they are the same."""
     if references.get("base") != references.get("previous"):
         return verdicts
     return [verdict for verdict in verdicts if verdict.against != "previous"]
 
 
-def _gold(judge: Judge, source: Source, judges: Path) -> GoldAgreement | None:
-    """Judge the gold pairs once for all stages and runs."""
-    name = " ".join(
-        [
-            judge.id,
-            judge.prompt_hash or "",
-            GOLD_VERSION,
-            EXTRACTION,
-            preferences_fingerprint(source),
-        ]
-    )
-    path = judges / f"gold-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+def _gold(judge: Judge, source: Source, judges: JudgesFolder) -> GoldAgreement | None:
+    """Judge the gold pairs, whose better answer is known, once for all stages and runs."""
+    identity = [
+        judge.id,
+        judge.prompt_hash or "",
+        GOLD_VERSION,
+        EXTRACTION,
+        preferences_fingerprint(source),
+    ]
+    path = judges.gold_agreement(" ".join(identity))
     if path.exists():
         return read_record(path, GoldAgreement)
-    found = gold_agreement(judge, load_preferences(source), f"{source.path}, {source.split}")
-    if found is not None:
-        write_text(path, found.model_dump_json(indent=2) + "\n")
-    return found
+    agreement = gold_agreement(judge, load_preferences(source), f"{source.path}, {source.split}")
+    if agreement is not None:
+        write_record(path, agreement)
+    return agreement
 
 
-def _preference_accuracy(folder: Path, base: str | None) -> dict[str, Metric]:
+def _preference_accuracy(folder: EvaluationFolder, base: str | None) -> dict[str, Metric]:
     """Compare with base's log-probabilities; base itself is not measured by this."""
     if base is None:
         return {}
-    of_base = {pair.id: pair for pair in read_records(Path(base, "pairs.jsonl"), PairScore)}
-    return preference_accuracy(read_records(folder / "pairs.jsonl", PairScore), of_base)
+    of_base = {pair.id: pair for pair in EvaluationFolder(Path(base)).read_pairs()}
+    return preference_accuracy(folder.read_pairs(), of_base)

@@ -1,11 +1,15 @@
-"""Records on disk: one JSON object a line, whole-file writes atomic, appends safe against a kill in
-mid-line.
+"""Records on disk: one JSON object a line, or one a file.
+
+Whole files and folders are replaced in one step; an append is safe against a kill in mid-line.
 """
 
 import gzip
 import json
 import os
+import reprlib
+import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -29,13 +33,35 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
 
 
+def write_record(path: Path, record: BaseModel) -> None:
+    """Replace `path` by one record."""
+    write_text(path, record.model_dump_json(indent=2) + "\n")
+
+
+def write_numbered(path: Path, content: dict[str, Any], schema: int) -> None:
+    """Replace `path` by a JSON object that says which schema it follows."""
+    write_json(path, {"schema": schema, **content})
+
+
+@contextmanager
+def replaced_folder(path: Path) -> Iterator[Path]:
+    """Give a folder to fill beside `path`, which it replaces in one rename."""
+    beside = path.with_name(f"{path.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    yield beside
+    shutil.rmtree(path, ignore_errors=True)
+    beside.rename(path)
+
+
 def write_records(path: Path, records: Iterable[BaseModel]) -> None:
     write_text(path, "".join(f"{record.model_dump_json()}\n" for record in records))
 
 
 def append_records(path: Path, records: Iterable[BaseModel]) -> None:
-    """Append records and fsync them; a kill in the middle leaves at most one torn last line, which
-    reading drops.
+    """Append records and fsync them.
+
+    A kill in the middle leaves at most one torn last line, which reading drops.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
@@ -56,8 +82,9 @@ def _drop_torn_line(file: BinaryIO) -> None:
 
 
 def read_records(path: Path, kind: type[AnyRecord]) -> list[AnyRecord]:
-    """Read a file of records; a missing file is empty, and a torn last line (no newline) is left
-    out.
+    """Read a file of records.
+
+    A missing file is empty, and a torn last line (without a newline) is left out.
     """
     if not path.exists():
         return []
@@ -74,6 +101,45 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
     return _parse(path.read_text(encoding="utf-8"), kind, str(path))
 
 
+def read_numbered(
+    path: Path,
+    kind: type[AnyRecord],
+    schema: int,
+    completed: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> AnyRecord:
+    """Read a record of schema `schema` or earlier; one without a number is of the first.
+
+    `completed` adds what is not stored, or was not in earlier schemas. Raises ValueError, naming
+    the file and what is wrong with it.
+    """
+    content = read_json(path)
+    number = content.pop("schema", 1)
+    if not isinstance(number, int) or number > schema:
+        raise ValueError(
+            f"{path} has schema {number}, and this stagelift reads up to {schema}: a later one "
+            "wrote it. Update stagelift, or move its folder away."
+        )
+    try:
+        return kind.model_validate_json(json.dumps(completed(content)), strict=True)
+    except ValidationError as error:
+        raise ValueError(
+            f"{path} cannot be read: {_problem(error)}. Repair it, or move its folder away."
+        ) from error
+
+
+def _problem(error: ValidationError) -> str:
+    """Say the first thing that is wrong with a record: where, and what."""
+    problem = error.errors()[0]
+    place = ".".join(map(str, problem["loc"]))
+    match problem["type"]:
+        case "missing":
+            return f"'{place}' is missing"
+        case "extra_forbidden":
+            return f"'{place}' is not known"
+        case _:
+            return f"'{place}' is {reprlib.repr(problem['input'])} ({problem['msg']})"
+
+
 def _parse(text: str, kind: type[AnyRecord], place: str) -> AnyRecord:
     try:
         return kind.model_validate_json(text)
@@ -87,8 +153,9 @@ def _parse(text: str, kind: type[AnyRecord], place: str) -> AnyRecord:
 def read_rows(
     path: Path, malformed: Callable[[ValueError], Any] | None = None
 ) -> Iterator[tuple[int, Any]]:
-    """Yield the rows of a JSON list or of JSON lines (`.gz` or not) with their line numbers (in a
-    list: positions), from 1.
+    """Yield the rows of a JSON list or of JSON lines (`.gz` or not), numbered from 1.
+
+    A number is that of the line, or in a list the position.
 
     Raises ValueError, naming the file and line, where it is not JSON; with `malformed` a bad line
     yields what that returns.
@@ -110,9 +177,9 @@ def read_rows(
 def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
-        return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode(
-            "utf-8-sig"
-        )
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        return content.decode("utf-8-sig")
     except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} is not text in UTF-8, gzipped or not: {error}.") from error
 

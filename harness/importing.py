@@ -1,5 +1,6 @@
-"""`stagelift import`: results produced elsewhere become an ordinary run, so every report and check
-works on them.
+"""`stagelift import`: results produced elsewhere become an ordinary run.
+
+So every report and check works on them.
 """
 
 import hashlib
@@ -11,7 +12,8 @@ from typing import Any, Literal
 from stagelift.evals.data.bundled_data import SCHOOLMATH
 from stagelift.evals.data.preferences import load_preferences
 from stagelift.evals.data.source import Source
-from stagelift.evals.files import write_json, write_records, write_text
+from stagelift.evals.files import write_records
+from stagelift.evals.folders import TaskFiles
 from stagelift.evals.imports.alpaca_eval import read_alpaca_eval
 from stagelift.evals.imports.lm_eval import read_lm_eval
 from stagelift.evals.imports.responses import read_responses
@@ -30,6 +32,8 @@ from stagelift.harness.graph.store import Store, check_run_folder, lock_run
 from stagelift.harness.recipes.sections import BUNDLED_GOLD, check_run_name
 from stagelift.reports.records import read_run
 from stagelift.reports.report import build_report
+from stagelift.reports.run_file import RunFile, RunStage
+from stagelift.stages.folders import NodeRecord
 
 ImportFormat = Literal["responses", "lm-eval", "alpaca-eval"]
 
@@ -49,7 +53,7 @@ def import_results(file: Path, form: ImportFormat, name: str, store: Store) -> P
     origin: dict[str, object] = {
         "imported": {"as": form, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
     }
-    check_run_folder(store.run_folder(name), origin)
+    check_run_folder(store.run(name), origin)
     # a rehearsal: what would stop a report stops the import
     with tempfile.TemporaryDirectory() as scratch:
         build_report([read_run(_write(name, file, form, imported, origin, Store(Path(scratch))))])
@@ -65,15 +69,27 @@ def _write(
     store: Store,
 ) -> Path:
     """Write the run, run.json last, and return its folder."""
-    folder, contract = store.run_folder(name), _contract(form, imported)
+    folder, contract = store.run(name), _contract(form, imported)
     # nodes come before the run.json that refers to them
     with lock_run(folder), store.lock():
         stages = [
             _write_stage(position, imported, contract, store)
             for position in range(len(imported.stages))
         ]
-        write_json(folder / "run.json", _run_record(name, file, imported, origin, stages))
-    return folder
+        folder.write(
+            RunFile(
+                name=name,
+                recipe=origin,
+                model=imported.model,
+                data=file.name,
+                device="",
+                versions=versions(),
+                stages=tuple(stages),
+                sessions=(),
+                finished=True,
+            )
+        )
+    return folder.path
 
 
 def _read(file: Path, form: ImportFormat) -> Imported:
@@ -87,8 +103,9 @@ def _read(file: Path, form: ImportFormat) -> Imported:
 
 
 def _contract(form: ImportFormat, imported: Imported) -> dict[str, Any]:
-    """What must agree for two imports to be compared: the same prompts and targets, read and judged
-    the same way.
+    """What must agree for two imports to be compared.
+
+    That is the same prompts and targets, read and judged the same way.
     """
     asked = sorted(
         {(score.id, score.question, score.target) for score in imported.stages[0].scores}, key=str
@@ -116,26 +133,48 @@ def _can_judge(imported: Imported) -> bool:
 
 def _write_stage(
     position: int, imported: Imported, contract: dict[str, Any], store: Store
-) -> dict[str, str]:
-    """Write one stage as a node of its own, result.json last."""
+) -> RunStage:
+    """Write one stage as a node of its own."""
     stage = imported.stages[position]
-    content = [one.model_dump() for one in (*stage.generations, *stage.scores, *stage.verdicts)]
-    before = [
-        digest([one.model_dump() for one in other.generations])
-        for other in imported.stages[:position]
-    ]
-    node = store.root / "nodes" / f"imported-{digest([content, before, _plain(stage)])}"
-    evaluation = node / "evals" / digest(contract)
     verdicts, judged_by = _judged(position, imported)
-    write_json(
-        node / "node.json",
-        {"id": node.name, "kind": "imported", "parent": None, "identity": {"stage": stage.name}},
+    result = _result(stage, verdicts, judged_by, contract)
+    node = store.node(_node_id(position, imported))
+    evaluation = node.evaluation(result.contract_id)
+    node.describe(
+        NodeRecord(id=node.name, kind="imported", parent=None, identity={"stage": stage.name})
     )
-    write_records(evaluation / "generations.jsonl", stage.generations)
-    write_records(evaluation / "scores.jsonl", stage.scores)
-    write_records(evaluation / "verdicts.jsonl", verdicts)
+    write_records(evaluation.generations, stage.generations)
     for task, scores in stage.task_scores.items():
-        write_records(evaluation / "tasks" / f"{task}.jsonl", scores)
+        write_records(TaskFiles(evaluation.tasks, task).scores, scores)
+    evaluation.finish(stage.scores, verdicts, result)
+    return RunStage(
+        name=stage.name,
+        kind="imported",
+        node=store.relative(node.path),
+        evaluation=store.relative(evaluation.path),
+        parent=imported.stages[position - 1].name if position else None,
+    )
+
+
+def _node_id(position: int, imported: Imported) -> str:
+    """Hash what a stage answered and scored, and what those before it answered."""
+    stage = imported.stages[position]
+    records = (*stage.generations, *stage.scores, *stage.verdicts)
+    before = [
+        digest([response.model_dump() for response in earlier.generations])
+        for earlier in imported.stages[:position]
+    ]
+    content = [record.model_dump() for record in records]
+    return f"imported-{digest([content, before, _plain(stage)])}"
+
+
+def _result(
+    stage: ImportedStage,
+    verdicts: list[Verdict],
+    judged_by: Passport | None,
+    contract: dict[str, Any],
+) -> EvalResult:
+    """Measure a stage. Raises UsageError where there is nothing to average."""
     measured = compute_metrics(stage.scores, verdicts)
     tasks = task_metrics(score for scores in stage.task_scores.values() for score in scores)
     if not measured.metrics and not tasks:
@@ -143,7 +182,7 @@ def _write_stage(
             f"Nothing in stage '{stage.name}' can be averaged over prompts, so there is nothing to "
             "import."
         )
-    result = EvalResult(
+    return EvalResult(
         contract_id=digest(contract),
         contract=contract,
         metrics=measured.metrics | tasks,
@@ -155,13 +194,6 @@ def _write_stage(
         peak_memory_bytes=None,
         versions=versions(),
     )
-    write_text(evaluation / "result.json", result.model_dump_json(indent=2) + "\n")
-    place = {"node": node.relative_to(store.root), "evaluation": evaluation.relative_to(store.root)}
-    return {
-        "name": stage.name,
-        "kind": "imported",
-        **{key: path.as_posix() for key, path in place.items()},
-    }
 
 
 def _plain(stage: ImportedStage) -> dict[str, Any]:
@@ -171,8 +203,9 @@ def _plain(stage: ImportedStage) -> dict[str, Any]:
 
 
 def _judged(position: int, imported: Imported) -> tuple[list[Verdict], Passport | None]:
-    """Take the file's verdicts; else let the reference judge compare with the first and the
-    previous stage.
+    """Take the file's verdicts, else ask the reference judge.
+
+    It compares with the first and the previous stage.
     """
     stage = imported.stages[position]
     if stage.verdicts:
@@ -198,23 +231,3 @@ def _reference_gold() -> GoldAgreement | None:
     return gold_agreement(
         reference.reference_judge(), load_preferences(gold), f"{gold.path}, {gold.split}"
     )
-
-
-def _run_record(
-    name: str,
-    file: Path,
-    imported: Imported,
-    origin: dict[str, object],
-    stages: list[dict[str, str]],
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "recipe": origin,
-        "model": imported.model,
-        "data": file.name,
-        "device": "",
-        "versions": versions(),
-        "stages": stages,
-        "sessions": [],
-        "finished": True,
-    }

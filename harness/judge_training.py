@@ -1,5 +1,7 @@
-"""`stagelift judge train`: a reward model from preference pairs, with a passport from pairs it was
-not trained on.
+"""`stagelift judge train`: a reward model from preference pairs, with a passport.
+
+A passport is what is known of a judge. It comes from gold pairs, whose better answer is known and
+which the judge was not trained on.
 """
 
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from typing import Any
 from stagelift.evals.data.bundled_data import INSTRUCTIONS
 from stagelift.evals.data.preferences import check_preferences, preferences_fingerprint
 from stagelift.evals.data.source import Source, UnreachableError, fingerprint, pinned
-from stagelift.evals.files import read_json, read_record, write_json
+from stagelift.evals.files import read_json, write_json
 from stagelift.evals.models.model import ModelRef, model_fingerprint
 from stagelift.evals.records import Passport
 from stagelift.harness import preflight
@@ -21,11 +23,12 @@ from stagelift.harness.recipes.overrides import read_override
 from stagelift.harness.workers.jobs import TrainJudgeJob
 from stagelift.harness.workers.local import run_worker
 from stagelift.stages import precision
+from stagelift.stages.folders import JudgeFolder
 from stagelift.stages.reward import REWARD_MODEL
 from stagelift.stages.settings import config_on_paper
 
 GOLD_PAIRS = 400
-# For the bundled model on two CPU cores: minutes, and enough to beat the longest control.
+# for the bundled model on two CPU cores: minutes, and enough to beat the longest control
 DEFAULTS: dict[str, Any] = {
     "max_steps": 60,
     "per_device_train_batch_size": 8,
@@ -50,39 +53,39 @@ def train_judge(request: JudgeRequest, view: View) -> Passport:
 
     Raises UsageError before anything is written.
     """
-    job = _job(request)
-    _refuse_another(request.output, job)
+    job, folder = _job(request), JudgeFolder(request.output)
+    _refuse_another(folder, job)
     # the worker locks the folder
     with view:
         run_worker(job, lambda event: view.on_event("judge", event))
-    return read_record(request.output / "passport.json", Passport)
+    return folder.read_passport()
 
 
-def _refuse_another(folder: Path, job: TrainJudgeJob) -> None:
-    """A folder holds one judge: go on with it, or refuse where it was another one, or is not
-    one.
-    """
-    path = folder / "judge.json"
-    wanted = job.model_dump(
+def _refuse_another(folder: JudgeFolder, job: TrainJudgeJob) -> None:
+    """A folder holds one judge: go on with it, or refuse another one, and what is no judge."""
+    asked = job.model_dump(
         mode="json", exclude={"folder": True, "versions": True, "base": {"merged"}}
-    ) | {
+    )
+    wanted = asked | {
         "data": preferences_fingerprint(job.source),
         "weights": model_fingerprint(job.base.path, job.base.revision),
     }
-    if path.exists() and read_json(path) != wanted:
+    if folder.request.exists():
+        if read_json(folder.request) != wanted:
+            raise UsageError(
+                f"{folder.path} holds a judge that was trained with other settings or data. Give "
+                "--output another folder."
+            )
+    elif folder.path.exists():
+        _refuse_what_is_no_judge(folder)
+    write_json(folder.request, wanted)
+
+
+def _refuse_what_is_no_judge(folder: JudgeFolder) -> None:
+    if any(not file.name.startswith(".") for file in folder.path.iterdir()):
         raise UsageError(
-            f"{folder} holds a judge that was trained with other settings or data. Give --output "
-            "another folder."
+            f"Folder {folder.path} exists and is not a judge. Give --output another folder."
         )
-    if (
-        not path.exists()
-        and folder.exists()
-        and any(not file.name.startswith(".") for file in folder.iterdir())
-    ):
-        raise UsageError(
-            f"Folder {folder} exists and is not a judge. Give --output another folder."
-        )
-    write_json(path, wanted)
 
 
 def _job(request: JudgeRequest) -> TrainJudgeJob:
@@ -118,7 +121,7 @@ def _job(request: JudgeRequest) -> TrainJudgeJob:
 def _held_out(source: Source) -> Source:
     """Pairs for the passport: the dataset's own test split, else the bundled one.
 
-    Never the rows trained on.
+    They are never the rows trained on.
     """
     own = source.model_copy(update={"split": "test", "limit": GOLD_PAIRS})
     try:

@@ -1,19 +1,22 @@
-"""What a run leaves for its readers, made anew from its records: reports in its folder, a model
-card beside each adapter.
+"""What a run leaves for its readers, made anew from its records.
+
+These are reports in its folder, and a model card beside each adapter.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stagelift.evals.files import read_json, write_text
+from stagelift.evals.files import write_text
 from stagelift.evals.models.model import hub_model
+from stagelift.reports.folders import RunFolder
 from stagelift.reports.formats.card import render_card
 from stagelift.reports.formats.document import render_json
 from stagelift.reports.formats.html import render_html
 from stagelift.reports.formats.markdown import render_markdown
 from stagelift.reports.records import RunRecord, StageRecord, read_run
 from stagelift.reports.report import Report, build_report
+from stagelift.stages.folders import NodeFolder
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Outputs:
 def load_report(folders: Sequence[Path]) -> Report:
     """Read runs and compare their stages.
 
-    Raises ValueError, KeyError or OSError where their records do not allow it.
+    Raises ValueError or OSError where their records do not allow it.
     """
     return build_report([read_run(folder) for folder in folders])
 
@@ -40,22 +43,24 @@ def write_outputs(folder: Path) -> Outputs:
     """
     run = _with_base(read_run(folder))
     report = build_report([run])
+    place = RunFolder(folder)
     files = {
-        folder / "report.md": render_markdown(report),
-        folder / "report.json": render_json(report),
+        place.report("md"): render_markdown(report),
+        place.report("json"): render_json(report),
     }
     for path, text in files.items():
         write_text(path, text)
-    page = write_page(report, folder / "report.html")
-    cards = {place: render_card(run, stage) for stage, place in _card_places(run, folder)}
-    for place, text in cards.items():
-        write_text(place, text)
+    page = write_page(report, place.report("html"))
+    cards = {node.card: render_card(run, stage) for stage, node in _with_adapters(run, place)}
+    for path, text in cards.items():
+        write_text(path, text)
     return Outputs(report, [*files, *page], list(cards))
 
 
 def write_page(report: Report, path: Path) -> list[Path]:
-    """Write the HTML report and, where responses would make it too large, a file with them beside
-    it. Return what was written.
+    """Write the HTML report, and return what was written.
+
+    Responses that would make it too large are in a file beside it.
     """
     beside = path.with_name(f"{path.stem}-responses.js")
     page = render_html(report, beside.name)
@@ -68,20 +73,21 @@ def write_page(report: Report, path: Path) -> list[Path]:
 
 def _with_base(run: RunRecord) -> RunRecord:
     """Add what the base model is called on the Hub; records know it by its fingerprint."""
-    found = hub_model(str(run.stages[0].identity.get("model", "")))
-    return run if found is None else replace(run, base_model=found[0], base_revision=found[1])
+    named = hub_model(str(run.stages[0].identity.get("model", "")))
+    if named is None:
+        return run
+    model, revision = named
+    return replace(run, base_model=model, base_revision=revision)
 
 
-def _card_places(run: RunRecord, folder: Path) -> Iterator[tuple[StageRecord, Path]]:
+def _with_adapters(run: RunRecord, folder: RunFolder) -> Iterator[tuple[StageRecord, NodeFolder]]:
     """Yield the stages whose own node holds an adapter.
 
     One that was trained elsewhere lies in a folder of the user's.
     """
     nodes = {
-        stage["name"]: folder.parent / stage["node"]
-        for stage in read_json(folder / "run.json")["stages"]
+        stage.name: NodeFolder(folder.runs.root / stage.node) for stage in folder.read().stages
     }
     for stage in run.stages:
-        adapter = nodes[stage.name] / "adapter"
-        if stage.training is not None and (adapter / "adapter_config.json").is_file():
-            yield stage, adapter / "README.md"
+        if stage.training is not None and nodes[stage.name].has_adapter():
+            yield stage, nodes[stage.name]

@@ -28,6 +28,7 @@ from stagelift.harness.graph.plan import stage_launcher, stage_lora, stage_setti
 from stagelift.harness.recipes.sections import Recipe, StageSection
 from stagelift.harness.workers.launcher import read_launcher
 from stagelift.stages.data import check_training_source
+from stagelift.stages.folders import ADAPTER_CONFIG, is_adapter
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora import lora_config
 from stagelift.stages.rewards import load_reward
@@ -120,9 +121,9 @@ def _check_checkpoint(recipe: Recipe) -> None:
     if recipe.checkpoint is None:
         return
     adapter = Path(recipe.checkpoint.adapter)
-    if not (adapter / "adapter_config.json").is_file():
+    if not is_adapter(adapter):
         raise UsageError(
-            f"'{adapter}' is no LoRA adapter: it has no adapter_config.json. Give the folder that "
+            f"'{adapter}' is no LoRA adapter: it has no {ADAPTER_CONFIG}. Give the folder that "
             "peft's save_pretrained wrote."
         )
 

@@ -1,17 +1,18 @@
-"""Run a recipe: one job per missing training and evaluation, each as soon as the nodes it needs are
-there.
+"""Run a recipe: one job per missing training and evaluation.
+
+Each starts as soon as the nodes it needs are there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from stagelift.evals.files import read_json, write_json
 from stagelift.evals.judges.load import check_judge_answers
 from stagelift.evals.models.model import ModelRef, model_folder
+from stagelift.evals.settings import Against
 from stagelift.harness import preflight
 from stagelift.harness.environment import versions
 from stagelift.harness.graph.node import Node, Plan, Precise
@@ -24,18 +25,19 @@ from stagelift.harness.schedule import Task, work_through
 from stagelift.harness.workers.executor import Executor
 from stagelift.harness.workers.jobs import EvaluateJob, TrainJob
 from stagelift.stages import precision
+from stagelift.stages.folders import NodeRecord
 
 # the stage's name, what happened
 OnEvent = Callable[[str, dict[str, Any]], None]
 
 
 def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved) -> Plan:
-    """Check everything that can be checked and return the plan for machines that are `precise` in
-    this way.
+    """Check everything that can be checked, and return the plan.
 
+    `precise` says on which device and in which dtype the machines work that will do it.
     Writes nothing; raises UsageError or ValueError.
     """
-    folder = store.run_folder(recipe.name)
+    folder = store.run(recipe.name)
     check_run_folder(folder, recipe.identity())
     # then it was checked when it ran, and all it needs is stored
     finished = is_finished(folder)
@@ -69,8 +71,9 @@ def check_offline(recipe: Recipe) -> list[str]:
 
 
 def _variants(recipe: Recipe) -> list[Recipe]:
-    """Return a chain of each variant, with all its stages: a lattice's largest subset comes
-    last.
+    """Return a chain of each variant, with all its stages.
+
+    Of a lattice that is the largest subset, which comes last.
     """
     return list({chain.variant: chain.recipe for chain in wanted_chains(recipe)}.values())
 
@@ -80,7 +83,7 @@ def execute(plan: Plan, store: Store, executor: Executor, on_event: OnEvent) -> 
 
     Killed or interrupted, the next call goes on from there.
     """
-    folder = store.run_folder(plan.recipe.name)
+    folder = store.run(plan.recipe.name)
     with lock_run(folder):
         # it may have changed since `prepare`
         check_run_folder(folder, plan.recipe.identity())
@@ -98,7 +101,7 @@ def execute(plan: Plan, store: Store, executor: Executor, on_event: OnEvent) -> 
         finally:
             # after Ctrl-C too: the time spent so far counts
             session.save(finished=finished)
-    return folder
+    return folder.path
 
 
 def titles(plan: Plan) -> list[str]:
@@ -166,17 +169,18 @@ class _Work:
         show = partial(self.on_event, _title(node, repeat))
         if not self.store.is_evaluated(node, self.plan, repeat):
             self.executor.run(_evaluate_job(node, self.plan, self.store, repeat), show)
-        result = read_json(self.store.evaluation_folder(node, self.plan, repeat) / "result.json")
-        show({"event": "finished", "metrics": result["metrics"]})
+        result = self.store.evaluation_folder(node, self.plan, repeat).read_result()
+        metrics = {name: metric.model_dump() for name, metric in result.metrics.items()}
+        show({"event": "finished", "metrics": metrics})
 
 
 def _describe(node: Node, store: Store) -> None:
     """Write what a node is beside what it becomes."""
-    path = store.node_folder(node) / "node.json"
-    if not path.exists():
-        parent = node.parent.id if node.parent else None
-        write_json(
-            path, {"id": node.id, "kind": node.kind, "parent": parent, "identity": node.identity}
+    folder = store.node_folder(node)
+    if not folder.is_described():
+        parent = None if node.parent is None else store.node_folder(node.parent).name
+        folder.describe(
+            NodeRecord(id=folder.name, kind=node.kind, parent=parent, identity=node.identity)
         )
 
 
@@ -184,7 +188,7 @@ def train_job(node: Node, store: Store) -> TrainJob:
     """Write down a node's training, for whichever process does it."""
     assert node.settings is not None and node.parent is not None
     return TrainJob(
-        folder=str(store.node_folder(node)),
+        folder=str(store.node_folder(node).path),
         settings=node.settings,
         parent=_trained_on(node, store),
         lora=node.lora,
@@ -195,26 +199,35 @@ def train_job(node: Node, store: Store) -> TrainJob:
 
 
 def _evaluate_job(node: Node, plan: Plan, store: Store, repeat: int) -> EvaluateJob:
-    others = {"base": node.root, "previous": node.parent or node.root}
-    against = plan.recipe.evals.preference.against if node.parent is not None else []
+    def evaluated(other: Node) -> str:
+        return str(store.evaluation_folder(other, plan).path)
+
     return EvaluateJob(
-        folder=str(store.evaluation_folder(node, plan, repeat)),
-        node_folder=str(store.node_folder(node)),
+        folder=str(store.evaluation_folder(node, plan, repeat).path),
+        node_folder=str(store.node_folder(node).path),
         model=model_of(node, store),
         settings=plan.settings,
         contract_id=plan.contract_id,
         contract=plan.contract,
-        references={name: str(store.evaluation_folder(others[name], plan)) for name in against},
-        base=None if node.parent is None else str(store.evaluation_folder(node.root, plan)),
-        judges=str(store.judges_folder()),
+        references={role: evaluated(other) for role, other in _judged_against(node, plan)},
+        base=None if node.parent is None else evaluated(node.root),
+        judges=str(store.judges.path),
         repeat=repeat,
         versions=versions(),
     )
 
 
+def _judged_against(node: Node, plan: Plan) -> Iterator[tuple[Against, Node]]:
+    """Yield the nodes that a node's responses are judged against; base's are judged against none."""
+    if node.parent is not None:
+        for role in plan.recipe.evals.preference.against:
+            yield role, node.root if role == "base" else node.parent
+
+
 def _trained_on(node: Node, store: Store) -> ModelRef:
-    """Name the model that a node's training starts from: its parent, whose adapter it goes on with
-    or merges.
+    """Name the model that a node's training starts from.
+
+    That is its parent, whose adapter it goes on with or merges.
     """
     assert node.parent is not None
     if not node.starts_an_adapter:
@@ -225,11 +238,9 @@ def _trained_on(node: Node, store: Store) -> ModelRef:
 def model_of(node: Node, store: Store) -> ModelRef:
     """Name a node's model."""
     merged = _weights(node.base, [_adapter(other, store) for other in node.merged])
-    return (
-        merged
-        if node.parent is None
-        else merged.model_copy(update={"adapter": _adapter(node, store)})
-    )
+    if node.parent is None:
+        return merged
+    return merged.model_copy(update={"adapter": _adapter(node, store)})
 
 
 def _weights(base: ModelRef, merged: list[str]) -> ModelRef:
@@ -238,4 +249,4 @@ def _weights(base: ModelRef, merged: list[str]) -> ModelRef:
 
 
 def _adapter(node: Node, store: Store) -> str:
-    return node.adapter or str(store.node_folder(node) / "adapter")
+    return node.adapter or str(store.node_folder(node).adapter)

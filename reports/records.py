@@ -3,15 +3,22 @@
 All a report needs, and no torch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stagelift.evals.files import read_json, read_record, read_records
+from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.metrics.measures import win_rate_name
-from stagelift.evals.records import EvalResult, Generation, PairScore, Score, TaskScore, Verdict
+from stagelift.evals.records import EvalResult, Generation, PairScore, Score, Verdict
+from stagelift.reports.folders import RunFolder
+from stagelift.reports.run_file import RunChain, RunFile, RunStage
+from stagelift.stages.folders import NodeFolder
 from stagelift.stages.records import StageResult
+
+
+class NothingEvaluatedError(ValueError):
+    """A run has begun, but none of its stages is evaluated yet."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,9 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class ChainRecord:
-    """One of several chains of a run: its variant ("" where there are none), its training seed, and
-    its stages by slot.
+    """One of several chains of a run: its variant, its training seed, and its stages by slot.
+
+    The variant is "" where there are none.
 
     `complete` says whether all of its stages are evaluated; the others are left out. A slot is what
     a stage is called in every chain (`sft`), the stage of the run in it may be called `r=4/sft`.
@@ -64,10 +72,9 @@ class ChainRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run with the stages that have been evaluated so far, each after its parent; `missing` names
-    the others.
+    """A run with the stages that have been evaluated so far, each after its parent.
 
-    A run that asked for more than one chain is a study: it has `chains` (what is evaluated of
+    `missing` names the others. A run that asked for more than one chain is a study: it has `chains` (what is evaluated of
     them), maybe `repeats`, which are stages measured once more, and of variants the `reference`. In
     a `lattice` the chains are the subsets of stages. `recipe` is the text of recipe.yaml, "" where
     there is none (imported). `base_model` is the Hub's name of the base, or of the model it derives
@@ -112,7 +119,7 @@ class RunRecord:
 
     def path(self, stage: StageRecord) -> list[str]:
         """Return the kinds that were trained to reach a stage, in order; empty for base."""
-        return [one.kind for one in self.chain(stage)[1:]]
+        return [trained.kind for trained in self.chain(stage)[1:]]
 
     def steps(self) -> list[tuple[StageRecord, StageRecord]]:
         """Return every stage that has one before it, as (before, stage)."""
@@ -120,54 +127,50 @@ class RunRecord:
         return [(before, stage) for before, stage in pairs if before is not None]
 
 
-def read_run(folder: Path) -> RunRecord:
+def read_run(path: Path) -> RunRecord:
     """Read a run folder.
 
-    Raises ValueError, in a sentence, where it is none or nothing in it is evaluated yet.
+    Raises ValueError, in a sentence, where it is none or cannot be read, and NothingEvaluatedError
+    where nothing in it is evaluated yet.
     """
-    if not (folder / "run.json").is_file():
-        raise ValueError(
-            f"{folder} is not a run: it has no run.json. `stagelift runs` lists the runs there are."
-        )
-    record = read_json(folder / "run.json")
-    root, listed = folder.parent, _with_parents(record["stages"])
-    done = [stage for stage in listed if (root / stage["evaluation"] / "result.json").exists()]
+    folder = RunFolder(path)
+    folder.check_is_run()
+    run = folder.read()
+    done = [stage for stage in run.stages if _evaluation(stage.evaluation, folder).is_complete()]
     if not done:
-        raise ValueError(
-            f"Run '{record['name']}' has no evaluated stage yet. `stagelift run` goes on with it."
+        raise NothingEvaluatedError(
+            f"Run '{run.name}' has no evaluated stage yet. `stagelift run` goes on with it."
         )
-    _refuse_gaps(record["name"], done)
-    stages = {stage["name"]: _read_stage(record["name"], stage, root) for stage in done}
+    _refuse_gaps(run.name, done)
+    stages = {stage.name: _read_stage(run.name, stage, folder) for stage in done}
     first = next(iter(stages.values())).evaluation
     return RunRecord(
-        name=record["name"],
-        model=record["model"],
-        data=record["data"],
-        device=record["device"],
-        versions=record["versions"],
+        name=run.name,
+        model=run.model,
+        data=run.data,
+        device=run.device,
+        versions=run.versions,
         contract_id=first.contract_id,
         contract=first.contract,
-        wall_clock_seconds=sum(session["seconds"] for session in record["sessions"]),
-        sittings=len(record["sessions"]),
+        wall_clock_seconds=sum(sitting.seconds for sitting in run.sessions),
+        sittings=len(run.sessions),
         stages=list(stages.values()),
-        missing=[stage["name"] for stage in listed if stage not in done],
-        recipe=_read_text(folder / "recipe.yaml"),
-        chains=tuple(_chain(chain, stages) for chain in record.get("chains", ())),
-        lattice=record.get("lattice", False),
-        reference=record.get("reference"),
-        repeats=tuple(_read_repeats(record, stages, root)),
+        missing=[stage.name for stage in run.stages if stage not in done],
+        recipe=folder.read_recipe(),
+        chains=tuple(_chain(chain, stages) for chain in run.chains),
+        lattice=run.lattice,
+        reference=run.reference,
+        repeats=tuple(_read_repeats(run, stages, folder)),
     )
 
 
-def _with_parents(stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of a run that is one chain only the order is stored."""
-    names = [None, *(stage["name"] for stage in stages)]
-    return [{"parent": before, **stage} for before, stage in zip(names, stages, strict=False)]
+def _evaluation(place: str, folder: RunFolder) -> EvaluationFolder:
+    return EvaluationFolder(folder.runs.root / place)
 
 
-def _refuse_gaps(run: str, done: list[dict[str, Any]]) -> None:
-    present = {stage["name"] for stage in done}
-    gap = next((stage["parent"] for stage in done if stage["parent"] not in (None, *present)), None)
+def _refuse_gaps(run: str, done: Sequence[RunStage]) -> None:
+    present = {None, *(stage.name for stage in done)}
+    gap = next((stage.parent for stage in done if stage.parent not in present), None)
     if gap is not None:
         raise ValueError(
             f"Stage '{gap}' of run '{run}' is not evaluated, but later ones are, which were "
@@ -175,81 +178,69 @@ def _refuse_gaps(run: str, done: list[dict[str, Any]]) -> None:
         )
 
 
-def _chain(chain: dict[str, Any], stages: dict[str, StageRecord]) -> ChainRecord:
-    present = {slot: name for slot, name in chain["stages"] if name in stages}
-    complete = len(present) == len(chain["stages"])
-    return ChainRecord(
-        variant=chain["variant"], seed=chain["seed"], stages=present, complete=complete
-    )
+def _chain(chain: RunChain, stages: dict[str, StageRecord]) -> ChainRecord:
+    present = {slot: name for slot, name in chain.stages if name in stages}
+    complete = len(present) == len(chain.stages)
+    return ChainRecord(variant=chain.variant, seed=chain.seed, stages=present, complete=complete)
 
 
 def _read_repeats(
-    record: dict[str, Any], stages: dict[str, StageRecord], root: Path
+    run: RunFile, stages: dict[str, StageRecord], folder: RunFolder
 ) -> Iterator[StageRecord]:
-    """Yield the repeated evaluations that are there; one made before the stage was read again is of
-    another contract.
+    """Yield the repeated evaluations that are there.
+
+    One that was made before its stage was read again is of another contract, and left out.
     """
-    for repeat in record.get("repeats", ()):
-        stage = stages.get(repeat["stage"])
-        if stage is None or not (root / repeat["evaluation"] / "result.json").exists():
+    listed = {stage.name: stage for stage in run.stages}
+    for repeat in run.repeats:
+        stage = stages.get(repeat.stage)
+        if stage is None or not _evaluation(repeat.evaluation, folder).is_complete():
             continue
-        listed = next(one for one in _with_parents(record["stages"]) if one["name"] == stage.name)
-        again = _read_stage(record["name"], {**listed, "evaluation": repeat["evaluation"]}, root)
+        place = listed[stage.name].model_copy(update={"evaluation": repeat.evaluation})
+        again = _read_stage(run.name, place, folder)
         if again.evaluation.contract == stage.evaluation.contract:
             yield again
 
 
-def _read_stage(run: str, stage: dict[str, Any], root: Path) -> StageRecord:
-    node, evaluation = root / stage["node"], root / stage["evaluation"]
-    trained = node / "stage.json"
-    for name in ("scores.jsonl", "generations.jsonl"):
-        if not (evaluation / name).exists():
-            raise ValueError(f"{evaluation / name} is missing. Delete {evaluation} and run again.")
-    result = read_record(evaluation / "result.json", EvalResult)
+def _read_stage(run: str, stage: RunStage, folder: RunFolder) -> StageRecord:
+    node = NodeFolder(folder.runs.root / stage.node)
+    evaluation = _evaluation(stage.evaluation, folder)
+    missing = evaluation.missing()
+    if missing is not None:
+        raise ValueError(f"{missing} is missing. Delete {evaluation.path} and run again.")
+    result = evaluation.read_result()
     if "extraction" not in result.contract:
         raise ValueError(
             f"Run '{run}' was scored by an earlier stagelift, with lm-eval's flexible filter only. "
             f"Read its responses again with: stagelift rescore {run}"
         )
+    generations = evaluation.read_generations()
     return StageRecord(
         run=run,
-        name=stage["name"],
-        kind=stage["kind"],
-        parent=stage["parent"],
-        identity=_read_identity(node / "node.json"),
-        training=read_record(trained, StageResult) if trained.exists() else None,
+        name=stage.name,
+        kind=stage.kind,
+        parent=stage.parent,
+        identity=node.read().identity if node.is_described() else {},
+        training=node.read_result() if node.is_trained() else None,
         evaluation=result,
-        scores=read_records(evaluation / "scores.jsonl", Score),
-        generations={
-            one.id: one
-            for one in read_records(evaluation / "generations.jsonl", Generation)
-            if one.sample == 0
-        },
-        verdicts=_read_verdicts(evaluation),
-        pairs={pair.id: pair for pair in read_records(evaluation / "pairs.jsonl", PairScore)},
-        task_scores=_read_task_scores(evaluation),
-        merged=tuple(stage.get("merged", ())),
+        scores=evaluation.read_scores(),
+        generations={response.id: response for response in generations if response.sample == 0},
+        verdicts=_verdicts(evaluation),
+        pairs={pair.id: pair for pair in evaluation.read_pairs()},
+        task_scores=_task_scores(evaluation),
+        merged=stage.merged,
     )
 
 
-def _read_text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
-
-
-def _read_identity(path: Path) -> dict[str, Any]:
-    return dict(read_json(path).get("identity") or {}) if path.exists() else {}
-
-
-def _read_verdicts(evaluation: Path) -> dict[str, dict[str, Verdict]]:
+def _verdicts(evaluation: EvaluationFolder) -> dict[str, dict[str, Verdict]]:
     verdicts: dict[str, dict[str, Verdict]] = {}
-    for verdict in read_records(evaluation / "verdicts.jsonl", Verdict):
+    for verdict in evaluation.read_verdicts():
         verdicts.setdefault(win_rate_name(verdict.against, verdict.group), {})[verdict.id] = verdict
     return verdicts
 
 
-def _read_task_scores(evaluation: Path) -> dict[str, dict[str, float]]:
+def _task_scores(evaluation: EvaluationFolder) -> dict[str, dict[str, float]]:
     scores: dict[str, dict[str, float]] = {}
-    for path in sorted((evaluation / "tasks").glob("*.jsonl")):
-        for score in read_records(path, TaskScore):
-            scores.setdefault(score.metric, {})[score.id] = score.value
+    for score in evaluation.read_task_scores():
+        scores.setdefault(score.metric, {})[score.id] = score.value
     return scores

@@ -2,7 +2,7 @@
 and a record.
 
 Kills may come at any moment: a checkpoint counts only once its `complete` mark is there, the
-adapter folder appears in one rename, and `stage.json` (the caller's) comes last. Of several
+adapter folder appears in one rename, and the stage's record (the caller's) comes last. Of several
 processes that train together only the first writes.
 """
 
@@ -18,10 +18,17 @@ from pydantic import JsonValue
 from transformers import ProgressCallback, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
-from stagelift.evals.files import append_records, read_records, write_records, write_text
+from stagelift.evals.files import (
+    append_records,
+    read_records,
+    replaced_folder,
+    write_records,
+    write_text,
+)
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.models.model import ModelRef
 from stagelift.evals.records import Record
+from stagelift.stages.folders import TrainingFolder
 from stagelift.stages.kind import Method
 from stagelift.stages.lm_head import masked_positions_skipped
 from stagelift.stages.records import StageResult
@@ -32,18 +39,13 @@ _COMPLETE = "complete"
 
 
 class LogRow(Record):
-    """One logged step in `training.jsonl`; seconds, tokens and memory go on across a resume."""
+    """One logged step; seconds, tokens and memory go on across a resume."""
 
     step: int
     seconds: float
     tokens: int
     peak_memory_bytes: int
     logs: dict[str, JsonValue]
-
-
-def checkpoints_folder(folder: Path) -> Path:
-    """Return where the trainer of a node writes its checkpoints."""
-    return folder / "checkpoints"
 
 
 def fit(
@@ -54,22 +56,22 @@ def fit(
     versions: dict[str, str],
     on_step: OnStep,
 ) -> StageResult:
-    """Train to the end and save the adapter under `folder/adapter`. Returns the stage's record."""
-    accelerator = trainer.accelerator
+    """Train to the end and save the adapter into `folder`. Returns the stage's record."""
+    accelerator, place = trainer.accelerator, TrainingFolder(folder)
     writes = accelerator.is_main_process
     # one process looks for all: on another machine the folder may not be seen as it is now
     (checkpoint,) = broadcast_object_list(
-        [_last_whole_checkpoint(checkpoints_folder(folder)) if writes else None]
+        [_last_whole_checkpoint(place.checkpoints) if writes else None]
     )
-    rows = _rows_up_to(folder / "training.jsonl", _step(checkpoint)) if writes else []
-    ledger = _Ledger(method, folder / "training.jsonl", ref, rows, on_step, accelerator)
+    rows = _rows_up_to(place.log_rows, _step(checkpoint)) if writes else []
+    ledger = _Ledger(method, place.log_rows, ref, rows, on_step, accelerator)
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(ledger)
     with masked_positions_skipped():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if writes:
-        _save_adapter(trainer, folder)
+        _save_adapter(trainer, place.adapter)
     last = ledger.row(trainer.state.global_step, {})
     return StageResult(
         kind=method.name,
@@ -174,8 +176,5 @@ def _rows_up_to(path: Path, step: int) -> list[LogRow]:
 
 def _save_adapter(trainer: Any, folder: Path) -> None:
     model = trainer.accelerator.unwrap_model(trainer.model)
-    beside = folder / "adapter.part"
-    shutil.rmtree(beside, ignore_errors=True)
-    model.save_pretrained(beside, selected_adapters=["default"])
-    shutil.rmtree(folder / "adapter", ignore_errors=True)
-    beside.rename(folder / "adapter")
+    with replaced_folder(folder) as beside:
+        model.save_pretrained(beside, selected_adapters=["default"])

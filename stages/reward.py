@@ -5,14 +5,15 @@ What comes out is a sequence-classification model with one output that any libra
 under the folder.
 """
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.data.preferences import Preference, load_preferences
 from stagelift.evals.data.source import Source
+from stagelift.evals.files import replaced_folder
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import ModelRef, load_tokenizer, model_folder
+from stagelift.stages.folders import JudgeFolder
 from stagelift.stages.kind import Method
 from stagelift.stages.records import StageResult
 from stagelift.stages.settings import training_config
@@ -42,10 +43,10 @@ def train_reward_model(
     """
     from trl import RewardTrainer
 
-    from stagelift.stages.fit import checkpoints_folder, fit
+    from stagelift.stages.fit import fit
 
     config = training_config(
-        REWARD_MODEL, args, checkpoints_folder(folder), seed, base.device, base.dtype
+        REWARD_MODEL, args, JudgeFolder(folder).checkpoints, seed, base.device, base.dtype
     )
     tokenizer = load_tokenizer(base.path, base.revision, base.eos_token)
     trainer = RewardTrainer(
@@ -114,10 +115,8 @@ def _merge(base: ModelRef, folder: Path) -> None:
     """Merge in float32 (in 16 bits merging rounds), and let the folder appear in one rename."""
     import torch
 
-    beside = folder / "model.part"
-    shutil.rmtree(beside, ignore_errors=True)
-    adapted = pretrained.with_adapter(_classifier(base, torch.float32, 0), folder / "adapter")
-    adapted.merge_and_unload().save_pretrained(beside)
-    load_tokenizer(base.path, base.revision, base.eos_token).save_pretrained(beside)
-    shutil.rmtree(folder / "model", ignore_errors=True)
-    beside.rename(folder / "model")
+    place = JudgeFolder(folder)
+    adapted = pretrained.with_adapter(_classifier(base, torch.float32, 0), place.adapter)
+    with replaced_folder(place.model) as beside:
+        adapted.merge_and_unload().save_pretrained(beside)
+        load_tokenizer(base.path, base.revision, base.eos_token).save_pretrained(beside)

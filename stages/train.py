@@ -6,7 +6,8 @@ from typing import Any
 from stagelift.evals.models.model import ModelRef, load_tokenizer
 from stagelift.stages.data import training_rows
 from stagelift.stages.distributed import check_rows, check_world
-from stagelift.stages.fit import OnStep, checkpoints_folder, fit
+from stagelift.stages.fit import OnStep, fit
+from stagelift.stages.folders import TrainingFolder
 from stagelift.stages.kind import Kind
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora import load_policy
@@ -35,7 +36,7 @@ def train(
     config = training_config(
         kind,
         settings.args,
-        checkpoints_folder(folder),
+        TrainingFolder(folder).checkpoints,
         seed,
         parent.device,
         parent.dtype,

@@ -23,7 +23,7 @@ from stagelift.harness.recipes.read import load_recipe
 from stagelift.harness.recipes.sections import Recipe
 from stagelift.harness.run import execute, prepare
 from stagelift.harness.workers.executor import JobFailed, OnJobEvent
-from stagelift.harness.workers.jobs import AnyJob, log_folder
+from stagelift.harness.workers.jobs import AnyJob, training_folder
 from stagelift.harness.workers.worker import do_job, sentence
 from stagelift.stages import precision
 from stagelift.stages.precision import DtypeSetting
@@ -39,10 +39,10 @@ class InProcessExecutor:
 
     def run(self, job: AnyJob, on_event: OnJobEvent) -> None:
         on_event({"event": "starting", "job": job.job})
-        folder = log_folder(job)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = training_folder(job)
+        folder.path.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(folder / ".lock"):
+            with FileLock(folder.lock_file):
                 do_job(job, Events(on_event))
         except Exception as error:
             raise JobFailed(f"{job.job.capitalize()} job failed: {sentence(error)}") from error
@@ -98,7 +98,7 @@ class Done:
 def run_recipe(recipe: Recipe, root: Path) -> Done:
     """Do what is missing of a recipe in a runs folder, and write the reports."""
     store, executor = Store(root), InProcessExecutor()
-    done = Done(store.run_folder(recipe.name))
+    done = Done(store.run(recipe.name).path)
     with as_in_a_new_process():
         plan = prepare(recipe, store, executor.precise)
         execute(plan, store, executor, lambda stage, event: done.events.append((stage, event)))

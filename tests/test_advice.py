@@ -36,7 +36,7 @@ def measure(store: Store, plan: Plan, name: str, accuracy: float) -> None:
         peak_memory_bytes=1,
         versions={},
     )
-    write_text(folder / "result.json", result.model_dump_json())
+    folder.finish([], [], result)
 
 
 def test_bfloat16_is_warned_of_only_where_a_gpu_emulates_it() -> None:

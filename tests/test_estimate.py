@@ -21,6 +21,7 @@ from stagelift.harness.recipes.read import load_recipe
 from stagelift.stages.settings import config_on_paper
 from stagelift.stages.sft import SFT
 from tests.records import CONTRACT, make_training
+from tests.stored import make_run_file
 
 ASKED = Questions(responses=16, max_tokens=16, prompt_tokens=30)
 
@@ -38,15 +39,9 @@ def write_run(store: Store, plan: Plan, name: str, device: str) -> None:
     for one in plan.nodes:
         parent = one.parent.id if one.parent else None
         described = {"id": one.id, "kind": one.kind, "parent": parent, "identity": one.identity}
-        write_json(store.node_folder(one) / "node.json", described)
-    write_json(
-        store.run_folder(name) / "run.json",
-        {
-            "name": name,
-            "device": device,
-            "stages": [{"node": f"nodes/{one.id}"} for one in plan.nodes],
-        },
-    )
+        write_json(store.node_folder(one).path / "node.json", described)
+    nodes = [one.id for one in plan.nodes]
+    store.run(name).write(make_run_file(nodes, name=name, device=device))
 
 
 def write_training(
@@ -55,7 +50,7 @@ def write_training(
     record = make_training(one.kind).model_copy(
         update={"seconds": seconds, "steps": steps, "peak_memory_bytes": int(gigabytes * 1e9)}
     )
-    write_text(store.node_folder(one) / "stage.json", record.model_dump_json())
+    write_text(store.node_folder(one).path / "stage.json", record.model_dump_json())
 
 
 def write_evaluation(store: Store, one: Node, plan: Plan, seconds: float, n: int) -> None:
@@ -71,7 +66,7 @@ def write_evaluation(store: Store, one: Node, plan: Plan, seconds: float, n: int
         "versions": {},
     }
     write_text(
-        store.evaluation_folder(one, plan) / "result.json", EvalResult(**record).model_dump_json()
+        store.evaluation_folder(one, plan).path / "result.json", EvalResult(**record).model_dump_json()
     )
 
 
@@ -189,9 +184,9 @@ def test_records_of_another_machine_or_shared_with_one_do_not_count(
 def test_what_cannot_be_read_is_no_record(tiny_recipe: Path, store: Store) -> None:
     earlier = plan_of(tiny_recipe)
     write_run(store, earlier, "a", device_title())
-    write_text(store.node_folder(node(earlier, "sft")) / "stage.json", "{")
-    write_text(store.run_folder("b") / "run.json", "not JSON")
-    write_json(store.run_folder("c") / "run.json", {"device": device_title(), "stages": None})
+    write_text(store.node_folder(node(earlier, "sft")).path / "stage.json", "{")
+    write_text(store.run("b").file, "not JSON")
+    write_json(store.run("c").file, {"device": device_title(), "stages": None})
     assert read_history(store.root, device_title()) == History([], [])
 
 

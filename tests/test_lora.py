@@ -62,7 +62,7 @@ def trained(
     (folder / "lora.yaml").write_text(yaml.safe_dump(recipe))
     store, done = Store(folder / "runs"), []
     for node in make_plan(load_recipe(str(folder / "lora.yaml"), [])).nodes[1:]:
-        job, place = train_job(node, store), store.node_folder(node)
+        job, place = train_job(node, store), store.node_folder(node).path
         result = train(
             job.settings, job.parent, job.lora, job.seed, place, job.versions, lambda *_: None
         )

@@ -24,9 +24,11 @@ from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.prune import find_unneeded, prune
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import load_recipe
+from stagelift.reports.run_file import RunChain, RunRepeat
 from tests.conftest import environment
 from tests.in_process import run_recipe
 from tests.shared import copied
+from tests.stored import make_run_file
 
 BASE, SFT, DPO, OTHER = (
     f"{kind}-{digit * 16}"
@@ -56,18 +58,13 @@ def write_node(root: Path, name: str, parent: str | None) -> None:
         "seed": 7,
         "data": "schoolmath-1/train",
     }
-    write_json(
-        root / "nodes" / name / "node.json", {"id": name, "parent": parent, "identity": identity}
-    )
+    described = {"id": name, "kind": "sft", "parent": parent, "identity": identity}
+    write_json(root / "nodes" / name / "node.json", described)
     write_text(root / "nodes" / name / "adapter" / "weights", "x" * 1_000_000)
 
 
 def write_run(store: Store, name: str, *nodes: str) -> None:
-    stages = [
-        {"name": one, "node": f"nodes/{one}", "evaluation": f"nodes/{one}/evals/c0ffee"}
-        for one in nodes
-    ]
-    write_json(store.run_folder(name) / "run.json", {"name": name, "stages": stages})
+    store.run(name).write(make_run_file(nodes, name=name))
 
 
 def unneeded(store: Store) -> list[str]:
@@ -75,7 +72,7 @@ def unneeded(store: Store) -> list[str]:
 
 
 def there(store: Store) -> set[str]:
-    return {path.name for path in store.nodes_folder().iterdir()}
+    return {path.name for path in store.nodes.iterdir()}
 
 
 def test_a_node_that_a_run_names_stays_and_so_does_what_it_was_made_from(store: Store) -> None:
@@ -86,22 +83,16 @@ def test_a_node_that_a_run_names_stays_and_so_does_what_it_was_made_from(store: 
 
 
 def test_a_measurement_that_is_made_again_counts_as_a_reference(store: Store) -> None:
-    write_json(
-        store.run_folder("mine") / "run.json",
-        {
-            "name": "mine",
-            "stages": [],
-            "repeats": [{"stage": "dpo", "evaluation": f"nodes/{DPO}/evals/c0ffee-repeat-1"}],
-        },
-    )
+    repeat = RunRepeat(stage=SFT, evaluation=f"nodes/{DPO}/evals/c0ffee-repeat-1")
+    chain = RunChain(variant="", seed=0, stages=(("sft", SFT),))
+    run = make_run_file([SFT], chains=(chain,), repeats=(repeat,))
+    store.run("mine").write(run)
     assert unneeded(store) == [OTHER]
 
 
 def test_a_checkpoint_that_lies_in_a_node_is_a_reference(store: Store) -> None:
-    write_run(store, "mine", SFT)
-    run = read_json(store.run_folder("mine") / "run.json")
     recipe = {"checkpoint": {"adapter": f"runs/nodes/{OTHER}/adapter"}}
-    write_json(store.run_folder("mine") / "run.json", {**run, "recipe": recipe})
+    store.run("mine").write(make_run_file([SFT], recipe=recipe))
     assert unneeded(store) == [DPO]
 
 
@@ -173,7 +164,7 @@ def test_a_run_that_cannot_be_read_may_refer_to_anything(
         '{"stages": [{"node": "sft"}]}',
         '{"stages": ["sft"]}',
     ):
-        write_text(store.run_folder("mine") / "run.json", text)
+        write_text(store.run("mine").file, text)
         result = stagelift("prune", "--yes")
         assert result.exit_code == 2, (text, result.output)
         assert "It may refer to any node" in result.stderr and "\n" not in result.stderr.strip()
@@ -188,7 +179,7 @@ def test_a_run_that_was_moved_elsewhere_may_refer_to_anything(store: Store, tmp_
 
 def test_a_needed_node_whose_description_is_damaged_stops_it(store: Store) -> None:
     write_run(store, "mine", DPO)
-    write_text(store.nodes_folder() / DPO / "node.json", "{")
+    write_text(store.nodes / DPO / "node.json", "{")
     with pytest.raises(UsageError, match=f"{DPO}/node.json is not valid JSON"):
         find_unneeded(store)
 
@@ -196,7 +187,7 @@ def test_a_needed_node_whose_description_is_damaged_stops_it(store: Store) -> No
 def test_a_node_that_a_process_works_on_is_left_alone_with_its_ancestors(
     stagelift: Callable[..., Result], store: Store
 ) -> None:
-    lock = store.nodes_folder() / DPO / ".lock"
+    lock = store.nodes / DPO / ".lock"
     code = f"from filelock import FileLock; lock = FileLock({str(lock)!r}); lock.acquire(); print('held', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -263,7 +254,7 @@ def test_what_a_killed_pruning_left_is_removed_by_the_next(
 ) -> None:
     write_run(store, "mine", DPO, OTHER)
     # killed after the rename
-    (store.nodes_folder() / OTHER).rename(store.nodes_folder() / f".pruned-{OTHER}")
+    (store.nodes / OTHER).rename(store.nodes / f".pruned-{OTHER}")
     # and trained anew
     write_node(store.root, OTHER, BASE)
     result = stagelift("prune", "--yes")
@@ -272,15 +263,15 @@ def test_what_a_killed_pruning_left_is_removed_by_the_next(
 
 
 def test_a_node_pruned_twice_does_not_trip_over_what_was_left(store: Store) -> None:
-    shutil.copytree(store.nodes_folder() / OTHER, store.nodes_folder() / f".pruned-{OTHER}")
+    shutil.copytree(store.nodes / OTHER, store.nodes / f".pruned-{OTHER}")
     prune(store, find_unneeded(store).unneeded)
     assert there(store) == set()
 
 
 def test_what_is_no_node_is_not_touched(store: Store, tmp_path: Path) -> None:
-    (store.nodes_folder() / "my notes").mkdir()
+    (store.nodes / "my notes").mkdir()
     (tmp_path / "elsewhere").mkdir()
-    (store.nodes_folder() / f"sft-{'5' * 16}").symlink_to(tmp_path / "elsewhere")
+    (store.nodes / f"sft-{'5' * 16}").symlink_to(tmp_path / "elsewhere")
     prune(store, find_unneeded(store).unneeded)
     assert there(store) == {"my notes", f"sft-{'5' * 16}"}
 
@@ -322,13 +313,13 @@ def test_a_run_says_what_it_refers_to_under_the_lock_that_pruning_holds(
     wait_until_somebody_waits: Callable[[FileLock], None],
 ) -> None:
     store = Store(copied(finished_run.parent, tmp_path / "runs"))
-    (dpo,) = store.nodes_folder().glob("dpo-*")
+    (dpo,) = store.nodes.glob("dpo-*")
     recipe = load_recipe(str(tiny_recipe_file), [], "again")
     with ThreadPoolExecutor(1) as pool:
         with store.lock() as lock:
             running = pool.submit(run_recipe, recipe, store.root)
             wait_until_somebody_waits(lock)
-            assert not (store.run_folder("again") / "run.json").exists()
+            assert not store.run("again").is_run()
             # what pruning may do while it holds the lock
             shutil.rmtree(dpo)
         done = running.result(timeout=300)

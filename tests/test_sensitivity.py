@@ -11,7 +11,8 @@ from tests.records import make_score
 
 def write_node(root: Path, name: str, parent: str | None, right: str) -> None:
     scores = [make_score(f"p/{place}", letter == "c") for place, letter in enumerate(right)]
-    write_json(root / "nodes" / name / "node.json", {"id": name, "parent": parent})
+    described = {"id": name, "kind": "sft", "parent": parent, "identity": {}}
+    write_json(root / "nodes" / name / "node.json", described)
     write_records(root / "nodes" / name / "evals" / "c0ffee" / "scores.jsonl", scores)
 
 

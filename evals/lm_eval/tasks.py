@@ -24,6 +24,7 @@ from pydantic import Field, RootModel
 
 from stagelift.evals.data.source import UnreachableError, one_sentence
 from stagelift.evals.files import read_record, read_records, write_json, write_records
+from stagelift.evals.folders import TaskFiles
 from stagelift.evals.lm_eval.names import metric_name
 from stagelift.evals.records import Metric, Record, TaskScore
 from stagelift.evals.stats.estimates import share_or_mean
@@ -77,12 +78,15 @@ def run_task(
     """
     path = settings.task
     name = re.sub(r"[^\w.-]+", "_", Path(path).stem if path.endswith(".yaml") else path)
-    scores, metrics = folder / f"{name}.jsonl", folder / f"{name}.json"
-    if not metrics.exists():
+    files = TaskFiles(folder, name)
+    if not files.metrics.exists():
         measured = _measure(settings, load, on_progress)
-        write_records(scores, measured.scores)
-        write_json(metrics, {key: metric.model_dump() for key, metric in measured.metrics.items()})
-    return TaskResult(read_records(scores, TaskScore), read_record(metrics, _Metrics).root)
+        write_records(files.scores, measured.scores)
+        metrics = {key: metric.model_dump() for key, metric in measured.metrics.items()}
+        write_json(files.metrics, metrics)
+    return TaskResult(
+        read_records(files.scores, TaskScore), read_record(files.metrics, _Metrics).root
+    )
 
 
 def task_fingerprint(settings: TaskSettings) -> dict[str, Any]:

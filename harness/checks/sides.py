@@ -10,6 +10,7 @@ from typing import Any
 from stagelift.harness.checks.baselines import history, read_baseline
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.yaml_text import read_yaml_file
+from stagelift.reports.folders import RunFolder
 from stagelift.reports.gates.margins import Margin, read_margins
 from stagelift.reports.gates.scores import StageScores, stage_scores
 from stagelift.reports.numbers.passports import run_passport
@@ -35,7 +36,7 @@ def load_scores(
     if Path(name).is_file():
         return _read_file(Path(name), stage)
     folder = run_folder(name, runs)
-    if not (folder / "run.json").is_file():
+    if not folder.is_run():
         places = f"a run in {runs}, a report.json" + (
             "" if baselines is None else f" or a baseline in {baselines}"
         )
@@ -43,7 +44,7 @@ def load_scores(
             f"'{name}' is not {places}. `stagelift runs` and `stagelift baseline show` list what "
             "there is."
         )
-    run = read_run(folder)
+    run = read_run(folder.path)
     open_ended = bool(run.chains) and not (
         run.lattice and not run.missing and len({c.seed for c in run.chains}) == 1
     )
@@ -58,7 +59,7 @@ def load_margins(
 
     Empty where there are none.
     """
-    recipe = run_folder(candidate, runs) / "recipe.yaml"
+    recipe = run_folder(candidate, runs).recipe
     merged = {
         **_recipe_gates(recipe),
         **({} if gates is None else _gates_file(gates)),
@@ -67,9 +68,11 @@ def load_margins(
     return read_margins(merged)
 
 
-def run_folder(name: str, runs: Path) -> Path:
+def run_folder(name: str, runs: Path) -> RunFolder:
     """Find a run by folder or name."""
-    return Path(name).resolve() if Path(name, "run.json").exists() else runs / name
+    if RunFolder(Path(name)).is_run():
+        return RunFolder(Path(name).resolve())
+    return RunFolder(runs / name)
 
 
 def _read_file(path: Path, stage: str | None) -> StageScores:

@@ -75,7 +75,7 @@ def _checked(recipe: "Recipe", store: "Store") -> "Plan":
     try:
         return prepare(recipe, store)
     except UsageError:
-        check_run_folder(store.run_folder(recipe.name), recipe.identity())
+        check_run_folder(store.run(recipe.name), recipe.identity())
         if not check_offline(recipe):
             raise
         return make_plan(recipe)

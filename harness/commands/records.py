@@ -51,7 +51,7 @@ def rescore(
     from stagelift.harness.rescoring import rescore as score_again
     from stagelift.reports.words.changes import describe_changes
 
-    folder = run_folder(name, runs)
+    folder = run_folder(name, runs).path
     with usage_errors():
         changes = score_again(folder)
     typer.echo("\n".join(describe_changes(changes)))

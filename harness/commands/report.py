@@ -63,7 +63,7 @@ def report(
         fail(f"--summary is Markdown, and the format is {wanted.value}. Leave one of the two out.")
     if output is not None and output.is_dir():
         fail(f"--output {output} is a folder. Name a file in it.")
-    found = _load_report([run_folder(name, runs) for name in names])
+    found = _load_report([run_folder(name, runs).path for name in names])
     if output is None and wanted is Format.terminal:
         _print_report(found)
     elif output is None:
@@ -81,19 +81,22 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from stagelift.reports.records import read_run
+    from stagelift.reports.folders import RunsFolder
+    from stagelift.reports.records import NothingEvaluatedError, read_run
     from stagelift.reports.words.formatting import safe_text, value_with_n
 
-    folders = sorted(file.parent for file in runs.glob("*/run.json"))
+    folders = RunsFolder(runs).runs()
     if not folders:
         typer.echo(f"No runs in {runs}. Start one with: stagelift run quickstart")
         return
     table = Table("run", "state", "model", "accuracy by stage")
     for folder in folders:
         try:
-            record = read_run(folder)
+            record = read_run(folder.path)
         except ValueError as error:
-            table.add_row(Text(folder.name), "nothing evaluated yet", "", Text(str(error)))
+            begun = isinstance(error, NothingEvaluatedError)
+            state = "nothing evaluated yet" if begun else "cannot be read"
+            table.add_row(Text(folder.name), state, "", Text(safe_text(str(error))))
             continue
         accuracies = [
             f"{stage.name} {value_with_n('accuracy', metrics['accuracy'])}"

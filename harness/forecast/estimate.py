@@ -18,7 +18,6 @@ from functools import cached_property
 from statistics import median
 from typing import Any, Literal
 
-from stagelift.evals.files import read_record
 from stagelift.evals.records import EvalResult
 from stagelift.harness.forecast import guess
 from stagelift.harness.forecast.guess import Asking, ModelSize, Training
@@ -27,7 +26,6 @@ from stagelift.harness.forecast.material import Questions, Texts
 from stagelift.harness.forecast.work import effort, training_work
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
-from stagelift.stages.records import StageResult
 from stagelift.stages.settings import StageSettings
 
 Basis = Literal["measured", "same settings", "scaled", "guess"]
@@ -79,7 +77,7 @@ class Estimator:
         read.
         """
         if self.store.is_trained(node):
-            result = read_record(self.store.node_folder(node) / "stage.json", StageResult)
+            result = self.store.node_folder(node).read_result()
             return _measured(result.seconds, result.peak_memory_bytes)
         past = [
             training
@@ -101,9 +99,7 @@ class Estimator:
     def evaluation(self, node: Node, repeat: int = 0) -> Cost:
         """Say what evaluating a node took, or will."""
         if self.store.is_evaluated(node, self.plan, repeat):
-            result = read_record(
-                self.store.evaluation_folder(node, self.plan, repeat) / "result.json", EvalResult
-            )
+            result = self.store.evaluation_folder(node, self.plan, repeat).read_result()
             return _measured(result.seconds or 0.0, result.peak_memory_bytes)
         past = [
             evaluation

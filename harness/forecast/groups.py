@@ -4,8 +4,7 @@ completions of one prompt, those that are all right or all wrong teach it nothin
 
 from dataclasses import replace
 
-from stagelift.evals.files import read_record
-from stagelift.evals.records import EvalResult, Metric
+from stagelift.evals.records import Metric
 from stagelift.harness.forecast.advice import Advice
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
@@ -62,7 +61,7 @@ def _accuracy_before(node: Node, plan: Plan, store: Store) -> tuple[Node, Metric
     """Return the measured accuracy of what a node starts from, else of base, with whose it is."""
     for start in (node.parent, node.root):
         if start is not None and store.is_evaluated(start, plan):
-            result = read_record(store.evaluation_folder(start, plan) / "result.json", EvalResult)
+            result = store.evaluation_folder(start, plan).read_result()
             return start, result.metrics.get("accuracy")
     return node.root, None
 

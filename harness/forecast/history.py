@@ -4,16 +4,20 @@ on.
 What cannot be read is left out: an estimate is no reason to stop.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stagelift.evals.files import read_json, read_record
-from stagelift.evals.records import EvalResult, Record
+from stagelift.evals.folders import EvaluationFolder
+from stagelift.evals.records import EvalResult
+from stagelift.reports.folders import RunFolder, RunsFolder
+from stagelift.stages.folders import NodeFolder, NodeRecord
 from stagelift.stages.records import StageResult
 
-AnyRecord = TypeVar("AnyRecord", bound=Record)
+Folder = TypeVar("Folder")
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -44,70 +48,59 @@ class History:
 
 
 def read_history(root: Path, device: str) -> History:
-    """Read the records of nodes that runs on `device` refer to, but for those that runs on another
-    one share.
+    """Read the records of nodes that runs on `device` refer to.
+
+    Those that runs on another device share are left out.
     """
-    runs = _all_json(sorted(root.glob("*/run.json")))
-    here = {name for run in runs if run.get("device") == device for name in _nodes(run)}
-    elsewhere = {name for run in runs if run.get("device") != device for name in _nodes(run)}
-    nodes = _all_json([root / name / "node.json" for name in sorted(here - elsewhere)])
+    store = RunsFolder(root)
+    runs = _readable(store.runs(), RunFolder.read)
+    here = {stage.node for run in runs if run.device == device for stage in run.stages}
+    elsewhere = {stage.node for run in runs if run.device != device for stage in run.stages}
+    nodes = [NodeFolder(root / place) for place in sorted(here - elsewhere)]
+    described = [(node, record) for node in nodes if (record := _read(node.read)) is not None]
     return History(
-        trainings=[training for node in nodes for training in _training(root, node)],
-        evaluations=[evaluation for node in nodes for evaluation in _evaluations(root, node)],
+        trainings=[past for node in described for past in _training(store, *node)],
+        evaluations=[past for node in described for past in _evaluations(store, *node)],
     )
 
 
 def parents(root: Path) -> dict[str, str | None]:
     """Return the parent of every node of a store, None for those that have none."""
-    nodes = _all_json(sorted(root.glob("nodes/*/node.json")))
-    return {str(node.get("id")): node.get("parent") for node in nodes}
+    nodes = RunsFolder(root).described_nodes()
+    return {node.id: node.parent for node in _readable(nodes, NodeFolder.read)}
 
 
-def _nodes(run: dict[str, Any]) -> Iterator[str]:
-    stages = run.get("stages")
-    if isinstance(stages, list):
-        yield from (str(stage.get("node")) for stage in stages if isinstance(stage, dict))
-
-
-def _training(root: Path, node: dict[str, Any]) -> Iterator[PastTraining]:
-    result = _record(root / "nodes" / str(node.get("id")) / "stage.json", StageResult)
+def _training(store: RunsFolder, node: NodeFolder, record: NodeRecord) -> Iterator[PastTraining]:
+    result = _read(node.read_result)
     if result is not None:
-        yield PastTraining(
-            result.kind, dict(node.get("identity") or {}), _model(root, node), result
-        )
+        yield PastTraining(result.kind, record.identity, _model(store, record), result)
 
 
-def _evaluations(root: Path, node: dict[str, Any]) -> Iterator[PastEvaluation]:
-    for path in sorted((root / "nodes" / str(node.get("id")) / "evals").glob("*/result.json")):
-        result = _record(path, EvalResult)
-        if result is not None and result.seconds is not None:
-            yield PastEvaluation(str(node.get("kind")), _model(root, node), result)
+def _evaluations(
+    store: RunsFolder, node: NodeFolder, record: NodeRecord
+) -> Iterator[PastEvaluation]:
+    for result in _readable(node.evaluations(), EvaluationFolder.read_result):
+        if result.seconds is not None:
+            yield PastEvaluation(record.kind, _model(store, record), result)
 
 
-def _model(root: Path, node: dict[str, Any]) -> dict[str, Any]:
+def _model(store: RunsFolder, node: NodeRecord) -> dict[str, Any]:
     """Follow a node's parents to its base and return what that one is."""
-    while node.get("parent") is not None:
-        parent = _json(root / "nodes" / str(node["parent"]) / "node.json")
+    while node.parent is not None:
+        parent = _read(store.node(node.parent).read)
         if parent is None:
             return {}
         node = parent
-    return dict(node.get("identity") or {})
+    return node.identity
 
 
-def _all_json(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Read the files that can be read."""
-    return [content for path in paths if (content := _json(path)) is not None]
+def _readable(folders: Iterable[Folder], read: Callable[[Folder], Content]) -> list[Content]:
+    contents = [_read(partial(read, folder)) for folder in folders]
+    return [content for content in contents if content is not None]
 
 
-def _json(path: Path) -> dict[str, Any] | None:
+def _read(read: Callable[[], Content]) -> Content | None:
     try:
-        return read_json(path)
-    except (OSError, ValueError):
-        return None
-
-
-def _record(path: Path, kind: type[AnyRecord]) -> AnyRecord | None:
-    try:
-        return read_record(path, kind)
+        return read()
     except (OSError, ValueError):
         return None

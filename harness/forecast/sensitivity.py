@@ -12,12 +12,12 @@ from math import sqrt
 from pathlib import Path
 from statistics import stdev
 
-from stagelift.evals.files import read_records
 from stagelift.evals.metrics.measures import in_group
-from stagelift.evals.records import Group, Score
+from stagelift.evals.records import Group
 from stagelift.evals.stats.estimates import prompt_means
 from stagelift.evals.stats.power import mde
 from stagelift.harness.forecast.history import parents
+from stagelift.reports.folders import RunsFolder
 
 # shares of problems that change, as many for the better as for the worse
 ASSUMED, MOST = 0.2, 0.5
@@ -69,7 +69,7 @@ def _spreads(root: Path, contract_id: str, group: Group) -> Iterator[float]:
 
 def _accuracies(root: Path, node: str, contract_id: str, group: Group) -> dict[str, float]:
     try:
-        scores = read_records(root / "nodes" / node / "evals" / contract_id / "scores.jsonl", Score)
+        scores = RunsFolder(root).node(node).evaluation(contract_id).read_scores()
     except (OSError, ValueError):
         return {}
     return prompt_means(

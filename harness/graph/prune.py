@@ -6,7 +6,6 @@ folder is renamed before it is emptied: killed in between, this leaves no half n
 that nobody looks for and that the next call removes.
 """
 
-import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -18,14 +17,22 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from stagelift.evals.files import read_json
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.store import Store
-from stagelift.harness.recipes.sections import RESERVED_NAMES
+from stagelift.reports.folders import RunFolder
+from stagelift.stages.folders import NodeFolder
 
 _NODE = re.compile(r"[a-z]+-[0-9a-f]{16}")
 _TAKEN = ".pruned-"
-_TELLING = ("max_steps", "num_train_epochs", "learning_rate", "beta", "num_generations")
+# what says most of a stage in few words
+_TELLING_ARGUMENTS = (
+    "max_steps",
+    "num_train_epochs",
+    "learning_rate",
+    "beta",
+    "num_generations",
+)
+_TELLING_OF_OTHERS = ("stage", "model", "adapter", "dtype")
 
 
 @dataclass(frozen=True)
@@ -54,17 +61,16 @@ def find_unneeded(store: Store) -> Findings:
 
     Raises UsageError where one that may name others cannot be read.
     """
-    nodes = {path.name: path for path in sorted(store.nodes_folder().glob("*")) if _is_node(path)}
-    named = {name for path, run in _runs(store.root) for name in _named(path, run)}
+    nodes = {
+        path.name: NodeFolder(path) for path in sorted(store.nodes.glob("*")) if _is_node(path)
+    }
+    named = {name for run in _runs(store) for name in _named(run)}
     needed = _with_ancestors(named, nodes)
-    busy = [name for name, path in nodes.items() if name not in needed and _is_busy(path)]
+    busy = [name for name, node in nodes.items() if name not in needed and _is_busy(node)]
     needed |= _with_ancestors(set(busy), nodes)
-    left = sorted(store.nodes_folder().glob(f"{_TAKEN}*"))
-    return Findings(
-        [_described(path) for name, path in nodes.items() if name not in needed]
-        + list(map(_described, left)),
-        busy,
-    )
+    unneeded = [node.path for name, node in nodes.items() if name not in needed]
+    left = sorted(store.nodes.glob(f"{_TAKEN}*"))
+    return Findings([_described(folder) for folder in [*unneeded, *left]], busy)
 
 
 def prune(store: Store, shown: Sequence[Unneeded]) -> list[Unneeded]:
@@ -73,10 +79,10 @@ def prune(store: Store, shown: Sequence[Unneeded]) -> list[Unneeded]:
     No run can begin to refer to a node meanwhile: it would need the store's lock to say so.
     """
     with store.lock():
-        still = {one.folder for one in find_unneeded(store).unneeded}
-        going = [one for one in shown if one.folder in still]
-        # one, where an earlier pruning left some of the same node
-        taken = {_taken_away(one.folder) for one in going}
+        still = {unneeded.folder for unneeded in find_unneeded(store).unneeded}
+        going = [unneeded for unneeded in shown if unneeded.folder in still]
+        # a set, because an earlier pruning may have left some of the same node
+        taken = {_taken_away(unneeded.folder) for unneeded in going}
     for folder in sorted(taken):
         # another pruning beside this one was quicker
         with suppress(FileNotFoundError):
@@ -88,54 +94,56 @@ def _is_node(path: Path) -> bool:
     return _NODE.fullmatch(path.name) is not None and path.is_dir() and not path.is_symlink()
 
 
-def _runs(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Read every run.json. Not by a pattern, which passes over folders that cannot be entered."""
-    for folder in sorted(root.iterdir()) if root.is_dir() else ():
-        if folder.name in RESERVED_NAMES:
-            continue
-        path = folder / "run.json"
+def _runs(store: Store) -> Iterator[RunFolder]:
+    """Yield every run. Not by a pattern, which passes over folders that cannot be entered."""
+    for folder in store.beside_nodes():
         try:
-            if folder.is_symlink() or path.is_symlink() or path.exists():
-                yield path, read_json(path)
-        except (OSError, ValueError) as error:
+            if folder.path.is_symlink() or folder.file.is_symlink() or folder.file.exists():
+                yield folder
+        except OSError as error:
             raise _refusal(str(error)) from error
 
 
-def _named(path: Path, run: dict[str, Any]) -> set[str]:
-    """Return every node whose name stands in a run.json: stages, repeats, and also a checkpoint
-    that lies in a node.
+def _named(folder: RunFolder) -> set[str]:
+    """Return every node whose name stands in a run.json.
+
+    They are of stages and repeats, and maybe of a checkpoint that lies in a node.
     """
     try:
-        unclear = [stage["node"] for stage in run["stages"] if not _NODE.search(stage["node"])]
-    except (KeyError, TypeError) as error:
-        raise _refusal(f"{path} does not say where its stages lie ({error!r}).") from error
-    if unclear:
-        raise _refusal(f"{path} names '{unclear[0]}', which is no node.")
-    return set(_NODE.findall(json.dumps(run)))
-
-
-def _with_ancestors(names: set[str], nodes: dict[str, Path]) -> set[str]:
-    """Add the nodes that those were made from, and so on."""
-    found, waiting = set[str](), list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += [parent] if (parent := _parent(nodes.get(name))) is not None else []
-    return found
-
-
-def _parent(folder: Path | None) -> str | None:
-    """Read a node's parent; a node that is not there, or was killed before it was described, names
-    none.
-    """
-    if folder is None or not (folder / "node.json").exists():
-        return None
-    try:
-        parent = read_json(folder / "node.json").get("parent")
+        run = folder.read()
     except (OSError, ValueError) as error:
         raise _refusal(str(error)) from error
-    return None if parent is None else str(parent)
+    unclear = next((stage.node for stage in run.stages if not _NODE.search(stage.node)), None)
+    if unclear is not None:
+        raise _refusal(f"{folder.file} names '{unclear}', which is no node.")
+    return set(_NODE.findall(run.model_dump_json()))
+
+
+def _with_ancestors(names: set[str], nodes: dict[str, NodeFolder]) -> set[str]:
+    """Add the nodes that those were made from, and so on."""
+    complete, waiting = set[str](), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in complete:
+            continue
+        complete.add(name)
+        parent = _parent(nodes.get(name))
+        if parent is not None:
+            waiting.append(parent)
+    return complete
+
+
+def _parent(node: NodeFolder | None) -> str | None:
+    """Read a node's parent.
+
+    A node that is not there, or was killed before it was described, names none.
+    """
+    if node is None or not node.is_described():
+        return None
+    try:
+        return node.read().parent
+    except (OSError, ValueError) as error:
+        raise _refusal(str(error)) from error
 
 
 def _refusal(why: str) -> UsageError:
@@ -145,12 +153,12 @@ def _refusal(why: str) -> UsageError:
     )
 
 
-def _is_busy(folder: Path) -> bool:
+def _is_busy(node: NodeFolder) -> bool:
     """Say whether a worker holds a node."""
-    if not (folder / ".lock").exists():
+    if not node.lock_file.exists():
         return False
     try:
-        with FileLock(folder / ".lock").acquire(timeout=0):
+        with FileLock(node.lock_file).acquire(timeout=0):
             return False
     except Timeout:
         return True
@@ -170,29 +178,27 @@ def _taken_away(folder: Path) -> Path:
 def _described(folder: Path) -> Unneeded:
     files = [path.lstat() for path in folder.rglob("*") if path.is_file() or path.is_symlink()]
     written = max((file.st_mtime for file in files), default=folder.lstat().st_mtime)
-    return Unneeded(
-        folder, _what(folder), datetime.fromtimestamp(written), sum(file.st_size for file in files)
-    )
+    size = sum(file.st_size for file in files)
+    return Unneeded(folder, _what(folder), datetime.fromtimestamp(written), size)
 
 
 def _what(folder: Path) -> str:
-    """Say what a node is, in brief: LoRA rank, seed, a few arguments and data of a stage; the name
-    or model of others.
-    """
+    """Say what a node is, in brief."""
     if folder.name.startswith(_TAKEN):
         return "left by a pruning that was interrupted"
     try:
-        identity = dict(read_json(folder / "node.json").get("identity") or {})
+        identity = NodeFolder(folder).read().identity
     except (OSError, ValueError):
         return "no description"
-    if "args" not in identity:
-        return ", ".join(
-            str(identity[name])
-            for name in ("stage", "model", "adapter", "dtype")
-            if name in identity
-        )
+    if "args" in identity:
+        return _what_stage(identity)
+    return ", ".join(str(identity[name]) for name in _TELLING_OF_OTHERS if name in identity)
+
+
+def _what_stage(identity: dict[str, Any]) -> str:
+    """Name LoRA rank, seed, a few arguments and the data."""
+    args = identity["args"]
     settings = {"r": identity.get("lora", {}).get("r"), "seed": identity.get("seed")}
-    settings |= {name: identity["args"][name] for name in _TELLING if name in identity["args"]}
-    return ", ".join(
-        [*(f"{name}={value}" for name, value in settings.items()), str(identity.get("data"))]
-    )
+    settings |= {name: args[name] for name in _TELLING_ARGUMENTS if name in args}
+    parts = [f"{name}={value}" for name, value in settings.items()]
+    return ", ".join([*parts, str(identity.get("data"))])

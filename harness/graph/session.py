@@ -1,108 +1,102 @@
-"""`run.json`: which nodes a run consists of, what it ran on, and every sitting at it."""
+"""One sitting at a run, and what `run.json` says of the run's plan."""
 
 import time
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-from stagelift.evals.files import read_json, write_json, write_text
+from stagelift.evals.files import write_text
 from stagelift.evals.models.model import model_title
 from stagelift.harness.environment import device_title, versions
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import as_written
 from stagelift.harness.recipes.yaml_text import write_yaml
+from stagelift.reports.folders import RunFolder
+from stagelift.reports.run_file import RunChain, RunFile, RunRepeat, RunStage, Sitting
 
 
 class Session:
     """One sitting at a run. `run.json` lists them all, so the wall clock survives interruptions."""
 
-    def __init__(self, plan: Plan, store: Store, folder: Path) -> None:
-        self.path = folder / "run.json"
+    def __init__(self, plan: Plan, store: Store, folder: RunFolder) -> None:
+        self.folder = folder
         self.started = time.monotonic()
-        fresh = _new_run_record(plan, store)
-        held = read_json(self.path) if self.path.exists() else fresh
+        fresh = _run_file(plan, store)
+        held = folder.read() if folder.is_run() else fresh
         # the same recipe can mean other nodes: a data file, a reward or the machine may have
         # changed since
-        same = held["stages"] == fresh["stages"]
-        self.idle = same and bool(held["finished"]) and not store.missing_work(plan)
-        self.record = held if self.idle else {**fresh, "sessions": held["sessions"]}
+        same = held.stages == fresh.stages
+        self.idle = same and held.finished and not store.missing_work(plan)
         recipe = write_yaml(as_written(plan.recipe))
         if self.idle:
-            _write_new_gates(folder / "recipe.yaml", recipe)
+            self._write_new_gates(recipe)
             return
-        self.record["sessions"].append(
-            {"started": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": 0.0}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.run = fresh.model_copy(
+            update={"sessions": (*held.sessions, Sitting(started=now, seconds=0.0))}
         )
         self.save(finished=False)
-        write_text(folder / "recipe.yaml", recipe)
+        write_text(folder.recipe, recipe)
 
     def save(self, *, finished: bool) -> None:
         """Write down the time spent so far, and whether everything is done."""
         # nothing was missing: a finished run stays as it is, to the byte
         if self.idle:
             return
-        self.record["finished"] = finished
-        self.record["sessions"][-1]["seconds"] = round(time.monotonic() - self.started, 1)
-        write_json(self.path, self.record)
+        *before, this = self.run.sessions
+        seconds = round(time.monotonic() - self.started, 1)
+        this = this.model_copy(update={"seconds": seconds})
+        self.run = self.run.model_copy(update={"sessions": (*before, this), "finished": finished})
+        self.folder.write(self.run)
+
+    def _write_new_gates(self, recipe: str) -> None:
+        """Keep the recipe of a finished run up to date.
+
+        Only what changes nothing of a run can be new in it, such as the gates it is checked with.
+        """
+        if self.folder.read_recipe() != recipe:
+            write_text(self.folder.recipe, recipe)
 
 
-def _write_new_gates(path: Path, recipe: str) -> None:
-    """Of a finished run's recipe only the gates can have changed, which say how it is checked and
-    not what it is.
-    """
-    if not path.exists() or path.read_text(encoding="utf-8") != recipe:
-        write_text(path, recipe)
+def _run_file(plan: Plan, store: Store) -> RunFile:
+    return RunFile(
+        name=plan.recipe.name,
+        recipe=plan.recipe.identity(),
+        model=model_title(plan.recipe.model.path),
+        data=plan.recipe.data.path,
+        device=device_title(),
+        versions=versions(),
+        stages=tuple(_stage(node, plan, store) for node in plan.nodes),
+        chains=_chains(plan) if plan.is_study else (),
+        lattice=plan.recipe.lattice,
+        reference=plan.reference,
+        repeats=tuple(_repeat(node, repeat, plan, store) for node, repeat in plan.repeats),
+        sessions=(),
+        finished=False,
+    )
 
 
-def _new_run_record(plan: Plan, store: Store) -> dict[str, Any]:
-    return {
-        "name": plan.recipe.name,
-        "recipe": plan.recipe.identity(),
-        "model": model_title(plan.recipe.model.path),
-        "data": plan.recipe.data.path,
-        "device": device_title(),
-        "versions": versions(),
-        "stages": [_stage(node, plan, store) for node in plan.nodes],
-        **(_study(plan, store) if plan.is_study else {}),
-        "sessions": [],
-        "finished": False,
-    }
+def _stage(node: Node, plan: Plan, store: Store) -> RunStage:
+    return RunStage(
+        name=node.name,
+        kind=node.kind,
+        node=store.relative(store.node_folder(node).path),
+        evaluation=store.relative(store.evaluation_folder(node, plan).path),
+        merged=tuple(merged.name for merged in node.merged),
+        parent=None if node.parent is None else node.parent.name,
+    )
 
 
-def _stage(node: Node, plan: Plan, store: Store) -> dict[str, Any]:
-    """Where a stage lies; in a study the stage before it is not always the one listed before it."""
-    place = {"node": store.node_folder(node), "evaluation": store.evaluation_folder(node, plan)}
-    return {
-        "name": node.name,
-        "kind": node.kind,
-        **{name: folder.relative_to(store.root).as_posix() for name, folder in place.items()},
-        **({"merged": [other.name for other in node.merged]} if node.merged else {}),
-        **({"parent": None if node.parent is None else node.parent.name} if plan.is_study else {}),
-    }
+def _repeat(node: Node, repeat: int, plan: Plan, store: Store) -> RunRepeat:
+    folder = store.evaluation_folder(node, plan, repeat)
+    return RunRepeat(stage=node.name, evaluation=store.relative(folder.path))
 
 
-def _study(plan: Plan, store: Store) -> dict[str, Any]:
-    repeats = [
-        {
-            "stage": node.name,
-            "evaluation": store.evaluation_folder(node, plan, repeat)
-            .relative_to(store.root)
-            .as_posix(),
-        }
-        for node, repeat in plan.repeats
-    ]
-    chains = [
-        {
-            "variant": chain.variant,
-            "seed": chain.seed,
-            "stages": [[slot, node.name] for slot, node in chain.slots],
-        }
+def _chains(plan: Plan) -> tuple[RunChain, ...]:
+    return tuple(
+        RunChain(
+            variant=chain.variant,
+            seed=chain.seed,
+            stages=tuple((slot, node.name) for slot, node in chain.slots),
+        )
         for chain in plan.chains
-    ]
-    return {
-        "chains": chains,
-        "lattice": plan.recipe.lattice,
-        "reference": plan.reference,
-        "repeats": repeats,
-    }
+    )

@@ -16,12 +16,12 @@ from stagelift.evals.lm_eval.tasks import TaskSettings
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.records import Record
 from stagelift.evals.settings import Against
+from stagelift.reports.folders import RESERVED_NAMES
 from stagelift.reports.gates.margins import read_margins
 from stagelift.stages.kinds import KINDS, kind_named
 from stagelift.stages.precision import DtypeSetting
 from stagelift.stages.settings import StageKind
 
-RESERVED_NAMES = ("nodes", "judges")
 # pairs that a judge is checked with, where the recipe names none
 BUNDLED_GOLD = 128
 

@@ -1,8 +1,7 @@
-"""Parts of a runs folder passed on through an fsspec URL (s3://, gs://, file://), for machines that
-share no folder.
+"""Parts of a runs folder passed on through an fsspec URL, for machines that share no folder.
 
-Under the URL lies what lies in a runs folder. What says that something is complete (`stage.json`,
-`result.json`) is always written last, here and there.
+URLs are such as s3://, gs:// and file://. Under one lies what lies in a runs folder. What says that
+something is complete is always written last, here and there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,43 +9,47 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, TrainJob
-
-_LAST = ("adapter_config.json", "result.json", "stage.json")
-_NOT_PASSED_ON = ("checkpoints", ".lock")
+from stagelift.evals.models.model import ModelRef
+from stagelift.harness.workers.jobs import (
+    AnyJob,
+    EvaluateJob,
+    TrainJob,
+    TrainJudgeJob,
+    training_folder,
+)
+from stagelift.reports.folders import place_in_runs
+from stagelift.stages.folders import COMPLETE, PASSING
 
 
 def node_folder(job: AnyJob) -> str:
     """Return the folder of a job's node, relative to the runs folder."""
-    return "/".join(
-        Path(job.node_folder if isinstance(job, EvaluateJob) else job.folder).parts[-2:]
-    )
+    return place_in_runs(training_folder(job).path)
 
 
 def passed_on(job: AnyJob) -> list[str]:
-    """Name the folders a job reads, relative to the runs folder: its own node, its model's
-    adapters, the evaluations it reads.
+    """Name the folders a job reads, relative to the runs folder.
+
+    These are its own node, its model's adapters, and the evaluations it reads.
     """
-    models = (
-        [job.model]
-        if isinstance(job, EvaluateJob)
-        else [job.parent]
-        if isinstance(job, TrainJob)
-        else [job.base]
-    )
-    adapters = [
-        adapter
-        for model in models
-        for adapter in (*model.merged, model.adapter)
-        if adapter is not None
-    ]
+    model = _model(job)
+    adapters = [adapter for adapter in (*model.merged, model.adapter) if adapter is not None]
     read = [Path(adapter).parent for adapter in adapters]
     if isinstance(job, EvaluateJob):
-        read += [
-            Path(folder) for folder in (*job.references.values(), job.base) if folder is not None
-        ]
-    names = ["/".join(_below_nodes(folder)) for folder in read]
-    return list(dict.fromkeys([node_folder(job), *(name for name in names if name)]))
+        evaluations = (*job.references.values(), job.base)
+        read += [Path(folder) for folder in evaluations if folder is not None]
+    # empty for what lies elsewhere, such as a checkpoint of the user's
+    places = [place for folder in read if (place := place_in_runs(folder))]
+    return list(dict.fromkeys([node_folder(job), *places]))
+
+
+def _model(job: AnyJob) -> ModelRef:
+    match job:
+        case EvaluateJob():
+            return job.model
+        case TrainJob():
+            return job.parent
+        case TrainJudgeJob():
+            return job.base
 
 
 def send(url: str, root: Path, folders: Sequence[str]) -> None:
@@ -69,8 +72,9 @@ def fetch(url: str, root: Path, folders: Sequence[str]) -> None:
     """Copy folders from the URL into a runs folder, each file in one step."""
     files, place = _opened(url)
     for folder in folders:
-        found = files.find(f"{place}/{folder}") if files.exists(f"{place}/{folder}") else []
-        for source in _complete_last(map(PurePosixPath, found)):
+        there = f"{place}/{folder}"
+        sources = files.find(there) if files.exists(there) else []
+        for source in _complete_last(map(PurePosixPath, sources)):
             path = root / PurePosixPath(str(source)).relative_to(place)
             if path.exists() and path.stat().st_size == files.size(str(source)):
                 continue
@@ -87,26 +91,13 @@ def _opened(url: str) -> tuple[Any, str]:
     return files, str(place).rstrip("/")
 
 
-def _below_nodes(folder: Path) -> tuple[str, ...]:
-    """Return the part of a path from `nodes` on; empty for what lies elsewhere, such as a
-    checkpoint of the user's.
-    """
-    parts = folder.parts
-    return parts[len(parts) - parts[::-1].index("nodes") - 1 :] if "nodes" in parts else ()
-
-
 def _is_passed_on(path: Path) -> bool:
-    return not any(
-        part in _NOT_PASSED_ON or part.endswith((".tmp", ".part")) for part in path.parts
-    )
+    return not any(part in PASSING or part.endswith((".tmp", ".part")) for part in path.parts)
 
 
 def _complete_last(paths: Iterable[Any]) -> list[Any]:
-    return sorted(
-        paths,
-        key=lambda path: (
-            path.name in _LAST,
-            _LAST.index(path.name) if path.name in _LAST else 0,
-            str(path),
-        ),
-    )
+    def order(path: Any) -> tuple[int, str]:
+        place = COMPLETE.index(path.name) + 1 if path.name in COMPLETE else 0
+        return place, str(path)
+
+    return sorted(paths, key=order)

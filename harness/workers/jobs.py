@@ -10,15 +10,18 @@ from stagelift.evals.models.model import ModelRef
 from stagelift.evals.records import Record
 from stagelift.evals.settings import Evaluation
 from stagelift.harness.recipes.sections import LauncherSection
+from stagelift.stages.folders import JudgeFolder, NodeFolder, TrainingFolder
 from stagelift.stages.settings import StageSettings
 
-# what a launcher's processes find beside the node they train
-EVENTS_FILE, JOB_FILE, WITH_WORKER = "events.jsonl", "job.json", "--with-worker"
+# what a launcher's processes find in the folder where they meet
+EVENTS_FILE, JOB_FILE = "events.jsonl", "job.json"
+WITH_WORKER = "--with-worker"
 
 
 class TrainJob(Record):
-    """Train one stage on top of `parent` into `folder`, in this process or in those that `launcher`
-    starts.
+    """Train one stage on top of `parent` into `folder`.
+
+    Where there is a `launcher`, the processes that it starts do it.
     """
 
     job: Literal["train"] = "train"
@@ -39,9 +42,7 @@ class EvaluateJob(Evaluation):
 
 
 class TrainJudgeJob(Record):
-    """Train a reward model on top of `base` into `folder`, and measure its agreement with
-    `gold`.
-    """
+    """Train a reward model on top of `base`, and measure its agreement with `gold` pairs."""
 
     job: Literal["train-judge"] = "train-judge"
     folder: str
@@ -54,11 +55,20 @@ class TrainJudgeJob(Record):
 
 
 AnyJob = TrainJob | EvaluateJob | TrainJudgeJob
-
-
 Job = Annotated[AnyJob, Field(discriminator="job")]
 
 
-def log_folder(job: AnyJob) -> Path:
-    """Return where a job's log lies: the node's folder, or what the judge is trained into."""
-    return Path(job.node_folder if isinstance(job, EvaluateJob) else job.folder)
+def training_folder(job: AnyJob) -> TrainingFolder:
+    """Return the folder of what a job works on: a node, or a judge that is trained."""
+    match job:
+        case EvaluateJob():
+            return NodeFolder(Path(job.node_folder))
+        case TrainJob():
+            return NodeFolder(Path(job.folder))
+        case TrainJudgeJob():
+            return JudgeFolder(Path(job.folder))
+
+
+def log_file(job: AnyJob) -> Path:
+    """Return where everything goes that libraries print during a job."""
+    return training_folder(job).log(job.job)

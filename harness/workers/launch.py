@@ -1,5 +1,6 @@
-"""A worker's side of a launcher: start its command, pass on the events of the processes, and end
-them with this one.
+"""A worker's side of a launcher: start its command, and pass on the events of the processes.
+
+They end with the worker.
 """
 
 import json
@@ -15,7 +16,13 @@ from typing import Any, TextIO
 
 from stagelift.evals.files import write_text
 from stagelift.harness.workers.events import emit
-from stagelift.harness.workers.jobs import EVENTS_FILE, JOB_FILE, WITH_WORKER, TrainJob
+from stagelift.harness.workers.jobs import (
+    EVENTS_FILE,
+    JOB_FILE,
+    WITH_WORKER,
+    TrainJob,
+    training_folder,
+)
 from stagelift.harness.workers.launcher import Launch, read_launcher
 
 # of a file, because the first process may be on another machine
@@ -27,11 +34,13 @@ class LaunchFailed(Exception):
 
 
 def train_launched(job: TrainJob, events: TextIO) -> None:
-    """Train a stage in the processes that its launcher starts, to the end: then `stage.json` is
-    there. Raises LaunchFailed.
+    """Train a stage in the processes that its launcher starts, to the end.
+
+    The first of them writes the stage's record. Raises LaunchFailed.
     """
     assert job.launcher is not None
-    launch, beside = read_launcher(job.launcher), Path(job.folder, "launch")
+    launch, folder = read_launcher(job.launcher), training_folder(job)
+    beside = folder.launch
     write_text(beside / EVENTS_FILE, "")
     write_text(beside / JOB_FILE, job.model_dump_json())
     program = ["-m", "stagelift.harness.launched", str(beside / JOB_FILE), str(launch.processes)]
@@ -44,7 +53,7 @@ def train_launched(job: TrainJob, events: TextIO) -> None:
     failure = _follow(
         [*launch.command, *program, WITH_WORKER], _threads(launch), beside / EVENTS_FILE, events
     )
-    if not Path(job.folder, "stage.json").exists():
+    if not folder.is_trained():
         raise LaunchFailed(failure or "the launcher ended, but none of its processes left a result")
     shutil.rmtree(beside)
 
@@ -65,7 +74,10 @@ def _follow(command: list[str], threads: str, written: Path, events: TextIO) -> 
                 # others fail only because they lost this one
                 failure = failure or event["error"]
     if process.returncode != 0 and failure is None:
-        return f"the launcher ended with exit code {process.returncode}; if nobody ended a process, memory ran out"
+        return (
+            f"the launcher ended with exit code {process.returncode}; if nobody ended a process, "
+            "memory ran out"
+        )
     return failure
 
 

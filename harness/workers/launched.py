@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from stagelift.harness.workers.events import emit, end_with_standard_input, step_events
-from stagelift.harness.workers.jobs import EVENTS_FILE, WITH_WORKER, TrainJob
+from stagelift.harness.workers.jobs import EVENTS_FILE, WITH_WORKER, TrainJob, training_folder
 
 
 def main() -> None:
@@ -41,22 +41,20 @@ def main() -> None:
 def _train(job: TrainJob, processes: int, events: TextIO) -> None:
     from torch import distributed
 
-    from stagelift.evals.files import write_text
     from stagelift.stages.train import train
 
-    folder = Path(job.folder)
     result = train(
         job.settings,
         job.parent,
         job.lora,
         job.seed,
-        folder,
+        Path(job.folder),
         job.versions,
         step_events(events),
         processes,
     )
     if int(os.environ.get("RANK", "0")) == 0:
-        write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
+        training_folder(job).write_result(result)
     if distributed.is_initialized():
         distributed.destroy_process_group()
 

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 
 from stagelift.evals.models.model import Device, Dtype
 from stagelift.harness.workers.executor import JobFailed, OnJobEvent
-from stagelift.harness.workers.jobs import AnyJob, TrainJob, log_folder
+from stagelift.harness.workers.jobs import AnyJob, TrainJob, log_file
 from stagelift.harness.workers.packages import python_path
 from stagelift.stages import precision
 from stagelift.stages.precision import DtypeSetting
@@ -169,10 +169,9 @@ def _worker_environment() -> dict[str, str]:
 
 
 def _failure_message(job: AnyJob, failure: str | None, returncode: int) -> str:
-    log = log_folder(job) / f"{job.job}.log"
     reason = failure or (
         f"the worker was ended by signal {-returncode}; if nobody sent it, memory ran out"
         if returncode < 0
         else f"the worker ended with exit code {returncode}"
     )
-    return f"{job.job.capitalize()} job failed: {reason} (log: {log})"
+    return f"{job.job.capitalize()} job failed: {reason} (log: {log_file(job)})"

@@ -27,6 +27,7 @@ from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, TrainJob
 from stagelift.harness.workers.local import run_worker
 from stagelift.harness.workers.packages import python_path
 from stagelift.stages import precision
+from stagelift.stages.folders import NodeFolder
 from stagelift.stages.precision import DtypeSetting
 
 # jobs that wait for Ray to place them
@@ -147,7 +148,7 @@ def _work(job: AnyJob, root: str, url: str | None, folder: str, key: str, events
             os.chdir(folder)
         if url is not None:
             _work_apart(job, Path(root), url, show)
-        elif not (Path(root) / node_folder(job) / "node.json").exists():
+        elif not NodeFolder(Path(root) / node_folder(job)).is_described():
             raise JobFailed(
                 f"Machine {here} does not see the runs folder {root}. Give --runs a folder that "
                 "all machines share, or ray.artefacts a URL through which they pass files on."

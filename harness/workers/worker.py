@@ -18,6 +18,7 @@ from typing import TextIO
 from filelock import FileLock
 from pydantic import TypeAdapter
 
+from stagelift.evals.folders import EvaluationFolder
 from stagelift.harness.workers.events import (
     emit,
     end_with_standard_input,
@@ -30,20 +31,22 @@ from stagelift.harness.workers.jobs import (
     Job,
     TrainJob,
     TrainJudgeJob,
-    log_folder,
+    log_file,
+    training_folder,
 )
+from stagelift.stages.folders import JudgeFolder, NodeFolder, TrainingFolder
 
 
 def main() -> None:
     """Read a job, do it, and say how it went."""
     job: AnyJob = TypeAdapter(Job).validate_json(sys.stdin.readline())
     threading.Thread(target=end_with_standard_input, daemon=True).start()
-    folder = log_folder(job)
-    folder.mkdir(parents=True, exist_ok=True)
-    events = events_apart_from_prints(folder / f"{job.job}.log")
+    folder = training_folder(job)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    events = events_apart_from_prints(log_file(job))
     try:
         # another run may be making the same node: wait, then find it done
-        with FileLock(folder / ".lock"):
+        with FileLock(folder.lock_file):
             do_job(job, events)
     except Exception as error:  # noqa: BLE001 - the conductor reports it, with the log's path
         traceback.print_exc()
@@ -62,71 +65,64 @@ def sentence(error: Exception) -> str:
 def do_job(job: AnyJob, events: TextIO) -> None:
     match job:
         case EvaluateJob():
-            if not Path(job.folder, "result.json").exists():
+            if not EvaluationFolder(Path(job.folder)).is_complete():
                 _evaluate(job, events)
         case TrainJob():
-            if not Path(job.folder, "stage.json").exists():
-                _train(job, events)
-            _drop_checkpoints(Path(job.folder))
+            node = NodeFolder(Path(job.folder))
+            if not node.is_trained():
+                _train(job, node, events)
+            _drop_checkpoints(node)
         case TrainJudgeJob():
-            if not Path(job.folder, "passport.json").exists():
-                _train_judge(job, events)
-            _drop_checkpoints(Path(job.folder))
+            judge = JudgeFolder(Path(job.folder))
+            if not judge.is_complete():
+                _train_judge(job, judge, events)
+            _drop_checkpoints(judge)
 
 
-def _drop_checkpoints(folder: Path) -> None:
-    from stagelift.stages.fit import checkpoints_folder
-
-    shutil.rmtree(checkpoints_folder(folder), ignore_errors=True)
+def _drop_checkpoints(folder: TrainingFolder) -> None:
+    shutil.rmtree(folder.checkpoints, ignore_errors=True)
 
 
-def _train(job: TrainJob, events: TextIO) -> None:
+def _train(job: TrainJob, node: NodeFolder, events: TextIO) -> None:
     if job.launcher is not None:
         from stagelift.harness.workers.launch import train_launched
 
         train_launched(job, events)
         return
-    from stagelift.evals.files import write_text
     from stagelift.stages.train import train
 
-    folder = Path(job.folder)
     result = train(
-        job.settings, job.parent, job.lora, job.seed, folder, job.versions, step_events(events)
+        job.settings, job.parent, job.lora, job.seed, node.path, job.versions, step_events(events)
     )
-    write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
+    node.write_result(result)
 
 
-def _train_judge(job: TrainJudgeJob, events: TextIO) -> None:
-    """Train, then show the judge pairs whose better answer is known; passport.json comes last."""
+def _train_judge(job: TrainJudgeJob, folder: JudgeFolder, events: TextIO) -> None:
+    """Train, then show the judge pairs whose better answer is known; the passport comes last."""
     from stagelift.evals.data.preferences import load_preferences
-    from stagelift.evals.files import write_text
     from stagelift.evals.judges.gold import gold_agreement
     from stagelift.evals.judges.passport import passport
     from stagelift.evals.judges.reward_model import RewardModelJudge, reward_model_judge
     from stagelift.stages.reward import train_reward_model
 
-    folder = Path(job.folder)
-    if not (folder / "stage.json").exists():
+    if not folder.is_trained():
         result = train_reward_model(
-            job.base, job.source, job.args, job.seed, folder, job.versions, step_events(events)
+            job.base, job.source, job.args, job.seed, folder.path, job.versions, step_events(events)
         )
-        write_text(folder / "stage.json", result.model_dump_json(indent=2) + "\n")
+        folder.write_result(result)
     emit(events, event="evaluating", what="gold pairs", done=0, total=1)
-    judge = reward_model_judge(RewardModelJudge(path=str(folder / "model")), job.base.device)
+    judge = reward_model_judge(RewardModelJudge(path=str(folder.model)), job.base.device)
     gold = gold_agreement(judge, load_preferences(job.gold), f"{job.gold.path}, {job.gold.split}")
-    written = passport(judge.id, None, [], gold, None)
-    write_text(folder / "passport.json", written.model_dump_json(indent=2) + "\n")
+    folder.write_passport(passport(judge.id, None, [], gold, None))
 
 
 def _evaluate(job: EvaluateJob, events: TextIO) -> None:
     from stagelift.evals.evaluate import evaluate
 
-    evaluate(
-        job,
-        lambda what, done, total: emit(
-            events, event="evaluating", what=what, done=done, total=total
-        ),
-    )
+    def show(what: str, done: int, total: int) -> None:
+        emit(events, event="evaluating", what=what, done=done, total=total)
+
+    evaluate(job, show)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,158 @@
+"""What an evaluation and its judges leave on disk: the files' names, and the order of writing.
+
+`result.json` comes last: where it is, an evaluation is complete.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stagelift.evals.files import (
+    read_record,
+    read_records,
+    replaced_folder,
+    write_record,
+    write_records,
+)
+from stagelift.evals.records import EvalResult, Generation, PairScore, Score, TaskScore, Verdict
+
+_GENERATIONS = "generations.jsonl"
+_PAIRS = "pairs.jsonl"
+_TASKS = "tasks"
+_SCORES = "scores.jsonl"
+_VERDICTS = "verdicts.jsonl"
+RESULT = "result.json"
+_REPEAT = "-repeat-"
+# what a model was asked; reading it again, or judging it again, changes nothing of this
+_ASKED = (_GENERATIONS, _PAIRS, _TASKS)
+
+
+@dataclass(frozen=True)
+class EvaluationFolder:
+    """One model under one contract.
+
+    A model is asked first, bit by bit: `generations`, `pairs` and `task` are the files to append
+    to. `finish` writes how the answers were read and judged, and the result.
+    """
+
+    path: Path
+
+    @property
+    def generations(self) -> Path:
+        """The file of what the model wrote."""
+        return self.path / _GENERATIONS
+
+    @property
+    def pairs(self) -> Path:
+        """The file of log-probabilities of held-out preference pairs."""
+        return self.path / _PAIRS
+
+    @property
+    def tasks(self) -> Path:
+        """The folder of what lm-eval's tasks measured."""
+        return self.path / _TASKS
+
+    def under(self, contract_id: str) -> "EvaluationFolder":
+        """Return the folder of the same under another contract; a repetition stays one."""
+        _, repeat, number = self.path.name.partition(_REPEAT)
+        return EvaluationFolder(self.path.with_name(f"{contract_id}{repeat}{number}"))
+
+    def is_complete(self) -> bool:
+        """Say whether the result is there, and with it everything else."""
+        return (self.path / RESULT).exists()
+
+    def missing(self) -> Path | None:
+        """Name the first file that a complete evaluation lacks; None where nothing is amiss."""
+        needed = (self.path / _SCORES, self.generations)
+        return next((file for file in needed if not file.exists()), None)
+
+    def read_generations(self) -> list[Generation]:
+        """Read what the model wrote."""
+        return read_records(self.generations, Generation)
+
+    def read_pairs(self) -> list[PairScore]:
+        """Read the log-probabilities of pairs; empty where none were asked for."""
+        return read_records(self.pairs, PairScore)
+
+    def read_task_scores(self) -> list[TaskScore]:
+        """Read the scores of all lm-eval tasks, task by task."""
+        files = sorted(self.tasks.glob("*.jsonl"))
+        return [score for file in files for score in read_records(file, TaskScore)]
+
+    def read_scores(self) -> list[Score]:
+        """Read how the responses were read."""
+        return read_records(self.path / _SCORES, Score)
+
+    def read_verdicts(self) -> list[Verdict]:
+        """Read how the responses were judged."""
+        return read_records(self.path / _VERDICTS, Verdict)
+
+    def read_result(self) -> EvalResult:
+        """Read the result. Raises OSError where there is none, ValueError where it is damaged."""
+        return read_record(self.path / RESULT, EvalResult)
+
+    def finish(
+        self, scores: Sequence[Score], verdicts: Sequence[Verdict], result: EvalResult
+    ) -> None:
+        """Write what came of the answers, the result last."""
+        write_records(self.path / _SCORES, scores)
+        write_records(self.path / _VERDICTS, verdicts)
+        write_record(self.path / RESULT, result)
+
+    def finish_from(
+        self,
+        asked: "EvaluationFolder",
+        scores: Sequence[Score],
+        verdicts: Sequence[Verdict],
+        result: EvalResult,
+    ) -> None:
+        """Finish with the answers of another folder; all of it appears in one rename."""
+        with replaced_folder(self.path) as beside:
+            for name in _ASKED:
+                if (asked.path / name).is_dir():
+                    shutil.copytree(asked.path / name, beside / name)
+                elif (asked.path / name).exists():
+                    shutil.copyfile(asked.path / name, beside / name)
+            EvaluationFolder(beside).finish(scores, verdicts, result)
+
+
+def evaluation_folder(folder: Path, contract_id: str, repeat: int) -> EvaluationFolder:
+    """Return where in a folder a model is evaluated under a contract, or once more under it."""
+    name = f"{contract_id}{_REPEAT}{repeat}" if repeat else contract_id
+    return EvaluationFolder(folder / name)
+
+
+@dataclass(frozen=True)
+class TaskFiles:
+    """What one of lm-eval's tasks leaves in an evaluation's `tasks`; the metrics come last."""
+
+    folder: Path
+    name: str
+
+    @property
+    def scores(self) -> Path:
+        """The file of what each document is worth."""
+        return self.folder / f"{self.name}.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """The file of the task's metrics."""
+        return self.folder / f"{self.name}.json"
+
+
+@dataclass(frozen=True)
+class JudgesFolder:
+    """What is known of judges, whichever run asked."""
+
+    path: Path
+
+    @property
+    def answers(self) -> Path:
+        """The file of what servers answered."""
+        return self.path / "answers.jsonl"
+
+    def gold_agreement(self, identity: str) -> Path:
+        """The file of how a judge agrees with gold pairs; `identity` says which judge and pairs."""
+        return self.path / f"gold-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"

@@ -1,0 +1,132 @@
+"""A folder of runs, and the folder of one of them: what lies where, and under which name."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from stagelift.evals.files import read_numbered, write_numbered
+from stagelift.evals.folders import JudgesFolder
+from stagelift.reports.run_file import SCHEMA, RunFile, with_what_is_not_stored
+from stagelift.stages.folders import NodeFolder
+
+_NODES, _JUDGES, _LOCK = "nodes", "judges", ".lock"
+# what runs share lies beside them, so no run can be called so
+RESERVED_NAMES = (_NODES, _JUDGES)
+
+
+@dataclass(frozen=True)
+class RunsFolder:
+    """Nodes, each named by what it is, and runs, which refer to them."""
+
+    root: Path
+
+    @property
+    def nodes(self) -> Path:
+        """The folder of all nodes."""
+        return self.root / _NODES
+
+    @property
+    def judges(self) -> JudgesFolder:
+        """The folder of what is known of judges."""
+        return JudgesFolder(self.root / _JUDGES)
+
+    @property
+    def lock_file(self) -> Path:
+        """The file that is locked while runs say which nodes they need, or nodes are deleted."""
+        return self.root / _LOCK
+
+    def node(self, name: str) -> NodeFolder:
+        """Return the folder of a node."""
+        return NodeFolder(self.nodes / name)
+
+    def described_nodes(self) -> list[NodeFolder]:
+        """Return the folders of all nodes that say what they are."""
+        folders = [NodeFolder(path) for path in sorted(self.nodes.glob("*"))]
+        return [folder for folder in folders if folder.is_described()]
+
+    def run(self, name: str) -> "RunFolder":
+        """Return the folder of a run."""
+        return RunFolder(self.root / name)
+
+    def runs(self) -> list["RunFolder"]:
+        """Return the folders of all runs."""
+        folders = [RunFolder(path) for path in sorted(self.root.glob("*"))]
+        return [folder for folder in folders if folder.is_run()]
+
+    def beside_nodes(self) -> Iterator["RunFolder"]:
+        """Yield every folder that may be a run's, also one that cannot be entered."""
+        for path in sorted(self.root.iterdir()) if self.root.is_dir() else ():
+            if path.name not in RESERVED_NAMES:
+                yield RunFolder(path)
+
+    def relative(self, path: Path) -> str:
+        """Write a path below this folder as run.json has it."""
+        return path.relative_to(self.root).as_posix()
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run: its recipe, `run.json`, and reports."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What the folder is called."""
+        return self.path.name
+
+    @property
+    def runs(self) -> RunsFolder:
+        """The folder that this run lies in, with the nodes it refers to."""
+        return RunsFolder(self.path.parent)
+
+    @property
+    def file(self) -> Path:
+        """The file that makes a folder a run."""
+        return self.path / "run.json"
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe as it was written, without what it leaves to defaults."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def lock_file(self) -> Path:
+        """The file that is locked by the process which writes the run."""
+        return self.path / _LOCK
+
+    def report(self, form: str) -> Path:
+        """The report in a format: `md`, `html` or `json`."""
+        return self.path / f"report.{form}"
+
+    def is_run(self) -> bool:
+        """Say whether there is a run in this folder."""
+        return self.file.is_file()
+
+    def check_is_run(self) -> None:
+        """Raise ValueError where there is no run in this folder."""
+        if not self.is_run():
+            raise ValueError(
+                f"{self.path} is not a run: it has no {self.file.name}. `stagelift runs` lists the "
+                "runs there are."
+            )
+
+    def read(self) -> RunFile:
+        """Read `run.json`. Raises ValueError, in a sentence, where it cannot be read."""
+        return read_numbered(self.file, RunFile, SCHEMA, with_what_is_not_stored)
+
+    def read_recipe(self) -> str:
+        """Read the recipe's text; "" where there is none, as of imported runs."""
+        return self.recipe.read_text(encoding="utf-8") if self.recipe.exists() else ""
+
+    def write(self, run: RunFile) -> None:
+        """Write `run.json`, after the nodes that it refers to."""
+        write_numbered(self.file, run.stored(), SCHEMA)
+
+
+def place_in_runs(folder: PurePath) -> str:
+    """Return the part of a path from `nodes` on; empty for what lies elsewhere."""
+    parts = folder.parts
+    if _NODES not in parts:
+        return ""
+    return "/".join(parts[len(parts) - parts[::-1].index(_NODES) - 1 :])

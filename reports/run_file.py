@@ -1,0 +1,96 @@
+"""`run.json`: which nodes a run consists of, where they lie, and every sitting at it."""
+
+from typing import Any
+
+from stagelift.evals.records import Record
+
+# of run.json; files without a number are of the first
+SCHEMA = 2
+_OF_STUDIES = ("chains", "lattice", "reference", "repeats")
+
+
+class Sitting(Record):
+    """One process that worked on a run: when it began, and for how long."""
+
+    started: str
+    seconds: float
+
+
+class RunStage(Record):
+    """One stage of a run and where it lies, relative to the runs folder.
+
+    `parent` names the stage that it was trained on; `merged` those whose adapters are merged into
+    the weights under its own.
+    """
+
+    name: str
+    kind: str
+    node: str
+    evaluation: str
+    merged: tuple[str, ...] = ()
+    parent: str | None
+
+
+class RunChain(Record):
+    """One way through a study from base on: its variant, its seed, and which stage is in a slot."""
+
+    variant: str
+    seed: int
+    stages: tuple[tuple[str, str], ...]
+
+
+class RunRepeat(Record):
+    """An evaluation of a stage that was made once more."""
+
+    stage: str
+    evaluation: str
+
+
+class RunFile(Record):
+    """Everything that `run.json` says; each stage comes after its parent.
+
+    A run of more than one chain is a study: it has `chains`, maybe `repeats`, and of variants the
+    `reference`. In a `lattice` the chains are the subsets of stages.
+    """
+
+    name: str
+    recipe: dict[str, Any]
+    model: str
+    data: str
+    device: str
+    versions: dict[str, str]
+    stages: tuple[RunStage, ...]
+    chains: tuple[RunChain, ...] = ()
+    lattice: bool = False
+    reference: str | None = None
+    repeats: tuple[RunRepeat, ...] = ()
+    sessions: tuple[Sitting, ...]
+    finished: bool
+
+    def stored(self) -> dict[str, Any]:
+        """Return what is written: nothing of studies where this is none."""
+        content = self.model_dump(mode="json")
+        for stage in content["stages"]:
+            if not stage["merged"]:
+                del stage["merged"]
+            if not self.chains:
+                del stage["parent"]
+        if not self.chains:
+            for name in _OF_STUDIES:
+                del content[name]
+        return content
+
+
+def with_what_is_not_stored(content: dict[str, Any]) -> dict[str, Any]:
+    """Complete what run.json says.
+
+    Of one chain only the order of stages is stored; the first runs did not name their data.
+    """
+    recipe, stages = content.get("recipe"), content.get("stages")
+    if "data" not in content and isinstance(recipe, dict):
+        content = {**content, "data": recipe.get("data", {}).get("path", "")}
+    if isinstance(stages, list) and all(isinstance(stage, dict) for stage in stages):
+        parents = [None, *(stage.get("name") for stage in stages)]
+        both = zip(parents, stages, strict=False)
+        content = {**content, "stages": [{"parent": parent, **stage} for parent, stage in both]}
+    return content

@@ -1,0 +1,173 @@
+"""What a training leaves on disk: the files' names, and which of them says that it is complete.
+
+A node is one model in the graph of a run: base, or what a stage made of the node before it. Its
+folder holds what it is (`node.json`), what training made (`stage.json` is written last) and an
+evaluation for each contract that it was measured under.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stagelift.evals.files import read_numbered, read_record, write_numbered, write_record
+from stagelift.evals.folders import RESULT, EvaluationFolder, evaluation_folder
+from stagelift.evals.records import Passport, Record
+from stagelift.stages.records import StageResult
+
+# of node.json; files without a number are of the first
+SCHEMA = 2
+ADAPTER_CONFIG = "adapter_config.json"
+# what a folder may hold that says nothing of its node: it is made again, or of one machine only
+PASSING = ("checkpoints", ".lock")
+# files that say of what lies beside them that it is complete, in the order they are written
+COMPLETE = (ADAPTER_CONFIG, RESULT, "stage.json")
+
+
+class NodeRecord(Record):
+    """What a node is.
+
+    `identity` is what it is made of: of base the weights, of a trained stage its data, arguments,
+    LoRA settings and seed. `parent` names the node that it was made from.
+    """
+
+    id: str
+    kind: str
+    parent: str | None
+    identity: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """Where something is trained: a stage's node, or a judge."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What the folder is called."""
+        return self.path.name
+
+    @property
+    def adapter(self) -> Path:
+        """The folder of the trained LoRA adapter."""
+        return self.path / "adapter"
+
+    @property
+    def card(self) -> Path:
+        """The model card beside the adapter's weights."""
+        return self.adapter / "README.md"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the trainer keeps its state while it trains."""
+        return self.path / "checkpoints"
+
+    @property
+    def log_rows(self) -> Path:
+        """The file of every logged step."""
+        return self.path / "training.jsonl"
+
+    @property
+    def launch(self) -> Path:
+        """Where a launcher's processes meet while they train."""
+        return self.path / "launch"
+
+    @property
+    def lock_file(self) -> Path:
+        """The file that the process locks which works here."""
+        return self.path / ".lock"
+
+    def log(self, job: str) -> Path:
+        """The file of everything that libraries print during a job."""
+        return self.path / f"{job}.log"
+
+    def has_adapter(self) -> bool:
+        """Say whether there is an adapter that peft can load."""
+        return is_adapter(self.adapter)
+
+    def is_trained(self) -> bool:
+        """Say whether the record of the training is there, and with it everything else."""
+        return self._result.exists()
+
+    def read_result(self) -> StageResult:
+        """Read the record of the training."""
+        return read_record(self._result, StageResult)
+
+    def write_result(self, result: StageResult) -> None:
+        """Write the record of the training, when everything else is written."""
+        write_record(self._result, result)
+
+    @property
+    def _result(self) -> Path:
+        return self.path / "stage.json"
+
+
+@dataclass(frozen=True)
+class NodeFolder(TrainingFolder):
+    """The folder of one node, named by the node's id."""
+
+    def is_described(self) -> bool:
+        """Say whether it is written down what the node is."""
+        return self._description.exists()
+
+    def describe(self, node: NodeRecord) -> None:
+        """Write down what the node is."""
+        write_numbered(self._description, node.model_dump(), SCHEMA)
+
+    def read(self) -> NodeRecord:
+        """Read what the node is. Raises OSError where nothing says so, ValueError if damaged."""
+        return read_numbered(self._description, NodeRecord, SCHEMA)
+
+    def evaluation(self, contract_id: str, repeat: int = 0) -> EvaluationFolder:
+        """Return where the node is evaluated under a contract, or a repetition of that."""
+        return evaluation_folder(self._evaluations, contract_id, repeat)
+
+    def evaluations(self) -> Sequence[EvaluationFolder]:
+        """Return the folders of the node's complete evaluations."""
+        folders = [EvaluationFolder(path) for path in sorted(self._evaluations.glob("*"))]
+        return [folder for folder in folders if folder.is_complete()]
+
+    @property
+    def _description(self) -> Path:
+        return self.path / "node.json"
+
+    @property
+    def _evaluations(self) -> Path:
+        return self.path / "evals"
+
+
+@dataclass(frozen=True)
+class JudgeFolder(TrainingFolder):
+    """The folder of a trained judge; its passport, what is known of it, is written last."""
+
+    @property
+    def model(self) -> Path:
+        """The folder of the reward model."""
+        return self.path / "model"
+
+    @property
+    def request(self) -> Path:
+        """The file that says what was to be trained."""
+        return self.path / "judge.json"
+
+    def is_complete(self) -> bool:
+        """Say whether the judge has its passport."""
+        return self._passport.exists()
+
+    def read_passport(self) -> Passport:
+        """Read what is known of the judge."""
+        return read_record(self._passport, Passport)
+
+    def write_passport(self, passport: Passport) -> None:
+        """Write what is known of the judge, when everything else is written."""
+        write_record(self._passport, passport)
+
+    @property
+    def _passport(self) -> Path:
+        return self.path / "passport.json"
+
+
+def is_adapter(folder: Path) -> bool:
+    """Say whether a folder holds a LoRA adapter that peft can load."""
+    return (folder / ADAPTER_CONFIG).is_file()
