@@ -12,8 +12,8 @@ quickstart: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not real"
 
-test-all: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+test-all: test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m real
 
 lint: setup
 	$(BIN)/ruff check .
