@@ -1,4 +1,4 @@
-"""For tests of one's own: `from harness.testing import assert_no_regression`."""
+"""The regression check for tests of one's own, which `stagelift.testing` passes on."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +8,8 @@ from stagelift.harness.checks.sides import load_margins, load_scores
 from stagelift.reports.gates.answer import render_terminal
 from stagelift.reports.gates.check import check
 from stagelift.reports.gates.margins import read_margins
+
+__all__ = ["assert_no_regression"]
 
 
 def assert_no_regression(
@@ -28,9 +30,14 @@ def assert_no_regression(
     where one of them cannot be read.
     """
     folder = Path(runs)
-    wanted = load_margins([], None, candidate, folder) if margins is None else read_margins(margins)
-    mine = load_scores(candidate, folder, stage)
-    theirs = load_scores(baseline, folder, stage, baselines=Path(baselines))
-    found = check(mine, theirs, wanted, allow_missing)
-    failing = ("regressed", "inconclusive") if inconclusive == "fail" else ("regressed",)
-    assert found.outcome not in failing, f"\n{render_terminal(found)}"
+    if margins is None:
+        limits = load_margins([], None, candidate, folder)
+    else:
+        limits = read_margins(margins)
+    new = load_scores(candidate, folder, stage)
+    old = load_scores(baseline, folder, stage, baselines=Path(baselines))
+    answer = check(new, old, limits, allow_missing)
+    failures = ["regressed"]
+    if inconclusive == "fail":
+        failures.append("inconclusive")
+    assert answer.outcome not in failures, f"\n{render_terminal(answer)}"

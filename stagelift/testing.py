@@ -1,6 +1,4 @@
-"""The regression check for tests of one's own: `from stagelift.testing import
-assert_no_regression`.
-"""
+"""For tests of one's own: `from stagelift.testing import assert_no_regression`."""
 
 from stagelift.harness.testing import assert_no_regression
 

@@ -56,6 +56,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def copy_of_checkout(folder: Path, *, links: bool) -> Path:
     """Copy what a build needs, with the links that git keeps or, as on Windows, without them."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     for name in LAYERS:

@@ -99,7 +99,7 @@ def test_a_key_that_leads_nowhere_says_what_there_is(
     [
         (MINIMAL + "modle: {path: x}", "Unknown key 'modle' in mine.yaml: did you mean 'model'?"),
         (MINIMAL.replace("limit", "limti"), "did you mean 'limit'?"),
-        (MINIMAL.replace("[sft]", "[ppo]"), "Unknown stage 'ppo'. Known stages: sft, dpo, grpo."),
+        (MINIMAL.replace("[sft]", "[ppo]"), "Unknown stage 'ppo'. Known stages: sft, dpo, grpo, kto, rloo."),
         (MINIMAL.replace("[sft]", "[sft: {arg: {}}]"), "did you mean 'args'?"),
         (MINIMAL.replace("[sft]", "[grpo]"), "Stage 'grpo' needs rewards"),
         (MINIMAL.replace("[sft]", "[sft: {rewards: [brevity]}]"), "takes no rewards"),

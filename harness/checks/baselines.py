@@ -1,5 +1,6 @@
-"""Blessed baselines: a stage's scores as a small file that a repository can carry, and every one
-blessed before it.
+"""Blessed baselines: a stage's scores as a small file that a repository can carry.
+
+Every one that was blessed before is kept:
 
 baselines/<name>/0001.json 0002.json ...    the last one counts
 """

@@ -1,5 +1,6 @@
-"""What a check compares: a run, a report.json or a blessed baseline -> one stage's scores; and the
-margins that count.
+"""What a check compares: a run, a report.json or a blessed baseline -> one stage's scores.
+
+And the margins that count.
 """
 
 import json
@@ -25,31 +26,25 @@ def load_scores(
     baselines: Path | None = None,
     responses: bool = False,
 ) -> StageScores:
-    """Read a side of a check: a blessed baseline's name (where `baselines` says so), a run, or a
-    file.
+    """Read one side of a check: a blessed baseline (if `baselines` is given), a file, or a run.
 
     Without `stage` it is the last one. Raises UsageError where there is no such thing, ValueError
     where it cannot be read.
     """
-    if baselines is not None and (found := history(baselines, name)):
-        return read_baseline(found[-1]).scores
+    blessed = [] if baselines is None else history(baselines, name)
+    if blessed:
+        return read_baseline(blessed[-1]).scores
     if Path(name).is_file():
         return _read_file(Path(name), stage)
     folder = run_folder(name, runs)
     if not folder.is_run():
-        places = f"a run in {runs}, a report.json" + (
-            "" if baselines is None else f" or a baseline in {baselines}"
-        )
-        raise UsageError(
-            f"'{name}' is not {places}. `stagelift runs` and `stagelift baseline show` list what "
-            "there is."
-        )
+        raise _no_such_side(name, runs, baselines)
     run = read_run(folder.path)
-    open_ended = bool(run.chains) and not (
-        run.lattice and not run.missing and len({c.seed for c in run.chains}) == 1
-    )
-    wanted = _pick([one.name for one in run.stages], stage, name, is_study=open_ended)
-    return stage_scores(run.stages[wanted], run, run_passport(run), responses=responses)
+    names = [record.name for record in run.stages]
+    seeds = {chain.seed for chain in run.chains}
+    whole_lattice = run.lattice and not run.missing and len(seeds) == 1
+    place = _place(names, stage, name, has_last=not run.chains or whole_lattice)
+    return stage_scores(run.stages[place], run, run_passport(run), responses=responses)
 
 
 def load_margins(
@@ -59,13 +54,11 @@ def load_margins(
 
     Empty where there are none.
     """
-    recipe = run_folder(candidate, runs).recipe
-    merged = {
-        **_recipe_gates(recipe),
-        **({} if gates is None else _gates_file(gates)),
-        **dict(map(_margin, written)),
-    }
-    return read_margins(merged)
+    margins = _recipe_gates(run_folder(candidate, runs).recipe)
+    if gates is not None:
+        margins.update(_gates_file(gates))
+    margins.update(_margin(text) for text in written)
+    return read_margins(margins)
 
 
 def run_folder(name: str, runs: Path) -> RunFolder:
@@ -73,6 +66,16 @@ def run_folder(name: str, runs: Path) -> RunFolder:
     if RunFolder(Path(name)).is_run():
         return RunFolder(Path(name).resolve())
     return RunFolder(runs / name)
+
+
+def _no_such_side(name: str, runs: Path, baselines: Path | None) -> UsageError:
+    places = f"a run in {runs}, a report.json"
+    if baselines is not None:
+        places += f" or a baseline in {baselines}"
+    return UsageError(
+        f"'{name}' is not {places}. `stagelift runs` and `stagelift baseline show` list what "
+        "there is."
+    )
 
 
 def _read_file(path: Path, stage: str | None) -> StageScores:
@@ -93,34 +96,33 @@ def _from_report(content: Mapping[str, Any], path: Path, stage: str | None) -> S
             f"{path} is a report of {len(content['runs'])} runs. Report the one that is meant by "
             "itself."
         )
-    names, chains = [one["name"] for one in content["stages"]], content["runs"][0].get("chains", [])
-    whole_lattice = (
-        bool(content.get("attribution")) and len({chain["seed"] for chain in chains}) == 1
-    )
-    found = content["stages"][
-        _pick(names, stage, str(path), is_study=bool(chains) and not whole_lattice)
-    ]
-    if "scores" not in found:
+    (run,) = content["runs"]
+    names = [record["name"] for record in content["stages"]]
+    chains = run.get("chains", [])
+    seeds = {chain["seed"] for chain in chains}
+    whole_lattice = bool(content.get("attribution")) and len(seeds) == 1
+    place = _place(names, stage, str(path), has_last=not chains or whole_lattice)
+    record = content["stages"][place]
+    if "scores" not in record:
         raise UsageError(
             f"{path} was written by an earlier stagelift, without scores by problem. Report the "
             "run again."
         )
-    (run,) = content["runs"]
     return StageScores(
         run=run["name"],
-        stage=found["name"],
+        stage=record["name"],
         contract_id=run["contract_id"],
         contract=run["contract"],
-        **found["scores"],
+        **record["scores"],
     )
 
 
-def _pick(names: Sequence[str], wanted: str | None, where: str, *, is_study: bool) -> int:
-    """Find a stage, the last one where none is named.
+def _place(names: Sequence[str], wanted: str | None, where: str, *, has_last: bool) -> int:
+    """Find a stage by name, the last one where none is named.
 
     A study has none that is last; a lattice has, the full chain.
     """
-    if wanted is None and is_study:
+    if wanted is None and not has_last:
         raise UsageError(
             f"'{where}' has several chains, so name the stage that is meant. It has: "
             f"{', '.join(names)}."

@@ -43,91 +43,105 @@ class WantedChain:
 
 
 def wanted_chains(recipe: Recipe) -> list[WantedChain]:
-    """Return the chains of a recipe, variant by variant, then by seed, small subsets of a lattice
-    first.
+    """Return the chains of a recipe: by variant, then by seed, then by size of the subset.
 
     Raises UsageError where a variant cannot be read.
     """
-    plain = recipe.model_copy(update=ONE_CHAIN)
-    variants = _variants(recipe, plain) or {"": ((), plain)}
+    variants = _variants(recipe) or [_Variant("", (), _one_chain(recipe))]
     seeds = recipe.seeds or [recipe.seed]
     return [
-        WantedChain(
-            one.model_copy(
-                update={"seed": seed, "stages": [one.stages[place] for place in places]}
-            ),
-            variant,
-            (*parts, *([f"seed={seed}"] if len(seeds) > 1 else [])),
-            tuple(stage_names([stage.kind for stage in one.stages])[place] for place in places),
-        )
-        for variant, (parts, one) in variants.items()
+        _chain(variant, seed, places, is_one_of_several=len(seeds) > 1)
+        for variant in variants
         for seed in seeds
-        for places in _subsets(len(one.stages), lattice=recipe.lattice)
+        for places in _subsets(len(variant.recipe.stages), lattice=recipe.lattice)
     ]
 
 
 def reference_variant(recipe: Recipe) -> str | None:
-    """Name the variant that the others are compared with: the one the recipe says, else the recipe
-    as it is, else the first.
+    """Name the variant that the others are compared with; None where there are no variants.
+
+    It is the one that the recipe names, else the one that changes nothing, else the first.
     """
-    plain = recipe.model_copy(update=ONE_CHAIN)
-    variants = {name: one for name, (_, one) in _variants(recipe, plain).items()}
-    if recipe.reference is not None and recipe.reference not in variants:
-        raise UsageError(
-            f"reference is '{recipe.reference}', which is no variant. Variants: "
-            f"{', '.join(variants)}."
-        )
-    unchanged = next((name for name, one in variants.items() if one == plain), None)
-    return next(
-        (name for name in (recipe.reference, unchanged, *variants) if name is not None), None
+    variants = _variants(recipe)
+    names = [variant.name for variant in variants]
+    if recipe.reference is not None:
+        if recipe.reference not in names:
+            raise UsageError(
+                f"reference is '{recipe.reference}', which is no variant. Variants: "
+                f"{', '.join(names)}."
+            )
+        return recipe.reference
+    plain = _one_chain(recipe)
+    unchanged = [variant.name for variant in variants if variant.recipe == plain]
+    return next(iter([*unchanged, *names]), None)
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """A variant's name, the parts that it is made of, and its recipe."""
+
+    name: str
+    parts: tuple[str, ...]
+    recipe: Recipe
+
+
+def _one_chain(recipe: Recipe) -> Recipe:
+    """Return the recipe without its study."""
+    return recipe.model_copy(update=ONE_CHAIN)
+
+
+def _chain(
+    variant: _Variant, seed: int, places: tuple[int, ...], *, is_one_of_several: bool
+) -> WantedChain:
+    """Return the chain of the stages at these places, trained with this seed."""
+    stages = variant.recipe.stages
+    names = stage_names([stage.kind for stage in stages])
+    chosen = {"seed": seed, "stages": [stages[place] for place in places]}
+    seed_label = (f"seed={seed}",) if is_one_of_several else ()
+    return WantedChain(
+        recipe=variant.recipe.model_copy(update=chosen),
+        variant=variant.name,
+        labels=variant.parts + seed_label,
+        slots=tuple(names[place] for place in places),
     )
 
 
 def _subsets(count: int, *, lattice: bool) -> Iterator[tuple[int, ...]]:
     """Yield places of stages, in the order of the list: all of them, or every subset."""
-    for size in range(count + 1) if lattice else (count,):
+    sizes = range(count + 1) if lattice else [count]
+    for size in sizes:
         yield from combinations(range(count), size)
 
 
-def _variants(recipe: Recipe, plain: Recipe) -> dict[str, tuple[tuple[str, ...], Recipe]]:
-    """Return each variant by name: the parts of the name, and its recipe."""
-    found: dict[str, tuple[tuple[str, ...], Recipe]] = {}
-    for name, settings in _settings(recipe.variants):
-        _check_varied(settings)
-        parts = (
-            (name,)
-            if name
-            else tuple(_label(key, value, list(settings)) for key, value in settings.items())
-        )
-        title = ",".join(parts) or "as it is"
-        if title in found:
+def _variants(recipe: Recipe) -> list[_Variant]:
+    """Return the variants of a recipe, each with a name of its own."""
+    plain = _one_chain(recipe)
+    variants: dict[str, _Variant] = {}
+    for parts, settings in _wanted_settings(recipe.variants):
+        _refuse_what_cannot_be_varied(settings)
+        name = ",".join(parts) or "as it is"
+        if name in variants:
             raise UsageError(
-                f"Two variants are called '{title}'. Name them apart in a list: variants: [{{name: "
+                f"Two variants are called '{name}'. Name them apart in a list: variants: [{{name: "
                 "one, ...}, ...]."
             )
-        found[title] = parts or (title,), with_settings(plain, settings, f"variant '{title}'")
-        if plain.checkpoint is not None and found[title][1].lora != plain.lora:
+        changed = with_settings(plain, settings, f"variant '{name}'")
+        if plain.checkpoint is not None and changed.lora != plain.lora:
             raise UsageError(
-                f"Variant '{title}' changes lora, but stages go on with the adapter of the "
+                f"Variant '{name}' changes lora, but stages go on with the adapter of the "
                 "checkpoint. Vary the `lora` of a stage, which starts an adapter of its own, such "
                 "as stages.sft.lora.r."
             )
-    return found
+        variants[name] = _Variant(name, parts or (name,), changed)
+    return list(variants.values())
 
 
-def _settings(
+def _wanted_settings(
     variants: dict[str, list[Any]] | list[dict[str, Any]],
-) -> Iterator[tuple[str | None, dict[str, Any]]]:
-    """Yield a name, where it was given, and dotted keys with their values: of a list's entries, or
-    a grid's points.
-    """
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Yield the parts of a name with dotted keys: of a list's entries, or of a grid's points."""
     if isinstance(variants, list):
-        for entry in variants:
-            name = entry.get("name")
-            yield (
-                None if name is None else str(name),
-                {key: value for key, value in entry.items() if key != "name"},
-            )
+        yield from map(_listed, variants)
         return
     for key, values in variants.items():
         if not values:
@@ -135,36 +149,49 @@ def _settings(
                 f"variants.{key} is an empty list. Give it values, such as: variants: {{lora.r: "
                 "[4, 16]}."
             )
-    for point in product(*variants.values()) if variants else ():
-        yield None, dict(zip(variants, point, strict=True))
+    if variants:
+        for point in product(*variants.values()):
+            settings = dict(zip(variants, point, strict=True))
+            yield _labels(settings), settings
 
 
-def _check_varied(settings: dict[str, Any]) -> None:
+def _listed(entry: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return the name and the settings of an entry in a list of variants."""
+    settings = {key: value for key, value in entry.items() if key != "name"}
+    name = entry.get("name")
+    if name is None or name == "":
+        return _labels(settings), settings
+    return (str(name),), settings
+
+
+def _refuse_what_cannot_be_varied(settings: dict[str, Any]) -> None:
     for key in settings:
-        why = _NOT_VARIED.get(key.split(".")[0])
-        if why is not None:
-            raise UsageError(f"variants cannot vary '{key}': {why}.")
+        reason = _NOT_VARIED.get(key.split(".")[0])
+        if reason is not None:
+            raise UsageError(f"variants cannot vary '{key}': {reason}.")
 
 
-def _label(key: str, value: Any, keys: list[str]) -> str:
-    """Write one setting shortly: `r=4`, `sft.learning_rate=0.001`, `target_modules=q_proj+v_proj`,
-    `stages=sft+grpo`.
-    """
-    short = _short(key)
-    name = key if [_short(other) for other in keys].count(short) > 1 else short
-    return f"{name}={_written(value)}"
-
-
-def _short(key: str) -> str:
-    return (
-        ".".join(part for part in key.split(".") if part not in ("stages", "args", "lora")) or key
+def _labels(settings: dict[str, Any]) -> tuple[str, ...]:
+    """Write settings shortly (`r=4`, `sft.learning_rate=0.001`), in full where two look alike."""
+    short = [_short(key) for key in settings]
+    names = [
+        name if short.count(name) == 1 else key for key, name in zip(settings, short, strict=True)
+    ]
+    return tuple(
+        f"{name}={_written(value)}" for name, value in zip(names, settings.values(), strict=True)
     )
 
 
+def _short(key: str) -> str:
+    parts = [part for part in key.split(".") if part not in ("stages", "args", "lora")]
+    return ".".join(parts) or key
+
+
 def _written(value: Any) -> str:
+    """Write a value shortly: `q_proj+v_proj`, and stages by their kinds: `sft+grpo`."""
     match value:
         case list():
-            return "+".join(_written(one) for one in value) or "none"
+            return "+".join(map(_written, value)) or "none"
         case dict():
             return "+".join(map(str, value))
         case bool():

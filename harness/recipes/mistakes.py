@@ -1,0 +1,70 @@
+"""What is wrong with a recipe, in one sentence."""
+
+import difflib
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from stagelift.harness.recipes.sections import Recipe
+
+
+def first_mistake(error: ValidationError, where: str) -> str:
+    """Say the first thing that is wrong, with the nearest known key where a key is unknown."""
+    mistakes = error.errors()
+    # a misspelt key is also a missing one: the misspelling is what is wrong
+    misspelt = [mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"]
+    mistake = [*misspelt, *mistakes][0]
+    place = ".".join(str(part) for part in mistake["loc"])
+    match mistake["type"]:
+        case "extra_forbidden":
+            return _unknown_key(mistake["loc"], where)
+        case "missing":
+            return f"Key '{place}' is missing in {where}."
+        case "union_tag_invalid":
+            what = place.rpartition(".")[2]
+            known = mistake["ctx"]["expected_tags"].replace("'", "")
+            tag = mistake["ctx"]["tag"]
+            return f"Key '{place}' in {where} names an unknown {what}, '{tag}'. Known: {known}."
+        case "value_error":
+            return f"{mistake['ctx']['error']!s} (in {where})"
+        case _:
+            value, reason = mistake["input"], mistake["msg"]
+            return f"Key '{place}' in {where} is {value!r}, which does not fit: {reason}."
+
+
+def _unknown_key(place: tuple[int | str, ...], where: str) -> str:
+    *parents, key = place
+    known = _known_keys(parents)
+    near = difflib.get_close_matches(str(key), known, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    written = ".".join(map(str, place))
+    return f"Unknown key '{written}' in {where}: {hint}Known keys there: {', '.join(known)}."
+
+
+def _known_keys(place: list[int | str]) -> list[str]:
+    sections: list[type[BaseModel]] = [Recipe]
+    for part in place:
+        if isinstance(part, str):
+            sections = _entered(sections, part)
+    return [name for name in sections[0].model_fields if name != "kind"]
+
+
+def _entered(sections: list[type[BaseModel]], part: str) -> list[type[BaseModel]]:
+    """Follow one part of a place: into a field of a section, or to the section of that kind."""
+    fields = [section.model_fields[part] for section in sections if part in section.model_fields]
+    if fields:
+        inside = [section for field in fields for section in _sections_in(field.annotation)]
+    else:
+        inside = [section for section in sections if part in _kinds(section)]
+    return inside or sections
+
+
+def _kinds(section: type[BaseModel]) -> tuple[Any, ...]:
+    return get_args(section.model_fields["kind"].annotation)
+
+
+def _sections_in(annotation: Any) -> list[type[BaseModel]]:
+    """Find the sections that a field can hold, also inside `list[...]` and `... | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections_in(part)]
