@@ -1,5 +1,4 @@
-"""`stagelift check` and `stagelift baseline`: the regression check of continuous integration, and
-what it checks against.
+"""`stagelift check` and `stagelift baseline`: the regression check of continuous integration.
 
 Exit codes: 0 improved, non-inferior or identical; 1 regressed; 2 bad input; 3 inconclusive; 4 not
 comparable.
@@ -102,14 +101,14 @@ def check(
             "--self-test."
         )
     with usage_errors(KeyError):
-        wanted = load_margins(margins or [], gates, candidate, runs)
-        mine = load_scores(candidate, runs, stage)
+        limits = load_margins(margins or [], gates, candidate, runs)
+        new = load_scores(candidate, runs, stage)
         if self_test:
-            answer: Answer = compare(regressed_copy(mine, wanted), mine, wanted)
+            answer: Answer = compare(regressed_copy(new, limits), new, limits)
         else:
-            theirs = load_scores(str(baseline), runs, stage, baselines=baselines)
+            old = load_scores(str(baseline), runs, stage, baselines=baselines)
             try:
-                answer = compare(mine, theirs, wanted, allow_missing)
+                answer = compare(new, old, limits, allow_missing)
             except NotComparableError as error:
                 answer = error
     _write(answer, format)
@@ -155,13 +154,11 @@ def baseline_show(
     from stagelift.harness.checks.baselines import baseline_names, history
 
     names = baseline_names(baselines) if name is None else [name]
-    found = [history(baselines, one) for one in names]
-    if not all(found) or not found:
-        fail(
-            f"No baseline{'' if name is None else f' {name!r}'} in {baselines}. Bless one with: "
-            "stagelift baseline set RUN"
-        )
-    for files in found:
+    histories = [history(baselines, wanted) for wanted in names]
+    if not histories or not all(histories):
+        what = "No baseline" if name is None else f"No baseline {name!r}"
+        fail(f"{what} in {baselines}. Bless one with: stagelift baseline set RUN")
+    for files in histories:
         _describe(files[-1])
 
 
@@ -185,8 +182,8 @@ def _describe(file: Path) -> None:
     from stagelift.reports.words.formatting import safe_text
 
     with usage_errors(KeyError):
-        found = read_baseline(file)
-    scores = found.scores
+        baseline = read_baseline(file)
+    scores = baseline.scores
     means = ", ".join(
         f"{metric} {sum(values.values()) / len(values):.4g} (n={len(values)})"
         for metric, values in scores.values.items()
@@ -194,7 +191,7 @@ def _describe(file: Path) -> None:
     )
     typer.echo(
         safe_text(
-            f"{file}: {scores.run}/{scores.stage}, blessed {found.blessed}, contract "
+            f"{file}: {scores.run}/{scores.stage}, blessed {baseline.blessed}, contract "
             f"{scores.contract_id}; {means}"
         )
     )

@@ -41,15 +41,14 @@ def judge_train(
 
     try:
         with usage_errors():
-            found = train_judge(
-                JudgeRequest(model, dataset, output, overrides or []), open_view(["judge"])
-            )
+            request = JudgeRequest(model, dataset, output, overrides or [])
+            passport = train_judge(request, open_view(["judge"]))
     except JobFailed as error:
         stop(f"{error}\nWhat was done is kept.", 1)
     except KeyboardInterrupt:
         stop("\nInterrupted; what was done is kept.", 130)
-    typer.echo("\n".join(f"{title}: {text}" for title, text in passport_lines(found) if text))
-    typer.echo(
-        "Use it in a recipe: evals.preference.judge: {reward_model: {path: "
-        f"{output / 'model'}}}}}"
-    )
+    for title, text in passport_lines(passport):
+        if text:
+            typer.echo(f"{title}: {text}")
+    settings = f"{{reward_model: {{path: {output / 'model'}}}}}"
+    typer.echo(f"Use it in a recipe: evals.preference.judge: {settings}")

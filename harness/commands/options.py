@@ -31,18 +31,22 @@ WIDE = 160
 
 
 def open_console() -> "Console":
-    """Return a console on standard output; a pipe has no width, and 80 columns would fold every
-    table.
+    """Return a console on standard output.
+
+    A pipe has no width, and 80 columns would fold every table.
     """
     from rich.console import Console
 
     console = Console()
-    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=WIDE)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console
+    return Console(width=WIDE)
 
 
 def keep_garbage() -> None:
-    """Leave garbage alone in a short process that keeps nearly all it makes: looking for it took a
-    seventh of the time.
+    """Leave garbage alone in a short process that keeps nearly all it makes.
+
+    Looking for it took a seventh of the time.
     """
     gc.disable()
 
@@ -52,16 +56,10 @@ def usage_errors(*others: type[Exception]) -> Iterator[None]:
     """Turn what the user can put right, and `others`, into one sentence and exit code 2."""
     from stagelift.harness.errors import UsageError
 
-    # a file in the way is an OSError
-    caught: tuple[type[Exception], ...] = (
-        UsageError,
-        OSError,
-        ValueError,
-        *others,
-    )
     try:
         yield
-    except caught as error:
+    # a file in the way is an OSError
+    except (UsageError, OSError, ValueError, *others) as error:
         fail(str(error))
 
 
@@ -72,9 +70,7 @@ def fail(message: str) -> NoReturn:
 
 
 def quiet_environment() -> None:
-    """Set what libraries read at import: no telemetry, no thread warnings, no progress bars of
-    theirs.
-    """
+    """Set what libraries read at import: no telemetry, no warnings, no progress bars of theirs."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")

@@ -53,19 +53,21 @@ def plan(
 
     store = Store(runs)
     with usage_errors(), Console(stderr=True).status("Checking the recipe and looking at its data"):
-        wanted = load_recipe(recipe, overrides or [], name)
+        planned = load_recipe(recipe, overrides or [], name)
         if format is PlanFormat.terminal:
-            announce_first_use(wanted.model.path)
-        found = make_forecast(_checked(wanted, store), store)
-    if format is PlanFormat.json:
-        sys.stdout.write(render_json(found))
-    else:
-        print_forecast(found, open_console())
+            announce_first_use(planned.model.path)
+        forecast = make_forecast(_checked(planned, store), store)
+    match format:
+        case PlanFormat.json:
+            sys.stdout.write(render_json(forecast))
+        case PlanFormat.terminal:
+            print_forecast(forecast, open_console())
 
 
 def _checked(recipe: "Recipe", store: "Store") -> "Plan":
-    """Check a recipe as a run would; data on the Hub that cannot be reached now is no reason not to
-    plan.
+    """Check a recipe as a run would.
+
+    Data on the Hub that cannot be reached now is no reason not to plan.
     """
     from stagelift.harness.errors import UsageError
     from stagelift.harness.graph.plan import make_plan

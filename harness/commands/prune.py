@@ -28,24 +28,24 @@ def prune(
 
     store = Store(runs)
     with usage_errors():
-        found = find_unneeded(store)
-    if found.busy:
-        names = ", ".join(found.busy)
+        survey = find_unneeded(store)
+    if survey.busy:
+        names = ", ".join(survey.busy)
         typer.echo(
             f"Left alone, because a process works on them: {names}, and what they were made from."
         )
-    if not found.unneeded:
+    if not survey.unneeded:
         typer.echo(f"Nothing to delete in {runs}.")
         return
-    _show(found.unneeded, runs)
+    _show(survey.unneeded, runs)
     if not yes and not _agreed(runs):
         return
     with usage_errors():
-        deleted = delete(store, found.unneeded)
+        deleted = delete(store, survey.unneeded)
     typer.echo(f"Deleted: {_amount(deleted)}.")
-    for one in found.unneeded:
-        if one not in deleted:
-            typer.echo(f"Left alone: {one.folder.name}, which came into use meanwhile.")
+    for node in survey.unneeded:
+        if node not in deleted:
+            typer.echo(f"Left alone: {node.folder.name}, which came into use meanwhile.")
 
 
 def _show(unneeded: "Sequence[Unneeded]", runs: Path) -> None:
@@ -59,11 +59,10 @@ def _show(unneeded: "Sequence[Unneeded]", runs: Path) -> None:
     table.columns[0].no_wrap = table.columns[2].no_wrap = table.columns[3].no_wrap = True
     table.columns[1].overflow = "fold"
     table.columns[3].justify = "right"
-    for one in unneeded:
-        written = one.written.strftime("%Y-%m-%d %H:%M")
-        table.add_row(
-            *map(Text, (excerpt(one.folder.name), excerpt(one.what, 160), written, _size(one.size)))
-        )
+    for node in unneeded:
+        written = node.written.strftime("%Y-%m-%d %H:%M")
+        cells = (excerpt(node.folder.name), excerpt(node.what, 160), written, _size(node.size))
+        table.add_row(*map(Text, cells))
     open_console().print(table)
     typer.echo(
         f"{_amount(unneeded)}: no run in {runs} refers to them, directly or through what was made "
@@ -86,7 +85,8 @@ def _agreed(runs: Path) -> bool:
 
 
 def _amount(nodes: "Sequence[Unneeded]") -> str:
-    return f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}, {_size(sum(one.size for one in nodes))}"
+    count = "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"
+    return f"{count}, {_size(sum(node.size for node in nodes))}"
 
 
 def _size(size: int) -> str:

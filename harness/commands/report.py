@@ -19,6 +19,7 @@ from stagelift.harness.commands.options import (
 
 if TYPE_CHECKING:
     from stagelift.harness.outputs import Outputs
+    from stagelift.reports.records import RunRecord
     from stagelift.reports.report import Report
 
 
@@ -58,21 +59,21 @@ def report(
     keep_garbage()
     from stagelift.harness.checks.sides import run_folder
 
-    wanted = format or _format_of(output, summary=summary)
-    if summary and wanted is not Format.markdown:
-        fail(f"--summary is Markdown, and the format is {wanted.value}. Leave one of the two out.")
+    form = format or _format_of(output, summary=summary)
+    if summary and form is not Format.markdown:
+        fail(f"--summary is Markdown, and the format is {form.value}. Leave one of the two out.")
     if output is not None and output.is_dir():
         fail(f"--output {output} is a folder. Name a file in it.")
-    found = _load_report([run_folder(name, runs).path for name in names])
-    if output is None and wanted is Format.terminal:
-        _print_report(found)
-    elif output is None:
-        with usage_errors():
-            sys.stdout.write(_rendered(found, wanted, summary=summary))
-    else:
-        with usage_errors():
-            written = _write_report(found, wanted, output, summary=summary)
-        typer.echo(f"Written: {' and '.join(map(str, written))}", err=True)
+    result = _load_report([run_folder(name, runs).path for name in names])
+    if output is None and form is Format.terminal:
+        _print_report(result)
+        return
+    with usage_errors():
+        if output is None:
+            sys.stdout.write(_rendered(result, form, summary=summary))
+            return
+        written = _write_report(result, form, output, summary=summary)
+    typer.echo(f"Written: {' and '.join(map(str, written))}", err=True)
 
 
 def list_runs(runs: RunsFolder = Path("runs")) -> None:
@@ -83,7 +84,7 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
 
     from stagelift.reports.folders import RunsFolder
     from stagelift.reports.records import NothingEvaluatedError, read_run
-    from stagelift.reports.words.formatting import safe_text, value_with_n
+    from stagelift.reports.words.formatting import safe_text
 
     folders = RunsFolder(runs).runs()
     if not folders:
@@ -98,23 +99,31 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
             state = "nothing evaluated yet" if begun else "cannot be read"
             table.add_row(Text(folder.name), state, "", Text(safe_text(str(error))))
             continue
-        accuracies = [
-            f"{stage.name} {value_with_n('accuracy', metrics['accuracy'])}"
-            if "accuracy" in metrics
-            else stage.name
-            for stage, metrics in ((stage, stage.evaluation.metrics) for stage in record.stages)
-        ]
-        if record.chains:
-            accuracies = [f"a study: {len(record.stages)} models in {len(record.chains)} chains"]
-        missing = f"{len(record.missing)} models" if record.chains else ", ".join(record.missing)
-        state = f"missing: {missing}" if record.missing else "finished"
-        table.add_row(
-            *(
-                Text(safe_text(part))
-                for part in (record.name, state, record.model, "\n".join(accuracies))
-            )
-        )
+        cells = (record.name, _state(record), record.model, _accuracies(record))
+        table.add_row(*(Text(safe_text(cell)) for cell in cells))
     Console().print(table)
+
+
+def _state(record: "RunRecord") -> str:
+    if not record.missing:
+        return "finished"
+    if record.chains:
+        return f"missing: {len(record.missing)} models"
+    return f"missing: {', '.join(record.missing)}"
+
+
+def _accuracies(record: "RunRecord") -> str:
+    """Return the accuracy of each stage, a line each; a study has too many."""
+    from stagelift.reports.words.formatting import value_with_n
+
+    if record.chains:
+        return f"a study: {len(record.stages)} models in {len(record.chains)} chains"
+    lines = []
+    for stage in record.stages:
+        accuracy = stage.evaluation.metrics.get("accuracy")
+        value = "" if accuracy is None else f" {value_with_n('accuracy', accuracy)}"
+        lines.append(f"{stage.name}{value}")
+    return "\n".join(lines)
 
 
 def write_reports(folder: Path) -> None:
@@ -141,54 +150,61 @@ def _load_report(folders: list[Path]) -> "Report":
 
 
 def _format_of(output: Path | None, *, summary: bool) -> Format:
-    by_name = {
-        ".md": Format.markdown,
-        ".html": Format.html,
-        ".htm": Format.html,
-        ".json": Format.json,
-    }
-    otherwise = Format.markdown if summary else Format.terminal
-    return otherwise if output is None else by_name.get(output.suffix.lower(), otherwise)
+    """Return the format that a file's name says, else the usual one."""
+    usual = Format.markdown if summary else Format.terminal
+    if output is None:
+        return usual
+    match output.suffix.lower():
+        case ".md":
+            return Format.markdown
+        case ".html" | ".htm":
+            return Format.html
+        case ".json":
+            return Format.json
+        case _:
+            return usual
 
 
-def _rendered(found: "Report", wanted: Format, *, summary: bool) -> str:
+def _rendered(result: "Report", form: Format, *, summary: bool) -> str:
     """Return a report as text. A page that would need a second file is refused in a sentence."""
     from stagelift.reports.formats.document import render_json
     from stagelift.reports.formats.html import render_html
     from stagelift.reports.formats.markdown import render_markdown, render_markdown_summary
 
-    match wanted:
+    match form:
         case Format.terminal:
-            return _terminal_text(found)
+            return _terminal_text(result)
+        case Format.markdown if summary:
+            return render_markdown_summary(result)
         case Format.markdown:
-            return render_markdown_summary(found) if summary else render_markdown(found)
+            return render_markdown(result)
         case Format.html:
-            return render_html(found).html
+            return render_html(result).html
         case Format.json:
-            return render_json(found)
+            return render_json(result)
 
 
-def _write_report(found: "Report", wanted: Format, output: Path, *, summary: bool) -> list[Path]:
+def _write_report(result: "Report", form: Format, output: Path, *, summary: bool) -> list[Path]:
     from stagelift.evals.files import write_text
     from stagelift.harness.outputs import write_page
 
-    if wanted is Format.html:
-        return write_page(found, output)
-    write_text(output, _rendered(found, wanted, summary=summary))
+    if form is Format.html:
+        return write_page(result, output)
+    write_text(output, _rendered(result, form, summary=summary))
     return [output]
 
 
-def _print_report(found: "Report") -> None:
+def _print_report(result: "Report") -> None:
     from stagelift.reports.formats.terminal import print_report
 
-    print_report(found, open_console())
+    print_report(result, open_console())
 
 
-def _terminal_text(found: "Report") -> str:
+def _terminal_text(result: "Report") -> str:
     from rich.console import Console
 
     from stagelift.reports.formats.terminal import print_report
 
     text = io.StringIO()
-    print_report(found, Console(file=text, width=WIDE, force_terminal=False, color_system=None))
+    print_report(result, Console(file=text, width=WIDE, force_terminal=False, color_system=None))
     return text.getvalue()

@@ -22,8 +22,9 @@ from stagelift.harness.commands.report import write_reports
 from stagelift.harness.workers.executor import Executor
 
 if TYPE_CHECKING:
+    from stagelift.harness.graph.node import Node, Plan
+    from stagelift.harness.graph.store import Store
     from stagelift.harness.recipes.sections import Recipe
-
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")
@@ -125,15 +126,15 @@ def _run(
     store = Store(runs.resolve() if executor is ExecutorName.ray else runs)
     try:
         with usage_errors():
-            wanted = load()
-            if dry_run and (unchecked := check_offline(wanted)):
-                typer.echo(
-                    "\n".join([f"Recipe '{wanted.name}' is valid, but not checked:", *unchecked])
-                )
+            recipe = load()
+            unchecked = check_offline(recipe) if dry_run else []
+            if unchecked:
+                typer.echo(f"Recipe '{recipe.name}' is valid, but not checked:")
+                typer.echo("\n".join(unchecked))
                 return
-            announce_first_use(wanted.model.path)
-            with closing(_executor(executor, jobs, wanted, store.root)) as workers:
-                plan = prepare(wanted, store, workers.precise)
+            announce_first_use(recipe.model.path)
+            with closing(_executor(executor, jobs, recipe, store.root)) as workers:
+                plan = prepare(recipe, store, workers.precise)
                 if dry_run:
                     _print_plan(plan, store)
                     return
@@ -172,22 +173,17 @@ def _executor(name: ExecutorName, jobs: int | None, recipe: "Recipe", root: Path
             return RayExecutor(recipe.ray, root, jobs)
 
 
-def _print_plan(plan: object, store: object) -> None:
-    from stagelift.harness.graph.node import Plan
-    from stagelift.harness.graph.store import Store
-
-    assert isinstance(plan, Plan) and isinstance(store, Store)
+def _print_plan(plan: "Plan", store: "Store") -> None:
     typer.echo(
         f"Recipe '{plan.recipe.name}' is valid. Model {plan.model.path}, {plan.model.dtype} on "
         f"{plan.model.device}."
     )
     for node in plan.nodes:
-        trained = (
-            "nothing to train"
-            if node.settings is None
-            else "trained"
-            if store.is_trained(node)
-            else "to train"
-        )
         evaluated = "evaluated" if store.is_evaluated(node, plan) else "to evaluate"
-        typer.echo(f"{node.name}: {node.id}, {trained}, {evaluated}")
+        typer.echo(f"{node.name}: {node.id}, {_trained(node, store)}, {evaluated}")
+
+
+def _trained(node: "Node", store: "Store") -> str:
+    if node.settings is None:
+        return "nothing to train"
+    return "trained" if store.is_trained(node) else "to train"
