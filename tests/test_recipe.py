@@ -99,7 +99,10 @@ def test_a_key_that_leads_nowhere_says_what_there_is(
     [
         (MINIMAL + "modle: {path: x}", "Unknown key 'modle' in mine.yaml: did you mean 'model'?"),
         (MINIMAL.replace("limit", "limti"), "did you mean 'limit'?"),
-        (MINIMAL.replace("[sft]", "[ppo]"), "Unknown stage 'ppo'. Known stages: sft, dpo, grpo, kto, rloo."),
+        (
+            MINIMAL.replace("[sft]", "[ppo]"),
+            "Unknown stage 'ppo'. Known stages: sft, dpo, grpo, kto, rloo.",
+        ),
         (MINIMAL.replace("[sft]", "[sft: {arg: {}}]"), "did you mean 'args'?"),
         (MINIMAL.replace("[sft]", "[grpo]"), "Stage 'grpo' needs rewards"),
         (MINIMAL.replace("[sft]", "[sft: {rewards: [brevity]}]"), "takes no rewards"),
@@ -174,6 +177,7 @@ def test_a_judge_is_named_or_has_its_settings(judge: str, kind: str, tmp_path: P
             "unknown judge, 'gpt'. Known: reference, longest, shortest, random, verdicts, "
             "reward_model",
         ),
+        ("preference: {judge: {openai: 3}}", "Judge 'openai' needs its settings as keys"),
         ("preference: {prompts: {pth: x}}", "did you mean 'path'"),
         ("tasks: ifeval", "must be a list"),
         ("tasks: [ifeval, {task: ifeval, limit: 3}]", "twice"),

@@ -56,10 +56,11 @@ def usage_errors(*others: type[Exception]) -> Iterator[None]:
     """Turn what the user can put right, and `others`, into one sentence and exit code 2."""
     from stagelift.harness.errors import UsageError
 
+    # a file in the way is an OSError
+    caught: tuple[type[Exception], ...] = (UsageError, OSError, ValueError, *others)
     try:
         yield
-    # a file in the way is an OSError
-    except (UsageError, OSError, ValueError, *others) as error:
+    except caught as error:
         fail(str(error))
 
 

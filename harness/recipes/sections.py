@@ -1,5 +1,6 @@
-"""What a recipe may say, section by section; an unknown key, or settings that contradict each
-other, are errors.
+"""What a recipe may say, section by section.
+
+An unknown key, or settings that contradict each other, are errors.
 """
 
 import re
@@ -53,8 +54,9 @@ class ModelSection(Record):
 
 
 class LauncherSection(Record):
-    """What starts a stage's training as several processes; the options are the command's own
-    (`nproc_per_node: 2`).
+    """What starts a stage's training as several processes.
+
+    The options are the command's own (`nproc_per_node: 2`).
     """
 
     torchrun: dict[str, bool | int | str] | None = None
@@ -100,8 +102,9 @@ class StageSection(Record):
 
 
 class CheckpointSection(Record):
-    """A LoRA adapter that was trained elsewhere, on this recipe's model: evaluated as a stage, and
-    stages go on from it.
+    """A LoRA adapter that was trained elsewhere, on this recipe's model.
+
+    It is evaluated as a stage, and stages go on from it.
     """
 
     adapter: str
@@ -134,13 +137,12 @@ class AccuracySection(Record):
 
 
 class PreferenceSection(Record):
-    """Who decides which of two responses is better, on what beside the problems, and against which
-    models.
+    """Who decides which of two responses is better, on which prompts, and against which models.
 
     `prompts` are held-out rows of a preference dataset (null: none): a judge that needs no target
     judges responses to them, and pairs in them show whether a stage prefers the better answer.
-    `gold` are the pairs a judge is checked with; without them, the bundled pairs that the judge can
-    read.
+    `gold` are the gold pairs: one of two responses is known to be better, and a judge is checked
+    with them. Without any, the bundled pairs that the judge can read are taken.
     """
 
     judge: JudgeSettings = ReferenceJudge()
@@ -155,23 +157,26 @@ class PreferenceSection(Record):
         """Turn `longest`, or `openai: {...}`, into settings that know their kind."""
         if isinstance(judge, str):
             return {"kind": judge}
-        if isinstance(judge, dict) and len(judge) == 1:
-            ((kind, settings),) = judge.items()
-            return judge if kind == "kind" else {**(settings or {}), "kind": kind}
-        return judge
+        if not isinstance(judge, dict) or len(judge) != 1 or "kind" in judge:
+            return judge
+        ((kind, settings),) = judge.items()
+        if not isinstance(settings, dict | None):
+            raise ValueError(
+                f"Judge '{kind}' needs its settings as keys, such as: "
+                "openai: {base_url: URL, model: NAME}."
+            )
+        return {**(settings or {}), "kind": kind}
 
     @field_validator("prompts", "gold", mode="before")
     @classmethod
     def _held_out_by_default(cls, source: Any) -> Any:
-        """A preference dataset named here is for testing: its split is `test` where none is
-        given.
-        """
-        return {"split": "test", **source} if isinstance(source, dict) else source
+        """A preference dataset that is named here is for testing, unless it says its split."""
+        if isinstance(source, dict):
+            return {"split": "test", **source}
+        return source
 
     def gold_source(self) -> Source | None:
-        """Pairs to check the judge with; a file of verdicts cannot be checked but with pairs of the
-        user's own.
-        """
+        """Where gold pairs come from; a file of verdicts can only know the user's own."""
         if self.gold is not None or self.judge.kind == "verdicts":
             return self.gold
         path = SCHOOLMATH if self.judge.kind == "reference" else INSTRUCTIONS
@@ -197,11 +202,8 @@ class EvalsSection(Record):
 
     @model_validator(mode="after")
     def _tasks_once(self) -> "EvalsSection":
-        """A task's records are named after it (a file's after its stem)."""
-        names = [
-            Path(task.task).stem if task.task.endswith(".yaml") else task.task
-            for task in self.tasks
-        ]
+        """Two tasks must not have records of one name."""
+        names = [_record_name(task.task) for task in self.tasks]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"evals.tasks names '{twice}' twice. Name each task once.")
@@ -209,11 +211,10 @@ class EvalsSection(Record):
 
 
 class RaySection(Record):
-    """What `--engine ray` asks of a Ray cluster: where it is, and what each node of the graph
-    needs.
+    """Where the cluster of `--engine ray` is, and what each node of the graph needs there.
 
-    `artefacts` is an fsspec URL through which machines that share no folder pass on what they made;
-    None: they share one.
+    `artefacts` is an fsspec URL through which machines that share no folder pass on what they made.
+    Without one they share a folder.
     """
 
     address: str = "auto"
@@ -228,7 +229,7 @@ class Recipe(Record):
 
     With no stages it is an evaluation only.
 
-    `variants`, `lattice` and `seeds` ask for more than one chain: `harness.study` says which.
+    `variants`, `lattice` and `seeds` ask for more than one chain: `study.py` says which.
     """
 
     name: str
@@ -240,10 +241,8 @@ class Recipe(Record):
     stages: list[StageSection]
     evals: EvalsSection = EvalsSection()
     variants: dict[str, list[Any]] | list[dict[str, Any]] = []
-    reference: str | None = (
-        # the variant that the others are compared with; None: the recipe as it is, else the first
-        None
-    )
+    # the variant that the others are compared with; None: the recipe as it is, else the first
+    reference: str | None = None
     lattice: bool = False
     seeds: list[int] = []
     launcher: LauncherSection | None = None
@@ -336,7 +335,14 @@ class Recipe(Record):
 
     def problem_source(self) -> Source:
         """Where the evaluation's problems come from."""
-        return Source(path=SCHOOLMATH) if self.evals.accuracy.task == "schoolmath" else self.data
+        if self.evals.accuracy.task == "schoolmath":
+            return Source(path=SCHOOLMATH)
+        return self.data
+
+
+def _record_name(task: str) -> str:
+    """Return what the records of an lm-eval task are named after: it, or its file's stem."""
+    return Path(task).stem if task.endswith(".yaml") else task
 
 
 def _drop_unused(content: dict[str, Any], *names: str) -> None:
