@@ -161,7 +161,10 @@ def test_missing_problems_are_allowed_only_by_number(
         (["--baseline", "one.json", "--margin", "accuracy=0"], "must be above 0"),
         (["--baseline", "one.json", "--margin", "accuracy=both"], "which is for lengths"),
         (["--baseline", "one.json", "--margin", "win_rate_previous=2"], "cannot be gated"),
-        (["--baseline", "one.json", "--margin", "acuracy=2"], "no metric 'acuracy'. The nearest name is 'accuracy'"),
+        (
+            ["--baseline", "one.json", "--margin", "acuracy=2"],
+            "no metric 'acuracy'. The nearest name is 'accuracy'",
+        ),
         (["--baseline", "one.json", "--gates", "no.yaml"], "does not exist"),
         (["--baseline", "broken.json"], "is not JSON"),
         (["--baseline", "empty.json"], "neither a report.json nor a baseline"),

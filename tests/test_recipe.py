@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ def test_shipped_recipes_are_valid() -> None:
     assert shipped_recipes() == ["gsm8k", "lattice", "quickstart", "t4-qwen2.5-0.5b"]
     for name in shipped_recipes():
         assert load_recipe(name, []).name == name
+
+
+def test_the_recipe_that_readme_shows_is_valid(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(name: mine\n.*?)```", readme, flags=re.DOTALL)
+    commented = text.replace("  # - kto:", "  - kto:").replace("  # - rloo:", "  - rloo:")
+    recipe = load_recipe(write(tmp_path, commented), ["stages.kto.args.max_steps=3"])
+    assert [stage.kind for stage in recipe.stages] == ["sft", "dpo", "kto", "grpo", "rloo"]
 
 
 def test_the_t4_recipe_is_what_it_says() -> None:
