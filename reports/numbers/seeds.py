@@ -221,20 +221,18 @@ def _between_evaluations(run: RunRecord) -> dict[str, float]:
     checkpoints measured again.
 
     What is not asked in other batches, log-probabilities and lm-eval's tasks, would only say that
-    it is.
+    it is. What shares no prompt says nothing.
     """
-    found: dict[str, float] = {}
+    noise: dict[str, float] = {}
     for again in run.repeats:
         first, base = run.stage(again.name), run.base(run.stage(again.name))
-        asked = [
-            name
-            for name in model_metrics([first, again])
-            if measure(name).family not in ("lm-eval task", "preference accuracy")
-        ]
-        for name in asked:
+        for name in filter(_is_asked_again, model_metrics([first, again])):
             before, after = model_values(name, first, base), model_values(name, again, base)
-            noise = estimates.repeat_noise(
-                [after[one] - before[one] for one in before if one in after]
-            )
-            found[name] = max(found.get(name, 0.0), noise)
-    return found
+            differences = [after[prompt] - before[prompt] for prompt in before if prompt in after]
+            if differences:
+                noise[name] = max(noise.get(name, 0.0), estimates.repeat_noise(differences))
+    return noise
+
+
+def _is_asked_again(name: str) -> bool:
+    return measure(name).family not in ("lm-eval task", "preference accuracy")
