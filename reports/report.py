@@ -1,5 +1,5 @@
-"""What every format renders: runs, their comparisons, judges' passports, rankings, flipped
-problems, and what studies ask.
+"""What every format renders, run by run: comparisons, a judge's passport, flipped problems, what
+studies ask.
 """
 
 from collections.abc import Sequence
@@ -55,13 +55,17 @@ class StageFlips:
 
 
 @dataclass(frozen=True)
-class Report:
-    """Everything a report shows; a pure function of the records."""
+class RunReport:
+    """Everything a report shows of one run.
 
-    runs: list[RunRecord]
+    `passport` says what is known of the run's judge, None where nothing was judged. The lists from
+    `attribution` on are of studies, and empty for a plain chain.
+    """
+
+    record: RunRecord
     comparisons: list[Comparison]
-    passports: dict[str, Passport]
-    rankings: dict[str, list[Strength]]
+    passport: Passport | None
+    ranking: list[Strength]
     gains: list[Gain]
     flips: list[StageFlips]
     attribution: list[Attribution]
@@ -70,15 +74,85 @@ class Report:
     seeds: list[OverSeeds]
     floors: list[Floor]
 
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def stages(self) -> list[StageRecord]:
+        return self.record.stages
+
+    @property
+    def has_unfit_judge(self) -> bool:
+        """Whether the judge was found not fit to decide, so that win rates have no verdict."""
+        return self.passport is not None and self.passport.fit is False
+
+    def find(self, metric: str, stage: StageRecord, against: str) -> Comparison | None:
+        """Return a stage's comparison with another stage, if it was made."""
+        wanted = (metric, stage.name, against)
+        return next((c for c in self.comparisons if (c.metric, c.stage, c.against) == wanted), None)
+
+    def floor(self, metric: str, *stages: str) -> Floor | None:
+        """Return the largest noise floor of a metric at any of the stages; None where no stage was
+        trained with several seeds.
+        """
+        known = [
+            floor
+            for floor in self.floors
+            if floor.metric == metric and {*stages} & {*floor.members}
+        ]
+        return max(known, key=lambda floor: floor.floor, default=None)
+
+    def is_below(self, metric: str, difference: float, *stages: str) -> bool:
+        """Say whether a difference between some of the stages is below the largest of their noise
+        floors.
+        """
+        known = self.floor(metric, *stages)
+        return known is not None and abs(difference) < known.floor
+
+    def is_below_noise(self, comparison: Comparison) -> bool:
+        """Say whether a difference is smaller than what another seed, or measuring again, may make
+        of it.
+        """
+        stages = (comparison.stage, comparison.against)
+        return self.is_below(comparison.metric, comparison.delta, *stages)
+
+    def is_variant_below_noise(self, difference: VariantDifference, variant: RankedVariant) -> bool:
+        """Say whether another seed may make as large a difference, of the variant or the
+        reference.
+        """
+        reference = next(
+            other
+            for other in self.variants
+            if (other.stage, other.variant) == (variant.stage, variant.reference)
+        )
+        members = {*variant.members, *reference.members}
+        return self.is_below(difference.metric, difference.delta, *members)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a report shows, run by run; a pure function of the records."""
+
+    runs: list[RunReport]
+
     def stages(self) -> list[StageRecord]:
         """All columns, run by run."""
         return [stage for run in self.runs for stage in run.stages]
+
+    def comparisons(self) -> list[Comparison]:
+        """All comparisons, run by run: Holm's family."""
+        return [comparison for run in self.runs for comparison in run.comparisons]
+
+    def flips(self) -> list[StageFlips]:
+        """All that stages changed problem by problem, run by run."""
+        return [flips for run in self.runs for flips in run.flips]
 
     def column(self, stage: StageRecord) -> str:
         """Name a column: the stage, with its run where there are several."""
         return stage.name if len(self.runs) == 1 else f"{stage.run}/{stage.name}"
 
-    def flips_title(self, flips: "StageFlips") -> str:
+    def flips_title(self, flips: StageFlips) -> str:
         """Say how many problems a stage fixed, broke and left, naming its run where there are
         several.
         """
@@ -93,62 +167,6 @@ class Report:
             f"wrong{which}"
         )
 
-    def has_unfit_judge(self, run: str) -> bool:
-        """Say whether a run's judge was found not fit to decide, so that its win rates have no
-        verdict.
-        """
-        return run in self.passports and self.passports[run].fit is False
-
-    def floor(self, run: str, metric: str, *stages: str) -> Floor | None:
-        """Return the largest noise floor of a metric at any of the stages; None where no stage was
-        trained with several seeds.
-        """
-        found = [
-            one
-            for one in self.floors
-            if (one.run, one.metric) == (run, metric) and {*stages} & {*one.members}
-        ]
-        return max(found, key=lambda one: one.floor, default=None)
-
-    def is_below_noise(self, comparison: Comparison) -> bool:
-        """Say whether a difference is smaller than what another seed, or measuring again, may make
-        of it.
-        """
-        return self.is_below(
-            comparison.run,
-            comparison.metric,
-            comparison.delta,
-            comparison.stage,
-            comparison.against,
-        )
-
-    def is_below(self, run: str, metric: str, difference: float, *stages: str) -> bool:
-        """Say whether a difference between some of the stages is below the largest of their noise
-        floors.
-        """
-        found = self.floor(run, metric, *stages)
-        return found is not None and abs(difference) < found.floor
-
-    def is_variant_below_noise(self, found: VariantDifference, variant: RankedVariant) -> bool:
-        """Say whether another seed may make as large a difference, of the variant or the
-        reference.
-        """
-        reference = next(
-            other
-            for other in self.variants
-            if (other.run, other.stage, other.variant)
-            == (variant.run, variant.stage, variant.reference)
-        )
-        members = {*variant.members, *reference.members}
-        return self.is_below(variant.run, found.metric, found.delta, *members)
-
-    def find(self, metric: str, stage: StageRecord, against: str) -> Comparison | None:
-        """Return a stage's comparison with another stage of its run, if it was made."""
-        wanted = (stage.run, metric, stage.name, against)
-        return next(
-            (c for c in self.comparisons if (c.run, c.metric, c.stage, c.against) == wanted), None
-        )
-
 
 def build_report(runs: Sequence[RunRecord]) -> Report:
     """Compare the stages of one or more runs. Raises ValueError where their contracts differ."""
@@ -158,46 +176,50 @@ def build_report(runs: Sequence[RunRecord]) -> Report:
             f"Two of the runs have the same name ({', '.join(names)}), so their columns could not "
             "be told apart."
         )
+    # of all runs at once: the verdicts are adjusted for all that stand in one report
     comparisons = compare_stages(runs)
-    pairs = [pair for run in runs for pair in run.steps()]
-    found = [
-        flipped
-        for previous, stage in pairs
-        if (flipped := _stage_flips(stage, previous)) is not None
-    ]
-    judged = {run.name: passport for run in runs if (passport := run_passport(run)) is not None}
-    ranked = {run.name: ranking for run in runs if (ranking := rank_stages(run))}
     return Report(
-        runs=list(runs),
+        [_run_report(run, [one for one in comparisons if one.run == run.name]) for run in runs]
+    )
+
+
+def _run_report(run: RunRecord, comparisons: list[Comparison]) -> RunReport:
+    changes = [_stage_flips(stage, previous) for previous, stage in run.steps()]
+    return RunReport(
+        record=run,
         comparisons=comparisons,
-        passports=judged,
-        rankings=ranked,
-        gains=[gain for run in runs for gain in gains(run)],
-        flips=found,
-        attribution=[one for run in runs for one in attribution(run)],
-        interactions=[one for run in runs for one in interactions(run)],
-        variants=[one for run in runs for one in rank_variants(run)],
-        seeds=[one for run in runs for one in over_seeds(run)],
-        floors=[one for run in runs for one in floors(run)],
+        passport=run_passport(run),
+        ranking=rank_stages(run),
+        gains=gains(run),
+        flips=[change for change in changes if change is not None],
+        attribution=attribution(run),
+        interactions=interactions(run),
+        variants=rank_variants(run),
+        seeds=over_seeds(run),
+        floors=floors(run),
     )
 
 
 def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips | None:
-    found = flips(stage, previous)
+    changed = flips(stage, previous)
     # no problem was scored at both stages
-    if not any(found):
+    if not any(changed):
         return None
     return StageFlips(
         run=stage.run,
         stage=stage.name,
         previous=previous.name,
-        fixed=len(found.fixed),
-        broken=len(found.broken),
-        still_right=len(found.still_right),
-        still_wrong=len(found.still_wrong),
-        fixed_examples=[_example(problem, stage, previous) for problem in found.fixed[:EXAMPLES]],
-        broken_examples=[_example(problem, stage, previous) for problem in found.broken[:EXAMPLES]],
+        fixed=len(changed.fixed),
+        broken=len(changed.broken),
+        still_right=len(changed.still_right),
+        still_wrong=len(changed.still_wrong),
+        fixed_examples=_examples(changed.fixed, stage, previous),
+        broken_examples=_examples(changed.broken, stage, previous),
     )
+
+
+def _examples(problems: Sequence[str], stage: StageRecord, previous: StageRecord) -> list[Example]:
+    return [_example(problem, stage, previous) for problem in problems[:EXAMPLES]]
 
 
 def _example(problem: str, stage: StageRecord, previous: StageRecord) -> Example:

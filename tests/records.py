@@ -11,6 +11,7 @@ from stagelift.evals.metrics.measures import win_rate_name
 from stagelift.evals.metrics.suite import compute_metrics
 from stagelift.evals.records import EvalResult, Generation, Outcome, Role, Score, Verdict
 from stagelift.reports.records import ChainRecord, RunRecord, StageRecord
+from stagelift.reports.report import Report
 from stagelift.stages.records import StageResult
 
 CONTRACT = {
@@ -233,3 +234,14 @@ def make_lattice(seeds: tuple[int, ...] = (0,), **letters: str) -> RunRecord:
         slots = ({}, {"sft": sft}, {"dpo": dpo}, {"sft": sft, "dpo": both})
         chains += [("", seed, {"base": "base", **one}) for one in slots]
     return make_study(stages, chains, lattice=True)
+
+
+def with_passport(report: Report, **fields: object) -> Report:
+    """A report whose judges' passports say something else."""
+    return replace(
+        report,
+        runs=[
+            replace(run, passport=run.passport and run.passport.model_copy(update=fields))
+            for run in report.runs
+        ],
+    )

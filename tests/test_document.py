@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -13,7 +12,7 @@ from stagelift.evals.records import GoldAgreement, Metric, Usage
 from stagelift.reports.formats.document import report_document
 from stagelift.reports.report import Report, build_report
 from tests.golden_report import golden_report
-from tests.records import make_chain, make_lattice, make_study
+from tests.records import make_chain, make_lattice, make_study, with_passport
 
 SCHEMA: dict[str, Any] = json.loads(
     files("stagelift.reports").joinpath("report.schema.json").read_text(encoding="utf-8")
@@ -38,11 +37,7 @@ def reports() -> Iterator[Report]:
         position_consistency=None,
     )
     usage = Usage(requests=3, cached=1, prompt_tokens=9, completion_tokens=2, cost_usd=None)
-    whole = {
-        name: one.model_copy(update={"gold": gold, "usage": usage, "fit": False})
-        for name, one in found.passports.items()
-    }
-    yield replace(found, passports=whole)
+    yield with_passport(found, gold=gold, usage=usage, fit=False)
     yield build_report([make_lattice(base="wwww", sft="ccww", dpo="cwww", both="cccc")])
     stages: dict[str, tuple[str | None, str]] = {"base": (None, "wwww")}
     chains = []

@@ -25,9 +25,9 @@ def test_the_parts_sum_to_the_difference(seed: int) -> None:
     letters = ["".join(chance.choices("cwtu", k=chance.randint(2, 90))) for _ in range(1)]
     after = "".join(chance.choices("ccwtu", k=len(letters[0])))
     report = build_report([make_chain(base=letters[0], sft=after)])
-    (gain,) = report.gains
+    (gain,) = report.runs[0].gains
     assert sum(part.delta for part in gain.parts) == pytest.approx(gain.delta, abs=1e-12)
-    (shown,) = [found for found in report.comparisons if found.metric == "accuracy"]
+    (shown,) = [found for found in report.comparisons() if found.metric == "accuracy"]
     assert gain.delta == pytest.approx(shown.delta, abs=1e-12)
     assert all(part.low <= part.delta <= part.high for part in gain.parts)
 

@@ -60,7 +60,7 @@ def test_several_stages_in_one_file_become_the_stages_of_one_run(tmp_path: Path)
     )
     assert sft.evaluation.metrics["win_rate_base"].value == 1
     assert sft.evaluation.passport is not None and sft.evaluation.passport.fit is True
-    verdicts = {c.metric: c.verdict for c in build_report([run]).comparisons}
+    verdicts = {c.metric: c.verdict for c in build_report([run]).comparisons()}
     assert verdicts["accuracy"] == "improved"
     assert run.missing == [] and run.wall_clock_seconds == 0
 
@@ -165,7 +165,7 @@ def test_a_metric_that_one_stage_lacks_is_not_compared(tmp_path: Path) -> None:
     rows += [row(str(i), stage="b", finish_reason="stop", n_tokens=3) for i in range(3)]
     compared = {
         c.metric
-        for c in build_report([imported(write(rows, tmp_path), "responses", tmp_path)]).comparisons
+        for c in build_report([imported(write(rows, tmp_path), "responses", tmp_path)]).comparisons()
     }
     assert "accuracy" in compared and not {"truncated", "length_tokens"} & compared
 

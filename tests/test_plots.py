@@ -53,7 +53,10 @@ def edited(stage: StageRecord, **fields: object) -> StageRecord:
     """The stage with the same fields in every score, measured anew."""
     scores = [score.model_copy(update=fields) for score in stage.scores]
     verdicts = [verdict for found in stage.verdicts.values() for verdict in found.values()]
-    metrics = {"metrics": compute_metrics(scores, verdicts).metrics, "outcomes": count_outcomes(scores)}
+    metrics = {
+        "metrics": compute_metrics(scores, verdicts).metrics,
+        "outcomes": count_outcomes(scores),
+    }
     return replace(stage, scores=scores, evaluation=stage.evaluation.model_copy(update=metrics))
 
 
@@ -219,7 +222,8 @@ def test_drawing_needs_no_pyplot() -> None:
 
 
 def test_the_bars_of_a_waterfall_end_at_the_accuracy_of_each_stage(run: RunRecord) -> None:
-    steps = waterfall(build_report([run]), run.name)
+    report = build_report([run])
+    steps = waterfall(report, report.runs[0])
     ends = {step.label: step.end for step in steps if step.part is None}
     assert ends == {
         stage.name: pytest.approx(stage.evaluation.metrics["accuracy"].value, abs=1e-12)
@@ -232,7 +236,8 @@ def test_the_bars_of_a_waterfall_end_at_the_accuracy_of_each_stage(run: RunRecor
 
 
 def test_a_waterfall_has_a_bar_for_each_cause_between_two_stages(run: RunRecord) -> None:
-    labels = [step.label for step in waterfall(build_report([run]), run.name)]
+    report = build_report([run])
+    labels = [step.label for step in waterfall(report, report.runs[0])]
     parts = ["format", "stopping", "reasoning"]
     assert labels == ["base", *parts, "sft", *parts, "grpo"]
 

@@ -45,14 +45,14 @@ def test_two_runs_stand_side_by_side_each_against_its_own_base() -> None:
         "other/base",
         "other/sft",
     ]
-    verdicts = {c.run: c.verdict for c in report.comparisons if c.metric == "accuracy"}
+    verdicts = {c.run: c.verdict for c in report.comparisons() if c.metric == "accuracy"}
     assert verdicts == {"demo": "improved", "other": "identical"}
     assert "other/sft" in render_markdown(report)
 
 
 def test_three_examples_of_each_at_most() -> None:
     report = build_report([chain([False] * 9 + [True] * 2, [True] * 9 + [False] * 2)])
-    (found,) = report.flips
+    (found,) = report.flips()
     assert (found.fixed, found.broken) == (9, 2)
     assert (len(found.fixed_examples), len(found.broken_examples)) == (3, 2)
 
@@ -174,10 +174,10 @@ def test_stages_are_ranked_where_there_are_three() -> None:
     base = make_stage("base", [make_score(f"p/{i}", i % 3 == 0) for i in range(30)])
     sft = make_stage("sft", [make_score(f"p/{i}", i % 3 != 1) for i in range(30)], [base])
     dpo = make_stage("dpo", [make_score(f"p/{i}", i % 5 != 1) for i in range(30)], [base, sft])
-    (ranking,) = build_report([make_run([base, sft, dpo])]).rankings.values()
+    ranking = build_report([make_run([base, sft, dpo])]).runs[0].ranking
     assert [rank.stage for rank in ranking] == ["dpo", "sft", "base"]
     assert ranking[-1].strength.value == 0 and all(rank.reference == "base" for rank in ranking)
-    assert build_report([chain([False] * 40, [True] * 40)]).rankings == {}
+    assert build_report([chain([False] * 40, [True] * 40)]).runs[0].ranking == []
 
 
 def test_samples_are_paired_by_prompt_not_by_sample() -> None:
@@ -190,7 +190,7 @@ def test_samples_are_paired_by_prompt_not_by_sample() -> None:
     base = make_stage("base", before)
     found = {
         c.metric: c
-        for c in build_report([make_run([base, make_stage("sft", after, [base])])]).comparisons
+        for c in build_report([make_run([base, make_stage("sft", after, [base])])]).comparisons()
     }
     assert (found["accuracy"].n, found["accuracy"].delta) == (40, pytest.approx(1 / 6))
     assert found["pass@3"].delta == pytest.approx(0.5)
@@ -208,4 +208,4 @@ def test_what_was_scored_at_one_stage_only_has_no_flips() -> None:
         for _ in range(1)
     ]
     base = make_stage("base", unscored)
-    assert build_report([make_run([base, make_stage("sft", unscored, [])])]).flips == []
+    assert build_report([make_run([base, make_stage("sft", unscored, [])])]).flips() == []

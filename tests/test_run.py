@@ -89,10 +89,11 @@ def test_every_trained_stage_has_preference_accuracy_and_a_judge_with_a_passport
             1,
         )
     report = build_report([record])
-    assert report.passports["tiny"].pairs == sum(
+    whole = report.runs[0].passport
+    assert whole is not None and whole.pairs == sum(
         s.evaluation.passport.pairs for s in trained_stages if s.evaluation.passport
     )
-    compared = {(c.metric, c.stage, c.against) for c in report.comparisons}
+    compared = {(c.metric, c.stage, c.against) for c in report.comparisons()}
     assert {("sums/acc", "dpo", "sft"), ("preference_accuracy", "grpo", "base")} <= compared
 
 

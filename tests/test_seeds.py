@@ -86,17 +86,18 @@ def test_a_stage_that_variants_share_is_listed_once() -> None:
 def test_the_summary_and_the_tables_use_the_larger_floor_of_both_stages() -> None:
     """dpo is as steady as can be, sft is not: what dpo adds to it may be sft's noise."""
     report = build_report([seeds_run(10, 20, 30, dpo=(24, 25, 26))])
+    (run,) = report.runs
     added = next(
         one
-        for one in report.seeds
+        for one in run.seeds
         if (one.metric, one.stage, one.against) == ("accuracy", "dpo", "sft")
     )
     of_sft, of_dpo = (
-        next(one for one in report.floors if (one.metric, one.stage) == ("accuracy", s))
+        next(one for one in run.floors if (one.metric, one.stage) == ("accuracy", s))
         for s in ("sft", "dpo")
     )
     assert of_dpo.floor < abs(added.value) + 0.1 < of_sft.floor
-    assert report.is_below("demo", "accuracy", added.value, *added.members, *added.others)
+    assert run.is_below("accuracy", added.value, *added.members, *added.others)
     assert "+12.5 of dpo against sft" in summary(report).partition("Below it")[2]
 
 
@@ -148,11 +149,12 @@ def test_measuring_again_counts_where_it_differs_more() -> None:
 
 def test_a_difference_below_the_floor_is_grey_in_every_format_and_one_above_is_not() -> None:
     report = build_report([seeds_run(20, 22, 24, dpo=(20, 23, 26))])
-    dpo = report.find("accuracy", report.runs[0].stage("seed=2/dpo"), "seed=2/sft")
-    sft = report.find("accuracy", report.runs[0].stage("seed=2/sft"), "base")
+    (run,) = report.runs
+    dpo = run.find("accuracy", run.record.stage("seed=2/dpo"), "seed=2/sft")
+    sft = run.find("accuracy", run.record.stage("seed=2/sft"), "base")
     assert dpo is not None and sft is not None
-    assert report.is_below_noise(dpo) and not report.is_below_noise(sft)
-    table = seed_table(report.runs[0], report)
+    assert run.is_below_noise(dpo) and not run.is_below_noise(sft)
+    table = seed_table(run)
     assert table is not None
     accuracy = table.groups[0][0]
     assert [cell.faint for cell in accuracy.cells] == [False, False, True, False]

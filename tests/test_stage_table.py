@@ -1,12 +1,10 @@
-from dataclasses import replace
 
 import pytest
 
-from stagelift.evals.records import Passport
 from stagelift.reports.report import Report, build_report
 from stagelift.reports.tables.stages import headline_table, stage_table
 from stagelift.reports.tables.table import Cell, Row, Table
-from tests.records import make_chain
+from tests.records import make_chain, with_passport
 
 LONG = 60
 
@@ -76,11 +74,8 @@ def test_win_rates_stand_where_their_opponent_is() -> None:
 
 
 def test_an_unfit_judge_gives_no_verdict() -> None:
-    found = report()
-    passports: dict[str, Passport] = {
-        run: passport.model_copy(update={"fit": False}) for run, passport in found.passports.items()
-    }
-    cell = cells(stage_table(replace(found, passports=passports)), "win rate", "base")["sft"]
+    unfit = with_passport(report(), fit=False)
+    cell = cells(stage_table(unfit), "win rate", "base")["sft"]
     assert cell.verdict is None and cell.notes[0] == "judge not fit to decide"
 
 

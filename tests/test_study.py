@@ -329,7 +329,7 @@ def assert_two_ranks_with_two_seeds(root: Path) -> None:
         "r=8,seed=0/sft",
         "r=8,seed=1/sft",
     ]
-    report = build_report([run])
+    (report,) = build_report([run]).runs
     assert {standing.variant for standing in report.variants} == {"r=4", "r=8"}
     assert len(run.repeats) == 1
     floors = [floor for floor in report.floors if floor.metric == "accuracy"]

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from stagelift.reports.report import build_report
 from stagelift.reports.words.summary import summary
-from tests.records import make_chain
+from tests.records import make_chain, with_passport
 
 N = 60
 
@@ -33,11 +33,7 @@ def test_a_regression_is_called_one_and_lengths_say_which_way() -> None:
 
 def test_a_win_rate_by_an_unfit_judge_is_left_out_and_it_says_so() -> None:
     report = build_report([make_chain(base="w" * N, sft="c" * N)])
-    unfit = {
-        name: passport.model_copy(update={"fit": False})
-        for name, passport in report.passports.items()
-    }
-    text = summary(replace(report, passports=unfit))
+    text = summary(with_passport(report, fit=False))
     assert "The judge is not fit to decide, so no win rate counts here." in text
     assert "the win rate" not in text.replace("no win rate", "")
 

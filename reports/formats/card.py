@@ -22,7 +22,7 @@ from stagelift.reports.formats.model_index import (
 )
 from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.records import RunRecord, StageRecord
-from stagelift.reports.report import Report, build_report
+from stagelift.reports.report import RunReport, build_report
 from stagelift.reports.tables.table import NOTHING
 from stagelift.reports.words import formatting
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line, without_folders
@@ -44,10 +44,9 @@ def render_card(run: RunRecord, stage: StageRecord) -> str:
             f"Stage '{stage.name}' of run '{run.name}' trained nothing, so it has no model card."
         )
     chain = run.chain(stage)
-    report = build_report(
-        [replace(run, stages=chain, missing=[], chains=(), lattice=False, repeats=())]
-    )
-    judge = report.passports.get(run.name)
+    alone = replace(run, stages=chain, missing=[], chains=(), lattice=False, repeats=())
+    (report,) = build_report([alone]).runs
+    judge = report.passport
     parts = [
         _front_matter(run, chain, judge),
         f"# {inline(_name(run, stage))}",
@@ -134,7 +133,7 @@ def _summary(run: RunRecord, chain: list[StageRecord]) -> str:
     )
 
 
-def _headline(report: Report, chain: list[StageRecord]) -> list[str]:
+def _headline(report: RunReport, chain: list[StageRecord]) -> list[str]:
     """Say first what most visitors look for: accuracy without this adapter and with it."""
     base, stage = chain[0], chain[-1]
     found = report.find("accuracy", stage, base.name)
@@ -255,7 +254,7 @@ def _contract(stage: StageRecord) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _table(report: Report, chain: list[StageRecord]) -> str:
+def _table(report: RunReport, chain: list[StageRecord]) -> str:
     """Return the table: a metric's value before any training and now, and the differences to the
     stage before and to base.
     """
@@ -268,7 +267,7 @@ def _table(report: Report, chain: list[StageRecord]) -> str:
         *(f"difference to {inline(o.name)}" for o in others),
     ]
     lines = [table_line(titles), table_line([":---"] * len(titles))]
-    unfit = report.has_unfit_judge(stage.run)
+    unfit = report.has_unfit_judge
     for name in shown_metrics(stage, chain):
         title, how = metric_title(name, chain)
         first = f"**{inline(title)}**<br>{inline(how)}, n={stage.evaluation.metrics[name].n}"

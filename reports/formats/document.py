@@ -11,9 +11,10 @@ from pydantic import BaseModel
 from stagelift.reports.gates.scores import stage_scores
 from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.numbers.ranking import Strength
+from stagelift.reports.numbers.seeds import Floor
 from stagelift.reports.numbers.variants import RankedVariant
-from stagelift.reports.records import RunRecord, StageRecord
-from stagelift.reports.report import Report, StageFlips
+from stagelift.reports.records import StageRecord
+from stagelift.reports.report import Report, RunReport, StageFlips
 from stagelift.reports.words.summary import summary
 
 SCHEMA = 1
@@ -28,38 +29,43 @@ def report_document(report: Report) -> dict[str, Any]:
     """Return the report as plain data; None stands for "not measured"."""
     return {
         "schema": SCHEMA,
-        "runs": [_run(run, report) for run in report.runs],
-        "stages": [_stage(stage, run, report) for run in report.runs for stage in run.stages],
-        "comparisons": [_comparison(comparison) for comparison in report.comparisons],
-        "gains": [asdict(gain) for gain in report.gains],
-        "flips": [_flips(flips) for flips in report.flips],
-        "attribution": [asdict(one) for one in report.attribution],
-        "interactions": [asdict(one) for one in report.interactions],
-        "variants": [_variant(one) for one in report.variants],
-        "seeds": [asdict(one) for one in report.seeds],
-        "noise": [{**asdict(one), "floor": one.floor} for one in report.floors],
+        "runs": [_run(run) for run in report.runs],
+        "stages": [_stage(stage, run) for run in report.runs for stage in run.stages],
+        "comparisons": [_comparison(comparison) for comparison in report.comparisons()],
+        "gains": [asdict(gain) for run in report.runs for gain in run.gains],
+        "flips": [_flips(flips) for flips in report.flips()],
+        "attribution": [asdict(share) for run in report.runs for share in run.attribution],
+        "interactions": [asdict(pair) for run in report.runs for pair in run.interactions],
+        "variants": [_variant(variant) for run in report.runs for variant in run.variants],
+        "seeds": [asdict(over) for run in report.runs for over in run.seeds],
+        "noise": [_floor(floor) for run in report.runs for floor in run.floors],
         "summary": summary(report),
     }
 
 
-def _run(run: RunRecord, report: Report) -> dict[str, Any]:
+def _run(run: RunReport) -> dict[str, Any]:
+    record = run.record
     return {
-        "name": run.name,
-        "model": run.model,
-        "data": run.data,
-        "device": run.device,
-        "versions": run.versions,
-        "contract_id": run.contract_id,
-        "contract": run.contract,
-        "wall_clock_seconds": run.wall_clock_seconds,
-        "missing_stages": run.missing,
-        "chains": [asdict(chain) for chain in run.chains],
-        "passport": _plain(report.passports.get(run.name)),
-        "ranking": [_strength(strength) for strength in report.rankings.get(run.name, [])],
+        "name": record.name,
+        "model": record.model,
+        "data": record.data,
+        "device": record.device,
+        "versions": record.versions,
+        "contract_id": record.contract_id,
+        "contract": record.contract,
+        "wall_clock_seconds": record.wall_clock_seconds,
+        "missing_stages": record.missing,
+        "chains": [asdict(chain) for chain in record.chains],
+        "passport": _plain(run.passport),
+        "ranking": [_strength(strength) for strength in run.ranking],
     }
 
 
-def _stage(stage: StageRecord, run: RunRecord, report: Report) -> dict[str, Any]:
+def _floor(floor: Floor) -> dict[str, Any]:
+    return {**asdict(floor), "floor": floor.floor}
+
+
+def _stage(stage: StageRecord, run: RunReport) -> dict[str, Any]:
     training = (
         None if stage.training is None else stage.training.model_dump(mode="json", exclude={"kind"})
     )
@@ -68,7 +74,7 @@ def _stage(stage: StageRecord, run: RunRecord, report: Report) -> dict[str, Any]
         "name": stage.name,
         "kind": stage.kind,
         "parent": stage.parent,
-        "path": run.path(stage),
+        "path": run.record.path(stage),
         "metrics": {name: metric.model_dump() for name, metric in stage.evaluation.metrics.items()},
         "outcomes": dict(stage.evaluation.outcomes),
         "extrapolated": list(stage.evaluation.extrapolated),
@@ -81,7 +87,7 @@ def _stage(stage: StageRecord, run: RunRecord, report: Report) -> dict[str, Any]
             "seconds": stage.evaluation.seconds,
             "peak_memory_bytes": stage.evaluation.peak_memory_bytes,
         },
-        "scores": stage_scores(stage, run, report.passports.get(run.name)).model_dump(
+        "scores": stage_scores(stage, run.record, run.passport).model_dump(
             mode="json", include={"opponent", "fit", "values", "lengths"}
         ),
     }

@@ -105,7 +105,7 @@ def _stages(report: Report) -> list[_Stage]:
             record=stage,
             scores=stage.first_scores(),
             samples=_samples(stage),
-            verdicts=_verdicts(stage, stage.parent or stage.name, run.base(stage).name),
+            verdicts=_verdicts(stage, stage.parent or stage.name, run.record.base(stage).name),
         )
         for run in report.runs
         for stage in run.stages

@@ -94,7 +94,7 @@ def _provenance(lines: Sequence[tuple[str, str]]) -> str:
 
 
 def _all_flips(report: Report) -> list[str]:
-    changed = [_flips(flips, report) for flips in report.flips]
+    changed = [_flips(flips, report) for flips in report.flips()]
     return ["## What changed, problem by problem", *changed] if changed else []
 
 

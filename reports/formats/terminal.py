@@ -44,7 +44,7 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(gain_notes(), style="dim"))
     for note in footnotes(report):
         console.print(Text(safe_text(note), style="dim"))
-    for flips in report.flips:
+    for flips in report.flips():
         console.print(_flips(flips, report))
 
 

@@ -49,7 +49,7 @@ def costs_plot(report: Report) -> Plot | None:
     """Draw three panels with a point for each chain; None below two that were trained and have an
     accuracy.
     """
-    ends = [end for run in report.runs for end in _ends(run, report)]
+    ends = [end for run in report.runs for end in _ends(run.record, report)]
     labels = distinct_labels([title for title, _, _ in ends], 34)
     found = [_cost(label, run, stage) for label, (_, run, stage) in zip(labels, ends, strict=True)]
     costs = [cost for cost in found if cost is not None]

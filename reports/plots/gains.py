@@ -13,7 +13,7 @@ from stagelift.reports.plots.labels import column_labels, points
 from stagelift.reports.plots.plot import Plot
 from stagelift.reports.plots.style import BAD, GOOD, INK, MUTED, SMALL, WIDTH
 from stagelift.reports.plots.svg import finish
-from stagelift.reports.report import Report
+from stagelift.reports.report import Report, RunReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,7 @@ class Step:
 
 def gains_plot(report: Report) -> Plot | None:
     """Draw a waterfall for each run; None where no stage can be compared with one before it."""
-    runs = [steps for run in report.runs if (steps := waterfall(report, run.name))]
+    runs = [steps for run in report.runs if (steps := waterfall(report, run))]
     if not runs:
         return None
     alt = "; ".join(map(_words, runs))
@@ -44,7 +44,7 @@ def gains_plot(report: Report) -> Plot | None:
     return finish(_draw(runs), "gains", "Where accuracy came from", alt)
 
 
-def waterfall(report: Report, run: str) -> list[Step]:
+def waterfall(report: Report, run: RunReport) -> list[Step]:
     """Return a run's bars: the first stage, then the parts of each gain and the stage they lead to.
 
     A stage that has no gain (no problem in common with the one before) begins anew at the accuracy
@@ -55,19 +55,17 @@ def waterfall(report: Report, run: str) -> list[Step]:
         (stage.run, stage.name): label
         for stage, label in zip(stages, column_labels(report, stages), strict=True)
     }
-    accuracy = {
-        stage.name: stage.evaluation.metrics.get("accuracy") for stage in stages if stage.run == run
-    }
+    accuracy = {stage.name: stage.evaluation.metrics.get("accuracy") for stage in run.stages}
     steps: list[Step] = []
     reached = ""
-    for gain in (gain for gain in report.gains if gain.run == run and gain.metric == "accuracy"):
+    for gain in (gain for gain in run.gains if gain.metric == "accuracy"):
         metric = accuracy[gain.against]
         if metric is None:
             continue
         if gain.against != reached:
-            steps.append(Step(labels[run, gain.against], 0.0, metric.value, None))
+            steps.append(Step(labels[run.name, gain.against], 0.0, metric.value, None))
         steps += _parts(gain, steps[-1].end)
-        steps.append(Step(labels[run, gain.stage], 0.0, steps[-1].end, None))
+        steps.append(Step(labels[run.name, gain.stage], 0.0, steps[-1].end, None))
         reached = gain.stage
     return steps
 

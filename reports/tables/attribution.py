@@ -4,47 +4,44 @@ interact.
 
 from stagelift.evals.metrics.measures import measure, ordered
 from stagelift.reports.numbers.attribution import Attribution, Effect, Interaction
-from stagelift.reports.records import RunRecord
-from stagelift.reports.report import Report
+from stagelift.reports.report import RunReport
 from stagelift.reports.tables.table import Cell, Column, Row, Table, merged
 from stagelift.reports.words import formatting
 
 
-def attribution_table(run: RunRecord, report: Report) -> Table | None:
+def attribution_table(run: RunReport) -> Table | None:
     """Return a row per metric and a column per stage, with the whole chain last; None where the run
     has no whole lattice.
     """
-    found = [one for one in report.attribution if one.run == run.name]
-    if not found:
+    if not run.attribution:
         return None
-    stages = list(dict.fromkeys(one.stage for one in found))
+    stages = list(dict.fromkeys(one.stage for one in run.attribution))
     rows = []
-    for name in ordered(one.metric for one in found):
-        shares = [one for one in found if one.metric == name]
+    for name in ordered(one.metric for one in run.attribution):
+        shares = [one for one in run.attribution if one.metric == name]
         cells = (*map(_share, shares), _effect(name, shares[0].whole))
         rows.append((_row(name, shares[0], cells),))
     columns = (*(Column(f"{stage}'s share") for stage in stages), Column("whole chain"))
     return Table("", columns, tuple(merged(rows)))
 
 
-def interaction_table(run: RunRecord, report: Report) -> Table | None:
+def interaction_table(run: RunReport) -> Table | None:
     """Return a row per metric and a column per pair of stages; None as above."""
-    found = [one for one in report.interactions if one.run == run.name]
-    if not found:
+    if not run.interactions:
         return None
-    pairs = list(dict.fromkeys(one.stages for one in found))
+    pairs = list(dict.fromkeys(one.stages for one in run.interactions))
     rows = []
-    for name in ordered(one.metric for one in found):
-        measured = [one for one in found if one.metric == name]
+    for name in ordered(one.metric for one in run.interactions):
+        measured = [one for one in run.interactions if one.metric == name]
         rows.append((_row(name, measured[0], tuple(_effect(name, one) for one in measured)),))
     return Table(
         "", tuple(Column(f"{first} and {second}") for first, second in pairs), tuple(merged(rows))
     )
 
 
-def attribution_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
+def attribution_notes(run: RunReport) -> tuple[str, ...]:
     """Say what a share is, and what it is not."""
-    over = {one.over for one in report.attribution if one.run == run.name}
+    over = {one.over for one in run.attribution}
     return (
         "A share is the stage's Shapley value: what it adds on average over the subsets of the "
         "other stages, so that the shares sum to what the whole chain added to base. 'Alone' is "

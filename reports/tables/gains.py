@@ -8,7 +8,7 @@ from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Metric
 from stagelift.reports.numbers.gains import Cause, Gain, Part
 from stagelift.reports.records import StageRecord
-from stagelift.reports.report import Report
+from stagelift.reports.report import Report, RunReport
 from stagelift.reports.tables.table import NOTHING, Cell, Column, Row, Table
 from stagelift.reports.words import formatting
 
@@ -21,14 +21,15 @@ def gain_table(report: Report) -> Table | None:
 
     The parts sum to `numeric`.
     """
-    if not report.gains:
+    gains = [(gain, run) for run in report.runs for gain in run.gains]
+    if not gains:
         return None
     columns = [
         Column("numeric accuracy"),
         *(Column(cause) for cause in get_args(Cause)),
         Column("strict accuracy"),
     ]
-    rows = tuple((_row(gain, report),) for gain in report.gains)
+    rows = tuple((_row(gain, run, report),) for gain, run in gains)
     return Table("stage", tuple(columns), rows)
 
 
@@ -42,25 +43,25 @@ def gain_notes() -> str:
     )
 
 
-def _row(gain: Gain, report: Report) -> Row:
-    stage = next(one for one in report.stages() if (one.run, one.name) == (gain.run, gain.stage))
+def _row(gain: Gain, run: RunReport, report: Report) -> Row:
+    stage = run.record.stage(gain.stage)
     parts = {part.cause: part for part in gain.parts}
     cells = [_part(parts.get(cause), gain) for cause in get_args(Cause)]
     numeric, strict = (
-        _difference(gain.metric, stage, gain, report),
-        _difference(_STRICT[gain.metric], stage, gain, report),
+        _difference(gain.metric, stage, gain, run),
+        _difference(_STRICT[gain.metric], stage, gain, run),
     )
     held_out = ", held-out" if measure(gain.metric).group == "held_out" else ""
     title = f"{report.column(stage)}{held_out}"
     return Row(title, (numeric, *cells, strict), note=f"after {gain.against}, n={gain.n}")
 
 
-def _difference(metric: str, stage: StageRecord, gain: Gain, report: Report) -> Cell:
-    found = report.find(metric, stage, gain.against)
+def _difference(metric: str, stage: StageRecord, gain: Gain, run: RunReport) -> Cell:
+    found = run.find(metric, stage, gain.against)
     if found is None:
         return Cell(NOTHING)
     text, interval = formatting.difference(found)
-    before = next(one for one in report.stages() if (one.run, one.name) == (gain.run, gain.against))
+    before = run.record.stage(gain.against)
     return Cell(
         text,
         interval,

@@ -10,34 +10,30 @@ from stagelift.reports.numbers.seeds import (
     Siblings,
     siblings,
 )
-from stagelift.reports.records import RunRecord
-from stagelift.reports.report import Report
+from stagelift.reports.report import RunReport
 from stagelift.reports.tables.table import NOTHING, Cell, Column, Row, Table, merged
 from stagelift.reports.words import formatting
 
 
-def seed_table(run: RunRecord, report: Report) -> Table | None:
+def seed_table(run: RunReport) -> Table | None:
     """Return a group of rows per metric, with two columns per stage; None where the run has one
     seed.
     """
-    groups = siblings(run)
-    found = [one for one in report.seeds if one.run == run.name]
-    if not groups or not found:
+    groups = siblings(run.record)
+    if not groups or not run.seeds:
         return None
     columns = [
         column
         for group in groups
         for column in (Column(f"{group.title} added", "added"), Column(group.title, "stage"))
     ]
-    names = ordered(one.metric for one in found)
-    return Table(
-        "", tuple(columns), tuple(merged(_rows(name, groups, found, report) for name in names))
-    )
+    names = ordered(one.metric for one in run.seeds)
+    return Table("", tuple(columns), tuple(merged(_rows(name, groups, run) for name in names)))
 
 
-def seed_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
+def seed_notes(run: RunReport) -> tuple[str, ...]:
     """Say what a mean over seeds and a noise floor are."""
-    counts = sorted({len(group.seeds) for group in siblings(run)})
+    counts = sorted({len(group.seeds) for group in siblings(run.record)})
     seeds = " or ".join(map(str, counts))
     over = f"Means over {seeds} training seeds"
     rule = "is how much the two seeds{} were seen to differ, which is the least that another seed may do"
@@ -50,7 +46,7 @@ def seed_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
             "is how much two trainings that differ in their seed alone{} may differ in 19 of 20 "
             "cases (t(.975, seeds - 1) × √2 × sd)"
         )
-    again = any(one.between_evaluations is not None for one in report.floors if one.run == run.name)
+    again = any(floor.between_evaluations is not None for floor in run.floors)
     measured = (
         ", or two evaluations of one checkpoint (measured again in other batches)," if again else ""
     )
@@ -63,13 +59,11 @@ def seed_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
     )
 
 
-def _rows(
-    name: str, groups: list[Siblings], found: list[OverSeeds], report: Report
-) -> tuple[Row, ...]:
+def _rows(name: str, groups: list[Siblings], run: RunReport) -> tuple[Row, ...]:
     known = measure(name)
-    mine = [one for one in found if one.metric == name]
-    main = [cell for group in groups for cell in (_added(group, mine, report), _mean(group, mine))]
-    floor = [cell for group in groups for cell in (Cell(), _floor(name, group, report))]
+    mine = [one for one in run.seeds if one.metric == name]
+    main = [cell for group in groups for cell in (_added(group, mine, run), _mean(group, mine))]
+    floor = [cell for group in groups for cell in (Cell(), _floor(name, group, run))]
     note = f"{known.reading}, n={len(groups[0].seeds)} seeds"
     return (
         Row(known.title, tuple(main), note),
@@ -91,11 +85,11 @@ def _mean(group: Siblings, found: list[OverSeeds]) -> Cell:
     )
 
 
-def _added(group: Siblings, found: list[OverSeeds], report: Report) -> Cell:
+def _added(group: Siblings, found: list[OverSeeds], run: RunReport) -> Cell:
     one = next((one for one in found if one.stage == group.title and one.against is not None), None)
     if one is None:
         return Cell(NOTHING)
-    faint = report.is_below(one.run, one.metric, one.value, *one.members, *one.others)
+    faint = run.is_below(one.metric, one.value, *one.members, *one.others)
     values = [formatting.change(one.metric, value) for value in one.values]
     known = one.low is not None and one.high is not None
     interval = (
@@ -105,8 +99,8 @@ def _added(group: Siblings, found: list[OverSeeds], report: Report) -> Cell:
     return Cell(formatting.change(one.metric, one.value), interval, notes=notes, faint=faint)
 
 
-def _floor(name: str, group: Siblings, report: Report) -> Cell:
-    floor = report.floor(group.stages[0].run, name, *(stage.name for stage in group.stages))
+def _floor(name: str, group: Siblings, run: RunReport) -> Cell:
+    floor = run.floor(name, *(stage.name for stage in group.stages))
     return (
         Cell()
         if floor is None

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from stagelift.evals.metrics.measures import measure, quantiles, rows
 from stagelift.reports.numbers.compare import Comparison
-from stagelift.reports.records import RunRecord, StageRecord
-from stagelift.reports.report import Report
+from stagelift.reports.records import StageRecord
+from stagelift.reports.report import Report, RunReport
 from stagelift.reports.tables.table import NOTHING, Cell, Column, Row, Table, merged
 from stagelift.reports.words import formatting
 from stagelift.stages.records import StageResult
@@ -23,7 +23,7 @@ class _Place:
     `before`.
     """
 
-    run: RunRecord
+    run: RunReport
     stage: StageRecord
     before: StageRecord | None
     added: bool
@@ -49,10 +49,10 @@ def _table(report: Report, names: list[str], *, details: bool) -> Table:
     return Table("", columns, (*groups, _costs(places)) if details else tuple(groups))
 
 
-def _places(run: RunRecord) -> list[_Place]:
+def _places(run: RunReport) -> list[_Place]:
     places = []
     for stage in run.stages:
-        before = run.before(stage)
+        before = run.record.before(stage)
         places += [_Place(run, stage, before, added=True)] if before is not None else []
         places.append(_Place(run, stage, before, added=False))
     return places
@@ -62,7 +62,7 @@ def _heading(place: _Place, report: Report) -> str:
     """In a lattice the column before is not always the stage before: it is named."""
     if not place.added or place.before is None:
         return report.column(place.stage)
-    if place.run.lattice:
+    if place.run.record.lattice:
         return f"{place.stage.kind} added to {report.column(place.before)}"
     return f"{report.column(place.stage)} added"
 
@@ -70,7 +70,9 @@ def _heading(place: _Place, report: Report) -> str:
 def _shown(report: Report) -> list[str]:
     """Name the metrics that have a row; with one trained stage, previous and base are one."""
     present = {name for stage in report.stages() for name in stage.evaluation.metrics}
-    chain = any(before.parent is not None for run in report.runs for before, _ in run.steps())
+    chain = any(
+        before.parent is not None for run in report.runs for before, _ in run.record.steps()
+    )
     return rows(present, with_previous=chain)
 
 
@@ -84,94 +86,94 @@ def _metric_group(
     known = measure(name)
     row = Row(
         known.title,
-        tuple(_cell(name, place, report) for place in places),
+        tuple(_cell(name, place) for place in places),
         f"{known.reading}, n={'/'.join(map(str, counts))}",
     )
-    to_base = tuple(_to_base(name, place, report) for place in places)
+    to_base = tuple(_to_base(name, place) for place in places)
     if not details or all(cell.is_empty for cell in to_base):
         return (row,)
     return row, Row("to base", to_base, indented=True)
 
 
-def _cell(name: str, place: _Place, report: Report) -> Cell:
+def _cell(name: str, place: _Place) -> Cell:
     """Fill a stage's own column with its value, and the one before it with what it added."""
     known = measure(name)
     if known.against == "previous":
-        return _value(name, place, report) if place.added else Cell()
+        return _value(name, place) if place.added else Cell()
     if not place.added:
-        return _value(name, place, report)
+        return _value(name, place)
     if known.family == "win rate" or place.before is None:
         # against base: not what this stage added
         return Cell()
-    found = report.find(name, place.stage, place.before.name)
-    return Cell() if found is None else _difference(found, report)
+    found = place.run.find(name, place.stage, place.before.name)
+    return Cell() if found is None else _difference(found, place.run)
 
 
-def _to_base(name: str, place: _Place, report: Report) -> Cell:
+def _to_base(name: str, place: _Place) -> Cell:
     """From the second trained stage on, say what the chain up to here added to base."""
-    base = place.run.base(place.stage)
+    base = place.run.record.base(place.stage)
     is_win_rate = measure(name).family == "win rate"
     if place.added or is_win_rate or place.before in (None, base):
         return Cell()
-    found = report.find(name, place.stage, base.name)
-    return Cell() if found is None else _difference(found, report)
+    found = place.run.find(name, place.stage, base.name)
+    return Cell() if found is None else _difference(found, place.run)
 
 
-def _difference(found: Comparison, report: Report) -> Cell:
+def _difference(found: Comparison, run: RunReport) -> Cell:
     text, interval = formatting.difference(found)
-    notes = (*_below_noise(found, report), *formatting.verdict_notes(found))
+    notes = (*_below_noise(found, run), *formatting.verdict_notes(found))
     return Cell(
         text,
         interval,
         found.verdict,
         formatting.verdict(found),
         notes,
-        faint=report.is_below_noise(found),
+        faint=run.is_below_noise(found),
     )
 
 
-def _below_noise(found: Comparison, report: Report) -> tuple[str, ...]:
-    return ("below the noise floor",) if report.is_below_noise(found) else ()
+def _below_noise(found: Comparison, run: RunReport) -> tuple[str, ...]:
+    return ("below the noise floor",) if run.is_below_noise(found) else ()
 
 
-def _value(name: str, place: _Place, report: Report) -> Cell:
+def _value(name: str, place: _Place) -> Cell:
     metric = place.stage.evaluation.metrics.get(name)
     is_win_rate = measure(name).family == "win rate"
     if metric is None:
         return Cell() if is_win_rate and place.before is None else Cell(NOTHING)
     text, interval = formatting.point(name, metric), formatting.interval(name, metric)
     if is_win_rate:
-        return _win_rate(name, place, report, text, interval)
+        return _win_rate(name, place, text, interval)
     return Cell(text, interval, notes=_quantiles(name, place.stage))
 
 
-def _win_rate(name: str, place: _Place, report: Report, text: str, interval: str) -> Cell:
+def _win_rate(name: str, place: _Place, text: str, interval: str) -> Cell:
     """A win rate is a difference to another model already: its verdict says whether it lies above
     or below one half.
 
     Of a judge that is not fit to decide there is none.
     """
-    found = _lead(name, place, report)
+    found = _lead(name, place)
     counts = place.stage.evaluation.win_tie_loss.get(name)
     notes = [] if counts is None else [f"W/T/L {'/'.join(map(str, counts))}"]
-    if report.has_unfit_judge(place.run.name):
+    if place.run.has_unfit_judge:
         return Cell(text, interval, notes=("judge not fit to decide", *notes))
     if found is None:
         return Cell(text, interval, notes=tuple(notes))
     notes += [] if found.p_sign is None else [f"sign test {formatting.p_value(found.p_sign)}"]
-    notes = [*_below_noise(found, report), *formatting.verdict_notes(found), *notes]
-    faint = report.is_below_noise(found)
+    notes = [*_below_noise(found, place.run), *formatting.verdict_notes(found), *notes]
+    faint = place.run.is_below_noise(found)
     return Cell(text, interval, found.verdict, formatting.verdict(found), tuple(notes), faint=faint)
 
 
-def _lead(name: str, place: _Place, report: Report) -> Comparison | None:
+def _lead(name: str, place: _Place) -> Comparison | None:
     against = measure(name).against
     if against == "reference":
-        return report.find(name, place.stage, "reference")
+        return place.run.find(name, place.stage, "reference")
     if place.before is None:
         return None
-    opponent = place.before if against == "previous" else place.run.base(place.stage)
-    return report.find(name, place.stage, opponent.name)
+    opponent = place.before if against == "previous" else place.run.record.base(place.stage)
+    return place.run.find(name, place.stage, opponent.name)
 
 
 def _quantiles(name: str, stage: StageRecord) -> tuple[str, ...]:

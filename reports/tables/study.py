@@ -30,20 +30,20 @@ def study_sections(report: Report) -> list[Section]:
     found: list[Section] = []
     for run in report.runs:
         of = f" ({run.name})" if len(report.runs) > 1 else ""
-        if (shares := attribution_table(run, report)) is not None:
+        if (shares := attribution_table(run)) is not None:
             found.append(
                 Section(
                     f"What each stage added, over all subsets of stages{of}",
                     shares,
-                    attribution_notes(run, report),
+                    attribution_notes(run),
                 )
             )
-        if (pairs := interaction_table(run, report)) is not None:
+        if (pairs := interaction_table(run)) is not None:
             found.append(Section(f"Interactions of stages{of}", pairs))
-        tables = variant_tables(run, report)
+        tables = variant_tables(run)
         for place, table in tables.items():
-            notes = variant_notes(run, report) if place == list(tables)[-1] else ()
+            notes = variant_notes(run) if place == list(tables)[-1] else ()
             found.append(Section(f"Variants after {place}{of}", table, notes))
-        if (seeds := seed_table(run, report)) is not None:
-            found.append(Section(f"Over training seeds{of}", seeds, seed_notes(run, report)))
+        if (seeds := seed_table(run)) is not None:
+            found.append(Section(f"Over training seeds{of}", seeds, seed_notes(run)))
     return found

@@ -5,34 +5,32 @@ each cost.
 from stagelift.evals.metrics.measures import measure, ordered
 from stagelift.reports.numbers.seeds import SEEDS_FOR_AN_INTERVAL
 from stagelift.reports.numbers.variants import RankedVariant, VariantDifference
-from stagelift.reports.records import RunRecord
-from stagelift.reports.report import Report
+from stagelift.reports.report import RunReport
 from stagelift.reports.tables.table import NOTHING, Cell, Column, Row, Table
 from stagelift.reports.words import formatting
 
 
-def variant_tables(run: RunRecord, report: Report) -> dict[str, Table]:
+def variant_tables(run: RunReport) -> dict[str, Table]:
     """Return a table for each stage at which the variants differ, by stage; empty where there are
     no variants.
     """
-    found = [one for one in report.variants if one.run == run.name]
     return {
-        place: _table([one for one in found if one.stage == place], report)
-        for place in _places(found)
+        place: _table([variant for variant in run.variants if variant.stage == place], run)
+        for place in dict.fromkeys(variant.stage for variant in run.variants)
     }
 
 
-def variant_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
+def variant_notes(run: RunReport) -> tuple[str, ...]:
     """Say how to read the ranks, and how little one seed says."""
     notes = (
-        f"Differences are to {run.reference}, paired, in percentage points or tokens; verdicts are "
+        f"Differences are to {run.record.reference}, paired, in percentage points or tokens; verdicts are "
         "Holm-adjusted over all variants, stages and metrics of these tables. Ranks go by "
         "accuracy as it is, whether or not the data can tell. On the Pareto front: no other "
         "variant is at least as good in accuracy, trained parameters, minutes (training of all "
         "stages up to here) and peak memory, and better in one of them; the values are taken as "
         "they are, minutes also where other work ran beside.",
     )
-    seeds = max((len(one.members) for one in report.variants if one.run == run.name), default=1)
+    seeds = max((len(variant.members) for variant in run.variants), default=1)
     if seeds >= SEEDS_FOR_AN_INTERVAL:
         over = f"Intervals are over {seeds} training seeds, where these differ: for these problems, their choice is not in it."
         return (*notes, over)
@@ -48,11 +46,7 @@ def variant_notes(run: RunRecord, report: Report) -> tuple[str, ...]:
     )
 
 
-def _places(found: list[RankedVariant]) -> list[str]:
-    return list(dict.fromkeys(one.stage for one in found))
-
-
-def _table(variants: list[RankedVariant], report: Report) -> Table:
+def _table(variants: list[RankedVariant], run: RunReport) -> Table:
     names = ordered(name for one in variants for name in one.values)
     columns = [title for name in names for title in (_title(name), f"to {variants[0].reference}")]
     # beside accuracy, which they are weighed by
@@ -62,7 +56,7 @@ def _table(variants: list[RankedVariant], report: Report) -> Table:
         "peak memory",
         "Pareto front",
     ]
-    rows = tuple((_row(one, names, report),) for one in variants)
+    rows = tuple((_row(one, names, run),) for one in variants)
     return Table("variant", tuple(map(Column, columns)), rows)
 
 
@@ -73,11 +67,9 @@ def _title(name: str) -> str:
     return known.title
 
 
-def _row(variant: RankedVariant, names: list[str], report: Report) -> Row:
+def _row(variant: RankedVariant, names: list[str], run: RunReport) -> Row:
     cells = [
-        cell
-        for name in names
-        for cell in (_value(name, variant), _difference(name, variant, report))
+        cell for name in names for cell in (_value(name, variant), _difference(name, variant, run))
     ]
     cost = variant.cost
     costs = [
@@ -101,13 +93,13 @@ def _value(name: str, variant: RankedVariant) -> Cell:
     )
 
 
-def _difference(name: str, variant: RankedVariant, report: Report) -> Cell:
+def _difference(name: str, variant: RankedVariant, run: RunReport) -> Cell:
     found = variant.difference(name)
     if found is None:
         return Cell()
     text = formatting.change(name, found.delta)
     interval = formatting.change_interval(name, found.low, found.high)
-    faint = report.is_variant_below_noise(found, variant)
+    faint = run.is_variant_below_noise(found, variant)
     notes = (*(["below the noise floor"] if faint else []), *_unseen(found))
     return Cell(text, interval, found.verdict, found.verdict, notes, faint)
 

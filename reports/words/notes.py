@@ -3,9 +3,7 @@ report has them.
 """
 
 from stagelift.evals.metrics.measures import Measure, measure
-from stagelift.reports.numbers.ranking import Strength
-from stagelift.reports.records import RunRecord
-from stagelift.reports.report import Report
+from stagelift.reports.report import Report, RunReport
 
 
 def footnotes(report: Report) -> list[str]:
@@ -13,7 +11,7 @@ def footnotes(report: Report) -> list[str]:
     names = {name for stage in report.stages() for name in stage.evaluation.metrics}
     measures = [measure(name) for name in names]
     notes = ["95% intervals in brackets, over the prompts, unless said."]
-    if report.comparisons:
+    if report.comparisons():
         notes += _comparison_notes(report)
     if any(map(_has_one_seed, report.runs)):
         notes.append(
@@ -33,10 +31,7 @@ def footnotes(report: Report) -> list[str]:
             f"{', '.join(rounded)}: the adapters before are merged into the weights, which rounds "
             "them to 16 bits once; what these stages added has that rounding in it."
         )
-    for run, ranks in report.rankings.items():
-        unfit = " (by a judge that is NOT FIT TO DECIDE)" if report.has_unfit_judge(run) else ""
-        notes.append(f"Ranking of {run}{unfit}, by {_ranking(ranks)}")
-    return notes
+    return [*notes, *(_ranking(run) for run in report.runs if run.ranking)]
 
 
 def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
@@ -44,7 +39,7 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
     families = {known.family for known in measures}
     notes = []
     if "win rate" in families and any(
-        str(run.contract["judge"]).startswith("reference") for run in report.runs
+        str(run.record.contract["judge"]).startswith("reference") for run in report.runs
     ):
         notes.append(
             "The win rate's judge knows the answers: right beats wrong; of two right answers the "
@@ -97,7 +92,7 @@ def brief_notes(report: Report) -> str:
             "A column of what a stage added holds paired differences to the stage before it, in "
             "percentage points, tokens or characters."
         )
-    if report.comparisons:
+    if report.comparisons():
         notes.append(
             "Verdicts: Holm-adjusted p < 0.05 over the whole report; MDE: the smallest difference "
             "this n would show with 80% power."
@@ -107,16 +102,21 @@ def brief_notes(report: Report) -> str:
     return " ".join(notes)
 
 
-def _has_one_seed(run: RunRecord) -> bool:
+def _has_one_seed(run: RunReport) -> bool:
     trained = any(stage.training is not None for stage in run.stages)
-    return trained and len({chain.seed for chain in run.chains}) < 2
+    return trained and len({chain.seed for chain in run.record.chains}) < 2
 
 
-def _ranking(ranks: list[Strength]) -> str:
+def _ranking(run: RunReport) -> str:
+    ranks = run.ranking
+    unfit = " (by a judge that is NOT FIT TO DECIDE)" if run.has_unfit_judge else ""
     written = ", ".join(
         f"{rank.stage} {rank.strength.value:+.2f} [{rank.strength.low:+.2f}, "
         f"{rank.strength.high:+.2f}]"
         for rank in ranks
     )
     against, n = ranks[0].reference, ranks[0].strength.n
-    return f"Bradley-Terry over all judged pairs (log-odds against {against}, n={n} prompts): {written}."
+    return (
+        f"Ranking of {run.name}{unfit}, by Bradley-Terry over all judged pairs (log-odds against "
+        f"{against}, n={n} prompts): {written}."
+    )

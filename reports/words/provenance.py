@@ -13,8 +13,8 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
     device, wall clock.
     """
     lines = []
-    for run in report.runs:
-        judged = report.passports.get(run.name)
+    for part in report.runs:
+        run, judged = part.record, part.passport
         lines += [
             (
                 "run",

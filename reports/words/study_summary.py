@@ -8,21 +8,20 @@ from stagelift.evals.metrics.measures import measure
 from stagelift.reports.numbers.attribution import Interaction
 from stagelift.reports.numbers.seeds import OverSeeds
 from stagelift.reports.numbers.variants import RankedVariant, VariantDifference
-from stagelift.reports.records import RunRecord
-from stagelift.reports.report import Report
+from stagelift.reports.report import RunReport
 from stagelift.reports.words import formatting
 
 # what the sentences are about; the tables have the other metrics
 _METRIC = "accuracy"
 
 
-def study_sentences(run: RunRecord, report: Report) -> list[str]:
+def study_sentences(run: RunReport) -> list[str]:
     """Return the sentences of one run; empty where its study is not far enough to say anything."""
-    return [*_lattice(run, report), *_variants(run, report), *_seeds(run, report)]
+    return [*_lattice(run), *_variants(run), *_seeds(run)]
 
 
-def _lattice(run: RunRecord, report: Report) -> Iterator[str]:
-    shares = [one for one in report.attribution if (one.run, one.metric) == (run.name, _METRIC)]
+def _lattice(run: RunReport) -> Iterator[str]:
+    shares = [one for one in run.attribution if one.metric == _METRIC]
     if not shares:
         return
     whole = shares[0].whole
@@ -32,7 +31,7 @@ def _lattice(run: RunRecord, report: Report) -> Iterator[str]:
         f"to base, of which by Shapley value {formatting.listed(parts)} (n={shares[0].n} "
         f"{shares[0].over})."
     )
-    pairs = [one for one in report.interactions if (one.run, one.metric) == (run.name, _METRIC)]
+    pairs = [one for one in run.interactions if one.metric == _METRIC]
     yield from (_interaction(one) for one in pairs if one.low > 0 or one.high < 0)
 
 
@@ -45,11 +44,11 @@ def _interaction(one: Interaction) -> str:
     )
 
 
-def _variants(run: RunRecord, report: Report) -> Iterator[str]:
-    found = [one for one in report.variants if one.run == run.name]
+def _variants(run: RunReport) -> Iterator[str]:
+    found = run.variants
     for place in dict.fromkeys(one.stage for one in found):
         here = [one for one in found if one.stage == place]
-        yield from _place(place, here, report)
+        yield from _place(place, here, run)
     if found and all(one.on_front is not None for one in found):
         last = [one for one in found if one.stage == found[-1].stage]
         front = [one.variant for one in last if one.on_front]
@@ -59,7 +58,7 @@ def _variants(run: RunRecord, report: Report) -> Iterator[str]:
         )
 
 
-def _place(place: str, here: Sequence[RankedVariant], report: Report) -> Iterator[str]:
+def _place(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterator[str]:
     """Say which variants differ from the reference, and plainly where the data cannot tell."""
     reference = here[0].reference
     pairs = [(one, found) for one in here if (found := one.difference(_METRIC)) is not None]
@@ -80,7 +79,7 @@ def _place(place: str, here: Sequence[RankedVariant], report: Report) -> Iterato
             f"{formatting.listed(names, 'or')}{_unseen(alike)}."
         )
     if apart:
-        said = [f"{one.variant} {_change(one, found, report)}" for one, found in apart]
+        said = [f"{one.variant} {_change(one, found, run)}" for one, found in apart]
         said += (
             [f"{formatting.listed(names)} cannot be told apart from it{_unseen(alike)}"]
             if alike
@@ -89,7 +88,7 @@ def _place(place: str, here: Sequence[RankedVariant], report: Report) -> Iterato
         yield f"After {place}, against {reference} in accuracy: {'; '.join(said)}."
     if elsewhere:
         said = [
-            f"{one.variant}'s {_title(found)} {_change(one, found, report)}"
+            f"{one.variant}'s {_title(found)} {_change(one, found, run)}"
             for one, found in elsewhere
         ]
         yield f"In other metrics: {'; '.join(said)}."
@@ -113,16 +112,14 @@ def _title(found: VariantDifference) -> str:
     return formatting.full_title(known.name) if known.family == "win rate" else known.title
 
 
-def _change(variant: RankedVariant, found: VariantDifference, report: Report) -> str:
-    below = (
-        ", which is below the noise floor" if report.is_variant_below_noise(found, variant) else ""
-    )
+def _change(variant: RankedVariant, found: VariantDifference, run: RunReport) -> str:
+    below = ", which is below the noise floor" if run.is_variant_below_noise(found, variant) else ""
     change = formatting.change(found.metric, found.delta)
     return f"{found.verdict} by {change} {formatting.change_interval(found.metric, found.low, found.high)}{below}"
 
 
-def _seeds(run: RunRecord, report: Report) -> Iterator[str]:
-    found = [one for one in report.seeds if (one.run, one.metric) == (run.name, _METRIC)]
+def _seeds(run: RunReport) -> Iterator[str]:
+    found = [one for one in run.seeds if one.metric == _METRIC]
     values = [one for one in found if one.against is None]
     if not values:
         return
@@ -132,11 +129,11 @@ def _seeds(run: RunRecord, report: Report) -> Iterator[str]:
         if one.against is not None:
             added.setdefault(one.stage, one)
     is_below = {
-        name: report.is_below(run.name, _METRIC, one.value, *one.members, *one.others)
+        name: run.is_below(_METRIC, one.value, *one.members, *one.others)
         for name, one in added.items()
     }
-    below = [_step(one, report) for name, one in added.items() if is_below[name]]
-    above = [_step(one, report) for name, one in added.items() if not is_below[name]]
+    below = [_step(one, run) for name, one in added.items() if is_below[name]]
+    above = [_step(one, run) for name, one in added.items() if not is_below[name]]
     if above:
         yield f"Above the noise floor: {formatting.listed(above)}."
     if below:
@@ -150,8 +147,8 @@ def _mean(one: OverSeeds) -> str:
     return f"{formatting.plain(one.metric, one.value)} {interval} after {one.stage}"
 
 
-def _step(one: OverSeeds, report: Report) -> str:
-    floor = report.floor(one.run, one.metric, *one.members, *one.others)
+def _step(one: OverSeeds, run: RunReport) -> str:
+    floor = run.floor(one.metric, *one.members, *one.others)
     known = "" if floor is None else f" (floor {formatting.size(one.metric, floor.floor)})"
     return f"{formatting.change(one.metric, one.value)} of {one.stage} against {one.against}{known}"
 

@@ -14,8 +14,8 @@ from stagelift.evals.metrics.measures import (
 )
 from stagelift.evals.records import Group, Role
 from stagelift.reports.numbers.compare import Comparison
-from stagelift.reports.records import RunRecord, StageRecord
-from stagelift.reports.report import Report
+from stagelift.reports.records import StageRecord
+from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
 from stagelift.reports.words.study_summary import study_sentences
 
@@ -26,7 +26,7 @@ def summary(report: Report) -> str:
     """
     parts = [sentence for run in report.runs for sentence in _run(run, report)]
     if any("no difference" in part for part in parts) and not all(
-        run.chains for run in report.runs
+        run.record.chains for run in report.runs
     ):
         parts.append(f"That none was shown does not mean that there is none{_detectable(report)}.")
     if len(report.runs) > 1:
@@ -39,14 +39,12 @@ def summary(report: Report) -> str:
     return " ".join(parts)
 
 
-def _run(run: RunRecord, report: Report) -> list[str]:
+def _run(run: RunReport, report: Report) -> list[str]:
     prefix = f"{run.name}: " if len(report.runs) > 1 else ""
-    steps = [_step(stage, before, run, report) for before, stage in run.steps()]
-    chain = study_sentences(run, report) if run.chains else [*steps, _whole_chain(run, report)]
-    said = [*chain, *_beside_reference(run, report), *_judge(run, report)]
+    said = [*_chain(run), *_beside_reference(run), *_judge(run)]
     sentences = [sentence for sentence in said if sentence]
-    if run.missing:
-        sentences.append(f"Not evaluated yet: {', '.join(run.missing)}.")
+    if run.record.missing:
+        sentences.append(f"Not evaluated yet: {', '.join(run.record.missing)}.")
     if not sentences:
         alone = "Only one stage was measured, so nothing can be said of what any added."
         sentences = [
@@ -55,54 +53,61 @@ def _run(run: RunRecord, report: Report) -> list[str]:
     return [prefix + sentences[0], *sentences[1:]]
 
 
-def _step(stage: StageRecord, before: StageRecord, run: RunRecord, report: Report) -> str:
+def _chain(run: RunReport) -> list[str]:
+    if run.record.chains:
+        return study_sentences(run)
+    steps = [_step(stage, before, run) for before, stage in run.record.steps()]
+    return [*steps, _whole_chain(run)]
+
+
+def _step(stage: StageRecord, before: StageRecord, run: RunReport) -> str:
     """Against base a stage may have been judged as that or as the stage before."""
     opponents = {measure(name).against for name in stage.evaluation.metrics}
     role: Role = "base" if before.parent is None and "base" in opponents else "previous"
-    found = _comparisons(stage, before, role, run, report)
+    found = _comparisons(stage, before, role, run)
     return _sentence(stage.name, f"against {before.name}", found)
 
 
-def _whole_chain(run: RunRecord, report: Report) -> str:
+def _whole_chain(run: RunReport) -> str:
     """With one trained stage that is what the stage did."""
     if len(run.stages) < 3:
         return ""
     first, last = run.stages[0], run.stages[-1]
-    found = _comparisons(last, first, "base", run, report)
+    found = _comparisons(last, first, "base", run)
     return _sentence(f"The whole chain up to {last.name}", f"against {first.name}", found)
 
 
-def _beside_reference(run: RunRecord, report: Report) -> list[str]:
+def _beside_reference(run: RunReport) -> list[str]:
     """Beside a reference from elsewhere nothing improved: a win rate lies above or below one half,
     or is not shown to.
     """
-    if report.has_unfit_judge(run.name):
+    if run.has_unfit_judge:
         return []
     groups: tuple[Group, ...] = ("test", "preference")
     names = [win_rate_name("reference", group) for group in groups]
     pairs = [(name, stage) for stage in run.stages for name in names]
     found = [
-        one for name, stage in pairs if (one := report.find(name, stage, "reference")) is not None
+        one for name, stage in pairs if (one := run.find(name, stage, "reference")) is not None
     ]
     return [
         f"{one.stage}'s win rate against the reference: {formatting.verdict(one)}." for one in found
     ]
 
 
-def _judge(run: RunRecord, report: Report) -> list[str]:
-    unfit = report.has_unfit_judge(run.name)
+def _judge(run: RunReport) -> list[str]:
+    unfit = run.has_unfit_judge
     return ["The judge is not fit to decide, so no win rate counts here."] if unfit else []
 
 
 def _comparisons(
-    stage: StageRecord, other: StageRecord, role: Role, run: RunRecord, report: Report
+    stage: StageRecord, other: StageRecord, role: Role, run: RunReport
 ) -> list[Comparison]:
     """Return the verdicts of a stage against another: one reading of each metric, and the win rate
     in this role.
     """
     names = ordered(without_stand_ins(stage.evaluation.metrics))
-    found = [report.find(name, stage, other.name) for name in names if _counts(name, role)]
-    unfit = report.has_unfit_judge(run.name)
+    found = [run.find(name, stage, other.name) for name in names if _counts(name, role)]
+    unfit = run.has_unfit_judge
     return [one for one in found if one is not None and not (unfit and _is_win_rate(one))]
 
 
@@ -170,7 +175,7 @@ def _detectable(report: Report) -> str:
     """
     unseen = [
         found
-        for found in report.comparisons
+        for found in report.comparisons()
         if found.metric == "accuracy"
         and found.verdict == "no difference shown"
         and found.mde is not None
