@@ -180,3 +180,74 @@ def test_a_loader_is_seen_however_it_is_reached() -> None:
     assert loaders(ast.parse("transformers.AutoModel")) == {"AutoModel"}
     assert loaders(ast.parse("PeftModel.from_pretrained(base, folder)")) == {"from_pretrained"}
     assert loaders(ast.parse("from transformers import TrainerCallback")) == set()
+
+
+# who names what lies in a folder of runs; in a module, this much of a path is a file's name
+OWNERS = {"evals.folders", "stages.folders", "reports.folders"}
+NAMES = {
+    "adapter",
+    "adapter_config.json",
+    "answers.jsonl",
+    "checkpoints",
+    "evals",
+    "generations.jsonl",
+    "judge.json",
+    "judges",
+    "launch",
+    ".lock",
+    "node.json",
+    "nodes",
+    "pairs.jsonl",
+    "passport.json",
+    "recipe.yaml",
+    "report.html",
+    "report.json",
+    "report.md",
+    "result.json",
+    "run.json",
+    "scores.jsonl",
+    "stage.json",
+    "tasks",
+    "training.jsonl",
+    "verdicts.jsonl",
+}
+
+ALSO_CALLED_SO = {
+    # the lock of a file of answers is called after it
+    "evals.judges.openai": {".lock"},
+    # lm-eval's own folder
+    "evals.data.gsm8k": {"tasks"},
+    # the template
+    "reports.formats.html": {"report.html"},
+}
+
+
+def paths_built(file: Path) -> Iterator[str]:
+    """Every string that a module puts into a path: after `/`, in Path(...), or with an ending."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            yield from strings([node.left, node.right])
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func).rpartition(".")[2]
+            if called in ("Path", "PurePosixPath", "joinpath", "with_name", "glob", "rglob"):
+                yield from strings(node.args)
+        if isinstance(node, ast.Constant) and "." in str(node.value):
+            yield from strings([node])
+
+
+def strings(nodes: list[ast.expr]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from node.value.split("/")
+
+
+def test_only_their_owners_name_the_files_of_a_run() -> None:
+    for name, file in MODULES.items():
+        spelled = NAMES.intersection(paths_built(file)) - ALSO_CALLED_SO.get(name, set())
+        assert name in OWNERS or not spelled, f"{name} spells {sorted(spelled)}"
+
+
+def test_every_name_of_a_file_has_an_owner() -> None:
+    owned = {name for owner in OWNERS for name in paths_built(MODULES[owner])}
+    forms = {f"report.{form}" for form in ("html", "json", "md")}
+    assert {name for name in NAMES if "." in name} - forms <= owned

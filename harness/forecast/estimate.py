@@ -26,6 +26,7 @@ from stagelift.harness.forecast.material import Questions, Texts
 from stagelift.harness.forecast.work import effort, training_work
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
+from stagelift.stages.arguments import arguments_that_train
 from stagelift.stages.settings import StageSettings
 
 Basis = Literal["measured", "same settings", "scaled", "guess"]
@@ -191,7 +192,8 @@ def _scaled_training(node: Node, work: Training, past: Sequence[PastTraining]) -
 
 def _pace(identity: dict[str, Any]) -> dict[str, Any]:
     """What decides a training's pace on one model; not the seed, LoRA, or how it is read."""
-    return {name: identity.get(name) for name in ("args", "data", "dataset", "reward_code")}
+    deciding = {name: identity.get(name) for name in ("data", "dataset", "reward_code")}
+    return deciding | {"args": arguments_that_train(identity.get("args", {}))}
 
 
 def _asked(result: EvalResult) -> float:

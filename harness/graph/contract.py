@@ -1,7 +1,9 @@
-"""The contract: everything that makes two evaluations comparable, field by field, so that a
-difference can be named.
+"""The contract: everything that makes two evaluations comparable.
+
+It goes field by field, so that a difference can be named, and its hash names the evaluation.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +26,25 @@ from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.node import Node
 from stagelift.harness.recipes.sections import ModelSection, Recipe
 
+# Fields that contracts did not always have, each with the value that means "not used". There it is
+# left out, so that evaluations made before the field came keep their contract: a new setting of an
+# evaluation is entered here, one of lm-eval's tasks below.
+LATER: dict[str, object] = {}
+LATER_OF_TASKS: dict[str, object] = {}
+
 
 def evaluation_settings(recipe: Recipe) -> EvaluationSettings:
     """Turn the `evals` section into settings whose sources are pinned to a commit."""
     accuracy, preference = recipe.evals.accuracy, recipe.evals.preference
     problems = accuracy.model_dump() | {"source": pinned(recipe.problem_source())}
-    prompts, gold = [
-        None if one is None else pinned(one)
-        for one in (preference.prompts, preference.gold_source())
-    ]
     return EvaluationSettings(
         problems=ProblemSettings(**problems),
         preference=PreferenceSettings(
             judge=_pinned_judge(preference.judge),
             against=preference.against,
-            prompts=prompts,
+            prompts=_pinned(preference.prompts),
             max_tokens=preference.max_tokens,
-            gold=gold,
+            gold=_pinned(preference.gold_source()),
         ),
         tasks=recipe.evals.tasks,
     )
@@ -68,6 +72,10 @@ def shared_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node])
     return contract
 
 
+def _pinned(source: Source | None) -> Source | None:
+    return None if source is None else pinned(source)
+
+
 def _pinned_judge(judge: JudgeSettings) -> JudgeSettings:
     """Pin a reward model on the Hub to its commit."""
     if not isinstance(judge, RewardModelJudge):
@@ -76,23 +84,34 @@ def _pinned_judge(judge: JudgeSettings) -> JudgeSettings:
 
 
 def _contract(settings: EvaluationSettings, model: ModelRef) -> dict[str, Any]:
-    """Everything that makes two evaluations comparable, field by field, so that a difference can be
-    named.
-    """
-    return {
+    tasks = [task.model_dump() | task_fingerprint(task) for task in settings.tasks]
+    contract = {
         **_problems_contract(settings.problems),
         **_preference_contract(settings.preference),
-        "tasks": [task.model_dump() | task_fingerprint(task) for task in settings.tasks],
+        "tasks": [without_unused(task, LATER_OF_TASKS) for task in tasks],
         "engine": TransformersEngine.identity,
         "dtype": model.dtype,
         "device": model.device,
         "eos_token": model.eos_token,
         "chat_template": digest(chat_template(model.path, model.revision, model.eos_token)),
     }
+    return without_unused(contract, LATER)
+
+
+def without_unused(contract: Mapping[str, Any], later: Mapping[str, object]) -> dict[str, Any]:
+    """Leave out the fields that came later and are not used; `later` has their unused values."""
+    return {
+        field: value
+        for field, value in contract.items()
+        if field not in later or value != later[field]
+    }
 
 
 def _problems_contract(asked: ProblemSettings) -> dict[str, Any]:
     config = shipped_config()
+    decoding = "greedy"
+    if asked.temperature:
+        decoding = f"sampled at temperature {asked.temperature:g}"
     return {
         **asked.model_dump(exclude={"source", "temperature"}),
         "task_config": f"lm-eval gsm8k {config['metadata']['version']}, {digest(config)}",
@@ -100,9 +119,7 @@ def _problems_contract(asked: ProblemSettings) -> dict[str, Any]:
             asked.source, held_out=asked.held_out, num_fewshot=asked.num_fewshot
         ),
         "fewshot_seed": FEWSHOT_SEED,
-        "decoding": f"sampled at temperature {asked.temperature:g}"
-        if asked.temperature
-        else "greedy",
+        "decoding": decoding,
         "extraction": EXTRACTION,
     }
 

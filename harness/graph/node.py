@@ -1,5 +1,6 @@
-"""A node is one model in the graph, named by the hash of what it is and of its parent, so it is
-trained once, ever.
+"""A node is one model in the graph, named by the hash of what it is and of its parent.
+
+So it is trained once, ever.
 """
 
 from collections.abc import Callable
@@ -19,8 +20,9 @@ Precise = Callable[[precision.DtypeSetting], tuple[Device, Dtype]]
 
 @dataclass(frozen=True)
 class Node:
-    """One model in the graph: `base` trains nothing, nor does a `checkpoint`, the others train on
-    top of their parent.
+    """One model in the graph: base, or what is made on top of its parent.
+
+    A `base` trains nothing, nor does a `checkpoint`, which is an adapter of the user's.
 
     `base` is the model without any adapter. `name` is what the run calls it; it is not part of what
     it is.
@@ -41,8 +43,7 @@ class Node:
     @cached_property
     def id(self) -> str:
         """Hash of kind, settings, data and ancestors."""
-        ancestry = self.parent.id if self.parent else None
-        return f"{self.kind}-{digest({'kind': self.kind, 'identity': self.identity, 'parent': ancestry})}"
+        return node_id(self.kind, self.identity, self.parent.id if self.parent else None)
 
     @property
     def root(self) -> "Node":
@@ -51,8 +52,9 @@ class Node:
 
     @property
     def starts_an_adapter(self) -> bool:
-        """Say whether training begins with a new adapter: the first one, or one with other LoRA
-        settings than came in.
+        """Say whether training begins with a new adapter.
+
+        It is the first one, or has other LoRA settings than the one that came in.
         """
         if self.settings is None or self.parent is None:
             return False
@@ -60,23 +62,28 @@ class Node:
 
     @property
     def merged(self) -> "list[Node]":
-        """The nodes whose adapters are merged into the weights that this node's own adapter is on,
-        first to last.
+        """The nodes whose adapters are merged into the weights under this node's own adapter.
+
+        They come first to last.
         """
         if self.parent is None:
             return []
         below = self.parent.merged
-        return (
-            [*below, self.parent]
-            if self.starts_an_adapter and self.parent.parent is not None
-            else below
-        )
+        if self.starts_an_adapter and self.parent.parent is not None:
+            return [*below, self.parent]
+        return below
+
+
+def node_id(kind: str, identity: dict[str, Any], parent: str | None) -> str:
+    """Name a node by what it is; `parent` is the name of the node that it is made from."""
+    return f"{kind}-{digest({'kind': kind, 'identity': identity, 'parent': parent})}"
 
 
 @dataclass(frozen=True)
 class Chain:
-    """One way through the graph from base on: which node stands in each slot of the chain (`base`,
-    `sft`, `dpo-2`).
+    """One way through the graph from base on.
+
+    It says which node stands in each slot of the chain (`base`, `sft`, `dpo-2`).
     """
 
     variant: str

@@ -24,6 +24,7 @@ from stagelift.harness.graph.node import Chain, Node, Plan, Precise
 from stagelift.harness.recipes.sections import LauncherSection, ModelSection, Recipe, StageSection
 from stagelift.harness.recipes.study import WantedChain, reference_variant, wanted_chains
 from stagelift.stages import precision
+from stagelift.stages.arguments import arguments_that_train
 from stagelift.stages.rewards import reward_fingerprint
 from stagelift.stages.settings import StageSettings
 
@@ -181,6 +182,7 @@ def stage_launcher(recipe: Recipe, stage: StageSection) -> LauncherSection | Non
 def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
     settings, lora = stage_settings(recipe, stage), stage_lora(recipe, stage)
     identity = settings.model_dump(mode="json", exclude={"dataset": {"path"}}) | {
+        "args": arguments_that_train(settings.args),
         "training_version": _TRAINING_VERSION,
         "data": fingerprint(settings.dataset),
         "lora": lora,

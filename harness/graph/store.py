@@ -4,15 +4,17 @@ Locks are of files, which the system frees when a process ends, however it does.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from filelock import FileLock, Timeout
 
 from stagelift.evals.contract import first_difference
 from stagelift.evals.folders import EvaluationFolder
 from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.earlier import earlier_nodes
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.reports.folders import RunFolder, RunsFolder
-from stagelift.stages.folders import NodeFolder
+from stagelift.stages.folders import NodeFolder, NodeRecord
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,27 @@ class Store(RunsFolder):
     """A folder of content-addressed nodes and of runs that refer to them."""
 
     def node_folder(self, node: Node) -> NodeFolder:
-        """Return the folder of a node: its record, adapter, checkpoints and evaluations."""
-        return self.node(node.id)
+        """Return the folder of a node: its record, adapter, checkpoints and evaluations.
+
+        Where it was trained under earlier names too, the one that was asked for with the same
+        arguments counts first, so that a stored run finds its own nodes.
+        """
+        earlier = self._earlier.get(node.id, [])
+        as_asked = [record.id for record in earlier if self._is_as_asked(record, node)]
+        names = [*as_asked, node.id, *(record.id for record in earlier)]
+        folders = [self.node(name) for name in names]
+        return next((folder for folder in folders if folder.is_trained()), self.node(node.id))
+
+    @cached_property
+    def _earlier(self) -> dict[str, list[NodeRecord]]:
+        return earlier_nodes(self)
+
+    def _is_as_asked(self, record: NodeRecord, node: Node) -> bool:
+        """Say whether a node has the very arguments of another, and was made from the same."""
+        if node.settings is None or node.parent is None:
+            return False
+        parent = self.node_folder(node.parent).name
+        return (record.identity["args"], record.parent) == (node.settings.args, parent)
 
     def evaluation_folder(self, node: Node, plan: Plan, repeat: int = 0) -> EvaluationFolder:
         """Return where a node is evaluated under the plan's contract, or a repetition of it."""

@@ -23,6 +23,8 @@ from stagelift.stages.kinds import KINDS, kind_named
 from stagelift.stages.precision import DtypeSetting
 from stagelift.stages.settings import StageKind
 
+# sections that change nothing of a run: how it is checked, and what its jobs run on
+CHANGE_NOTHING = ("gates", "launcher", "ray")
 # pairs that a judge is checked with, where the recipe names none
 BUNDLED_GOLD = 128
 
@@ -326,7 +328,7 @@ class Recipe(Record):
         What came into recipes later is left out where it is not used, so that it refuses no earlier
         run.
         """
-        content = self.model_dump(mode="json", exclude={"gates", "launcher", "ray"})
+        content = self.model_dump(mode="json", exclude=set(CHANGE_NOTHING))
         for stage in content["stages"]:
             del stage["launcher"]
             _drop_unused(stage, "lora")

@@ -11,7 +11,7 @@ from typing import Any
 
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.read import ONE_CHAIN, with_settings
-from stagelift.harness.recipes.sections import Recipe
+from stagelift.harness.recipes.sections import CHANGE_NOTHING, Recipe
 from stagelift.harness.recipes.stage_names import stage_names
 
 _NOT_VARIED = {
@@ -22,8 +22,7 @@ _NOT_VARIED = {
     "lattice": "it has a key of its own",
     "reference": "it names one of the variants",
     "evals": "variants must be measured the same way",
-    "gates": "it changes nothing of a run",
-    "ray": "it changes nothing of a run",
+    **dict.fromkeys(CHANGE_NOTHING, "it changes nothing of a run"),
 }
 
 
