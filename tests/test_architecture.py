@@ -35,21 +35,25 @@ ADDRESSES = {
 }
 
 
-def imported_names(file: Path) -> set[str]:
-    """Every module that a file imports, wherever in it, and every name it takes out of one."""
+def imported_names(tree: ast.Module) -> set[str]:
+    """List every module that is imported, wherever in a file, and every name taken out of one."""
     names = set()
-    for node in ast.walk(syntax(file)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        if isinstance(node, ast.ImportFrom):
+            # a relative import keeps its dots, which no module's name has
+            module = "." * node.level + (node.module or "")
+            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            names |= {part.value for part in node.args if isinstance(part, ast.Constant)}
     return names
 
 
 def imports() -> Iterator[tuple[str, str]]:
     """Every pair of modules of ours of which the first imports the second."""
     for name, file in MODULES.items():
-        for imported in imported_names(file):
+        for imported in imported_names(syntax(file)):
             ours = imported.removeprefix("stagelift.")
             if ours != imported and ours in MODULES and not is_only_the_way_to(ours, file):
                 yield name, ours
@@ -57,7 +61,7 @@ def imports() -> Iterator[tuple[str, str]]:
 
 def is_only_the_way_to(package: str, file: Path) -> bool:
     """Whether a package is named only because a module in it is imported."""
-    deeper = any(name.startswith(f"stagelift.{package}.") for name in imported_names(file))
+    deeper = any(name.startswith(f"stagelift.{package}.") for name in imported_names(syntax(file)))
     return MODULES[package].name == "__init__.py" and deeper
 
 
@@ -88,6 +92,11 @@ def test_imports_point_down_only(layer: str) -> None:
     for name, imported in imports():
         if name.split(".")[0] == layer:
             assert imported.split(".")[0] not in above, f"{name} imports {imported}"
+
+
+def test_the_address_for_others_is_for_others() -> None:
+    for name, file in MODULES.items():
+        assert "stagelift.testing" not in imported_names(syntax(file)), name
 
 
 @pytest.mark.parametrize("layer", ["evals", "reports", "harness"])
@@ -128,8 +137,20 @@ def test_reports_read_records_and_pure_functions_of_them_only() -> None:
 
 def test_modules_are_imported_by_the_name_that_is_installed() -> None:
     for name, file in MODULES.items():
-        for imported in imported_names(file):
-            assert imported.split(".")[0] not in LAYERS, f"{name} imports {imported}"
+        for imported in imported_names(syntax(file)):
+            assert imported.split(".")[0] not in ["", *LAYERS], f"{name} imports {imported}"
+
+
+def test_an_import_is_seen_however_it_is_written() -> None:
+    def imported(source: str) -> set[str]:
+        return imported_names(ast.parse(source))
+
+    assert imported("import stagelift.harness.run") == {"stagelift.harness.run"}
+    assert imported("def f():\n    from a import b") == {"a", "a.b"}
+    assert imported("if TYPE_CHECKING:\n    from a.b import c, d") == {"a.b", "a.b.c", "a.b.d"}
+    assert imported("from . import b") == {".", "..b"}
+    assert imported("from ..a import b") == {"..a", "..a.b"}
+    assert imported("importlib.import_module('a.b')") == {"a.b"}
 
 
 def test_every_folder_with_modules_is_installed() -> None:
