@@ -1,9 +1,11 @@
 r"""Read the final numeric answer out of a response, as an exact number in one canonical form.
 
-Two answers are equal when their canonical strings are. It reads what was stated last and most explicitly (`####`,
-`\boxed{}`, "the answer is"), and says None where that can be read in two ways: a response is never right or wrong by
-accident. It does not judge the working, the unit (50% reads 50) or whether the number was asked for, it does not
-calculate ("3 + 4" is no answer), and it does not read numbers written as words: those make an answer unreadable.
+Two answers are equal when their canonical strings are. What was stated last and most explicitly
+counts (`####`, `\boxed{}`, "the answer is"). Where that can be read in two ways the answer is None:
+a response is never right or wrong by accident.
+
+The working is not judged, nor the unit (50% reads 50), nor whether the number was asked for.
+Nothing is calculated ("3 + 4" is no answer). Numbers written as words make an answer unreadable.
 """
 
 import re
@@ -12,10 +14,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 
-EXTRACTION = (
-    # part of the contract: raise it when the same text can give another answer
-    "numeric-1"
-)
+# part of the contract, which says what makes two evaluations comparable: raise it when the same
+# text can give another answer
+EXTRACTION = "numeric-1"
 
 # characters of a number: beyond it nobody stated an answer, and 1e999999999 must not be written out
 MAX_LENGTH = 50
@@ -36,8 +37,9 @@ def read_answer(response: str) -> str | None:
 
 
 def read_target(target: str) -> str | None:
-    """Return the number a target is: "18", "$2.50" or a worked answer with a marker; None where it
-    is no number.
+    """Return the number a target is: "18", "$2.50" or a worked answer with a marker.
+
+    None where it is no number.
     """
     text = _simplify(target)
     for stated in _explicit(text):
@@ -51,25 +53,26 @@ def read_target(target: str) -> str | None:
 
 
 def _canonical(value: Fraction | None) -> str | None:
-    """Write a number as an integer, else as the exact decimal, else as a fraction; None where that
-    gets too long.
+    """Write a number as an integer, else as the exact decimal, else as a fraction.
+
+    None where that gets too long.
     """
     if value is None:
         return None
     decimals = _decimals(value.denominator)
-    if decimals is None:
-        text = str(value)
-    else:
-        digits = str(abs(value.numerator) * 10**decimals // value.denominator).zfill(decimals + 1)
-        whole = digits[: len(digits) - decimals]
-        text = "-" * (value < 0) + whole + (f".{digits[-decimals:]}" if decimals else "")
+    text = str(value) if decimals is None else _decimal(value, decimals)
     return text if len(text) <= MAX_LENGTH else None
 
 
+def _decimal(value: Fraction, decimals: int) -> str:
+    digits = str(abs(value.numerator) * 10**decimals // value.denominator).zfill(decimals + 1)
+    point = len(digits) - decimals
+    sign = "-" if value < 0 else ""
+    return f"{sign}{digits[:point]}.{digits[point:]}".removesuffix(".")
+
+
 def _decimals(denominator: int) -> int | None:
-    """Return how many decimals write 1/denominator exactly, or None where no number of them
-    does.
-    """
+    """Return how many decimals write 1/denominator exactly; None where no number of them does."""
     twos = (denominator & -denominator).bit_length() - 1
     rest, fives = denominator >> twos, 0
     while rest % 5 == 0:
@@ -93,7 +96,10 @@ _CHARACTERS = str.maketrans(
 _WORDS_IN_LATEX = (
     r"\\(?:text(?:bf|it|rm|normal)?|math(?:bf|rm|it|sf)|operatorname|m?box) ?\{([^{}]*)\}"
 )
-_SILENT = "left|right|quad|qquad|therefore|because|displaystyle|ldots|dots|cdots|checkmark|blacksquare|square|hline|newline"
+_SILENT = (
+    "left|right|quad|qquad|therefore|because|displaystyle|ldots|dots|cdots|checkmark|blacksquare"
+    "|square|hline|newline"
+)
 _REWRITES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
@@ -106,8 +112,8 @@ _REWRITES = [
         (r"\\\\(?=[A-Za-z$%])", r"\\"),
         (r"\\\\", "\n"),
         (
-            r"\\!|\{,\}(?!\d{3})|\^ ?(?:\{ ?\\circ "
-            r"?\}|\\circ)|\\degree|_\{[^{}]{0,20}\}|(?<=[A-Za-z])_\d",
+            r"\\!|\{,\}(?!\d{3})|\^ ?(?:\{ ?\\circ ?\}|\\circ)"
+            r"|\\degree|_\{[^{}]{0,20}\}|(?<=[A-Za-z])_\d",
             "",
         ),
         (r"\\(?=[$%£€#&_])", ""),
@@ -124,8 +130,8 @@ _REWRITES = [
         (r"\\geq?(?![A-Za-z])|>=", "≥"),
         # what comes after an arrow or an approximation is the result, as after an equals sign
         (
-            r"\\(?:approx|implies|to|[Rr]ightarrow)(?![A-Za-z])|[=-]>|==|[≈→⇒]|\bequals(?= [-$]? "
-            r"?[\d.(])",
+            r"\\(?:approx|implies|to|[Rr]ightarrow)(?![A-Za-z])|[=-]>|==|[≈→⇒]"
+            r"|\bequals(?= [-$]? ?[\d.(])",
             "=",
         ),
         *[(_WORDS_IN_LATEX, r" \1 ")] * 2,
@@ -162,15 +168,18 @@ def _simplify(text: str) -> str:
 _MARKER = re.compile(
     r"""(?ix)
     (?P<doubt> \b(?:not|if|whether|unless) [ ] (?:(?:the|my|a|an|our|final|correct) [ ]){0,3}
-      | \b(?:wrong|incorrect|previous|next|first|second|third|fourth|intermediate) [ ] | / )?
+      | \b(?:wrong|incorrect|previous|next|first|second|third|fourth|intermediate) [ ]
+      | / )?
     (?: (?P<title> (?m:^) (?:\#{1,6}[ ])? (?:the[ ])? (?:final[ ])? answer [ ]? \n )
       | (?P<hashes> (?<!\#)\#{4}(?!\#) :? \s? )
       | (?P<box> \\(?:boxed|fbox) [ ]? \{ )
       | \b answers?\b
-        (?: [ ](?:to|for|of|in|we|you|i|that|therefore|then|thus|here|now)\b (?:[ ][\w'()-]{1,20}){0,6}? )?
+        (?: [ ](?:to|for|of|in|we|you|i|that|therefore|then|thus|here|now)\b
+            (?:[ ][\w'()-]{1,20}){0,6}? )?
         (?: ,?[ ](?:therefore|then|thus|hence)\b,? )?
         (?: [ ]?(?P<colon> [:=] )
-          | [ ](?:is|was|are|equals|comes[ ]to|(?:[a-z]{1,8}[ ]out[ ])?to[ ]be|(?:would|could|should|will|must)[ ]be)\b )
+          | [ ](?: is | was | are | equals | comes[ ]to | (?:[a-z]{1,8}[ ]out[ ])?to[ ]be
+              | (?:would|could|should|will|must)[ ]be )\b )
         [ :=]*+ \n?
     )"""
 )
@@ -189,10 +198,10 @@ def _explicit(text: str) -> Iterator[Fraction | None]:
     headings = {int(number) for number in _NUMBERED_HEADING.findall(text)}
     limit = len(text)
     for marker in reversed(markers):
-        if not marker["doubt"]:
-            yield from (
-                _boxed(text, marker) if marker["box"] else _announced(text, marker, limit, headings)
-            )
+        if marker["box"] and not marker["doubt"]:
+            yield from _boxed(text, marker)
+        elif not marker["doubt"]:
+            yield from _announced(text, marker, limit, headings)
         limit = marker.start()
 
 
@@ -201,37 +210,38 @@ _BOX_BEFORE = re.compile(
     r"(?:\}[^\w\n]{0,9}(?:(?:or|and|to)[^\w\n]{0,9})?|\b(?:or|nor)[^\w\n]{1,4}|[-+*/×·÷^] ?)\Z"
 )
 _BOX_AFTER = re.compile(
-    r"[^\w\n]{0,4}(?:or|nor|to)\b|[^\w\n]{0,9}(?:and )?[^\w\n]{0,4}\\f?box|[^\S\n]*[-+*/×·÷^] "
-    r"?[\w(]"
+    r"[^\w\n]{0,4}(?:or|nor|to)\b|[^\w\n]{0,9}(?:and )?[^\w\n]{0,4}\\f?box"
+    r"|[^\S\n]*[-+*/×·÷^] ?[\w(]"
 )
 
 
 def _boxed(text: str, marker: re.Match[str]) -> Iterator[Fraction | None]:
-    """Read a box; one of several joined boxes ("3 or 4") and one that is cut off or holds no number
-    are unreadable.
+    """Read a box.
+
+    One of several joined boxes ("3 or 4") is unreadable, and so is one that is cut off or holds no
+    number.
     """
     content = _BOX.match(text, marker.end())
     if content is None:
         yield None
     elif content[1].strip():
-        before, after = (
-            text[max(0, marker.start() - 24) : marker.start()],
-            text[content.end() : content.end() + 40],
-        )
+        before = text[max(0, marker.start() - 24) : marker.start()]
+        after = text[content.end() : content.end() + 40]
         is_joined = _BOX_BEFORE.search(before) or _BOX_AFTER.match(after)
         yield None if is_joined else _stated(content[1])
 
 
-# "#### 2. Add them up" or "#### 18. She sells them": a heading has a neighbour, a lone digit is
-# unclear
+# "#### 2. Add them up" or "#### 18. She sells them": a heading has a neighbour (1 or 3), and a lone
+# digit is unclear
 _NUMBERED_HEADING = re.compile(r"#{4} ?\(?(\d{1,2})[.)] ?(?=[A-Za-z])")
 
 
 def _announced(
     text: str, marker: re.Match[str], limit: int, headings: set[int]
 ) -> Iterator[Fraction | None]:
-    """Read the rest of a marker's sentence; nothing where it has no number, denies it or is a
-    heading.
+    """Read the rest of a marker's sentence.
+
+    Yields nothing where it has no number, denies it or is a heading.
     """
     heading = _NUMBERED_HEADING.match(text, marker.start()) if marker["hashes"] else None
     if heading and headings & {int(heading[1]) - 1, int(heading[1]) + 1}:
@@ -244,29 +254,35 @@ def _announced(
     begins = _BEGINS_WITH_NUMBER.match(sentence) is not None
     if marker["hashes"] and not (begins or "answer" in sentence.lower()):
         return
-    is_readable = (not end or end[0] != "?") and not (heading and int(heading[1]) < 10)
-    value = _stated(sentence) if is_readable else None
+    is_question = end is not None and end[0] == "?"
+    is_maybe_heading = heading is not None and int(heading[1]) < 10
+    if is_question or is_maybe_heading:
+        yield None
+        return
+    value = _stated(sentence)
     # "Answer: Janet has 9 ducks. She sells ..." opens the working: believed only where the working
     # ends there too
     opens_working = (marker["colon"] or marker["title"]) and not begins
-    yield value if not opens_working or value == _last_sentence(text[marker.end() :]) else None
+    if opens_working and value != _last_sentence(text[marker.end() :]):
+        yield None
+    else:
+        yield value
 
 
 _CONCLUSION = re.compile(
     r"""(?ix) \W{0,4} (?:and[ ])?
-    (?: so(?![ ]far\b) | therefore | thus | hence | altogether | overall | consequently | in[ ](?:total|all|conclusion|summary)
-      | as[ ]a[ ]result | (?:that|this|which|it)[ ]means | (?:the[ ])?(?:grand[ ]|final[ ])?(?:total|result) )\b"""
+    (?: so(?![ ]far\b) | therefore | thus | hence | altogether | overall | consequently
+      | in[ ](?:total|all|conclusion|summary) | as[ ]a[ ]result | (?:that|this|which|it)[ ]means
+      | (?:the[ ])?(?:grand[ ]|final[ ])?(?:total|result) )\b"""
 )
 _BARE = re.compile(r"[^A-Za-z]*")
 
 
 def _last_sentence(text: str) -> Fraction | None:
-    """Read the last sentence that has a number where it ends the working: not the 2 of "She has 18.
-
-    It took 2 steps".
+    """Read the last sentence that has a number, where it ends the working.
 
     It does where it calculates or says that it concludes, where it repeats the last result, and
-    where the text has no other number.
+    where the text has no other number. So the 2 of "She has 18. It took 2 steps" is not read.
     """
     statements = _statements(text)
     last = next(statements, "")
@@ -312,27 +328,31 @@ def _concluded(sentence: str) -> Fraction | None:
     reason = _REASON.search(sentence, first.end) if first else None
     stated = _only_number(sentence[: reason.start()] if reason else sentence)
     if "=" not in sentence:
-        return stated if not _DENIED.search(sentence) else None
-    result = _result(sentence) if not _DENIED_RESULT.search(sentence) else None
-    return result if not reason or result == stated else None
+        return None if _DENIED.search(sentence) else stated
+    result = None if _DENIED_RESULT.search(sentence) else _result(sentence)
+    if reason and result != stated:
+        return None
+    return result
 
 
 _IN_EQUATION = re.compile(
-    r"(?: ?(?!(?:and|or|so|as|with|for|if|when|where|because|since)\b)[A-Za-z]{1,20}){0,3} ?\)? "
-    r"?(?:[+*/×÷·^=]|[-x] ?[\d(])"
+    r"(?: ?(?!(?:and|or|so|as|with|for|if|when|where|because|since)\b)[A-Za-z]{1,20}){0,3}"
+    r" ?\)? ?(?:[+*/×÷·^=]|[-x] ?[\d(])"
 )
 
 
 _LEAD = re.compile(
-    r"""(?ix) [^\w\n]{0,6} (?: (?: about | approximately | roughly | around | nearly | almost | exactly | precisely | simply
-      | just | only | clearly | indeed | actually | still | therefore | thus | hence | then | so | equal[ ]to
-      | (?:(?:a|the|in)[ ])?total(?:[ ]of)? ) \b [^\w\n]{1,6} ){0,4}"""
+    r"""(?ix) [^\w\n]{0,6}
+    (?: (?: about | approximately | roughly | around | nearly | almost | exactly | precisely
+          | simply | just | only | clearly | indeed | actually | still | therefore | thus | hence
+          | then | so | equal[ ]to | (?:(?:a|the|in)[ ])?total(?:[ ]of)? ) \b [^\w\n]{1,6} ){0,4}"""
 )
 
 
 def _stated(sentence: str) -> Fraction | None:
-    """Read what a marker announces: the result of its equation, the number it begins with, else its
-    only number.
+    """Read what a marker announces.
+
+    That is the result of its equation, the number it begins with, or its only number.
     """
     first, second = [*islice(_numbers(sentence), 2), None, None][:2]
     if first is None:
@@ -341,45 +361,40 @@ def _stated(sentence: str) -> Fraction | None:
         if not _LEAD.fullmatch(sentence, 0, first.start):
             # "that in 3 days she makes 18": which one is meant takes understanding
             return _only_number(sentence)
-        return (
-            None if second and _JOIN.fullmatch(sentence[first.end : second.start]) else first.value
-        )
+        is_joined = second and _JOIN.fullmatch(sentence[first.end : second.start])
+        return None if is_joined else first.value
     if (reason := _REASON.search(sentence, first.end)) and _BEGINS_WITH_NUMBER.match(sentence):
         return _stated(sentence[: reason.start()])
     result = _result(sentence)
-    is_other_number = first.start < sentence.index("=") and not _IN_EQUATION.match(
-        sentence, first.end
-    )
-    return None if is_other_number and result != first.value else result
+    is_in_equation = _IN_EQUATION.match(sentence, first.end)
+    comes_before_it = first.start < sentence.index("=") and not is_in_equation
+    if comes_before_it and result != first.value:
+        return None
+    return result
 
 
 _UNIT = re.compile(r"(?: ?[A-Za-z]{1,20}){0,2} ?")
 _TWO_UNKNOWNS = re.compile(
-    r"=[^=\d]{0,9}[\d.,/]{1,50}(?: [A-Za-z]{1,20}){0,2} ?(?:[,;]|\band\b)(?! so\b| then\b| "
-    r"thus\b)[^=\d]{0,30}="
+    r"=[^=\d]{0,9}[\d.,/]{1,50}(?: [A-Za-z]{1,20}){0,2}"
+    r" ?(?:[,;]|\band\b)(?! so\b| then\b| thus\b)[^=\d]{0,30}="
 )
 
 
 def _result(sentence: str) -> Fraction | None:
-    """Read the number after the last equals sign, or the one before it where an expression follows
-    ("18 = 9 * 2").
+    """Read the number after the last equals sign.
+
+    Where an expression follows ("18 = 9 * 2"), the one before it is the result.
     """
     if _TWO_UNKNOWNS.search(sentence):
         return None
     left, _, right = sentence.rpartition("=")
     after = list(islice(_numbers(right), 2))
     before = list(islice(_numbers(left), 2))
-    if (
-        len(after) != 1
-        and len(before) == 1
-        and "=" not in left
-        and _UNIT.fullmatch(left, before[0].end)
-    ):
-        return (
-            before[0].value
-            if not after or _is_expression(right, after[0], after[1])
-            else _only_number(right)
-        )
+    if len(after) == 1 or len(before) != 1 or "=" in left:
+        return _only_number(right)
+    is_number_alone = _UNIT.fullmatch(left, before[0].end)
+    if is_number_alone and (not after or _is_expression(right, *after)):
+        return before[0].value
     return _only_number(right)
 
 
@@ -396,9 +411,12 @@ def _is_expression(text: str, first: "_Number", second: "_Number") -> bool:
 _JOIN = re.compile(
     r"""(?ix)
     (?![ ]\($) [^A-Za-z]*
-    | \W{0,3} (?:[A-Za-z]{1,20}\W{1,3}){0,2}? (?:or|and|to|through|till|plus|minus|times|over|of|by|versus|vs|x|than)
+    | \W{0,3} (?:[A-Za-z]{1,20}\W{1,3}){0,2}?
+      (?:or|and|to|through|till|plus|minus|times|over|of|by|versus|vs|x|than)
       \W{1,3} (?:(?:a|an|about|maybe|perhaps|even|possibly|only|just)[ ])? \W{0,3}
-    | \W{0,3} (?!(?:in|after|for|at|per|on|with|from|when|if|while|before|during|every|each|within|as|is|so|not)\b)
+    | \W{0,3}
+      (?!(?:in|after|for|at|per|on|with|from|when|if|while|before|during|every|each|within|as|is
+          |so|not)\b)
       [A-Za-z]{1,20} [ ,;-]{0,3}
     """
 )
@@ -431,47 +449,52 @@ class _Number:
 _DIGITS = r"(?:\d++(?:[.,:'’_]\d++)*+|\.\d++)"
 _QUANTITY = re.compile(
     rf"""(?ix)
-    (?: (?<![^\s(\[{{=:,;"'“‘|]) (?P<sign>[-+\u2013]) (?=[\d.]) | (?<![\w.]) (?<![a-z]\^) | (?<=[^\x00-\x7f]) )
+    (?: (?<![^\s(\[{{=:,;"'“‘|]) (?P<sign>[-+\u2013]) (?=[\d.])
+      | (?<![\w.]) (?<![a-z]\^)
+      | (?<=[^\x00-\x7f]) )
     (?: (?P<whole>{_DIGITS})[ ](?=\d{{1,9}}[ ]?/[ ]?\d) )?
     (?P<top>{_DIGITS}) (?: [ ]?/[ ]?(?P<bottom>{_DIGITS}) )?
     (?: (?:e|[ ]?[x×*·][ ]?10[ ]?\^\(?) (?P<power>[-+]?\d++) \)? )?
     (?: [ -]?(?P<scale>hundred|thousand|million|billion|trillion)s?\b )?
-    | \b(?:zero|none|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen
-      |twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|[mb]illion|dozens?|half|twice|double|triple)\b
-    | \bone\b (?<!the[ ]one)(?<!this[ ]one)(?<!that[ ]one)(?<!each[ ]one)(?<!every[ ]one)(?<!another[ ]one)(?![ ]of\b)
+    | \b(?: zero | none | two | three | four | five | six | seven | eight | nine | ten | eleven
+        | twelve | (?:thir|four|fif|six|seven|eigh|nine)teen | twenty | thirty | forty | fifty
+        | sixty | seventy | eighty | ninety | hundred | thousand | [mb]illion | dozens? | half
+        | twice | double | triple )\b
+    | \bone\b (?<!the[ ]one) (?<!this[ ]one) (?<!that[ ]one) (?<!each[ ]one) (?<!every[ ]one)
+      (?<!another[ ]one) (?![ ]of\b)
     | \\(?!f?boxed)[a-z]+
     """
 )
 _MORE_BEFORE = re.compile(
-    r"(?i)(?:[*/×÷·+^±<≤≥≠√]|(?<!=)>|[-\u2013]) ?(?:[(\[] "
-    r"?){0,2}\Z|\u2014\Z|\b(?:sqrt|log|ln|negative|minus) ?\( ?\Z"
-    r"|\b(?:at (?:least|most)|(?:more|less|fewer|greater) than|over|under|above|below|up "
-    r"to|times|plus|minus|between|add(?:ing)?"
-    r"|subtract(?:ing)?|(?:multipl|divid)[a-z]{1,5}(?: [a-z]{1,5})? by|sqrt|log"
-    r"|(?:root|square|cube|power|factorial|third|quarter|(?:four|fif|six|seven|eigh|nin|ten)th|percent) of(?: the)?) \Z"
+    r"(?i)(?:[*/×÷·+^±<≤≥≠√]|(?<!=)>|[-\u2013]) ?(?:[(\[] ?){0,2}\Z"
+    r"|\u2014\Z|\b(?:sqrt|log|ln|negative|minus) ?\( ?\Z"
+    r"|\b(?:at (?:least|most)|(?:more|less|fewer|greater) than|over|under|above|below|up to|times"
+    r"|plus|minus|between|add(?:ing)?|subtract(?:ing)?"
+    r"|(?:multipl|divid)[a-z]{1,5}(?: [a-z]{1,5})? by|sqrt|log"
+    r"|(?:root|square|cube|power|factorial|third|quarter"
+    r"|(?:four|fif|six|seven|eigh|nin|ten)th|percent) of(?: the)?) \Z"
 )
 _MORE_AFTER = re.compile(
-    r"(?i) ?[*×÷·+^±%⁰¹²³⁴-⁹]| ?/(?! ?[a-z]{2})| ?x ?[\d(]| ?[-\u2013\u2014] "
-    r"?[\d(]|(?:st|nd|rd|th|[xyzn])\b|(?-i:[kKMB]|bn)\b"
-    r"|[ -](?:squared|cubed|factorial|halves|thirds|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths)\b"
+    r"(?i) ?[*×÷·+^±%⁰¹²³⁴-⁹]| ?/(?! ?[a-z]{2})| ?x ?[\d(]| ?[-\u2013\u2014] ?[\d(]"
+    r"|(?:st|nd|rd|th|[xyzn])\b|(?-i:[kKMB]|bn)\b"
+    r"|[ -](?:squared|cubed|factorial|halves|thirds"
+    r"|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths)\b"
     r"| to the (?:(?:[\w-]{1,12} )?power\b|-?\d|third\b|fourth\b|fifth\b)"
     r"| ?(?:[A-Za-z]{1,12} ){0,2}below (?:zero|0|freezing|sea)\b"
 )
 
 
 def _numbers(text: str) -> Iterator[_Number]:
-    """Yield every number of one sentence; part of an expression, a bound or a word is a number that
-    cannot be read.
+    """Yield every number of one sentence.
+
+    A number word, a bound and a part of an expression are numbers that cannot be read.
     """
     for match in _QUANTITY.finditer(text):
         start, end = match.span()
-        if match["top"] is None:
-            yield _Number(start, end, None)
-        else:
-            is_part = _MORE_BEFORE.search(text[max(0, start - 24) : start]) or _MORE_AFTER.match(
-                text, end
-            )
-            yield _Number(start, end, None if is_part else _value(match))
+        goes_on_before = _MORE_BEFORE.search(text[max(0, start - 24) : start])
+        is_part = goes_on_before or _MORE_AFTER.match(text, end)
+        is_readable = match["top"] is not None and not is_part
+        yield _Number(start, end, _value(match) if is_readable else None)
 
 
 _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
