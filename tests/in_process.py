@@ -44,6 +44,7 @@ class InProcessExecutor:
         try:
             with FileLock(folder.lock_file):
                 do_job(job, Events(on_event))
+        # whatever ends a job ends a worker, too
         except Exception as error:
             raise JobFailed(f"{job.job.capitalize()} job failed: {sentence(error)}") from error
 

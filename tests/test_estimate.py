@@ -66,7 +66,8 @@ def write_evaluation(store: Store, one: Node, plan: Plan, seconds: float, n: int
         "versions": {},
     }
     write_text(
-        store.evaluation_folder(one, plan).path / "result.json", EvalResult(**record).model_dump_json()
+        store.evaluation_folder(one, plan).path / "result.json",
+        EvalResult(**record).model_dump_json(),
     )
 
 

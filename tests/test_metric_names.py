@@ -95,35 +95,42 @@ def write_rows(path: Path, rows: list[dict[str, object]]) -> Path:
     return path
 
 
-def test_every_metric_of_an_import_has_a_record(tmp_path: Path) -> None:
-    responses = write_rows(
-        tmp_path / "responses.jsonl",
-        [
-            {"id": number, "prompt": "2 + 2?", "response": "4", "target": "4", "sample": sample}
-            for number in range(2)
-            for sample in range(2)
-        ],
-    )
-    samples = write_rows(
-        tmp_path / "samples_sums_2026-01-01T00-00-00.jsonl",
-        [
-            {
-                "doc_id": 0,
-                "doc": {"question": "2 + 2?"},
-                "target": "4",
-                "arguments": {"gen_args_0": {"arg_0": "2 + 2?", "arg_1": {"until": []}}},
-                "resps": [["4"]],
-                "filtered_resps": ["4"],
-                "filter": name,
-                "metrics": ["exact_match", "bleu"],
-                "doc_hash": "a",
-                "target_hash": "b",
-                "exact_match": 1.0,
-                "bleu": 40.0,
-            }
-            for name in ("strict-match", "none")
-        ],
-    )
+def test_every_metric_of_imported_responses_has_a_record(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"id": number, "prompt": "2 + 2?", "response": "4", "target": "4", "sample": sample}
+        for number in range(2)
+        for sample in range(2)
+    ]
+    names = names_of(read_responses(write_rows(tmp_path / "responses.jsonl", rows)))
+    assert {"accuracy", "pass@2", "length_chars"} <= names
+    assert all(measure(name).name == name for name in names)
+
+
+def test_every_metric_of_an_imported_lm_eval_file_has_a_record(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {
+            "doc_id": 0,
+            "doc": {"question": "2 + 2?"},
+            "target": "4",
+            "arguments": {"gen_args_0": {"arg_0": "2 + 2?", "arg_1": {"until": []}}},
+            "resps": [["4"]],
+            "filtered_resps": ["4"],
+            "filter": name,
+            "metrics": ["exact_match", "bleu"],
+            "doc_hash": "a",
+            "target_hash": "b",
+            "exact_match": 1.0,
+            "bleu": 40.0,
+        }
+        for name in ("strict-match", "none")
+    ]
+    samples = write_rows(tmp_path / "samples_sums_2026-01-01T00-00-00.jsonl", rows)
+    names = names_of(read_lm_eval(samples))
+    assert {"sums/bleu", "sums/exact_match", "sums/bleu,strict-match"} <= names
+    assert all(measure(name).name == name for name in names)
+
+
+def test_every_metric_of_imported_annotations_has_a_record(tmp_path: Path) -> None:
     annotations = tmp_path / "annotations.json"
     rows = [
         {
@@ -138,16 +145,9 @@ def test_every_metric_of_an_import_has_a_record(tmp_path: Path) -> None:
         for number in range(30)
     ]
     annotations.write_text(json.dumps(rows), encoding="utf-8")
-    found = {
-        "responses": names_of(read_responses(responses)),
-        "lm-eval": names_of(read_lm_eval(samples)),
-        "alpaca-eval": names_of(read_alpaca_eval(annotations)),
-    }
-    assert {"accuracy", "pass@2", "length_chars"} <= found["responses"]
-    assert {"sums/bleu", "sums/exact_match", "sums/bleu,strict-match"} <= found["lm-eval"]
-    assert {"win_rate", "win_rate_lc"} <= found["alpaca-eval"]
-    for names in found.values():
-        assert all(measure(name).name == name for name in names)
+    names = names_of(read_alpaca_eval(annotations))
+    assert {"win_rate", "win_rate_lc"} <= names
+    assert all(measure(name).name == name for name in names)
 
 
 # --- nobody takes a name apart
