@@ -1,7 +1,7 @@
 """Ask a model everything an evaluation needs of it, once.
 
-These are responses, log-probabilities of pairs, and lm-eval's tasks. Nothing is judged here. What is in the folder already is not asked again, so a killed call goes on
-where it was.
+These are responses, log-probabilities of pairs, and lm-eval's tasks. Nothing is judged here. What
+is in the folder already is not asked again, so a killed call goes on where it was.
 """
 
 from collections.abc import Callable, Sequence

@@ -85,8 +85,9 @@ def check_arguments(recipe: Recipe) -> None:
 
 
 def check_adapters(plan: Plan) -> None:
-    """Put every adapter on its model's skeleton (no weights): a target module that is not there
-    shows now. Raises UsageError.
+    """Put every adapter on its model's skeleton, which has no weights.
+
+    A target module that is not there shows now. Raises UsageError.
     """
     starting = {
         json.dumps([node.base.path, node.lora]): node
@@ -187,7 +188,8 @@ def _check_problems(recipe: Recipe) -> None:
     accuracy, source = recipe.evals.accuracy, recipe.problem_source()
     _check_problem_columns(recipe)
     test = local_rows(source.model_copy(update={"split": "test"}))
-    for number, answer in enumerate(test["answer"] if test is not None else (), start=1):
+    answers = () if test is None else test["answer"]
+    for number, answer in enumerate(answers, start=1):
         if "####" not in str(answer) or read_target(str(answer)) is None:
             raise ValueError(
                 f"Row {number} of split 'test' of '{source.path}' has no '#### number' at the end "
@@ -203,7 +205,8 @@ def _check_problems(recipe: Recipe) -> None:
 
 def _check_problem_columns(recipe: Recipe) -> None:
     accuracy, source = recipe.evals.accuracy, recipe.problem_source()
-    for split in ["test", *(["train"] if accuracy.num_fewshot else [])]:
+    splits = ["test", "train"] if accuracy.num_fewshot else ["test"]
+    for split in splits:
         present = column_names(source.model_copy(update={"split": split}))
         if not {"question", "answer"} <= set(present):
             raise ValueError(

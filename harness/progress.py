@@ -65,15 +65,18 @@ class LiveView:
     def _table(self) -> Table:
         table = Table(box=None, show_header=False, padding=(0, 2))
         for stage, state in self.states.items():
-            style = "dim" if state == "waiting" else "green" if state.startswith("done") else "bold"
-            table.add_row(Text(stage, style="bold"), Text(state, style=style))
+            table.add_row(Text(stage, style="bold"), Text(state, style=_style(state)))
         return table
 
 
+def _style(state: str) -> str:
+    if state == "waiting":
+        return "dim"
+    return "green" if state.startswith("done") else "bold"
+
+
 class PlainView:
-    """A line when a stage changes what it does, and one every few seconds in between: fit for
-    logs.
-    """
+    """A line when a stage changes what it does, and every few seconds in between: fit for logs."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -125,13 +128,14 @@ def activity(event: dict[str, Any]) -> str:
 
 def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
     """Write an event as a reader would say it."""
-    eta = "" if not seconds_left else f", {_duration(seconds_left)} left"
+    eta = f", {_duration(seconds_left)} left" if seconds_left else ""
     match event["event"]:
         case "starting":
             where = f" on {event['on']}" if "on" in event else ""
             return f"starting to {event['job'].replace('-', ' ')}{where}"
         case "waiting":
-            return f"waiting for other machines. Start there: {' ; and on the next: '.join(event['commands'])}"
+            commands = " ; and on the next: ".join(event["commands"])
+            return f"waiting for other machines. Start there: {commands}"
         case "training":
             numbers = "".join(
                 f", {name} {event[name]:.3f}"
@@ -150,11 +154,12 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
 
 
 def _headline(metrics: dict[str, Any]) -> str:
-    found = {name: Metric.model_validate(metric) for name, metric in metrics.items()}
-    if not found:
+    if not metrics:
         return "nothing measured"
-    parts = [f"{_title(name)} {value(name, found[name])}" for name in _SHOWN if name in found]
-    return ", ".join([*parts, f"n={max(metric.n for metric in found.values())}"])
+    measured = {name: Metric.model_validate(metric) for name, metric in metrics.items()}
+    parts = [f"{_title(name)} {value(name, measured[name])}" for name in _SHOWN if name in measured]
+    most = max(metric.n for metric in measured.values())
+    return ", ".join([*parts, f"n={most}"])
 
 
 def _title(name: str) -> str:

@@ -147,19 +147,20 @@ class _Work:
     def _of_node(self, node: Node) -> list[Task]:
         train = partial(self._train, node)
         needs = () if node.parent is None else (f"train {node.parent.id}",)
-        untrained = [] if self.store.is_trained(node) else [Task(f"train {node.id}", needs, train)]
-        return [*untrained, self._evaluation(node, 0)]
+        evaluation = self._evaluation(node, 0)
+        if self.store.is_trained(node):
+            return [evaluation]
+        return [Task(f"train {node.id}", needs, train), evaluation]
 
     def _evaluation(self, node: Node, repeat: int) -> Task:
         """An evaluation reads those it is compared with; a repeat comes after the first."""
-        before = [node.root, node.parent] if node.parent is not None else []
-        needs = [
-            f"train {node.id}",
-            *(f"evaluate {other.id} 0" for other in before if other is not None),
-        ]
-        first = [f"evaluate {node.id} 0"] if repeat else []
+        needs = [f"train {node.id}"]
+        if node.parent is not None:
+            needs += [f"evaluate {before.id} 0" for before in (node.root, node.parent)]
+        if repeat:
+            needs.append(f"evaluate {node.id} 0")
         return Task(
-            f"evaluate {node.id} {repeat}", (*needs, *first), partial(self._evaluate, node, repeat)
+            f"evaluate {node.id} {repeat}", tuple(needs), partial(self._evaluate, node, repeat)
         )
 
     def _train(self, node: Node) -> None:
@@ -199,9 +200,10 @@ def train_job(node: Node, store: Store) -> TrainJob:
 
 
 def _evaluate_job(node: Node, plan: Plan, store: Store, repeat: int) -> EvaluateJob:
-    def evaluated(other: Node) -> str:
-        return str(store.evaluation_folder(other, plan).path)
+    def evaluated(compared: Node) -> str:
+        return str(store.evaluation_folder(compared, plan).path)
 
+    references = dict(_judged_against(node, plan))
     return EvaluateJob(
         folder=str(store.evaluation_folder(node, plan, repeat).path),
         node_folder=str(store.node_folder(node).path),
@@ -209,7 +211,7 @@ def _evaluate_job(node: Node, plan: Plan, store: Store, repeat: int) -> Evaluate
         settings=plan.settings,
         contract_id=plan.contract_id,
         contract=plan.contract,
-        references={role: evaluated(other) for role, other in _judged_against(node, plan)},
+        references={role: evaluated(reference) for role, reference in references.items()},
         base=None if node.parent is None else evaluated(node.root),
         judges=str(store.judges.path),
         repeat=repeat,
@@ -218,10 +220,12 @@ def _evaluate_job(node: Node, plan: Plan, store: Store, repeat: int) -> Evaluate
 
 
 def _judged_against(node: Node, plan: Plan) -> Iterator[tuple[Against, Node]]:
-    """Yield the nodes that a node's responses are judged against; base's are judged against none."""
-    if node.parent is not None:
-        for role in plan.recipe.evals.preference.against:
-            yield role, node.root if role == "base" else node.parent
+    """Yield the nodes that a node's responses are judged against; for base there are none."""
+    if node.parent is None:
+        return
+    nodes: dict[Against, Node] = {"base": node.root, "previous": node.parent}
+    for role in plan.recipe.evals.preference.against:
+        yield role, nodes[role]
 
 
 def _trained_on(node: Node, store: Store) -> ModelRef:
@@ -232,12 +236,12 @@ def _trained_on(node: Node, store: Store) -> ModelRef:
     assert node.parent is not None
     if not node.starts_an_adapter:
         return model_of(node.parent, store)
-    return _weights(node.base, [_adapter(other, store) for other in node.merged])
+    return _weights(node.base, [_adapter(below, store) for below in node.merged])
 
 
 def model_of(node: Node, store: Store) -> ModelRef:
     """Name a node's model."""
-    merged = _weights(node.base, [_adapter(other, store) for other in node.merged])
+    merged = _weights(node.base, [_adapter(below, store) for below in node.merged])
     if node.parent is None:
         return merged
     return merged.model_copy(update={"adapter": _adapter(node, store)})

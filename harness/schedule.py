@@ -1,5 +1,6 @@
-"""Do tasks that need one another, several at a time: in the order they are listed, each as soon as
-what it needs is done.
+"""Do tasks that need one another, several at a time.
+
+They are done in the order in which they are listed, each as soon as what it needs is done.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,8 +22,8 @@ def work_through(
 ) -> None:
     """Do all tasks, up to `at_once` side by side; `on_done` is called in this thread.
 
-    A failure leaves out what needs the failed task, the rest goes on, and in the end it is raised
-    (several of one kind as one). An interruption calls `stop`, which must end what is running.
+    A failure leaves out what needs the failed task; the rest goes on. In the end it is raised,
+    several of one kind as one. An interruption calls `stop`, which must end what is running.
     """
     waiting, running = list(tasks), dict[Future[None], Task]()
     # what is not listed is there already
@@ -54,12 +55,10 @@ def work_through(
 
 def _joined(failures: Sequence[BaseException]) -> BaseException:
     """Return failures of one kind as one that says all of them."""
-    kinds = {type(failure) for failure in failures}
-    return (
-        failures[0]
-        if len(failures) == 1 or len(kinds) > 1
-        else kinds.pop()("\n".join(map(str, failures)))
-    )
+    first, *rest = failures
+    if not rest or any(type(failure) is not type(first) for failure in rest):
+        return first
+    return type(first)("\n".join(map(str, failures)))
 
 
 def _ready(waiting: Sequence[Task], unfinished: set[str], count: int) -> list[Task]:

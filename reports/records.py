@@ -25,14 +25,13 @@ class NothingEvaluatedError(ValueError):
 class StageRecord:
     """One stage of a run; base has no `training`.
 
-    `parent` names the stage of the run that it was trained on.
+    `parent` names the stage of the run that it was trained on; `merged` those whose adapters are
+    merged into the weights under its own. `identity` is what its node is (of base the weights, of a
+    trained stage its data, arguments, LoRA settings and seed), empty where that is not stored.
 
-    `identity` is what its node is (of base the weights, of a trained stage its data, arguments,
-    LoRA settings and seed), empty where that is not stored. `scores` has every sample;
-    `generations` the first one of each prompt, by id. `verdicts` are keyed by the win rate they
-    make (`win_rate_base`) and prompt id, `pairs` by id, `task_scores` by metric and document id.
-    `merged` names the stages whose adapters are merged into the weights that this one's adapter is
-    on.
+    `scores` has every sample; `generations` the first one of each prompt, by id. `verdicts` are
+    keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `task_scores` by
+    metric and document id.
     """
 
     run: str
@@ -74,11 +73,13 @@ class ChainRecord:
 class RunRecord:
     """A run with the stages that have been evaluated so far, each after its parent.
 
-    `missing` names the others. A run that asked for more than one chain is a study: it has `chains` (what is evaluated of
+    `missing` names the others. `recipe` is the text of recipe.yaml, "" where there is none
+    (imported). `base_model` is the Hub's name of the base, or of the model it derives from, and
+    `base_revision` its commit: `harness.outputs` adds them, None where not known.
+
+    A run that asked for more than one chain is a study: it has `chains` (what is evaluated of
     them), maybe `repeats`, which are stages measured once more, and of variants the `reference`. In
-    a `lattice` the chains are the subsets of stages. `recipe` is the text of recipe.yaml, "" where
-    there is none (imported). `base_model` is the Hub's name of the base, or of the model it derives
-    from, and `base_revision` its commit: `harness.outputs` adds them, None where not known.
+    a `lattice` the chains are the subsets of stages.
     """
 
     name: str

@@ -55,13 +55,13 @@ def shared_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node])
 
     Raises UsageError where one would be measured under another.
     """
-    (first, recipe), *others = recipes.items()
+    (first, recipe), *rest = recipes.items()
     contract = _contract(evaluation_settings(recipe), bases[recipe.model].base)
-    for variant, other in others:
-        if (other.model, other.problem_source()) == (recipe.model, recipe.problem_source()):
+    for variant, varied in rest:
+        if (varied.model, varied.problem_source()) == (recipe.model, recipe.problem_source()):
             # what is varied has no part in the contract
             continue
-        theirs = _contract(evaluation_settings(other), bases[other.model].base)
+        theirs = _contract(evaluation_settings(varied), bases[varied.model].base)
         difference = first_difference(contract, theirs)
         if difference is not None:
             raise UsageError(
@@ -165,21 +165,21 @@ def model_revision(path: str, revision: str | None) -> str | None:
     """
     if path == bundled.NAME:
         return None
-    from huggingface_hub import hf_hub_download
-
     try:
         pretrained.model_config(path, revision)
-        local = Path(path).is_dir()
-        commit = (
-            None
-            if local
-            else Path(hf_hub_download(path, "config.json", revision=revision)).parent.name
-        )
+        commit = None if Path(path).is_dir() else _hub_commit(path, revision)
     except Exception as error:
         # as above
         raise UsageError(f"Cannot read a model at '{path}': {one_sentence(error)}") from error
-    if local and not [*Path(path).glob("*.safetensors"), *Path(path).glob("*.bin")]:
+    if commit is None and not [*Path(path).glob("*.safetensors"), *Path(path).glob("*.bin")]:
         raise UsageError(
             f"Cannot read a model at '{path}': there are no weights (*.safetensors) in it."
         )
     return commit
+
+
+def _hub_commit(path: str, revision: str | None) -> str:
+    """Return the commit that a branch stands at: the cache keeps a folder for each."""
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(path, "config.json", revision=revision)).parent.name

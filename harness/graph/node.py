@@ -43,7 +43,8 @@ class Node:
     @cached_property
     def id(self) -> str:
         """Hash of kind, settings, data and ancestors."""
-        return node_id(self.kind, self.identity, self.parent.id if self.parent else None)
+        parent = None if self.parent is None else self.parent.id
+        return node_id(self.kind, self.identity, parent)
 
     @property
     def root(self) -> "Node":

@@ -1,6 +1,7 @@
 """A recipe turned into nodes.
 
-A node's id is the hash of what it is and of its parent, so it is trained once, ever.
+A node is one model in the graph. Its id is the hash of what it is and of its parent, so it is
+trained once, ever.
 """
 
 from dataclasses import replace
@@ -8,11 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.data.source import fingerprint, pinned
-from stagelift.evals.models.model import (
-    ModelRef,
-    adapter_hash,
-    model_fingerprint,
-)
+from stagelift.evals.models.model import ModelRef, adapter_hash, model_fingerprint
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.contract import (
     chat_template,
@@ -21,65 +18,60 @@ from stagelift.harness.graph.contract import (
     shared_contract,
 )
 from stagelift.harness.graph.node import Chain, Node, Plan, Precise
-from stagelift.harness.recipes.sections import LauncherSection, ModelSection, Recipe, StageSection
+from stagelift.harness.recipes.sections import (
+    CheckpointSection,
+    LauncherSection,
+    ModelSection,
+    Recipe,
+    StageSection,
+)
 from stagelift.harness.recipes.study import WantedChain, reference_variant, wanted_chains
 from stagelift.stages import precision
 from stagelift.stages.arguments import arguments_that_train
 from stagelift.stages.rewards import reward_fingerprint
 from stagelift.stages.settings import StageSettings
 
-_TRAINING_VERSION = (
-    # raise it when the same settings train differently (data format, pairs, rewards)
-    2
-)
+# raise it when the same settings train differently (data format, pairs, rewards)
+_TRAINING_VERSION = 2
 
 
 def make_plan(recipe: Recipe, precise: Precise = precision.resolved) -> Plan:
-    """Turn a recipe whose sources were checked into nodes; `precise` tells the device and dtype of
-    the machines that will work.
+    """Turn a recipe whose sources were checked into nodes.
 
-    Raises UsageError where the model cannot be used.
+    `precise` tells the device and dtype of the machines that will work. Raises UsageError where the
+    model cannot be used.
     """
     wanted = wanted_chains(recipe)
-    bases = {
-        section: _base(section, precise)
-        for section in dict.fromkeys(one.recipe.model for one in wanted)
-    }
-    found = [_chain(one, bases[one.recipe.model]) for one in wanted]
-    chains = _named(found, [one.labels for one in wanted], lattice=recipe.lattice)
+    models = dict.fromkeys(chain.recipe.model for chain in wanted)
+    bases = {model: _base(model, precise) for model in models}
+    unnamed = [_chain(chain, bases[chain.recipe.model]) for chain in wanted]
+    chains = _named(unnamed, [chain.labels for chain in wanted], lattice=recipe.lattice)
     _refuse_equal_chains(chains)
-    nodes = list({node.id: node for chain in chains for _, node in chain.slots}.values())
-    settings = evaluation_settings(recipe)
     return Plan(
         recipe=recipe,
-        nodes=nodes,
+        nodes=list({node.id: node for chain in chains for _, node in chain.slots}.values()),
         chains=chains,
-        repeats=[(max(chains, key=lambda chain: len(chain.slots)).slots[-1][1], 1)]
-        if len(recipe.seeds) > 1
-        else [],
+        repeats=_repeats(recipe, chains),
         reference=reference_variant(recipe),
-        settings=settings,
-        contract=shared_contract({one.variant: one.recipe for one in wanted}, bases),
+        settings=evaluation_settings(recipe),
+        contract=shared_contract({chain.variant: chain.recipe for chain in wanted}, bases),
     )
+
+
+def _repeats(recipe: Recipe, chains: list[Chain]) -> list[tuple[Node, int]]:
+    """With several seeds, measure the last stage of the first longest chain once more."""
+    if len(recipe.seeds) < 2:
+        return []
+    longest = max(chains, key=lambda chain: len(chain.slots))
+    _, last = longest.slots[-1]
+    return [(last, 1)]
 
 
 def _chain(wanted: WantedChain, base: Node) -> Chain:
     """Turn one chain's stages into nodes, which are called by their slots."""
     recipe, nodes = wanted.recipe, [base]
     if recipe.checkpoint is not None:
-        adapter = recipe.checkpoint.adapter
-        identity = {"adapter": adapter_hash(Path(adapter))}
-        nodes.append(
-            Node(
-                recipe.checkpoint.name,
-                "checkpoint",
-                identity,
-                base,
-                base.base,
-                lora=recipe.lora,
-                adapter=adapter,
-            )
-        )
+        nodes.append(_checkpoint(recipe, recipe.checkpoint, base))
         if recipe.checkpoint.name in ("base", *wanted.slots):
             raise UsageError(
                 f"checkpoint.name is '{recipe.checkpoint.name}', as another stage is called. "
@@ -88,6 +80,18 @@ def _chain(wanted: WantedChain, base: Node) -> Chain:
     for stage, slot in zip(recipe.stages, wanted.slots, strict=True):
         nodes.append(_node(recipe, stage, slot, nodes[-1]))
     return Chain(wanted.variant, recipe.seed, tuple((node.name, node) for node in nodes))
+
+
+def _checkpoint(recipe: Recipe, section: CheckpointSection, base: Node) -> Node:
+    return Node(
+        name=section.name,
+        kind="checkpoint",
+        identity={"adapter": adapter_hash(Path(section.adapter))},
+        parent=base,
+        base=base.base,
+        lora=recipe.lora,
+        adapter=section.adapter,
+    )
 
 
 def _base(section: ModelSection, precise: Precise) -> Node:
@@ -107,25 +111,26 @@ def _base(section: ModelSection, precise: Precise) -> Node:
 
 
 def _named(chains: list[Chain], labels: list[tuple[str, ...]], *, lattice: bool) -> list[Chain]:
-    """Call every node by what the chains through it have in common, and by its slot (in a lattice:
-    all slots up to it).
+    """Call every node by what the chains through it have in common, and by its slot.
 
-    Where two would be called the same, they get all the labels of the first chain through them.
+    In a lattice it is called by all slots up to it. Where two would be called the same, they get
+    all the labels of the first chain through them.
     """
-    through: dict[str, list[tuple[str, ...]]] = {}
+    labels_through: dict[str, list[tuple[str, ...]]] = {}
     titles: dict[str, str] = {}
     for chain, label in zip(chains, labels, strict=True):
         for place, (slot, node) in enumerate(chain.slots):
-            through.setdefault(node.id, []).append(label)
-            path = [name for name, _ in chain.slots[1 : place + 1]]
-            titles[node.id] = "+".join(path) or slot if lattice else slot
+            labels_through.setdefault(node.id, []).append(label)
+            titles[node.id] = slot
+            if lattice and place > 0:
+                titles[node.id] = "+".join(name for name, _ in chain.slots[1 : place + 1])
     names: dict[str, str] = {}
-    for identifier, seen in through.items():
-        common = tuple(part for part in seen[0] if all(part in other for other in seen))
+    for identifier, (first, *others) in labels_through.items():
+        common = [part for part in first if all(part in label for label in others)]
         name = "/".join(filter(None, [",".join(common), titles[identifier]]))
-        names[identifier] = (
-            name if name not in names.values() else f"{','.join(seen[0])}/{titles[identifier]}"
-        )
+        if name in names.values():
+            name = f"{','.join(first)}/{titles[identifier]}"
+        names[identifier] = name
     return [_renamed(chain, names) for chain in chains]
 
 
@@ -142,17 +147,17 @@ def _refuse_equal_chains(chains: list[Chain]) -> None:
 
     A chain that trains nothing may come with several seeds.
     """
-    seen: dict[tuple[str, ...], Chain] = {}
+    first_of: dict[tuple[str, ...], Chain] = {}
     for chain in chains:
-        other = seen.setdefault(tuple(node.id for _, node in chain.slots), chain)
-        if other.variant != chain.variant:
+        first = first_of.setdefault(tuple(node.id for _, node in chain.slots), chain)
+        if first.variant != chain.variant:
             raise UsageError(
-                f"Variants '{other.variant}' and '{chain.variant}' are the same models: nothing "
+                f"Variants '{first.variant}' and '{chain.variant}' are the same models: nothing "
                 "that makes a stage differs."
             )
-        if other is not chain and other.seed == chain.seed:
+        if first is not chain and first.seed == chain.seed:
             raise UsageError(
-                f"Two subsets of the lattice are the same models, as stages {_slots(other)} and "
+                f"Two subsets of the lattice are the same models, as stages {_slots(first)} and "
                 f"{_slots(chain)} are equal. List a stage once, or change its settings."
             )
 
@@ -162,9 +167,7 @@ def _slots(chain: Chain) -> str:
 
 
 def stage_settings(recipe: Recipe, stage: StageSection) -> StageSettings:
-    """Fill in what a stage leaves to the recipe (its dataset), and pin a Hub dataset to its
-    commit.
-    """
+    """Fill in the dataset that a stage leaves to the recipe, and pin it to its commit."""
     dataset = pinned(stage.dataset or recipe.data)
     return StageSettings(kind=stage.kind, dataset=dataset, args=stage.args, rewards=stage.rewards)
 
@@ -189,7 +192,14 @@ def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
         "seed": recipe.seed,
         "reward_code": [reward_fingerprint(name) for name in settings.rewards],
     }
-    launcher = stage_launcher(recipe, stage)
     return Node(
-        name, stage.kind, identity, parent, parent.base, settings, lora, recipe.seed, launcher
+        name=name,
+        kind=stage.kind,
+        identity=identity,
+        parent=parent,
+        base=parent.base,
+        settings=settings,
+        lora=lora,
+        seed=recipe.seed,
+        launcher=stage_launcher(recipe, stage),
     )

@@ -9,14 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from stagelift.evals.models.model import ModelRef
-from stagelift.harness.workers.jobs import (
-    AnyJob,
-    EvaluateJob,
-    TrainJob,
-    TrainJudgeJob,
-    training_folder,
-)
+from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, starting_model, training_folder
 from stagelift.reports.folders import place_in_runs
 from stagelift.stages.folders import COMPLETE, PASSING
 
@@ -31,7 +24,7 @@ def passed_on(job: AnyJob) -> list[str]:
 
     These are its own node, its model's adapters, and the evaluations it reads.
     """
-    model = _model(job)
+    model = starting_model(job)
     adapters = [adapter for adapter in (*model.merged, model.adapter) if adapter is not None]
     read = [Path(adapter).parent for adapter in adapters]
     if isinstance(job, EvaluateJob):
@@ -40,16 +33,6 @@ def passed_on(job: AnyJob) -> list[str]:
     # empty for what lies elsewhere, such as a checkpoint of the user's
     places = [place for folder in read if (place := place_in_runs(folder))]
     return list(dict.fromkeys([node_folder(job), *places]))
-
-
-def _model(job: AnyJob) -> ModelRef:
-    match job:
-        case EvaluateJob():
-            return job.model
-        case TrainJob():
-            return job.parent
-        case TrainJudgeJob():
-            return job.base
 
 
 def send(url: str, root: Path, folders: Sequence[str]) -> None:

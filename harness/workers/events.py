@@ -1,5 +1,6 @@
-"""What a worker says of its work: one JSON object a line, apart from everything that libraries
-print.
+"""What a worker says of its work: one JSON object a line.
+
+It comes apart from everything that libraries print.
 """
 
 import json
@@ -21,8 +22,9 @@ def step_events(events: TextIO) -> Callable[[int, int, dict[str, float]], None]:
 
 
 def events_apart_from_prints(log: Path) -> TextIO:
-    """Keep the real standard output for events and send whatever is printed, by Python or C, to the
-    log.
+    """Keep the real standard output for events.
+
+    Whatever is printed, by Python or C, goes to the log.
     """
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -58,6 +58,16 @@ AnyJob = TrainJob | EvaluateJob | TrainJudgeJob
 Job = Annotated[AnyJob, Field(discriminator="job")]
 
 
+# which field of a job names the model that it starts from
+MODEL_FIELDS = {EvaluateJob: "model", TrainJob: "parent", TrainJudgeJob: "base"}
+
+
+def starting_model(job: AnyJob) -> ModelRef:
+    """Return the model that a job evaluates, or trains on top of."""
+    model: ModelRef = getattr(job, MODEL_FIELDS[type(job)])
+    return model
+
+
 def training_folder(job: AnyJob) -> TrainingFolder:
     """Return the folder of what a job works on: a node, or a judge that is trained."""
     match job:

@@ -19,8 +19,9 @@ from stagelift.harness.workers.jobs import EVENTS_FILE, WITH_WORKER, TrainJob, t
 
 
 def main() -> None:
-    """Read the job, train, and write the stage's record; say what went wrong where the worker reads
-    it.
+    """Read the job, train, and write the stage's record.
+
+    What went wrong is said where the worker reads it.
     """
     file, processes = Path(sys.argv[1]), int(sys.argv[2])
     if WITH_WORKER in sys.argv:

@@ -1,5 +1,4 @@
-"""What a recipe's `launcher` means: the command that starts a stage's processes, and how many they
-are.
+"""What a recipe's `launcher` means: the command that starts a stage's processes, and their number.
 
 torchrun comes with torch and `accelerate launch` with TRL. Options are the commands' own, read by
 their own parsers.
@@ -56,13 +55,13 @@ def _torchrun(options: Options) -> Launch:
             "rdzv_backend: c10d and rdzv_endpoint: HOST:PORT, a free port of one of them."
         )
     arguments = _arguments(options)
-    # torchrun's usual port is the same for all: two runs on a machine would meet there
-    meets = (
-        read.standalone or read.rdzv_endpoint or any(name.startswith("master") for name in options)
-    )
-    here_only = [] if machines > 1 or meets else ["--standalone"]
+    command = [_TORCHRUN, *arguments]
+    named_port = any(name.startswith("master") for name in options)
+    if machines == 1 and not (read.standalone or read.rdzv_endpoint or named_port):
+        # torchrun's usual port is the same for all: two runs on a machine would meet there
+        command.append("--standalone")
     return Launch(
-        command=[_TORCHRUN, *arguments, *here_only],
+        command=command,
         processes=here * machines,
         here=here,
         elsewhere=[["torchrun", *arguments]] if machines > 1 else [],
@@ -94,16 +93,14 @@ def _accelerate(options: Options) -> Launch:
             f"launcher.accelerate: {machines} machines cannot start {processes} processes, as many "
             "each."
         )
-    # accelerate's usual port is the same for all: 0 lets it look for a free one
-    port = (
-        []
-        if machines > 1 or read.main_process_port or config.main_process_port
-        else ["--main_process_port=0"]
-    )
     arguments = _arguments(options)
+    command = [_ACCELERATE, *arguments]
+    if machines == 1 and not (read.main_process_port or config.main_process_port):
+        # accelerate's usual port is the same for all: 0 lets it look for a free one
+        command.append("--main_process_port=0")
     shared = [argument for argument in arguments if not argument.startswith("--machine_rank=")]
     return Launch(
-        command=[_ACCELERATE, *arguments, *port],
+        command=command,
         processes=processes,
         here=processes // machines,
         elsewhere=[

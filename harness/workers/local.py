@@ -21,8 +21,9 @@ _KEPT_BYTES = str(1 << 32)
 
 
 class LocalExecutor:
-    """The executor that is there everywhere: up to `jobs` worker processes on this machine, on its
-    GPUs in turn.
+    """The executor that is there everywhere: worker processes on this machine.
+
+    They are up to `jobs` at once, on its GPUs in turn.
     """
 
     def __init__(self, jobs: int = 1) -> None:
@@ -41,12 +42,10 @@ class LocalExecutor:
         """Run one worker to its end, passing on its events. Raises JobFailed."""
         gpu = self.gpus.get()
         try:
-            run_worker(
-                job,
-                on_event,
-                {**_one_gpu(job, gpu), **(_shared() if self.jobs > 1 else {})},
-                self._on_start,
-            )
+            environment = _one_gpu(job, gpu)
+            if self.jobs > 1:
+                environment |= _shared()
+            run_worker(job, on_event, environment, self._on_start)
         finally:
             self.gpus.put(gpu)
 
@@ -60,8 +59,9 @@ class LocalExecutor:
         """Nothing is kept between jobs."""
 
     def _on_start(self, process: subprocess.Popen[str]) -> None:
-        """Remember a worker; one that another thread started while we were told to stop ends at
-        once.
+        """Remember a worker.
+
+        One that another thread started while we were told to stop ends at once.
         """
         self.started.append(process)
         if self.stopped:
@@ -139,16 +139,16 @@ def _one_gpu(job: AnyJob, gpu: str) -> dict[str, str]:
 
     A launcher spreads its processes over all of them.
     """
-    return (
-        {}
-        if isinstance(job, TrainJob) and job.launcher is not None
-        else {"CUDA_VISIBLE_DEVICES": gpu}
-    )
+    if isinstance(job, TrainJob) and job.launcher is not None:
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": gpu}
 
 
 def _shared() -> dict[str, str]:
-    """Threads that wait for work spin, in the way of the other worker's: two took twice as long as
-    one after the other.
+    """Let threads that wait for work sleep.
+
+    They would spin, in the way of the other worker's: two took twice as long as one after the
+    other.
     """
     return {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
 
@@ -169,9 +169,11 @@ def _worker_environment() -> dict[str, str]:
 
 
 def _failure_message(job: AnyJob, failure: str | None, returncode: int) -> str:
-    reason = failure or (
-        f"the worker was ended by signal {-returncode}; if nobody sent it, memory ran out"
-        if returncode < 0
-        else f"the worker ended with exit code {returncode}"
-    )
+    reason = failure or _ending(returncode)
     return f"{job.job.capitalize()} job failed: {reason} (log: {log_file(job)})"
+
+
+def _ending(returncode: int) -> str:
+    if returncode < 0:
+        return f"the worker was ended by signal {-returncode}; if nobody sent it, memory ran out"
+    return f"the worker ended with exit code {returncode}"

@@ -1,9 +1,8 @@
-"""`--engine ray`: every job is a task on a Ray cluster; where it lands it runs in a worker process
-as it would here.
+"""`--engine ray`: every job is a task on a Ray cluster.
 
-Machines share the runs folder, or pass files on through an fsspec URL (`artefacts`). A task whose
-machine is lost is done again elsewhere by Ray, and in a shared folder goes on from its last
-checkpoint.
+Where it lands, it runs in a worker process as it would here. Machines share the runs folder, or
+pass files on through an fsspec URL (`artefacts`). A task whose machine is lost is done again
+elsewhere by Ray, and in a shared folder goes on from its last checkpoint.
 """
 
 import logging
@@ -23,7 +22,7 @@ from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.sections import RaySection
 from stagelift.harness.workers.artefacts import fetch, node_folder, passed_on, send
 from stagelift.harness.workers.executor import JobFailed, OnJobEvent
-from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, TrainJob
+from stagelift.harness.workers.jobs import MODEL_FIELDS, AnyJob, starting_model
 from stagelift.harness.workers.local import run_worker
 from stagelift.harness.workers.packages import python_path
 from stagelift.stages import precision
@@ -45,11 +44,9 @@ class RayExecutor:
     def __init__(self, settings: RaySection, root: Path, jobs: int | None) -> None:
         ray = _connected(settings.address)
         self.ray, self.settings, self.root, self.jobs = ray, settings, root, jobs or _AT_ONCE
-        gpus = (
-            settings.num_gpus
-            if settings.num_gpus is not None
-            else min(1, ray.cluster_resources().get("GPU", 0))
-        )
+        gpus = settings.num_gpus
+        if gpus is None:
+            gpus = min(1, ray.cluster_resources().get("GPU", 0))
         self.needs = {"num_cpus": settings.num_cpus, "num_gpus": gpus}
         _refuse_what_no_machine_has(ray, self.needs)
         self.listeners: dict[str, OnJobEvent] = {}
@@ -62,8 +59,8 @@ class RayExecutor:
     def precise(self, setting: DtypeSetting) -> tuple[Device, Dtype]:
         """Ask a machine that would do the work; the one that conducts it need not have a GPU."""
         asked = self.ray.remote(**self.needs)(precision.resolved).remote(setting)
-        found: tuple[Device, Dtype] = self.ray.get(asked)
-        return found
+        answer: tuple[Device, Dtype] = self.ray.get(asked)
+        return answer
 
     def run(self, job: AnyJob, on_event: OnJobEvent) -> None:
         """Run one job somewhere, passing on its events. Raises JobFailed."""
@@ -117,7 +114,10 @@ class RayExecutor:
         key, ended = uuid4().hex, Event()
 
         def show(event: dict[str, Any]) -> None:
-            ended.set() if event["event"] == "ended" else on_event(event)
+            if event["event"] == "ended":
+                ended.set()
+            else:
+                on_event(event)
 
         self.listeners[key] = show
         yield key
@@ -133,15 +133,18 @@ class RayExecutor:
 
 
 def _work(job: AnyJob, root: str, url: str | None, folder: str, key: str, events: Any) -> None:
-    """Run a job on the machine that Ray chose, in the conductor's folder if it is here: the
-    recipe's paths are relative to it.
+    """Run a job on the machine that Ray chose.
+
+    It runs in the conductor's folder if that is here: the recipe's paths are relative to it.
     """
     import ray
 
     here = str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]  # ray is typed in parts
 
     def show(event: dict[str, Any]) -> None:
-        events.put((key, {**event, "on": here} if event["event"] == "starting" else event))
+        if event["event"] == "starting":
+            event = {**event, "on": here}
+        events.put((key, event))
 
     try:
         if Path(folder).is_dir():
@@ -160,8 +163,9 @@ def _work(job: AnyJob, root: str, url: str | None, folder: str, key: str, events
 
 
 def _work_apart(job: AnyJob, root: Path, url: str, show: OnJobEvent) -> None:
-    """Work in a runs folder of this machine's own: fetch what the job reads, send back what it
-    made.
+    """Work in a runs folder of this machine's own.
+
+    It fetches what the job reads, and sends back what it made.
     """
     with tempfile.TemporaryDirectory(prefix="stagelift-") as own:
         fetch(url, Path(own), passed_on(job))
@@ -176,17 +180,11 @@ def _portable(job: AnyJob) -> AnyJob:
     """Name the bundled model by its name: its folder is another one on every machine."""
     if not bundled.is_prepared():
         return job
-    part = (
-        "model"
-        if isinstance(job, EvaluateJob)
-        else "parent"
-        if isinstance(job, TrainJob)
-        else "base"
-    )
-    model = getattr(job, part)
+    model = starting_model(job)
     if model.path != str(bundled.bundled_model()):
         return job
-    return job.model_copy(update={part: model.model_copy(update={"path": bundled.NAME})})
+    named = model.model_copy(update={"path": bundled.NAME})
+    return job.model_copy(update={MODEL_FIELDS[type(job)]: named})
 
 
 def _connected(address: str) -> Any:
@@ -198,7 +196,8 @@ def _connected(address: str) -> Any:
             "--engine ray needs Ray, which is not installed: pip install ray"
         ) from error
     try:
-        _refuse_silence(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
+        named = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
+        _refuse_silence(named)
         ray.init(
             address=address,
             log_to_driver=False,
@@ -238,9 +237,7 @@ def _refuse_what_no_machine_has(ray: Any, needs: dict[str, float]) -> None:
 
 
 def _events_queue(ray: Any) -> Any:
-    """Make a queue that lives on this machine, so that no other one takes it along when it is
-    lost.
-    """
+    """Make a queue that lives on this machine: no other takes it along when it is lost."""
     from ray.util.queue import Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
