@@ -7,9 +7,10 @@ from pathlib import Path, PurePath
 from stagelift.evals.files import read_numbered, write_numbered
 from stagelift.evals.folders import JudgesFolder
 from stagelift.reports.run_file import SCHEMA, RunFile, with_what_is_not_stored
-from stagelift.stages.folders import NodeFolder
+from stagelift.stages.folders import NODE_FILE, NodeFolder
 
 _NODES, _JUDGES, _LOCK = "nodes", "judges", ".lock"
+_RUN_FILE = "run.json"
 # what runs share lies beside them, so no run can be called so
 RESERVED_NAMES = (_NODES, _JUDGES)
 
@@ -41,17 +42,15 @@ class RunsFolder:
 
     def described_nodes(self) -> list[NodeFolder]:
         """Return the folders of all nodes that say what they are."""
-        folders = [NodeFolder(path) for path in sorted(self.nodes.glob("*"))]
-        return [folder for folder in folders if folder.is_described()]
+        return [NodeFolder(file.parent) for file in sorted(self.nodes.glob(f"*/{NODE_FILE}"))]
 
     def run(self, name: str) -> "RunFolder":
         """Return the folder of a run."""
         return RunFolder(self.root / name)
 
     def runs(self) -> list["RunFolder"]:
-        """Return the folders of all runs."""
-        folders = [RunFolder(path) for path in sorted(self.root.glob("*"))]
-        return [folder for folder in folders if folder.is_run()]
+        """Return the folders of all runs, passing over those that cannot be entered."""
+        return [RunFolder(file.parent) for file in sorted(self.root.glob(f"*/{_RUN_FILE}"))]
 
     def beside_nodes(self) -> Iterator["RunFolder"]:
         """Yield every folder that may be a run's, also one that cannot be entered."""
@@ -83,7 +82,7 @@ class RunFolder:
     @property
     def file(self) -> Path:
         """The file that makes a folder a run."""
-        return self.path / "run.json"
+        return self.path / _RUN_FILE
 
     @property
     def recipe(self) -> Path:

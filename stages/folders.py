@@ -17,6 +17,7 @@ from stagelift.stages.records import StageResult
 
 # of node.json; files without a number are of the first
 SCHEMA = 2
+NODE_FILE = "node.json"
 ADAPTER_CONFIG = "adapter_config.json"
 # what a folder may hold that says nothing of its node: it is made again, or of one machine only
 PASSING = ("checkpoints", ".lock")
@@ -125,12 +126,12 @@ class NodeFolder(TrainingFolder):
 
     def evaluations(self) -> Sequence[EvaluationFolder]:
         """Return the folders of the node's complete evaluations."""
-        folders = [EvaluationFolder(path) for path in sorted(self._evaluations.glob("*"))]
-        return [folder for folder in folders if folder.is_complete()]
+        results = sorted(self._evaluations.glob(f"*/{RESULT}"))
+        return [EvaluationFolder(file.parent) for file in results]
 
     @property
     def _description(self) -> Path:
-        return self.path / "node.json"
+        return self.path / NODE_FILE
 
     @property
     def _evaluations(self) -> Path:

@@ -24,13 +24,15 @@ def earlier_nodes(runs: RunsFolder) -> dict[str, list[NodeRecord]]:
 
 
 def _records(runs: RunsFolder) -> dict[str, NodeRecord]:
-    """Read what nodes are, by the names of their folders; what cannot be read is left out."""
+    """Read what nodes are, by name; what cannot be read, or is called otherwise, is left out."""
     records = {}
     for folder in runs.described_nodes():
         try:
-            records[folder.name] = folder.read()
+            record = folder.read()
         except (OSError, ValueError):
             continue
+        if record.id == folder.name:
+            records[record.id] = record
     return records
 
 
