@@ -12,8 +12,9 @@ Against = Literal["base", "previous"]
 
 
 class ProblemSettings(Record):
-    """Which problems are asked, and how: greedily once, or several samples each at a
-    temperature.
+    """Which problems are asked, and how.
+
+    It is greedily and once, or several samples each at a temperature.
     """
 
     task: str
@@ -28,8 +29,9 @@ class ProblemSettings(Record):
 
 
 class PreferenceSettings(Record):
-    """Who judges, on which prompts beside the problems, and which pairs with a known better answer
-    show how well.
+    """Who judges, and on which prompts beside the problems.
+
+    `gold` are pairs whose better answer is known: they show how well it judges.
     """
 
     judge: JudgeSettings

@@ -94,11 +94,11 @@ class Chain:
 
 @dataclass(frozen=True)
 class Plan:
-    """The nodes of a run, each after its parent, the chains through them, and what every evaluation
-    measures.
+    """The nodes of a run, each after its parent, and what every evaluation measures.
 
-    `repeats` are evaluations that are made once more, so that their spread is known. `reference`
-    names the variant that the others are compared with.
+    `chains` are the ways through them. `repeats` are evaluations that are made once more, so that
+    their spread is known. `reference` names the variant that the others are compared with.
+    `contract` is everything that makes two evaluations comparable.
     """
 
     recipe: Recipe
