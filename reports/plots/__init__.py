@@ -20,7 +20,7 @@ __all__ = ["Plot", "plots"]
 
 def plots(report: Report) -> list[Plot]:
     """Draw what the report has data for, in the order of a page."""
-    draw = (
+    draw_functions = (
         accuracy_plot,
         gains_plot,
         lengths_plot,
@@ -30,4 +30,5 @@ def plots(report: Report) -> list[Plot]:
         costs_plot,
     )
     with plain_style():
-        return [plot for one in draw if (plot := one(report)) is not None]
+        drawn = [draw(report) for draw in draw_functions]
+    return [plot for plot in drawn if plot is not None]

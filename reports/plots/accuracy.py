@@ -1,13 +1,13 @@
 """Accuracy by stage: numeric and strict on the test problems, numeric on held-out templates."""
 
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Sequence
 
 from stagelift.evals.records import Metric
 from stagelift.reports.plots.forest import Block, Estimate, Row, draw_forest
 from stagelift.reports.plots.labels import column_labels
 from stagelift.reports.plots.plot import Plot
 from stagelift.reports.plots.svg import finish
+from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report
 from stagelift.reports.words.formatting import value
 
@@ -20,43 +20,47 @@ READINGS = {
 
 def accuracy_plot(report: Report) -> Plot | None:
     """Draw the stages one below the other; None where nothing has a target."""
-    stages = [
-        stage for stage in report.stages() if READINGS.keys() & stage.evaluation.metrics.keys()
-    ]
+    stages = [stage for stage in report.stages() if _metrics(stage)]
     if not stages:
         return None
-    readings = [
-        name for name in READINGS if any(name in stage.evaluation.metrics for stage in stages)
-    ]
     labels = column_labels(report, stages)
-    metrics = [stage.evaluation.metrics for stage in stages]
-    rows = [
-        (
-            stage.run,
-            Row(
-                label,
-                [
-                    Estimate(found[name], number)
-                    for number, name in enumerate(readings)
-                    if name in found
-                ],
-            ),
-        )
-        for stage, label, found in zip(stages, labels, metrics, strict=True)
-    ]
-    blocks = [Block("", [row for _, row in run]) for _, run in groupby(rows, key=itemgetter(0))]
-    canvas = draw_forest(
-        blocks, [READINGS[name] for name in readings], "accuracy, with 95% intervals"
-    )
-    alt = " ".join(_sentence(name, labels, metrics) for name in readings)
+    readings = [name for name in READINGS if any(name in _metrics(stage) for stage in stages)]
+    blocks = _blocks(stages, labels, readings)
+    titles = [READINGS[name] for name in readings]
+    canvas = draw_forest(blocks, titles, "accuracy, with 95% intervals")
+    alt = " ".join(_sentence(name, stages, labels) for name in readings)
     return finish(canvas, "accuracy", "Accuracy by stage", alt)
 
 
-def _sentence(name: str, labels: list[str], metrics: list[dict[str, Metric]]) -> str:
-    read = [
-        (label, found[name]) for label, found in zip(labels, metrics, strict=True) if name in found
-    ]
-    values = ", ".join(f"{label} {value(name, metric)}" for label, metric in read)
-    sizes = sorted({metric.n for _, metric in read})
-    n = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+def _metrics(stage: StageRecord) -> dict[str, Metric]:
+    metrics = stage.evaluation.metrics
+    return {name: metrics[name] for name in READINGS if name in metrics}
+
+
+def _blocks(
+    stages: Sequence[StageRecord], labels: Sequence[str], readings: Sequence[str]
+) -> list[Block]:
+    """Put the stages of each run into a block of their own."""
+    blocks: dict[str, Block] = {}
+    for stage, label in zip(stages, labels, strict=True):
+        metrics = _metrics(stage)
+        estimates = [
+            Estimate(metrics[name], series)
+            for series, name in enumerate(readings)
+            if name in metrics
+        ]
+        block = blocks.setdefault(stage.run, Block("", []))
+        block.rows.append(Row(label, estimates))
+    return list(blocks.values())
+
+
+def _sentence(name: str, stages: Sequence[StageRecord], labels: Sequence[str]) -> str:
+    measured = {
+        label: _metrics(stage)[name]
+        for stage, label in zip(stages, labels, strict=True)
+        if name in _metrics(stage)
+    }
+    values = ", ".join(f"{label} {value(name, metric)}" for label, metric in measured.items())
+    sizes = {metric.n for metric in measured.values()}
+    n = " to ".join(str(size) for size in sorted({min(sizes), max(sizes)}))
     return f"Accuracy by stage, {READINGS[name]}: {values} (n={n})."

@@ -83,11 +83,21 @@ def write(
     bold: bool = False,
 ) -> None:
     """Write a line of text with the middle of its small letters at y."""
-    weight = "bold" if bold else "normal"
     # a baseline of our own: matplotlib would centre "dpo" higher than "sft"
     canvas.sheet.text(
-        x, y + 0.34 * size, text, ha=align, va="baseline", color=color, size=size, weight=weight
+        x,
+        y + 0.34 * size,
+        text,
+        ha=align,
+        va="baseline",
+        color=color,
+        size=size,
+        weight=_weight(bold=bold),
     )
+
+
+def _weight(*, bold: bool) -> str:
+    return "bold" if bold else "normal"
 
 
 def legend(canvas: Canvas, x: float, y: float, names: Sequence[str]) -> None:
@@ -107,7 +117,12 @@ def series(position: int) -> tuple[str, str]:
 def draw_interval(panel: "Axes", y: float, low: float, high: float, color: str) -> None:
     """Draw an interval as a line."""
     panel.plot(
-        [low, high], [y, y], color=color, linewidth=1.8, solid_capstyle="butt", clip_on=False
+        [low, high],
+        [y, y],
+        color=color,
+        linewidth=1.8,
+        solid_capstyle="butt",
+        clip_on=False,
     )
 
 
@@ -129,13 +144,15 @@ def draw_marker(panel: "Axes", x: float, y: float, position: int, *, hollow: boo
 
 @cache
 def text_width(text: str, size: float = TEXT, *, bold: bool = False) -> float:
-    """How wide a text is, in pixels, in a font that is wider than most pages' are, with a little to
-    spare.
+    """Say how wide a text is, in pixels, with a little to spare.
+
+    It is measured in a font that is wider than most pages' are.
     """
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(size=size, weight="bold" if bold else "normal")
+    font = FontProperties(size=size, weight=_weight(bold=bold))
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     # what the font has no glyph for is narrow in it
-    return 1.03 * max(float(width), 0.55 * size * columns(text))
+    least = 0.55 * size * columns(text)
+    return 1.03 * max(float(width), least)

@@ -1,12 +1,12 @@
-"""What accuracy cost: the last stage of each run, or of each chain of a study, against training
-time, parameters and memory.
+"""What accuracy cost: accuracy against training time, trained parameters and peak memory.
 
-One training of each setting: how much runs with other seeds would differ is not in the intervals,
-they are over problems.
+A point is the last stage of a run, or of a chain of a study. Each setting was trained once: the
+intervals are over problems, and do not say how much runs with other seeds would differ.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
@@ -46,42 +46,49 @@ class Cost:
 
 
 def costs_plot(report: Report) -> Plot | None:
-    """Draw three panels with a point for each chain; None below two that were trained and have an
-    accuracy.
+    """Draw three panels with a point for each chain.
+
+    None where fewer than two chains were trained and have an accuracy.
     """
     ends = [end for run in report.runs for end in _ends(run.record, report)]
     labels = distinct_labels([title for title, _, _ in ends], 34)
-    found = [_cost(label, run, stage) for label, (_, run, stage) in zip(labels, ends, strict=True)]
-    costs = [cost for cost in found if cost is not None]
+    costs = []
+    for label, (_, run, stage) in zip(labels, ends, strict=True):
+        cost = _cost(label, run, stage)
+        if cost is not None:
+            costs.append(cost)
     if len(costs) < 2:
         return None
     return finish(_draw(costs), "costs", "What accuracy cost", _alt(costs))
 
 
 def _ends(run: RunRecord, report: Report) -> list[tuple[str, RunRecord, StageRecord]]:
-    """Return the last stages of a run's chains with their titles; of a plain chain the last trained
-    one, by the run's name.
+    """Return the last stages of a run's chains with their titles.
+
+    Of a plain chain it is the last trained stage, by the run's name.
     """
     if run.chains:
-        stages = [
-            run.stage(list(chain.stages.values())[-1]) for chain in run.chains if chain.complete
-        ]
+        names = [list(chain.stages.values())[-1] for chain in run.chains if chain.complete]
+        stages = [run.stage(name) for name in names]
         return [(report.column(stage), run, stage) for stage in stages]
     trained = [stage for stage in run.stages if stage.training is not None]
-    return [(run.name, run, trained[-1])] if trained else []
+    if not trained:
+        return []
+    return [(run.name, run, trained[-1])]
 
 
 def _cost(label: str, run: RunRecord, stage: StageRecord) -> Cost | None:
-    trained = [one.training for one in run.chain(stage) if one.training is not None]
+    chain = [member.training for member in run.chain(stage)]
+    trainings = [training for training in chain if training is not None]
     accuracy = stage.evaluation.metrics.get("accuracy")
-    if not trained or accuracy is None:
+    if not trainings or accuracy is None:
         return None
     return Cost(
         label=label,
         accuracy=accuracy,
-        seconds=sum(training.seconds for training in trained),
-        parameters=trained[-1].trainable_parameters,
-        memory=max(training.peak_memory_bytes for training in trained),
+        seconds=sum(training.seconds for training in trainings),
+        parameters=trainings[-1].trainable_parameters,
+        memory=max(training.peak_memory_bytes for training in trainings),
     )
 
 
@@ -103,7 +110,10 @@ def _draw(costs: Sequence[Cost]) -> Canvas:
             panel.set_yticklabels([])
         _draw_points(panel, costs, values, width)
         write(canvas, left, TOP + PANEL + 32, title, color=MUTED, size=SMALL)
-    title = "accuracy after the last trained stage, 95% intervals; points of like cost stand side by side"
+    title = (
+        "accuracy after the last trained stage, 95% intervals; "
+        "points of like cost stand side by side"
+    )
     write(canvas, LEFT, 10, title, color=MUTED, size=SMALL)
     for position, cost in enumerate(costs):
         _draw_key(canvas, position, cost, TOP + PANEL + AXIS + LINE * (position + 0.5))
@@ -116,32 +126,32 @@ def _draw_points(
     apart = panel.get_xlim()[1] * min(14 / width, 1 / len(costs))
     for position, (cost, x) in enumerate(zip(costs, spread(values, apart), strict=True)):
         color, marker = series(position)
-        panel.plot([x, x], [cost.accuracy.low, cost.accuracy.high], color=color, linewidth=1.6)
-        panel.plot(
-            [x], [cost.accuracy.value], color=color, marker=marker, markersize=7, clip_on=False
-        )
-        panel.text(
-            x, cost.accuracy.high + 0.03, _letter(position), color=INK, size=SMALL, ha="center"
-        )
+        low, value, high = cost.accuracy.low, cost.accuracy.value, cost.accuracy.high
+        panel.plot([x, x], [low, high], color=color, linewidth=1.6)
+        panel.plot([x], [value], color=color, marker=marker, markersize=7, clip_on=False)
+        panel.text(x, high + 0.03, _letter(position), color=INK, size=SMALL, ha="center")
 
 
 def spread(values: Sequence[float], apart: float) -> list[float]:
-    """Move points of like cost beside each other, around their middle, or one would hide the
-    others.
-    """
-    order = sorted(range(len(values)), key=values.__getitem__)
-    groups: list[list[int]] = []
-    for one in order:
-        if groups and values[one] - values[groups[-1][-1]] < apart:
-            groups[-1].append(one)
-        else:
-            groups.append([one])
+    """Move points of like cost beside each other, around their middle: none hides another."""
     moved = list(values)
-    for group in groups:
-        middle = sum(values[one] for one in group) / len(group)
-        for place, one in enumerate(group):
-            moved[one] = middle + apart * (place - (len(group) - 1) / 2)
+    for group in _close_together(values, apart):
+        middle = sum(values[point] for point in group) / len(group)
+        for place, point in enumerate(group):
+            moved[point] = middle + apart * (place - (len(group) - 1) / 2)
     return moved
+
+
+def _close_together(values: Sequence[float], apart: float) -> list[list[int]]:
+    """Group points that are closer than `apart` to the next one, by their positions."""
+    groups: list[list[int]] = []
+    reached = -inf
+    for point in sorted(range(len(values)), key=values.__getitem__):
+        if values[point] - reached >= apart:
+            groups.append([])
+        groups[-1].append(point)
+        reached = values[point]
+    return groups
 
 
 def _draw_key(canvas: Canvas, position: int, cost: Cost, y: float) -> None:
@@ -152,14 +162,26 @@ def _draw_key(canvas: Canvas, position: int, cost: Cost, y: float) -> None:
 
 
 def _letter(position: int) -> str:
-    return ascii_uppercase[position % 26] + (str(position // 26) if position >= 26 else "")
+    """Name a point: A to Z, then A1, B1 ..."""
+    alphabet, letter = divmod(position, len(ascii_uppercase))
+    if alphabet == 0:
+        return ascii_uppercase[letter]
+    return f"{ascii_uppercase[letter]}{alphabet}"
 
 
 def _numbers(cost: Cost) -> str:
-    accuracy = value_with_n("accuracy", cost.accuracy)
-    return f"{accuracy}; {duration(cost.seconds)}; {cost.parameters / 1e6:.3g} M; {memory(cost.memory)}"
+    numbers = (
+        value_with_n("accuracy", cost.accuracy),
+        duration(cost.seconds),
+        f"{cost.parameters / 1e6:.3g} M",
+        memory(cost.memory),
+    )
+    return "; ".join(numbers)
 
 
 def _alt(costs: Sequence[Cost]) -> str:
     runs = ". ".join(f"{cost.label} {_numbers(cost)}" for cost in costs)
-    return f"Accuracy after the last trained stage, with training time, trained parameters and peak training memory: {runs}."
+    return (
+        "Accuracy after the last trained stage, with training time, trained parameters and peak "
+        f"training memory: {runs}."
+    )

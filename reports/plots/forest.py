@@ -56,7 +56,9 @@ class Block:
     @property
     def header_height(self) -> float:
         """How much the header takes, in pixels."""
-        return HEADER if self.header else 0.0
+        if not self.header:
+            return 0.0
+        return HEADER
 
     @property
     def height(self) -> float:
@@ -74,7 +76,8 @@ def draw_forest(
     rows = [row for block in blocks for row in block.rows]
     canvas = new_canvas(TOP + sum(block.height + SPACE for block in blocks) - SPACE + BOTTOM)
     left = max(text_width(row.label) for row in rows) + 18
-    right = WIDTH - max(text_width(_numbers(one), SMALL) for row in rows for one in row.estimates)
+    numbers = [_numbers(estimate) for row in rows for estimate in row.estimates]
+    right = WIDTH - max(text_width(text, SMALL) for text in numbers)
     legend(canvas, left, 12, names)
     top = TOP
     for block in blocks:
@@ -109,17 +112,18 @@ def _draw_row(
     canvas: Canvas, panel: "Axes", row: Row, top: float, left: float, right: float
 ) -> None:
     write(canvas, left, top + _height(row) / 2, row.label, align="right")
-    for position, one in enumerate(row.estimates):
+    for position, estimate in enumerate(row.estimates):
         y = top + GAP / 2 + LINE * (position + 0.5)
-        draw_interval(panel, y, one.metric.low, one.metric.high, series(one.series)[0])
-        draw_marker(panel, one.metric.value, y, one.series, hollow=bool(one.note))
-        write(canvas, right, y, _numbers(one), size=SMALL, color=MUTED)
+        metric = estimate.metric
+        color, _ = series(estimate.series)
+        draw_interval(panel, y, metric.low, metric.high, color)
+        draw_marker(panel, metric.value, y, estimate.series, hollow=bool(estimate.note))
+        write(canvas, right, y, _numbers(estimate), size=SMALL, color=MUTED)
 
 
 def _height(row: Row) -> float:
     return LINE * len(row.estimates) + GAP
 
 
-def _numbers(one: Estimate) -> str:
-    numbers = share(one.metric)
-    return f"{numbers} {one.note}" if one.note else numbers
+def _numbers(estimate: Estimate) -> str:
+    return f"{share(estimate.metric)} {estimate.note}".rstrip()

@@ -2,6 +2,7 @@
 
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 from stagelift.reports.records import StageRecord
@@ -9,34 +10,38 @@ from stagelift.reports.report import Report
 from stagelift.reports.words.formatting import safe_text
 
 LIMIT, RUN_LIMIT, STAGE_LIMIT = 26, 16, 12
+_NOT_IN_XML = {0xFFFE: None, 0xFFFF: None}
 
 
 def column_labels(report: Report, stages: Sequence[StageRecord]) -> list[str]:
-    """Return a label for each stage, no two alike: `Report.column` with a run's and a stage's name
-    short enough each.
+    """Return a label for each stage, no two alike.
+
+    It is `Report.column`, with a run's and a stage's name short enough each.
     """
     names = [run.name for run in report.runs]
     if len(names) == 1:
         return distinct_labels([report.column(stage) for stage in stages])
     runs = dict(zip(names, distinct_labels(names, RUN_LIMIT), strict=True))
-    return distinct_labels(
-        [f"{runs[stage.run]}/{short_label(stage.name, STAGE_LIMIT)}" for stage in stages],
-        sys.maxsize,
-    )
+    labels = [f"{runs[stage.run]}/{short_label(stage.name, STAGE_LIMIT)}" for stage in stages]
+    return distinct_labels(labels, sys.maxsize)
 
 
 def distinct_labels(names: Sequence[str], limit: int = LIMIT) -> list[str]:
     """Shorten names; those that would look alike get a number."""
     short = [short_label(name, limit) for name in names]
-    return [
-        label if short.count(label) == 1 else f"{label} ({short[: position + 1].count(label)})"
-        for position, label in enumerate(short)
-    ]
+    counts = Counter(short)
+    seen: Counter[str] = Counter()
+    labels = []
+    for label in short:
+        seen[label] += 1
+        labels.append(f"{label} ({seen[label]})" if counts[label] > 1 else label)
+    return labels
 
 
 def short_label(name: str, limit: int = LIMIT) -> str:
-    """Return a name on one line, left out in the middle: run names differ at their ends and stages
-    are named there.
+    """Return a name on one line, cut in its middle where it is too long.
+
+    Run names differ at their ends, and stages are named there.
     """
     text = plain(name)
     if columns(text) <= limit:
@@ -46,26 +51,25 @@ def short_label(name: str, limit: int = LIMIT) -> str:
 
 
 def plain(name: str) -> str:
-    """Return a name on one line, without anything that acts on a page or that XML has no place
-    for.
-    """
-    return (
-        " ".join(c for c in safe_text(name).split() if c).translate({0xFFFE: None, 0xFFFF: None})
-        or "(no name)"
-    )
+    """Return a name on one line, with nothing that acts on a page or that XML has no place for."""
+    line = " ".join(safe_text(name).split()).translate(_NOT_IN_XML)
+    return line or "(no name)"
 
 
 def columns(text: str) -> int:
-    """How wide a text is, in letters; an ideograph is two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def points(share: float) -> str:
-    """Write a difference of shares in percentage points: `+12.5`."""
-    return f"{100 * share:+.1f}" if abs(share) >= 0.0005 else "0.0"
+    """Say how wide a text is, in letters; an ideograph is two."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide
 
 
 def _fitting(text: str, limit: int) -> str:
     while columns(text) > limit:
         text = text[:-1]
     return text
+
+
+def points(share: float) -> str:
+    """Write a difference of shares in percentage points: `+12.5`."""
+    if abs(share) < 0.0005:
+        return "0.0"
+    return f"{100 * share:+.1f}"

@@ -6,6 +6,7 @@ long and wrong.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,8 +33,8 @@ from stagelift.reports.words.formatting import value_with_n
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LEFT, SPACE = 44.0, 18.0
 # pixels
+LEFT, SPACE = 44.0, 18.0
 HEADER, PANEL, BELOW, BOTTOM = 28.0, 120.0, 24.0, 22.0
 MOST_BINS, FEWEST_PROMPTS = 4, 12
 
@@ -51,66 +52,61 @@ class Bin:
 def length_correctness_plot(report: Report) -> Plot | None:
     """Draw a panel for each stage; None where nothing has both a length and a target."""
     unit = known_unit(report.stages())
-    stages = [
-        (stage, bins)
-        for stage in report.stages()
-        if (
-            bins := length_bins(
-                prompt_lengths(stage, unit), prompt_values("accuracy", stage, stage)
-            )
-        )
-    ]
+    stages, rows = [], []
+    for stage in report.stages():
+        lengths, correct = prompt_lengths(stage, unit), prompt_values("accuracy", stage, stage)
+        bins = length_bins(lengths, correct)
+        if bins:
+            stages.append(stage)
+            rows.append(bins)
     if not stages:
         return None
-    labels = column_labels(report, [stage for stage, _ in stages])
-    panels = list(zip(labels, [bins for _, bins in stages], strict=True))
-    return finish(
-        _draw(panels, unit), "length_correctness", "Length and correctness", _alt(panels, unit)
-    )
+    panels = list(zip(column_labels(report, stages), rows, strict=True))
+    canvas, alt = _draw(panels, unit), _alt(panels, unit)
+    return finish(canvas, "length_correctness", "Length and correctness", alt)
 
 
 def length_bins(lengths: Mapping[str, float], correct: Mapping[str, float]) -> list[Bin]:
-    """Split prompts at quantiles of length, four bins or as many as have a dozen prompts; equal
-    lengths stay together.
+    """Split prompts at quantiles of length: four bins, or as many as have a dozen prompts.
 
-    With one sample per prompt a bin's interval is Wilson's.
+    Equal lengths stay together. With one sample per prompt a bin's interval is Wilson's.
     """
     shared = [problem for problem in lengths if problem in correct]
     if not shared:
         return []
     x = np.array([lengths[problem] for problem in shared])
+    right = np.array([correct[problem] for problem in shared])
     bins = min(MOST_BINS, max(1, x.size // FEWEST_PROMPTS))
     edges = np.unique(np.quantile(x, np.linspace(0, 1, bins + 1)[1:-1]))
-    place = np.searchsorted(edges, x, side="left")
-    return [
-        _bin(x[place == one], [correct[shared[index]] for index in np.flatnonzero(place == one)])
-        for one in np.unique(place)
-    ]
+    places = np.searchsorted(edges, x, side="left")
+    return [_bin(x[places == place], right[places == place]) for place in np.unique(places)]
 
 
-def _bin(lengths: "np.ndarray", correct: list[float]) -> Bin:
+def _bin(lengths: "np.ndarray", right: "np.ndarray") -> Bin:
     return Bin(
-        float(lengths.min()), float(lengths.max()), float(lengths.mean()), estimates.rate(correct)
+        shortest=float(lengths.min()),
+        longest=float(lengths.max()),
+        mean=float(lengths.mean()),
+        accuracy=estimates.rate(right.tolist()),
     )
 
 
 def _draw(panels: Sequence[tuple[str, list[Bin]]], unit: Unit) -> Canvas:
     across = _across([label for label, _ in panels])
     width = (WIDTH - LEFT - SPACE * across) / across
-    row = HEADER + PANEL + BELOW
-    canvas = new_canvas(row * -(-len(panels) // across) + BOTTOM)
-    bins = [one for _, found in panels for one in found]
-    # the longest of all may be very far out; a bin's line then leaves the panel
-    end = min(max(one.longest for one in bins), 1.5 * max(one.mean for one in bins))
-    for position, (label, found) in enumerate(panels):
-        left, top = LEFT + (width + SPACE) * (position % across), row * (position // across)
+    height = HEADER + PANEL + BELOW
+    canvas = new_canvas(height * ceil(len(panels) / across) + BOTTOM)
+    end = _end([length_bin for _, bins in panels for length_bin in bins])
+    for position, (label, bins) in enumerate(panels):
+        row, column = divmod(position, across)
+        left, top = LEFT + (width + SPACE) * column, height * row
         panel = add_panel(canvas, left, top + HEADER, width, PANEL)
         percent_axis(panel, "y", (0, 0.5, 1))
         panel.set_xlim(-0.03 * end, 1.05 * end + 1)
         panel.locator_params(axis="x", nbins=3, integer=True)
-        if position % across:
+        if column > 0:
             panel.set_yticklabels([])
-        _draw_bins(panel, found)
+        _draw_bins(panel, bins)
         write(canvas, left, top + 14, label)
     axis = f"accuracy among shorter and longer responses, 95% intervals; across: {unit}"
     write(canvas, LEFT, canvas.height - 9, axis, color=MUTED, size=SMALL)
@@ -118,47 +114,53 @@ def _draw(panels: Sequence[tuple[str, list[Bin]]], unit: Unit) -> Canvas:
 
 
 def _across(labels: Sequence[str]) -> int:
-    """How many panels stand side by side: rows as even as they can be, and room for every label."""
-    even = 2 if len(labels) in (1, 2, 4) else 4 if len(labels) % 4 == 0 else 3
-    return min(even, max(2, int((WIDTH - LEFT) // (max(map(text_width, labels)) + SPACE))))
+    """Say how many panels stand side by side: in even rows, with room for every label."""
+    widest = max(map(text_width, labels))
+    fitting = int((WIDTH - LEFT) // (widest + SPACE))
+    return min(_even(len(labels)), max(2, fitting))
+
+
+def _even(panels: int) -> int:
+    """Say how many to put into a row so that rows are as even as they can be."""
+    if panels in (1, 2, 4):
+        return 2
+    if panels % 4 == 0:
+        return 4
+    return 3
+
+
+def _end(bins: Sequence[Bin]) -> float:
+    """Say where the axes end.
+
+    The longest response of all may be very far out; its bin's line then leaves the panel.
+    """
+    longest = max(length_bin.longest for length_bin in bins)
+    return min(longest, 1.5 * max(length_bin.mean for length_bin in bins))
 
 
 def _draw_bins(panel: "Axes", bins: Sequence[Bin]) -> None:
-    panel.plot(
-        [one.mean for one in bins],
-        [one.accuracy.value for one in bins],
-        color=SERIES[0],
-        linewidth=1,
-    )
-    for one in bins:
-        panel.plot(
-            [one.shortest, one.longest],
-            [one.accuracy.value] * 2,
-            color=SERIES[0],
-            linewidth=1,
-            alpha=0.5,
-        )
-        panel.plot(
-            [one.mean] * 2, [one.accuracy.low, one.accuracy.high], color=SERIES[0], linewidth=1.6
-        )
-        panel.plot(
-            [one.mean],
-            [one.accuracy.value],
-            color=SERIES[0],
-            marker="o",
-            markersize=6,
-            clip_on=False,
-        )
+    means = [length_bin.mean for length_bin in bins]
+    values = [length_bin.accuracy.value for length_bin in bins]
+    color = SERIES[0]
+    panel.plot(means, values, color=color, linewidth=1)
+    for length_bin in bins:
+        x, y = length_bin.mean, length_bin.accuracy.value
+        span = [length_bin.shortest, length_bin.longest]
+        interval = [length_bin.accuracy.low, length_bin.accuracy.high]
+        panel.plot(span, [y, y], color=color, linewidth=1, alpha=0.5)
+        panel.plot([x, x], interval, color=color, linewidth=1.6)
+        panel.plot([x], [y], color=color, marker="o", markersize=6, clip_on=False)
 
 
 def _alt(panels: Sequence[tuple[str, list[Bin]]], unit: Unit) -> str:
-    stages = "; ".join(
-        f"{label}: {', '.join(_words(one, unit) for one in bins)}" for label, bins in panels
-    )
-    return f"Accuracy among shorter and longer responses. {stages}."
+    stages = [
+        f"{label}: {', '.join(_words(length_bin, unit) for length_bin in bins)}"
+        for label, bins in panels
+    ]
+    return f"Accuracy among shorter and longer responses. {'; '.join(stages)}."
 
 
-def _words(one: Bin, unit: Unit) -> str:
-    ends = dict.fromkeys(f"{round(end, 1):g}" for end in (one.shortest, one.longest))
-    lengths = " to ".join(ends)
-    return f"{lengths} {unit} {value_with_n('accuracy', one.accuracy)}"
+def _words(length_bin: Bin, unit: Unit) -> str:
+    ends = [f"{round(end, 1):g}" for end in (length_bin.shortest, length_bin.longest)]
+    lengths = " to ".join(dict.fromkeys(ends))
+    return f"{lengths} {unit} {value_with_n('accuracy', length_bin.accuracy)}"

@@ -49,16 +49,16 @@ def lengths_plot(report: Report) -> Plot | None:
     if not stages:
         return None
     labels = column_labels(report, [stage for stage, _ in stages])
-    found = [
+    lengths = [
         _lengths(label, list(values.values()))
         for label, (_, values) in zip(labels, stages, strict=True)
     ]
-    return finish(_draw(found, unit), "lengths", "Response lengths", _alt(found, unit))
+    return finish(_draw(lengths, unit), "lengths", "Response lengths", _alt(lengths, unit))
 
 
 def _lengths(label: str, values: list[float]) -> Lengths:
-    median, p90 = (float(np.quantile(values, q)) for q in (0.5, 0.9))
-    return Lengths(label, values, median, p90)
+    median, p90 = np.quantile(values, (0.5, 0.9))
+    return Lengths(label, values, float(median), float(p90))
 
 
 def _draw(stages: Sequence[Lengths], unit: Unit) -> Canvas:
@@ -79,8 +79,9 @@ def _draw(stages: Sequence[Lengths], unit: Unit) -> Canvas:
 
 
 def _edges(stages: Sequence[Lengths]) -> "np.ndarray":
-    """Bins of whole tokens, the same ones for all stages; the last one has the longest response in
-    it, not at its end.
+    """Return bins of whole tokens, the same ones for all stages.
+
+    The last one has the longest response in it, not at its end.
     """
     longest = max(max(stage.values) for stage in stages)
     width = max(1, ceil((longest + 1) / BINS))
@@ -98,14 +99,18 @@ def _draw_histogram(panel: "Axes", stage: Lengths, edges: "np.ndarray", floor: f
 
 
 def _alt(stages: Sequence[Lengths], unit: Unit) -> str:
-    found = "; ".join(
-        f"{stage.label} {stage}, from {_length(min(stage.values))} to {_length(max(stage.values))} "
-        f"(n={len(stage.values)})"
-        for stage in stages
-    )
-    return f"Length of responses to the test problems in {unit}: {found}."
+    texts = "; ".join(map(_words, stages))
+    return f"Length of responses to the test problems in {unit}: {texts}."
+
+
+def _words(stage: Lengths) -> str:
+    shortest, longest = min(stage.values), max(stage.values)
+    span = f"from {_length(shortest)} to {_length(longest)}"
+    return f"{stage.label} {stage}, {span} (n={len(stage.values)})"
 
 
 def _length(value: float) -> str:
     """Write a length: a tenth of a token says something of short ones only."""
-    return f"{value:.0f}" if value >= 100 else f"{round(value, 1):g}"
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{round(value, 1):g}"

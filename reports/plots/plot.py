@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plot:
-    """One figure: `svg` goes into a page as it is; `alt` says in words what it shows, with the
-    numbers.
-    """
+    """`svg` goes into a page as it is; `alt` says in words what it shows, with the numbers."""
 
     name: str
     title: str

@@ -1,6 +1,4 @@
-"""The length of a stage's responses to each test problem, in one unit for all stages of a
-report.
-"""
+"""The length of a stage's responses to each test problem, in one unit for a whole report."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -20,15 +18,19 @@ def known_unit(stages: Sequence[StageRecord]) -> Unit:
         for stage in stages
         if prompt_lengths(stage, "characters")
     ]
-    return "tokens" if all(in_tokens) else "characters"
+    if all(in_tokens):
+        return "tokens"
+    return "characters"
 
 
 def prompt_lengths(stage: StageRecord, unit: Unit) -> dict[str, float]:
-    """Return the mean length over the samples of each test problem, by id; empty where one is not
-    known.
+    """Return the mean length over the samples of each test problem, by id.
+
+    Empty where the length of one response is not known.
     """
     name = _METRICS[unit]
-    scores = [score for score in stage.scores if score.group == "test"]
-    if any(getattr(score, str(measure(name).field)) is None for score in scores):
+    field = str(measure(name).field)
+    lengths = [getattr(score, field) for score in stage.scores if score.group == "test"]
+    if None in lengths:
         return {}
     return prompt_values(name, stage, stage)

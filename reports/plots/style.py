@@ -31,8 +31,9 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 @contextmanager
 def plain_style() -> Iterator[None]:
-    """Draw with matplotlib's own defaults, whatever the user's matplotlibrc says, and leave no
-    trace of it behind.
+    """Draw with matplotlib's own defaults, whatever the user's matplotlibrc says.
+
+    Leaves no trace of it behind.
     """
     import matplotlib
 

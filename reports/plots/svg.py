@@ -1,5 +1,6 @@
-"""A figure as SVG that a strict page takes in: no styles, no scripts, nothing fetched, and the
-page's own colours and font.
+"""A figure as SVG that a strict page takes in.
+
+It has no styles and no scripts, fetches nothing, and is in the page's own colours and font.
 """
 
 import re
@@ -20,17 +21,21 @@ _LINK = "{http://www.w3.org/1999/xlink}href"
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 # font-family is left out: text takes the page's
 _PROPERTIES = {
-    *(
-        "fill",
-        "fill-opacity",
-        "opacity",
-        "stroke",
-        "stroke-opacity",
-        "stroke-width",
-        "stroke-dasharray",
-    ),
-    *("stroke-dashoffset", "stroke-linecap", "stroke-linejoin", "stroke-miterlimit"),
-    *("font-size", "font-style", "font-weight", "text-anchor"),
+    "fill",
+    "fill-opacity",
+    "font-size",
+    "font-style",
+    "font-weight",
+    "opacity",
+    "stroke",
+    "stroke-dasharray",
+    "stroke-dashoffset",
+    "stroke-linecap",
+    "stroke-linejoin",
+    "stroke-miterlimit",
+    "stroke-opacity",
+    "stroke-width",
+    "text-anchor",
 }
 _INITIAL = {
     "stroke-dashoffset": "0",
@@ -74,26 +79,32 @@ def _add_text(root: Element, tag: str, name: str, text: str) -> None:
 
 
 def _inlined(parent: Element, prefix: str) -> Iterator[Element]:
-    """Yield what is in an element, with groups that say nothing taken apart and matplotlib's
-    stylesheet left out.
+    """Yield what is in an element, without what draws nothing.
+
+    Groups that say nothing are taken apart, and matplotlib's stylesheet is left out.
     """
     for element in parent:
         tag = element.tag.removeprefix(_NAMESPACE)
         attributes = dict(_attributes(element, tag, prefix))
         children = list(_inlined(element, prefix))
-        if (
-            tag in ("style", "metadata")
-            or (tag in ("g", "defs") and not children)
-            or _draws_nothing(tag, attributes)
-        ):
+        if _draws_nothing(tag, attributes, children):
             continue
         if tag == "g" and not attributes:
             yield from children
             continue
         copy = Element(tag, attributes)
-        copy.text = element.text if tag == "text" else None
+        if tag == "text":
+            copy.text = element.text
         copy.extend(children)
         yield copy
+
+
+def _draws_nothing(tag: str, attributes: dict[str, str], children: list[Element]) -> bool:
+    if tag in ("g", "defs"):
+        return not children
+    if tag == "path" and "id" not in attributes:
+        return attributes.get("fill") == "none" and "stroke" not in attributes
+    return tag in ("style", "metadata")
 
 
 def _attributes(element: Element, tag: str, prefix: str) -> Iterator[tuple[str, str]]:
@@ -113,20 +124,26 @@ def _attributes(element: Element, tag: str, prefix: str) -> Iterator[tuple[str, 
 
 
 def presentation_attributes(style: str) -> Iterator[tuple[str, str]]:
-    """Turn a style attribute, which the page's security policy forbids, into attributes that say
-    the same.
+    """Turn a style attribute into attributes that say the same.
+
+    The page's security policy forbids style attributes.
     """
     for declaration in style.split(";"):
         name, _, value = (part.strip() for part in declaration.partition(":"))
         if name == "font":
             yield from _font(value)
-        elif name in _PROPERTIES and _INITIAL.get(name) != value:
-            yield name, f"var({VARIABLES[value]})" if value in VARIABLES else _compact(value)
+        elif name not in _PROPERTIES or _INITIAL.get(name) == value:
+            continue
+        elif value in VARIABLES:
+            yield name, f"var({VARIABLES[value]})"
+        else:
+            yield name, _compact(value)
 
 
 def _font(shorthand: str) -> Iterator[tuple[str, str]]:
     """Split `700 12px 'DejaVu Sans', ...`, which older versions of matplotlib write."""
-    before, size = re.match(r"(.*?)([\d.]+px)", shorthand).groups()  # type: ignore[union-attr]  # a font has a size
+    # a font always has a size
+    before, size = re.match(r"(.*?)([\d.]+px)", shorthand).groups()  # type: ignore[union-attr]
     weight = re.search(r"\d+", before)
     yield "font-size", size
     if weight:
@@ -135,16 +152,9 @@ def _font(shorthand: str) -> Iterator[tuple[str, str]]:
 
 def _compact(numbers: str) -> str:
     """Round to a hundredth of a pixel: a third of the size, and no difference that can be seen."""
-    rounded = re.sub(
-        r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), numbers
-    )
+    rounded = re.sub(r"-?\d+\.\d{3,}", _rounded, numbers)
     return " ".join(rounded.split())
 
 
-def _draws_nothing(tag: str, attributes: dict[str, str]) -> bool:
-    return (
-        tag == "path"
-        and "id" not in attributes
-        and attributes.get("fill") == "none"
-        and "stroke" not in attributes
-    )
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")

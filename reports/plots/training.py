@@ -41,6 +41,12 @@ STYLES: dict[str, tuple[str, "LineStyle"]] = {
     "rejected": (SERIES[1], (0, (4, 2))),
     "margin": (SERIES[2], (0, (1, 1.5))),
 }
+# what the key calls a line
+KEYS = {
+    "chosen": "reward of chosen answers",
+    "rejected": "reward of rejected answers",
+    "margin": "margin between them",
+}
 # pixels
 HEADER, PANEL, BELOW, TOP, BOTTOM, KEY = 24.0, 78.0, 24.0, 20.0, 20.0, 18.0
 LEFT, RIGHT = 50.0, 12.0
@@ -60,86 +66,98 @@ class Curve:
 
     def logged(self) -> list[tuple[float, float]]:
         """Return the points there are."""
-        return [
-            (step, value)
-            for step, value in zip(self.steps, self.values, strict=True)
-            if isfinite(value)
-        ]
+        points = zip(self.steps, self.values, strict=True)
+        return [(step, value) for step, value in points if isfinite(value)]
 
 
+# the curves of a stage, by the title of their column
 Cells = dict[str, list[Curve]]
 
 
 def training_plot(report: Report) -> Plot | None:
     """Draw a row of panels for each trained stage; None where nothing was logged."""
-    trained = [
-        (stage, stage.training.history) for stage in report.stages() if stage.training is not None
-    ]
-    found = [(stage, cells) for stage, history in trained if (cells := training_curves(history))]
-    if not found:
+    stages, drawn = [], []
+    for stage in report.stages():
+        if stage.training is None:
+            continue
+        cells = training_curves(stage.training.history)
+        if cells:
+            stages.append(stage)
+            drawn.append(cells)
+    if not stages:
         return None
-    labels = column_labels(report, [stage for stage, _ in found])
-    rows = list(zip(labels, [cells for _, cells in found], strict=True))
+    rows = list(zip(column_labels(report, stages), drawn, strict=True))
     return finish(_draw(rows), "training", "Training curves", _alt(rows))
 
 
 def training_curves(history: Sequence[Mapping[str, JsonValue]]) -> Cells:
     """Read the curves off a history, by column; a column without a value is left out."""
-    steps: dict[float, dict[str, float]] = {}
-    # a step can have several rows: of training, of evaluation, of the end
-    for row in history:
-        step = _number(row.get("step"))
-        if isfinite(step):
-            known = {
-                name: _number(value) for name, value in row.items() if isfinite(_number(value))
-            }
-            steps[step] = {**steps.get(step, {}), **known}
-    cells = {
-        title: list(_curves(lines, dict(sorted(steps.items()))))
-        for title, lines in QUANTITIES.items()
-    }
+    steps = _by_step(history)
+    cells = {title: list(_curves(lines, steps)) for title, lines in QUANTITIES.items()}
     return {title: curves for title, curves in cells.items() if curves}
 
 
+def _by_step(history: Sequence[Mapping[str, JsonValue]]) -> dict[float, dict[str, float]]:
+    """Put together what was logged at each step.
+
+    A step can have several rows: of training, of evaluation, of the end.
+    """
+    steps: dict[float, dict[str, float]] = {}
+    for row in history:
+        numbers = {name: _number(value) for name, value in row.items()}
+        logged = {name: number for name, number in numbers.items() if isfinite(number)}
+        if "step" in logged:
+            steps.setdefault(logged["step"], {}).update(logged)
+    return dict(sorted(steps.items()))
+
+
 def _number(value: JsonValue) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return nan
+    return float(value)
 
 
 def _curves(
     lines: Mapping[str, str], steps: Mapping[float, Mapping[str, float]]
 ) -> Iterator[Curve]:
     for key, name in lines.items():
-        values = [row.get(key, nan) for row in steps.values()]
-        if any(map(isfinite, values)):
-            spread = (
-                [row.get(SPREAD[key], nan) for row in steps.values()] if key in SPREAD else None
-            )
-            yield Curve(name, list(steps), values, spread)
+        values = [logged.get(key, nan) for logged in steps.values()]
+        if not any(map(isfinite, values)):
+            continue
+        spread = None
+        if key in SPREAD:
+            spread = [logged.get(SPREAD[key], nan) for logged in steps.values()]
+        yield Curve(name, list(steps), values, spread)
 
 
 def _draw(rows: Sequence[tuple[str, Cells]]) -> Canvas:
-    titles = [title for title in QUANTITIES if any(title in cells for _, cells in rows)]
-    curves = [curve for _, cells in rows for found in cells.values() for curve in found]
+    curves = [curve for _, cells in rows for column in cells.values() for curve in column]
     names = [name for name in STYLES if name and any(curve.name == name for curve in curves)]
-    across, height = WIDTH / len(titles), HEADER + PANEL + BELOW
-    canvas = new_canvas(TOP + height * len(rows) + BOTTOM + (KEY if names else 0))
+    height = HEADER + PANEL + BELOW
+    end = TOP + height * len(rows)
+    key_height = KEY if names else 0
+    canvas = new_canvas(end + BOTTOM + key_height)
+    _draw_panels(canvas, rows, height)
+    axis = "across: optimizer steps"
+    if any(curve.spread for curve in curves):
+        axis += "; band: one standard deviation over completions"
+    write(canvas, LEFT, end + 9, axis, color=MUTED, size=SMALL)
+    _draw_key(canvas, names, end + 9 + KEY)
+    return canvas
+
+
+def _draw_panels(canvas: Canvas, rows: Sequence[tuple[str, Cells]], height: float) -> None:
+    titles = [title for title in QUANTITIES if any(title in cells for _, cells in rows)]
+    across = WIDTH / len(titles)
     for column, title in enumerate(titles):
         write(canvas, across * column + LEFT, 10, title, bold=True)
     for row, (label, cells) in enumerate(rows):
         top = TOP + height * row
         write(canvas, 0, top + 12, label)
-        for title, found in cells.items():
+        for title, curves in cells.items():
             left = across * titles.index(title) + LEFT
-            _draw_cell(add_panel(canvas, left, top + HEADER, across - LEFT - RIGHT, PANEL), found)
-    band = (
-        "; band: one standard deviation over completions"
-        if any(curve.spread for curve in curves)
-        else ""
-    )
-    end = TOP + height * len(rows) + 9
-    write(canvas, LEFT, end, f"across: optimizer steps{band}", color=MUTED, size=SMALL)
-    _draw_key(canvas, names, end + KEY)
-    return canvas
+            panel = add_panel(canvas, left, top + HEADER, across - LEFT - RIGHT, PANEL)
+            _draw_cell(panel, curves)
 
 
 def _draw_cell(panel: "Axes", curves: Sequence[Curve]) -> None:
@@ -147,21 +165,39 @@ def _draw_cell(panel: "Axes", curves: Sequence[Curve]) -> None:
     panel.locator_params(axis="y", nbins=3)
     panel.yaxis.set_major_formatter(lambda value, _: _tick(value))
     for curve in curves:
-        color, line = STYLES[curve.name]
-        if curve.spread is not None:
-            band = list(zip(curve.values, curve.spread, strict=True))
-            low, high = [v - s for v, s in band], [v + s for v, s in band]
-            panel.fill_between(curve.steps, low, high, color=color, alpha=0.2, linewidth=0)
-        panel.plot(curve.steps, curve.values, color=color, linewidth=1.4, linestyle=line)
-        alone = points_alone(curve.values)
-        steps, values = [curve.steps[one] for one in alone], [curve.values[one] for one in alone]
-        panel.plot(steps, values, color=color, marker="o", markersize=4, linestyle="none")
+        _draw_curve(panel, curve)
     _widen(panel, [step for curve in curves for step, _ in curve.logged()])
 
 
+def _draw_curve(panel: "Axes", curve: Curve) -> None:
+    color, line = STYLES[curve.name]
+    if curve.spread is not None:
+        band = list(zip(curve.values, curve.spread, strict=True))
+        low = [value - spread for value, spread in band]
+        high = [value + spread for value, spread in band]
+        panel.fill_between(curve.steps, low, high, color=color, alpha=0.2, linewidth=0)
+    panel.plot(curve.steps, curve.values, color=color, linewidth=1.4, linestyle=line)
+    alone = points_alone(curve.values)
+    steps = [curve.steps[point] for point in alone]
+    values = [curve.values[point] for point in alone]
+    panel.plot(steps, values, color=color, marker="o", markersize=4, linestyle="none")
+
+
+def points_alone(values: Sequence[float]) -> list[int]:
+    """Find the points that no line can show: those with a gap, or the end, on both sides."""
+    known = [False, *map(isfinite, values), False]
+    neighbours = zip(known, known[1:], known[2:], strict=False)
+    return [
+        point
+        for point, (before, here, after) in enumerate(neighbours)
+        if here and not before and not after
+    ]
+
+
 def _widen(panel: "Axes", steps: Sequence[float]) -> None:
-    """Keep what hardly moves from filling a panel with its noise, and name the step of a single
-    point.
+    """Keep what hardly moves from filling a panel with its noise.
+
+    A single point has its step named.
     """
     low, high = panel.get_ylim()
     middle = (low + high) / 2
@@ -172,8 +208,9 @@ def _widen(panel: "Axes", steps: Sequence[float]) -> None:
 
 
 def _tick(value: float) -> str:
-    """Write a tick in a few letters: `0.25`, `1200`, and small ones as powers; never apart from its
-    axis, as matplotlib would.
+    """Write a tick in a few letters: `0.25`, `1200`, and small ones as powers.
+
+    matplotlib would write the power apart from its axis.
     """
     if value and abs(value) < 0.001:
         digits, _, exponent = f"{value:.2e}".partition("e")
@@ -185,23 +222,10 @@ def _draw_key(canvas: Canvas, names: Sequence[str], y: float) -> None:
     x = LEFT
     for name in names:
         color, line = STYLES[name]
+        text = KEYS[name]
         canvas.sheet.plot([x, x + 22], [y, y], color=color, linewidth=1.6, linestyle=line)
-        write(canvas, x + 28, y, _key(name), size=SMALL)
-        x += 28 + text_width(_key(name), SMALL) + 16
-
-
-def _key(name: str) -> str:
-    return "margin between them" if name == "margin" else f"reward of {name} answers"
-
-
-def points_alone(values: Sequence[float]) -> list[int]:
-    """Find the points that no line can show: those with a gap, or the end, on both sides."""
-    known = [False, *map(isfinite, values), False]
-    return [
-        one
-        for one in range(len(values))
-        if known[one + 1] and not known[one] and not known[one + 2]
-    ]
+        write(canvas, x + 28, y, text, size=SMALL)
+        x += 28 + text_width(text, SMALL) + 16
 
 
 def _alt(rows: Sequence[tuple[str, Cells]]) -> str:
@@ -211,6 +235,6 @@ def _alt(rows: Sequence[tuple[str, Cells]]) -> str:
 def _words(cells: Cells) -> Iterator[str]:
     for title, curves in cells.items():
         for curve in curves:
-            (first, start), (last, end) = curve.logged()[0], curve.logged()[-1]
-            to = "" if first == last else f" to {end:.3g} at step {last:g}"
-            yield f"{f'{title} ({curve.name})' if curve.name else title} {start:.3g} at step {first:g}{to}"
+            quantity = f"{title} ({curve.name})" if curve.name else title
+            points = [f"{value:.3g} at step {step:g}" for step, value in curve.logged()]
+            yield f"{quantity} {' to '.join(dict.fromkeys((points[0], points[-1])))}"

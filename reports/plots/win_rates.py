@@ -26,21 +26,17 @@ def win_rates_plot(report: Report) -> Plot | None:
     """Draw one block for each opponent and kind of prompt; None where nothing was judged."""
     stages = report.stages()
     labels = column_labels(report, stages)
-    blocks = [
-        Block(f"Against {opponent}, {where}", rows)
-        for group, where in PROMPTS.items()
-        for role, opponent in OPPONENTS.items()
-        if (rows := list(_rows(stages, labels, role, group)))
-    ]
+    blocks = []
+    for group, prompts in PROMPTS.items():
+        for role, opponent in OPPONENTS.items():
+            rows = list(_rows(stages, labels, role, group))
+            if rows:
+                blocks.append(Block(f"Against {opponent}, {prompts}", rows))
     if not blocks:
         return None
-    estimates = [one for block in blocks for row in block.rows for one in row.estimates]
-    readings = READINGS if any(one.series for one in estimates) else READINGS[:1]
-    reasons = sorted({one.note for one in estimates if one.note})
-    hollow = f"; hollow: {' or '.join(reasons)}" if reasons else ""
-    canvas = draw_forest(
-        blocks, readings, f"win rate, a tie counts half; 95% intervals{hollow}", center=0.5
-    )
+    estimates = [estimate for block in blocks for row in block.rows for estimate in row.estimates]
+    readings = READINGS[: 1 + max(estimate.series for estimate in estimates)]
+    canvas = draw_forest(blocks, readings, _axis(estimates), center=0.5)
     return finish(canvas, "win_rates", "Win rates", " ".join(map(_sentence, blocks)))
 
 
@@ -49,11 +45,11 @@ def _rows(
 ) -> Iterator[Row]:
     names = [win_rate_name(role, group, equal_lengths=controlled) for controlled in (False, True)]
     for stage, label in zip(stages, labels, strict=True):
-        found = stage.evaluation
+        metrics = stage.evaluation.metrics
         estimates = [
-            Estimate(found.metrics[name], number, _note(name, stage))
-            for number, name in enumerate(names)
-            if name in found.metrics
+            Estimate(metrics[name], series, _note(name, stage))
+            for series, name in enumerate(names)
+            if name in metrics
         ]
         if estimates:
             yield Row(label, estimates)
@@ -64,16 +60,26 @@ def _note(name: str, stage: StageRecord) -> str:
     passport = stage.evaluation.passport
     if passport is not None and passport.fit is False:
         return UNFIT
-    return EXTRAPOLATED if name in stage.evaluation.extrapolated else ""
+    if name in stage.evaluation.extrapolated:
+        return EXTRAPOLATED
+    return ""
+
+
+def _axis(estimates: Sequence[Estimate]) -> str:
+    title = "win rate, a tie counts half; 95% intervals"
+    reasons = sorted({estimate.note for estimate in estimates if estimate.note})
+    if not reasons:
+        return title
+    return f"{title}; hollow: {' or '.join(reasons)}"
 
 
 def _sentence(block: Block) -> str:
-    return f"{block.header}: {'; '.join(f'{row.label} {_estimates(row)}' for row in block.rows)}."
+    rows = [f"{row.label} {', '.join(map(_words, row.estimates))}" for row in block.rows]
+    return f"{block.header}: {'; '.join(rows)}."
 
 
-def _estimates(row: Row) -> str:
-    return ", ".join(
-        f"{READINGS[one.series]} {value_with_n('win_rate', one.metric)}"
-        + (f" ({one.note})" if one.note else "")
-        for one in row.estimates
-    )
+def _words(estimate: Estimate) -> str:
+    words = f"{READINGS[estimate.series]} {value_with_n('win_rate', estimate.metric)}"
+    if not estimate.note:
+        return words
+    return f"{words} ({estimate.note})"
