@@ -24,18 +24,9 @@ import pytest
 
 from stagelift.evals.files import append_records, read_records
 from stagelift.evals.judges.judge import Judge, Opinion, Pair, Response
-from stagelift.evals.judges.openai import (
-    MAX_CHARACTERS,
-    VERDICTS,
-    Answer,
-    OpenAIJudge,
-    check,
-    check_server,
-    messages,
-    openai_id,
-    openai_judge,
-    read_verdict,
-)
+from stagelift.evals.judges.openai import Answer, openai_id, openai_judge
+from stagelift.evals.judges.openai_prompt import MAX_CHARACTERS, VERDICTS, messages, read_verdict
+from stagelift.evals.judges.openai_server import OpenAIJudge, check, check_server
 from stagelift.evals.records import Usage
 
 pytest.importorskip("openai")
@@ -628,7 +619,8 @@ def test_a_kill_loses_no_answer_that_had_arrived(serve: Serve, tmp_path: Path) -
     server, cache = serve(reply), tmp_path / "answers.jsonl"
     code = (
         "import sys; from pathlib import Path; from tests.test_openai_judge import pair\n"
-        "from stagelift.evals.judges.openai import OpenAIJudge, openai_judge\n"
+        "from stagelift.evals.judges.openai import openai_judge\n"
+        "from stagelift.evals.judges.openai_server import OpenAIJudge\n"
         "settings = OpenAIJudge(base_url=sys.argv[1], model='m', concurrency=1)\n"
         "openai_judge(settings, Path(sys.argv[2])).decide([pair(str(n), 'no') for n in range(10)])"
     )

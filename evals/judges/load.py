@@ -10,14 +10,9 @@ from pydantic import Field
 from stagelift.evals.judges import reference
 from stagelift.evals.judges.controls import Control, control
 from stagelift.evals.judges.judge import Judge
-from stagelift.evals.judges.openai import (
-    OpenAIJudge,
-    check,
-    check_server,
-    openai_id,
-    openai_judge,
-    prompt_hash,
-)
+from stagelift.evals.judges.openai import openai_id, openai_judge
+from stagelift.evals.judges.openai_prompt import prompt_hash
+from stagelift.evals.judges.openai_server import OpenAIJudge, check, check_server
 from stagelift.evals.judges.reward_model import (
     RewardModelJudge,
     check_reward_model,
