@@ -142,8 +142,7 @@ def presentation_attributes(style: str) -> Iterator[tuple[str, str]]:
 
 def _font(shorthand: str) -> Iterator[tuple[str, str]]:
     """Split `700 12px 'DejaVu Sans', ...`, which older versions of matplotlib write."""
-    # a font always has a size
-    before, size = re.match(r"(.*?)([\d.]+px)", shorthand).groups()  # type: ignore[union-attr]
+    before, size = re.match(r"(.*?)([\d.]+px)", shorthand).groups()  # type: ignore[union-attr]  # a font always has a size
     weight = re.search(r"\d+", before)
     yield "font-size", size
     if weight:
