@@ -216,12 +216,22 @@ def test_mypy_checks_a_users_test_against_our_types(python: Path, tmp_path: Path
 
 
 @pytest.mark.real
-def test_a_checkout_without_links_builds_the_same_wheel_and_can_be_edited(
+def test_a_source_distribution_of_a_checkout_without_links_builds_the_same_wheel(
     wheel: Path, tmp_path: Path
 ) -> None:
-    checkout = copy_of_checkout(tmp_path / "parent" / "stagelift", links=False)
-    names = [sorted(zipfile.ZipFile(file).namelist()) for file in (wheel, build_wheel(checkout))]
+    checkout = copy_of_checkout(tmp_path / "checkout", links=False)
+    build = "from setuptools.build_meta import build_sdist; build_sdist('dist')"
+    run([sys.executable, "-c", build], checkout)
+    shutil.unpack_archive(next(checkout.glob("dist/*.tar.gz")), tmp_path / "sources")
+    (sources,) = (tmp_path / "sources").iterdir()
+    again = build_wheel(sources)
+    names = [sorted(zipfile.ZipFile(file).namelist()) for file in (wheel, again)]
     assert names[0] == names[1]
+
+
+@pytest.mark.real
+def test_a_checkout_without_links_runs_and_can_be_edited(tmp_path: Path) -> None:
+    checkout = copy_of_checkout(tmp_path / "parent" / "stagelift", links=False)
     code = "import stagelift.testing, stagelift.evals.files as files; print(files.__file__)"
     here = run([sys.executable, "-c", code], checkout).stdout
     assert Path(here.strip()) == checkout / "evals" / "files.py"
