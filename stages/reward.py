@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from stagelift.stages.fit import OnStep
+    from stagelift.stages.ledger import OnStep
 
 # not a kind of stage: what comes out judges, and no recipe lists it
 REWARD_MODEL = Method(name="reward", config="RewardConfig")

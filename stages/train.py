@@ -6,10 +6,11 @@ from typing import Any
 from stagelift.evals.models.model import ModelRef, load_tokenizer
 from stagelift.stages.data import training_rows
 from stagelift.stages.distributed import check_rows, check_world
-from stagelift.stages.fit import OnStep, fit
+from stagelift.stages.fit import fit
 from stagelift.stages.folders import TrainingFolder
 from stagelift.stages.kind import Kind
 from stagelift.stages.kinds import kind_named
+from stagelift.stages.ledger import OnStep
 from stagelift.stages.lora import load_policy
 from stagelift.stages.records import StageResult
 from stagelift.stages.rewards import load_reward
