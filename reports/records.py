@@ -30,8 +30,8 @@ class StageRecord:
     trained stage its data, arguments, LoRA settings and seed), empty where that is not stored.
 
     `scores` has every sample; `generations` the first one of each prompt, by id. `verdicts` are
-    keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `task_scores` by
-    metric and document id.
+    keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `stored_values`
+    by metric and prompt: what lm-eval measured, stored as a number a document.
     """
 
     run: str
@@ -45,7 +45,7 @@ class StageRecord:
     generations: dict[str, Generation]
     verdicts: dict[str, dict[str, Verdict]]
     pairs: dict[str, PairScore]
-    task_scores: dict[str, dict[str, float]]
+    stored_values: dict[str, dict[str, float]]
     merged: tuple[str, ...] = ()
 
     def first_scores(self) -> dict[str, Score]:
@@ -228,7 +228,7 @@ def _read_stage(run: str, stage: RunStage, folder: RunFolder) -> StageRecord:
         generations={response.id: response for response in generations if response.sample == 0},
         verdicts=_verdicts(evaluation),
         pairs={pair.id: pair for pair in evaluation.read_pairs()},
-        task_scores=_task_scores(evaluation),
+        stored_values=_task_scores(evaluation),
         merged=stage.merged,
     )
 

@@ -102,7 +102,7 @@ def make_stage(
         generations={one.id: one for one in generations if one.sample == 0},
         verdicts=verdicts,
         pairs={},
-        task_scores={},
+        stored_values={},
     )
 
 

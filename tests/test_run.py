@@ -69,7 +69,7 @@ def test_every_stage_is_trained_and_evaluated_on_the_same_problems(record: RunRe
         assert sum(stage.evaluation.outcomes.values()) == 12
         assert len(stage.generations) == 16
         assert stage.evaluation.metrics["accuracy_held_out"].n == 4
-        assert stage.evaluation.metrics["sums/acc"].n == len(stage.task_scores["sums/acc"]) == 6
+        assert stage.evaluation.metrics["sums/acc"].n == len(stage.stored_values["sums/acc"]) == 6
     judged = {"win_rate_base", "win_rate_previous"}
     assert [set(stage.verdicts) for stage in record.stages] == [set(), *[judged] * 3]
 

@@ -23,7 +23,7 @@ def is_compared(name: str, stage: StageRecord) -> bool:
         "pass@k",
         "preference accuracy",
     )
-    return is_read_off_records or name in stage.task_scores
+    return is_read_off_records or name in stage.stored_values
 
 
 def prompt_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str, float]:
@@ -32,8 +32,8 @@ def prompt_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str,
 
     Of preference accuracy, base itself has one half everywhere: it differs from itself by nothing.
     """
-    if name in stage.task_scores:
-        return stage.task_scores[name]
+    if name in stage.stored_values:
+        return stage.stored_values[name]
     known = measure(name)
     match known.family:
         case "preference accuracy":
