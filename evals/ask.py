@@ -45,6 +45,7 @@ def ask(
     sampled = Generator(
         engine,
         folder.generations,
+        folder.timings,
         asked.batch_size,
         partial(on_progress, "problems"),
         asked.samples,
@@ -57,6 +58,7 @@ def ask(
         greedy = Generator(
             engine,
             folder.generations,
+            folder.timings,
             asked.batch_size,
             partial(on_progress, "prompts"),
             repeat=repeat,

@@ -16,9 +16,18 @@ from stagelift.evals.files import (
     write_record,
     write_records,
 )
-from stagelift.evals.records import EvalResult, Generation, PairScore, Score, TaskScore, Verdict
+from stagelift.evals.records import (
+    EvalResult,
+    Generation,
+    PairScore,
+    Score,
+    TaskScore,
+    Timing,
+    Verdict,
+)
 
 _GENERATIONS = "generations.jsonl"
+_TIMINGS = "timings.jsonl"
 _PAIRS = "pairs.jsonl"
 _TASKS = "tasks"
 _SCORES = "scores.jsonl"
@@ -26,15 +35,17 @@ _VERDICTS = "verdicts.jsonl"
 RESULT = "result.json"
 _REPEAT = "-repeat-"
 # what a model was asked; reading it again, or judging it again, changes nothing of this
-_ASKED = (_GENERATIONS, _PAIRS, _TASKS)
+_ASKED = (_GENERATIONS, _TIMINGS, _PAIRS, _TASKS)
+# they say how long it took: all other files have the same bytes whenever they are made
+NOT_REPRODUCIBLE = (_TIMINGS, RESULT)
 
 
 @dataclass(frozen=True)
 class EvaluationFolder:
     """One model under one contract.
 
-    A model is asked first, bit by bit: `generations`, `pairs` and `task` are the files to append
-    to. `finish` writes how the answers were read and judged, and the result.
+    A model is asked first, bit by bit: `generations`, `timings`, `pairs` and `task` are the files
+    to append to. `finish` writes how the answers were read and judged, and the result.
     """
 
     path: Path
@@ -43,6 +54,11 @@ class EvaluationFolder:
     def generations(self) -> Path:
         """The file of what the model wrote."""
         return self.path / _GENERATIONS
+
+    @property
+    def timings(self) -> Path:
+        """The file of how long each batch of responses took."""
+        return self.path / _TIMINGS
 
     @property
     def pairs(self) -> Path:
@@ -71,6 +87,10 @@ class EvaluationFolder:
     def read_generations(self) -> list[Generation]:
         """Read what the model wrote."""
         return read_records(self.generations, Generation)
+
+    def read_timings(self) -> list[Timing]:
+        """Read how long batches took; empty where that was not measured."""
+        return read_records(self.timings, Timing)
 
     def read_pairs(self) -> list[PairScore]:
         """Read the log-probabilities of pairs; empty where none were asked for."""

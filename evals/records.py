@@ -33,6 +33,19 @@ class Generation(Record):
     finish_reason: Literal["stop", "length"] | None
 
 
+class Timing(Record):
+    """How many seconds an engine took over one batch, which had so many responses.
+
+    `batch` is a digest of the ids of its prompts: the same prompts together have the same.
+    """
+
+    batch: str
+    group: Group
+    sample: int
+    responses: int
+    seconds: float
+
+
 class Score(Record):
     """How one generation was read: three answers, what they are worth, and the one outcome of the
     response.

@@ -10,6 +10,7 @@ from typing import Any
 
 from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.metrics.measures import win_rate_name
+from stagelift.evals.metrics.timing import SECONDS_PER_RESPONSE, seconds_by_batch, timing_metrics
 from stagelift.evals.records import EvalResult, Generation, PairScore, Score, Verdict
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.run_file import RunChain, RunFile, RunStage
@@ -31,7 +32,7 @@ class StageRecord:
 
     `scores` has every sample; `generations` the first one of each prompt, by id. `verdicts` are
     keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `stored_values`
-    by metric and prompt: what lm-eval measured, stored as a number a document.
+    by metric: what lm-eval measured by document, and what was timed by batch.
     """
 
     run: str
@@ -209,7 +210,7 @@ def _read_stage(run: str, stage: RunStage, folder: RunFolder) -> StageRecord:
     missing = evaluation.missing()
     if missing is not None:
         raise ValueError(f"{missing} is missing. Delete {evaluation.path} and run again.")
-    result = evaluation.read_result()
+    result = _with_timings(evaluation.read_result(), evaluation)
     if "extraction" not in result.contract:
         raise ValueError(
             f"Run '{run}' was scored by an earlier stagelift, with lm-eval's flexible filter only. "
@@ -228,7 +229,7 @@ def _read_stage(run: str, stage: RunStage, folder: RunFolder) -> StageRecord:
         generations={response.id: response for response in generations if response.sample == 0},
         verdicts=_verdicts(evaluation),
         pairs={pair.id: pair for pair in evaluation.read_pairs()},
-        stored_values=_task_scores(evaluation),
+        stored_values=_stored_values(evaluation),
         merged=stage.merged,
     )
 
@@ -240,8 +241,15 @@ def _verdicts(evaluation: EvaluationFolder) -> dict[str, dict[str, Verdict]]:
     return verdicts
 
 
-def _task_scores(evaluation: EvaluationFolder) -> dict[str, dict[str, float]]:
-    scores: dict[str, dict[str, float]] = {}
+def _with_timings(result: EvalResult, evaluation: EvaluationFolder) -> EvalResult:
+    """Add what was timed, where it was: result.json says nothing of it."""
+    timed = timing_metrics(evaluation.read_timings())
+    return result.model_copy(update={"metrics": result.metrics | timed})
+
+
+def _stored_values(evaluation: EvaluationFolder) -> dict[str, dict[str, float]]:
+    values: dict[str, dict[str, float]] = {}
     for score in evaluation.read_task_scores():
-        scores.setdefault(score.metric, {})[score.id] = score.value
-    return scores
+        values.setdefault(score.metric, {})[score.id] = score.value
+    timed = seconds_by_batch(evaluation.read_timings())
+    return values | {SECONDS_PER_RESPONSE: timed} if timed else values

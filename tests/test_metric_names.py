@@ -16,7 +16,8 @@ from stagelift.evals.lm_eval.names import metric_name
 from stagelift.evals.metrics.measures import FIXED, measure, pass_name
 from stagelift.evals.metrics.preference_accuracy import preference_accuracy
 from stagelift.evals.metrics.suite import compute_metrics
-from stagelift.evals.records import Group, PairScore, Role, Score, Verdict
+from stagelift.evals.metrics.timing import timing_metrics
+from stagelift.evals.records import Group, PairScore, Role, Score, Timing, Verdict
 from tests.records import make_score
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,7 +59,12 @@ def scores() -> list[Score]:
 def test_every_metric_of_an_evaluation_has_a_record() -> None:
     measured = compute_metrics(scores(), verdicts()).metrics
     pair = PairScore(id="a", chosen=-1.0, rejected=-2.0, chosen_tokens=3, rejected_tokens=4)
-    names = {*measured, *preference_accuracy([pair], {"a": pair})}
+    timing = Timing(batch="a", group="test", sample=0, responses=4, seconds=2.0)
+    names = {
+        *measured,
+        *preference_accuracy([pair], {"a": pair}),
+        *timing_metrics([timing]),
+    }
     # every fixed one is given by something, and besides them only pass@k
     assert {name for name in names if measure(name).k is None} == {known.name for known in FIXED}
     assert {name for name in names if measure(name).k is not None} == {

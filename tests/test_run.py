@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from stagelift.evals.files import read_json
+from stagelift.evals.folders import NOT_REPRODUCIBLE
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import load_recipe
@@ -95,6 +96,29 @@ def test_every_trained_stage_has_preference_accuracy_and_a_judge_with_a_passport
     )
     compared = {(c.metric, c.stage, c.against) for c in report.comparisons()}
     assert {("sums/acc", "dpo", "sft"), ("preference_accuracy", "grpo", "base")} <= compared
+
+
+def test_responses_are_timed_batch_by_batch_and_compared(record: RunRecord) -> None:
+    """16 problems in batches of 4; a stage's time stands beside result.json, not in it."""
+    for stage in record.stages:
+        timed = stage.evaluation.metrics["seconds_per_response"]
+        assert timed.n == len(stage.stored_values["seconds_per_response"]) == 4
+        assert 0 < timed.value < 60
+    compared = {
+        (found.stage, found.against): found.n
+        for found in build_report([record]).comparisons()
+        if found.metric == "seconds_per_response"
+    }
+    assert compared["sft", "base"] == compared["grpo", "base"] == compared["dpo", "sft"] == 4
+
+
+def test_what_says_how_long_it_took_is_declared_and_nothing_else_does(finished_run: Path) -> None:
+    (folder,) = node(finished_run.parent, "sft").glob("evals/*")
+    texts = {
+        file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.is_file()
+    }
+    assert {name for name, text in texts.items() if '"seconds"' in text} == {*NOT_REPRODUCIBLE}
+    assert "seconds_per_response" not in texts["result.json"]
 
 
 def test_the_record_says_what_training_cost(record: RunRecord) -> None:

@@ -43,7 +43,10 @@ def stored_lm(
     samples: int = 1,
     temperature: float = 0.0,
 ) -> StoredLM:
-    generator = Generator(answer or engine(model), path, 4, lambda *_: None, samples, temperature)
+    timings = path.with_name("timings.jsonl")
+    generator = Generator(
+        answer or engine(model), path, timings, 4, lambda *_: None, samples, temperature
+    )
     return StoredLM(load_tokenizer(str(model), None, None), generator)
 
 

@@ -14,7 +14,14 @@ from typing import Literal
 from stagelift.evals.records import Group, Role
 
 Family = Literal[
-    "accuracy", "pass@k", "win rate", "preference accuracy", "length", "cut off", "lm-eval task"
+    "accuracy",
+    "pass@k",
+    "win rate",
+    "preference accuracy",
+    "length",
+    "cut off",
+    "time",
+    "lm-eval task",
 ]
 Unit = Literal["share", "tokens", "characters", "seconds", "points"]
 Direction = Literal["more", "less"]
@@ -331,6 +338,17 @@ FIXED: tuple[Measure, ...] = (
     _cut_off("test"),
     *_lengths("preference"),
     _cut_off("preference"),
+    Measure(
+        name="seconds_per_response",
+        bare="seconds_per_response",
+        family="time",
+        group="test",
+        unit="seconds",
+        bounds=None,
+        better="less",
+        title="time per response",
+        reading="mean seconds, by batch",
+    ),
 )
 _BY_NAME = {known.name: known for known in FIXED}
 

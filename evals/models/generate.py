@@ -2,11 +2,12 @@
 the same bytes.
 
 Batches are fixed by the list of requests alone, and a sampled batch draws from a seed of its own,
-so a batch that is made again is the same text.
+so a batch that is made again is the same text. How long each batch took is stored beside it.
 """
 
 import hashlib
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from stagelift.evals.files import append_records, read_records, write_records
 from stagelift.evals.models.engines.engine import Engine, Sampling
-from stagelift.evals.records import Generation, Group
+from stagelift.evals.records import Generation, Group, Timing
 
 
 class Request(NamedTuple):
@@ -29,7 +30,8 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Generator:
-    """Answers requests from `path`, asking `engine` for batches that are not there yet.
+    """Answers requests from `path`, asking `engine` for batches that are not there yet, and writes
+    into `timings` how long it took.
 
     With `temperature` 0 decoding is greedy; else `samples` responses are drawn for each prompt. A
     `repeat` makes other batches of the requests and draws other samples.
@@ -37,6 +39,7 @@ class Generator:
 
     engine: Engine
     path: Path
+    timings: Path
     batch_size: int
     on_progress: Callable[[int, int], None]
     samples: int = 1
@@ -52,7 +55,7 @@ class Generator:
         wanted = [(request.id, sample) for request in requests for sample in range(self.samples)]
         for sample, batch in self._batches(requests):
             if not all((request.id, sample) in known for request in batch):
-                made = self._complete(batch, sample)
+                made = self._timed(batch, sample)
                 append_records(self.path, made)
                 known |= {(one.id, one.sample): one for one in made}
             self.on_progress(sum(key in known for key in wanted), len(wanted))
@@ -72,6 +75,23 @@ class Generator:
         for sample in range(self.samples):
             for start in range(0, len(ordered), self.batch_size):
                 yield sample, ordered[start : start + self.batch_size]
+
+    def _timed(self, batch: list[Request], sample: int) -> list[Generation]:
+        """Answer a batch and store its time.
+
+        It comes before the responses: where a kill falls in between, the batch is made again.
+        """
+        started = time.monotonic()
+        made = self._complete(batch, sample)
+        timing = Timing(
+            batch=hashlib.sha256(_ids(batch).encode()).hexdigest()[:16],
+            group=batch[0].group,
+            sample=sample,
+            responses=len(batch),
+            seconds=time.monotonic() - started,
+        )
+        append_records(self.timings, [timing])
+        return made
 
     def _complete(self, batch: list[Request], sample: int) -> list[Generation]:
         prompts = [request.prompt for request in batch]
@@ -97,7 +117,11 @@ class Generator:
     def _sampling(self, batch: list[Request], sample: int) -> Sampling | None:
         if self.temperature == 0:
             return None
-        name = f"{f'repeat {self.repeat} ' if self.repeat else ''}{sample} {' '.join(request.id for request in batch)}"
+        name = f"{f'repeat {self.repeat} ' if self.repeat else ''}{sample} {_ids(batch)}"
         return Sampling(
             self.temperature, int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
         )
+
+
+def _ids(batch: list[Request]) -> str:
+    return " ".join(request.id for request in batch)

@@ -56,6 +56,12 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
             "Preference accuracy: how often the log-probability ratio to base is higher for the "
             "better answer of a held-out pair (base itself would be at 50%)."
         )
+    if "time" in families:
+        notes.append(
+            "Time per response: what the engine took over a batch of problems, by the responses in "
+            "it; n counts batches, intervals are over batches, differences are in seconds. It is "
+            "of this machine, with whatever else ran on it."
+        )
     if "pass@k" in families:
         notes.append(
             "pass@k: the share of problems that at least one of k samples solves (unbiased). "
