@@ -253,6 +253,14 @@ def test_addresses_of_earlier_versions_work_from_a_checkout() -> None:
         run([sys.executable, "-c", "; ".join(imports)], ROOT)
 
 
+def test_nothing_promises_a_package_of_this_name_at_a_registry() -> None:
+    texts = [ROOT / "README.md", *(file for layer in LAYERS for file in (ROOT / layer).rglob("*"))]
+    for file in texts:
+        if file.suffix in (".md", ".py", ".html", ".yaml"):
+            named = re.search(r"pip install ['\"]?stagelift", file.read_text(encoding="utf-8"))
+            assert named is None, f"{file} says {named}"
+
+
 @pytest.mark.parametrize("module", ["worker", "launched", "agent"])
 def test_modules_that_are_started_keep_their_addresses(module: str) -> None:
     file = ROOT / "harness" / f"{module}.py"
