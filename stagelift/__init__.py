@@ -1,4 +1,4 @@
-"""What did each post-training stage add? SFT, DPO, GRPO and others with TRL, measured after every stage.
+"""What did each post-training stage add? TRL trains, and after every stage it is measured.
 
 The one name that is installed. Its packages lie at the top of the repository, and links here lead
 to them.
