@@ -229,6 +229,7 @@ NAMES = {
     "scores.jsonl",
     "stage.json",
     "tasks",
+    "timings.jsonl",
     "training.jsonl",
     "verdicts.jsonl",
 }
