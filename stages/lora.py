@@ -21,8 +21,8 @@ def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
     `lora` settings.
 
     The adapter is called `default`: TRL copies that one into a frozen `ref`, so the reference
-    policy of DPO (and of GRPO with beta > 0) is the previous stage. A new adapter changes nothing
-    yet, so there the reference is the base.
+    policy of every kind that has one is the previous stage. A new adapter changes nothing yet, so
+    there the reference is the base.
     """
     import torch
     from peft import LoraConfig, PeftModel, get_peft_model
