@@ -177,6 +177,14 @@ def test_light_modules_do_not_import_torch(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
+def test_help_waits_for_no_heavy_import() -> None:
+    heavy = "{'torch', 'numpy', 'scipy', 'pydantic', 'yaml', 'datasets'}"
+    code = f"import sys, stagelift.harness.cli; print(*sorted({heavy} & set(sys.modules)))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_every_module_says_what_it_is() -> None:
     for name, file in MODULES.items():
         assert ast.get_docstring(syntax(file)), name

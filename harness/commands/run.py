@@ -19,12 +19,12 @@ from stagelift.harness.commands.options import (
     usage_errors,
 )
 from stagelift.harness.commands.report import write_reports
-from stagelift.harness.workers.executor import Executor
 
 if TYPE_CHECKING:
     from stagelift.harness.graph.node import Node, Plan
     from stagelift.harness.graph.store import Store
     from stagelift.harness.recipes.sections import Recipe
+    from stagelift.harness.workers.executor import Executor
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")
