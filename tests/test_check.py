@@ -168,6 +168,8 @@ def test_missing_problems_are_allowed_only_by_number(
         (["--baseline", "one.json", "--gates", "no.yaml"], "does not exist"),
         (["--baseline", "broken.json"], "is not JSON"),
         (["--baseline", "empty.json"], "neither a report.json nor a baseline"),
+        (["--baseline", "no-runs.json"], "no whole report of stagelift: runs is missing"),
+        (["--baseline", "no-stages.json"], "no whole report of stagelift: stages is missing"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(
@@ -176,6 +178,9 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     write(tmp_path / "one.json", scores([1.0, 0.0]))
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "empty.json").write_text("{}")
+    run = {"name": "x", "contract_id": "c", "contract": {}}
+    (tmp_path / "no-runs.json").write_text('{"stages": [{"name": "x"}]}')
+    (tmp_path / "no-stages.json").write_text(json.dumps({"runs": [run], "stages": []}))
     result = stagelift("check", "one.json", *arguments)
     assert result.exit_code == 2 and says in result.stderr, result.output
     assert result.stderr.startswith("Error: ") and "\n" not in result.stderr.strip()

@@ -4,9 +4,11 @@ And the margins that count.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
 
 from stagelift.harness.checks.baselines import history, read_baseline
 from stagelift.harness.errors import UsageError
@@ -81,40 +83,70 @@ def _no_such_side(name: str, runs: Path, baselines: Path | None) -> UsageError:
 def _read_file(path: Path, stage: str | None) -> StageScores:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}.") from None
     if isinstance(content, dict) and "scores" in content:
         return read_baseline(path).scores
     if not isinstance(content, dict) or "stages" not in content:
         raise UsageError(f"{path} is neither a report.json nor a baseline of stagelift.")
-    return _from_report(content, path, stage)
-
-
-def _from_report(content: Mapping[str, Any], path: Path, stage: str | None) -> StageScores:
-    if len(content["runs"]) != 1:
+    try:
+        return _reported_scores(_Report.model_validate(content), path, stage)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
         raise UsageError(
-            f"{path} is a report of {len(content['runs'])} runs. Report the one that is meant by "
+            f"{path} is no whole report of stagelift: {place} is missing or is not what it should "
+            "be. Report the run again."
+        ) from error
+
+
+class _Chain(BaseModel):
+    seed: int
+
+
+class _Run(BaseModel):
+    name: str
+    contract_id: str
+    contract: dict[str, Any]
+    chains: list[_Chain] = []
+
+
+class _Stage(BaseModel):
+    name: str
+    scores: dict[str, Any] | None = None
+
+
+class _Report(BaseModel):
+    """What a check reads of a report.json."""
+
+    runs: list[_Run]
+    stages: list[_Stage] = Field(min_length=1)
+    attribution: list[Any] = []
+
+
+def _reported_scores(report: _Report, path: Path, stage: str | None) -> StageScores:
+    if len(report.runs) != 1:
+        raise UsageError(
+            f"{path} is a report of {len(report.runs)} runs. Report the one that is meant by "
             "itself."
         )
-    (run,) = content["runs"]
-    names = [record["name"] for record in content["stages"]]
-    chains = run.get("chains", [])
-    seeds = {chain["seed"] for chain in chains}
-    whole_lattice = bool(content.get("attribution")) and len(seeds) == 1
-    place = _place(names, stage, str(path), has_last=not chains or whole_lattice)
-    record = content["stages"][place]
-    if "scores" not in record:
+    (run,) = report.runs
+    names = [record.name for record in report.stages]
+    seeds = {chain.seed for chain in run.chains}
+    whole_lattice = bool(report.attribution) and len(seeds) == 1
+    place = _place(names, stage, str(path), has_last=not run.chains or whole_lattice)
+    record = report.stages[place]
+    if record.scores is None:
         raise UsageError(
             f"{path} was written by an earlier stagelift, without scores by problem. Report the "
             "run again."
         )
-    return StageScores(
-        run=run["name"],
-        stage=record["name"],
-        contract_id=run["contract_id"],
-        contract=run["contract"],
-        **record["scores"],
-    )
+    of_the_run = {
+        "run": run.name,
+        "stage": record.name,
+        "contract_id": run.contract_id,
+        "contract": run.contract,
+    }
+    return StageScores.model_validate(record.scores | of_the_run)
 
 
 def _place(names: Sequence[str], wanted: str | None, where: str, *, has_last: bool) -> int:
