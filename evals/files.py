@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import BaseModel, ValidationError
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
+_REMEDY = "Repair it, or move its folder away."
 
 
 def write_text(path: Path, text: str) -> None:
@@ -112,7 +113,10 @@ def read_numbered(
     `completed` adds what is not stored, or was not in earlier schemas. Raises ValueError, naming
     the file and what is wrong with it.
     """
-    content = read_json(path)
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{error} {_REMEDY}") from error
     number = content.pop("schema", 1)
     if not isinstance(number, int) or number > schema:
         raise ValueError(
@@ -122,9 +126,7 @@ def read_numbered(
     try:
         return kind.model_validate_json(json.dumps(completed(content)), strict=True)
     except ValidationError as error:
-        raise ValueError(
-            f"{path} cannot be read: {_problem(error)}. Repair it, or move its folder away."
-        ) from error
+        raise ValueError(f"{path} cannot be read: {_problem(error)}. {_REMEDY}") from error
 
 
 def _problem(error: ValidationError) -> str:

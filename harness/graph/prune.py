@@ -24,6 +24,7 @@ from stagelift.stages.folders import NodeFolder
 
 _NODE = re.compile(r"[a-z]+-[0-9a-f]{16}")
 _TAKEN = ".pruned-"
+_REMEDY = "Repair it, or move its folder away."
 # what says most of a stage in few words
 _TELLING_ARGUMENTS = (
     "max_steps",
@@ -101,7 +102,7 @@ def _runs(store: Store) -> Iterator[RunFolder]:
             if folder.path.is_symlink() or folder.file.is_symlink() or folder.file.exists():
                 yield folder
         except OSError as error:
-            raise _refusal(str(error)) from error
+            raise _refusal(f"{error}. {_REMEDY}") from error
 
 
 def _named(folder: RunFolder) -> set[str]:
@@ -111,11 +112,13 @@ def _named(folder: RunFolder) -> set[str]:
     """
     try:
         run = folder.read()
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise _refusal(f"{error}. {_REMEDY}") from error
+    except ValueError as error:
         raise _refusal(str(error)) from error
     unclear = next((stage.node for stage in run.stages if not _NODE.search(stage.node)), None)
     if unclear is not None:
-        raise _refusal(f"{folder.file} names '{unclear}', which is no node.")
+        raise _refusal(f"{folder.file} names '{unclear}', which is no node. {_REMEDY}")
     return set(_NODE.findall(run.model_dump_json()))
 
 
@@ -142,15 +145,14 @@ def _parent(node: NodeFolder | None) -> str | None:
         return None
     try:
         return node.read().parent
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise _refusal(f"{error}. {_REMEDY}") from error
+    except ValueError as error:
         raise _refusal(str(error)) from error
 
 
 def _refusal(why: str) -> UsageError:
-    return UsageError(
-        f"{why} It may refer to any node, so nothing was deleted. Repair that file, or move its "
-        "folder away if nothing of it is needed."
-    )
+    return UsageError(f"{why} It may refer to any node, so nothing was deleted.")
 
 
 def _is_busy(node: NodeFolder) -> bool:
