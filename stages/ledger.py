@@ -69,6 +69,18 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
             logs=logs,
         )
 
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Log the steps that are saved, and the last: tokens are known only where they are logged,
+        however seldom that is asked for.
+        """
+        if control.should_save or state.global_step >= state.max_steps:
+            control.should_log = True
+
+    def on_epoch_end(self, _args: Any, _state: Any, control: Any, **_: Any) -> None:
+        """Do the same where each epoch is saved."""
+        if control.should_save:
+            control.should_log = True
+
     def on_log(
         self, _args: Any, state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any
     ) -> None:

@@ -25,7 +25,9 @@ class Stopped(Exception):
     """What ends a training in the middle."""
 
 
-def trained(kind: str, model: Path, folder: Path, stop_at: int | None = None) -> StageResult:
+def trained(
+    kind: str, model: Path, folder: Path, stop_at: int | None = None, **args: Any
+) -> StageResult:
     def on_step(step: int, *_: Any) -> None:
         if step == stop_at:
             raise Stopped
@@ -34,7 +36,7 @@ def trained(kind: str, model: Path, folder: Path, stop_at: int | None = None) ->
     settings = StageSettings(
         kind=kind,
         dataset=Source(path="bundled/schoolmath", limit=16),
-        args=STEPS | (COMPLETIONS if rewarded else {}),
+        args=STEPS | (COMPLETIONS if rewarded else {}) | args,
         rewards=["brevity", "tests.rewards.share_of_letters"] if rewarded else [],
     )
     parent = ModelRef(path=str(model), dtype="float32", device="cpu")
@@ -58,6 +60,20 @@ def test_a_training_that_stopped_ends_as_if_it_had_not(
     assert adapters[0].read_bytes() == adapters[1].read_bytes()
     assert resumed.tokens == whole.tokens > 0
     assert logged(resumed) == logged(whole)
+
+
+@pytest.mark.parametrize("kind", ["sft", "kto", "rloo"])
+@pytest.mark.parametrize("seldom", [{"logging_steps": 4}, {"logging_strategy": "no"}])
+def test_tokens_count_however_seldom_is_logged(
+    tiny_model: Path, tmp_path: Path, kind: str, seldom: dict[str, Any]
+) -> None:
+    every_step = trained(kind, tiny_model, tmp_path / "every")
+    args = {**seldom, "save_steps": 2}
+    with pytest.raises(Stopped):
+        trained(kind, tiny_model, tmp_path / "stopped", stop_at=4, **args)
+    resumed = trained(kind, tiny_model, tmp_path / "stopped", **args)
+    assert [row["step"] for row in resumed.history] == [2, 4, 5]
+    assert resumed.tokens == every_step.tokens
 
 
 def logged(result: StageResult) -> list[dict[str, Any]]:
