@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 _LABELLED = ("prompt", "completion", "label")
+_PAIRED = ("prompt", "chosen", "rejected")
+# read by TRL too; it refuses images for models that see none
+_BESIDE = ("tools", "chat_template_kwargs", "image", "images")
 
 
 def _good_and_bad(question: str, answer: str) -> list[Row]:
@@ -31,14 +34,23 @@ def _good_and_bad(question: str, answer: str) -> list[Row]:
 
 
 def _unpaired(rows: "Dataset", _args: dict[str, Any]) -> "Dataset":
-    """Make two rows of each pair; the prompt may stand in both answers, as TRL has it."""
+    """Make two rows of each pair; the prompt may stand in both answers, as TRL has it.
+
+    Columns that are for others go: TRL would unpair labelled rows by their `chosen` and `rejected`,
+    and take a text for a conversation, or not, by whichever column it meets first.
+    """
     from trl import extract_prompt, unpair_preference_dataset
 
     if set(_LABELLED) <= set(rows.column_names):
-        return rows
+        return _with(rows, _LABELLED)
     if "prompt" not in rows.column_names:
         rows = rows.map(extract_prompt)
-    return unpair_preference_dataset(rows.select_columns(["prompt", "chosen", "rejected"]))
+    return unpair_preference_dataset(_with(rows, _PAIRED))
+
+
+def _with(rows: "Dataset", columns: tuple[str, ...]) -> "Dataset":
+    taken = {*columns, *_BESIDE}
+    return rows.select_columns([name for name in rows.column_names if name in taken])
 
 
 def _settled(config: Any, _given: dict[str, Any], processes: int) -> dict[str, Any]:
@@ -84,7 +96,8 @@ KTO = Kind(
     name="kto",
     config="KTOConfig",
     settle=_settled,
-    formats=(_LABELLED, ("chosen", "rejected")),
+    # a prompt that is there is read, so it is checked
+    formats=(_LABELLED, _PAIRED, ("chosen", "rejected")),
     from_problem=_good_and_bad,
     texts=("prompt", "completion"),
     flags=("label",),

@@ -44,7 +44,26 @@ def test_labelled_rows_pass_as_they_are(tmp_path: Path) -> None:
     assert list(training_rows("kto", source(tmp_path, row))) == [row]
 
 
-@pytest.mark.parametrize("label", [None, "yes", 2])
+def test_columns_that_trl_would_mistake_go_and_those_it_reads_stay(tmp_path: Path) -> None:
+    beside = {"messages": [{"role": "user", "content": "Hi"}], "score": 7, "tools": "[]"}
+    row = {"prompt": "Hi", "completion": "Hello", "label": True}
+    pair = {"prompt": "Hi", "chosen": "Hello", "rejected": "Go"}
+    labelled = training_rows("kto", source(tmp_path, {**row, **pair, **beside}))
+    assert list(labelled) == [{**row, "tools": "[]"}]
+    unpaired = training_rows("kto", source(tmp_path, {**pair, **beside}))
+    assert list(unpaired) == [
+        {**row, "tools": "[]"},
+        {**row, "completion": "Go", "label": False, "tools": "[]"},
+    ]
+
+
+def test_a_pair_without_its_prompt_is_named(tmp_path: Path) -> None:
+    pairs = [{"prompt": prompt, "chosen": "Hello", "rejected": "Go"} for prompt in ("Hi", None)]
+    with pytest.raises(ValueError, match=r"Row 2 .* has None in column 'prompt'"):
+        check_training_source("kto", source(tmp_path, *pairs))
+
+
+@pytest.mark.parametrize("label", [None, "yes", "true", 2])
 def test_a_row_without_a_label_is_named(tmp_path: Path, label: object) -> None:
     rows = [{"prompt": "Hi", "completion": "Hello", "label": one} for one in (label, label)]
     with pytest.raises(
