@@ -50,12 +50,13 @@ def remark(gate: Gate) -> str:
     if gate.outcome == "regressed":
         return "worse, and more than the margin cannot be excluded"
     if gate.outcome == "inconclusive":
-        needed = (
-            ""
-            if gate.needed is None
-            else f"; about {gate.needed:,} problems would tell (80% power), these are {gate.n:,}"
+        open_still = "neither a fall by the margin nor none can be excluded"
+        if gate.needed is None:
+            return open_still
+        return (
+            f"{open_still}; about {gate.needed:,} problems would tell (80% power), these are "
+            f"{gate.n:,}"
         )
-        return f"neither a fall by the margin nor none can be excluded{needed}"
     return "significantly worse, within the margin" if gate.warns else ""
 
 
@@ -80,9 +81,8 @@ def render_terminal(answer: Answer) -> str:
 
 def render_markdown(answer: Answer) -> str:
     """Return the answer as Markdown for a job's page or a comment."""
-    title = f"# Regression check: {'not comparable' if isinstance(answer, NotComparableError) else answer.outcome}"
     if isinstance(answer, NotComparableError):
-        return f"{title}\n\n{inline(str(answer))}\n"
+        return f"# Regression check: not comparable\n\n{inline(str(answer))}\n"
     lines = [table_line(_COLUMNS), table_line([":---"] * len(_COLUMNS))]
     lines += [table_line(list(map(inline, _cells(gate)))) for gate in answer.gates]
     remarks = [
@@ -93,7 +93,7 @@ def render_markdown(answer: Answer) -> str:
         "its lower bound lies above minus the margin."
     )
     parts = [
-        title,
+        f"# Regression check: {answer.outcome}",
         inline(headline(answer)),
         "\n".join(lines),
         *(["\n".join(remarks)] if remarks else []),
@@ -128,7 +128,8 @@ def render_junit(answer: Answer) -> str:
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+    text = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
 
 
 def render_github(answer: Answer) -> str:
@@ -162,8 +163,15 @@ def _cells(gate: Gate) -> tuple[str, ...]:
 
 def _sentence(gate: Gate) -> str:
     _, baseline, candidate, difference, bounds, margin, outcome = _cells(gate)
-    said = f", {remark(gate)}" if remark(gate) else ""
-    return f"{outcome}: {baseline} to {candidate}, difference {difference} {bounds}, margin {margin}, n={gate.n}{said}"
+    said = remark(gate)
+    words = [
+        f"{outcome}: {baseline} to {candidate}",
+        f"difference {difference} {bounds}",
+        f"margin {margin}",
+        f"n={gate.n}",
+        *([said] if said else []),
+    ]
+    return ", ".join(words)
 
 
 def _document(answer: Answer) -> dict[str, Any]:

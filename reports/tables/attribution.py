@@ -80,4 +80,4 @@ def _effect(name: str, one: Interaction | Effect) -> Cell:
 
 
 def _written(name: str, effect: Effect) -> str:
-    return f"{formatting.change(name, effect.value)} {formatting.change_interval(name, effect.low, effect.high)}"
+    return formatting.change_with_interval(name, effect.value, effect.low, effect.high)

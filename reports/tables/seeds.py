@@ -36,7 +36,10 @@ def seed_notes(run: RunReport) -> tuple[str, ...]:
     counts = sorted({len(group.seeds) for group in siblings(run.record)})
     seeds = " or ".join(map(str, counts))
     over = f"Means over {seeds} training seeds"
-    rule = "is how much the two seeds{} were seen to differ, which is the least that another seed may do"
+    rule = (
+        "is how much the two seeds{} were seen to differ, which is the least that another seed "
+        "may do"
+    )
     if counts[-1] >= SEEDS_FOR_AN_INTERVAL:
         over += (
             ", with their 95% interval over seeds (t) where there are three that differ: for these "
@@ -72,43 +75,39 @@ def _rows(name: str, groups: list[Siblings], run: RunReport) -> tuple[Row, ...]:
 
 
 def _mean(group: Siblings, found: list[OverSeeds]) -> Cell:
-    one = next((one for one in found if one.stage == group.title and one.against is None), None)
-    if one is None:
+    means = [mean for mean in found if mean.stage == group.title and mean.against is None]
+    if not means:
         return Cell(NOTHING)
-    values = [formatting.plain(one.metric, value) for value in one.values]
-    known = one.low is not None and one.high is not None
-    interval = (
-        formatting.plain_interval(one.metric, one.low or 0.0, one.high or 0.0) if known else ""
-    )
-    return Cell(
-        formatting.plain(one.metric, one.value), interval, notes=(f"seeds {', '.join(values)}",)
-    )
+    mean, interval = means[0], ""
+    if mean.low is not None and mean.high is not None:
+        interval = formatting.plain_interval(mean.metric, mean.low, mean.high)
+    values = ", ".join(formatting.plain(mean.metric, value) for value in mean.values)
+    return Cell(formatting.plain(mean.metric, mean.value), interval, notes=(f"seeds {values}",))
 
 
 def _added(group: Siblings, found: list[OverSeeds], run: RunReport) -> Cell:
-    one = next((one for one in found if one.stage == group.title and one.against is not None), None)
-    if one is None:
+    gains = [gain for gain in found if gain.stage == group.title and gain.against is not None]
+    if not gains:
         return Cell(NOTHING)
-    faint = run.is_below(one.metric, one.value, *one.members, *one.others)
-    values = [formatting.change(one.metric, value) for value in one.values]
-    known = one.low is not None and one.high is not None
-    interval = (
-        formatting.change_interval(one.metric, one.low or 0.0, one.high or 0.0) if known else ""
-    )
-    notes = (*(["below the noise floor"] if faint else []), f"seeds {', '.join(values)}")
-    return Cell(formatting.change(one.metric, one.value), interval, notes=notes, faint=faint)
+    gain, interval = gains[0], ""
+    if gain.low is not None and gain.high is not None:
+        interval = formatting.change_interval(gain.metric, gain.low, gain.high)
+    faint = run.is_below(gain.metric, gain.value, *gain.members, *gain.others)
+    values = ", ".join(formatting.change(gain.metric, value) for value in gain.values)
+    notes = (*(["below the noise floor"] if faint else []), f"seeds {values}")
+    return Cell(formatting.change(gain.metric, gain.value), interval, notes=notes, faint=faint)
 
 
 def _floor(name: str, group: Siblings, run: RunReport) -> Cell:
     floor = run.floor(name, *(stage.name for stage in group.stages))
-    return (
-        Cell()
-        if floor is None
-        else Cell(f"± {formatting.size(name, floor.floor)}", notes=_parts(name, floor))
-    )
+    if floor is None:
+        return Cell()
+    return Cell(f"± {formatting.size(name, floor.floor)}", notes=_parts(name, floor))
 
 
 def _parts(name: str, floor: Floor) -> tuple[str, ...]:
-    seeds = f"between seeds {formatting.size(name, floor.between_seeds)} (sd {formatting.size(name, floor.sd)})"
-    again = floor.between_evaluations
-    return (seeds,) if again is None else (seeds, f"measured again {formatting.size(name, again)}")
+    between, sd = formatting.size(name, floor.between_seeds), formatting.size(name, floor.sd)
+    parts = [f"between seeds {between} (sd {sd})"]
+    if floor.between_evaluations is not None:
+        parts.append(f"measured again {formatting.size(name, floor.between_evaluations)}")
+    return tuple(parts)

@@ -23,17 +23,20 @@ def variant_tables(run: RunReport) -> dict[str, Table]:
 def variant_notes(run: RunReport) -> tuple[str, ...]:
     """Say how to read the ranks, and how little one seed says."""
     notes = (
-        f"Differences are to {run.record.reference}, paired, in percentage points or tokens; verdicts are "
-        "Holm-adjusted over all variants, stages and metrics of these tables. Ranks go by "
-        "accuracy as it is, whether or not the data can tell. On the Pareto front: no other "
+        f"Differences are to {run.record.reference}, paired, in percentage points or tokens; "
+        "verdicts are Holm-adjusted over all variants, stages and metrics of these tables. Ranks "
+        "go by accuracy as it is, whether or not the data can tell. On the Pareto front: no other "
         "variant is at least as good in accuracy, trained parameters, minutes (training of all "
         "stages up to here) and peak memory, and better in one of them; the values are taken as "
         "they are, minutes also where other work ran beside.",
     )
     seeds = max((len(variant.members) for variant in run.variants), default=1)
     if seeds >= SEEDS_FOR_AN_INTERVAL:
-        over = f"Intervals are over {seeds} training seeds, where these differ: for these problems, their choice is not in it."
-        return (*notes, over)
+        return (
+            *notes,
+            f"Intervals are over {seeds} training seeds, where these differ: for these problems, "
+            "their choice is not in it.",
+        )
     trained = (
         "One training seed each"
         if seeds == 1
@@ -50,12 +53,7 @@ def _table(variants: list[RankedVariant], run: RunReport) -> Table:
     names = ordered(name for one in variants for name in one.values)
     columns = [title for name in names for title in (_title(name), f"to {variants[0].reference}")]
     # beside accuracy, which they are weighed by
-    columns[2:2] = [
-        "trained parameters",
-        "minutes",
-        "peak memory",
-        "Pareto front",
-    ]
+    columns[2:2] = ["trained parameters", "minutes", "peak memory", "Pareto front"]
     rows = tuple((_row(one, names, run),) for one in variants)
     return Table("variant", tuple(map(Column, columns)), rows)
 

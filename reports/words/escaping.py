@@ -26,7 +26,8 @@ def fenced(text: str, language: str = "text") -> str:
 
 def folded(title: str, text: str) -> str:
     """Fold Markdown away below a title, in which GitHub reads no Markdown but HTML."""
-    return f"<details>\n<summary>{html.escape(' '.join(safe_text(title).split()))}</summary>\n\n{text}\n\n</details>"
+    summary = html.escape(" ".join(safe_text(title).split()))
+    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
 def table_line(cells: Sequence[str]) -> str:

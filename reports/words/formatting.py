@@ -81,6 +81,11 @@ def change_interval(metric: str, low: float, high: float) -> str:
     return f"[{change(metric, low)}, {change(metric, high)}]"
 
 
+def change_with_interval(metric: str, delta: float, low: float, high: float) -> str:
+    """Write a difference and its interval as a sentence has them: `+47.7 [+38.1, +57.2]`."""
+    return f"{change(metric, delta)} {change_interval(metric, low, high)}"
+
+
 def size(metric: str, amount: float) -> str:
     """Write an amount that has no sign, such as a spread, in percentage points or the metric's
     unit.
@@ -93,10 +98,10 @@ def verdict(comparison: Comparison) -> str:
 
     Against a reference from elsewhere nothing improved: a win rate is above one half.
     """
+    if measure(comparison.metric).against != "reference":
+        return comparison.verdict
     beside_a_reference = {"improved": "above one half", "regressed": "below one half"}
-    is_beside = measure(comparison.metric).against == "reference"
-    words = beside_a_reference if is_beside else {}
-    return words.get(comparison.verdict, comparison.verdict)
+    return beside_a_reference.get(comparison.verdict, comparison.verdict)
 
 
 def verdict_notes(comparison: Comparison) -> list[str]:
@@ -126,14 +131,18 @@ def p_value(p: float) -> str:
 
 def listed(words: Sequence[str], last: str = "and") -> str:
     """Write a list as a sentence has it: `a, b and c`."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+    if len(words) == 1:
+        return words[0]
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def duration(seconds: float) -> str:
     """Write seconds as `42 s`, `3.1 min` or `2.4 h`."""
     if seconds < 100:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    if seconds < 6000:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def memory(size: int) -> str:

@@ -89,7 +89,8 @@ def _asked(run: RunRecord) -> str:
     """Say what was asked and how; of an imported run, where it came from."""
     contract = run.contract
     if "imported" in contract:
-        return f"imported from {contract['imported']}, {max(m.n for m in run.stages[0].evaluation.metrics.values())} prompts"
+        prompts = max(metric.n for metric in run.stages[0].evaluation.metrics.values())
+        return f"imported from {contract['imported']}, {prompts} prompts"
     accuracy = run.stages[0].evaluation.metrics["accuracy"].n
     held_out = f" and {contract['held_out']} of held-out templates" if contract["held_out"] else ""
     samples = f", {contract['samples']} samples each" if contract["samples"] > 1 else ""
@@ -131,8 +132,7 @@ def _usage(usage: Usage) -> str:
 
 
 def _wall_clock(seconds: float, sittings: int) -> str:
-    return (
-        ""
-        if not sittings
-        else formatting.duration(seconds) + (f" in {sittings} sittings" if sittings > 1 else "")
-    )
+    if not sittings:
+        return ""
+    several = f" in {sittings} sittings" if sittings > 1 else ""
+    return f"{formatting.duration(seconds)}{several}"

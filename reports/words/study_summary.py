@@ -95,16 +95,14 @@ def _place(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterato
 
 
 def _differs(found: VariantDifference) -> bool:
-    return found.verdict in ("improved", "regressed")
+    return found.verdict in ("improved", "regressed", "changed")
 
 
 def _unseen(alike: Sequence[tuple[RankedVariant, VariantDifference]]) -> str:
     unseen = max((found.mde or 0.0 for _, found in alike), default=0.0)
-    return (
-        f"; a change below {formatting.size(_METRIC, unseen)} points would often go unseen"
-        if unseen
-        else ""
-    )
+    if not unseen:
+        return ""
+    return f"; a change below {formatting.size(_METRIC, unseen)} points would often go unseen"
 
 
 def _title(found: VariantDifference) -> str:
@@ -114,8 +112,8 @@ def _title(found: VariantDifference) -> str:
 
 def _change(variant: RankedVariant, found: VariantDifference, run: RunReport) -> str:
     below = ", which is below the noise floor" if run.is_variant_below_noise(found, variant) else ""
-    change = formatting.change(found.metric, found.delta)
-    return f"{found.verdict} by {change} {formatting.change_interval(found.metric, found.low, found.high)}{below}"
+    change = formatting.change_with_interval(found.metric, found.delta, found.low, found.high)
+    return f"{found.verdict} by {change}{below}"
 
 
 def _seeds(run: RunReport) -> Iterator[str]:
@@ -123,21 +121,28 @@ def _seeds(run: RunReport) -> Iterator[str]:
     values = [one for one in found if one.against is None]
     if not values:
         return
-    yield f"Over {len(values[0].seeds)} training seeds accuracy is {formatting.listed([_mean(one) for one in values])}."
-    added: dict[str, OverSeeds] = {}
-    for one in found:
-        if one.against is not None:
-            added.setdefault(one.stage, one)
-    is_below = {
-        name: run.is_below(_METRIC, one.value, *one.members, *one.others)
-        for name, one in added.items()
-    }
-    below = [_step(one, run) for name, one in added.items() if is_below[name]]
-    above = [_step(one, run) for name, one in added.items() if not is_below[name]]
+    means = formatting.listed(list(map(_mean, values)))
+    yield f"Over {len(values[0].seeds)} training seeds accuracy is {means}."
+    above, below = _above_and_below(found, run)
     if above:
         yield f"Above the noise floor: {formatting.listed(above)}."
     if below:
         yield f"Below it, so that another seed alone may do as much: {formatting.listed(below)}."
+
+
+def _above_and_below(found: Sequence[OverSeeds], run: RunReport) -> tuple[list[str], list[str]]:
+    """Sort what stages added to the one before by whether another seed may do as much."""
+    steps: dict[str, OverSeeds] = {}
+    for step in found:
+        if step.against is not None:
+            # the stage before comes first, base second
+            steps.setdefault(step.stage, step)
+    above: list[str] = []
+    below: list[str] = []
+    for step in steps.values():
+        is_below = run.is_below(_METRIC, step.value, *step.members, *step.others)
+        (below if is_below else above).append(_step(step, run))
+    return above, below
 
 
 def _mean(one: OverSeeds) -> str:
@@ -154,4 +159,4 @@ def _step(one: OverSeeds, run: RunReport) -> str:
 
 
 def _signed(value: float, low: float, high: float) -> str:
-    return f"{formatting.change(_METRIC, value)} {formatting.change_interval(_METRIC, low, high)}"
+    return formatting.change_with_interval(_METRIC, value, low, high)

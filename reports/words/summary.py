@@ -5,6 +5,7 @@ It has no opinion: it does not say why, whether a change is worth its cost, or w
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from stagelift.evals.metrics.measures import (
     measure,
@@ -174,13 +175,16 @@ def _detectable(report: Report) -> str:
     none.
     """
     unseen = [
-        found
-        for found in report.comparisons()
-        if found.metric == "accuracy"
-        and found.verdict == "no difference shown"
-        and found.mde is not None
+        (comparison.mde, comparison.n)
+        for comparison in report.comparisons()
+        if comparison.metric == "accuracy"
+        and comparison.verdict == "no difference shown"
+        and comparison.mde is not None
     ]
     if not unseen:
         return ""
-    found = max(unseen, key=lambda one: one.mde or 0.0)
-    return f": with n={found.n}, an accuracy change below {100 * (found.mde or 0.0):.1f} points would often go unseen"
+    change, n = max(unseen, key=itemgetter(0))
+    return (
+        f": with n={n}, an accuracy change below {formatting.size('accuracy', change)} points "
+        "would often go unseen"
+    )
