@@ -1,5 +1,4 @@
-"""A trained stage's model card: the README.md of its adapter folder, in the Hub's convention, for
-`hf upload`.
+"""A trained stage's model card: the README.md of its adapter folder, for `hf upload`.
 
 The comparisons are those of the chain up to this stage, so that what was trained after it changes
 no verdict. No dates, no model output, and no path of this machine but what the user wrote into the
@@ -8,8 +7,10 @@ recipe. The licence is left to the user.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from stagelift.evals.metrics.measures import measure
@@ -20,17 +21,26 @@ from stagelift.reports.formats.model_index import (
     read_rows,
     shown_metrics,
 )
-from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import RunReport, build_report
 from stagelift.reports.tables.table import NOTHING
 from stagelift.reports.words import formatting
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line, without_folders
 from stagelift.reports.words.provenance import passport_lines
-from stagelift.stages.records import StageResult
 
 _BOLD = ("improved", "regressed")
 _FILL_IN = "FILL-IN"
+_FACTS = (
+    "stage",
+    "data",
+    "steps",
+    "tokens",
+    "time",
+    "trainable parameters",
+    "peak memory",
+    "on",
+    "seed",
+)
 _REPOSITORY = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*/)?[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -56,17 +66,23 @@ def render_card(run: RunRecord, stage: StageRecord) -> str:
         f"## What was measured\n\n{_contract(stage)}",
         _table(report, chain),
         _reading(stage),
-        *([] if judge is None else [_judge(judge)]),
-        f"## Training\n\n{_training(chain)}",
-        *([] if not run.recipe else [_recipe(run, stage)]),
-        f"## Limits\n\n{_limits(stage)}",
-        f"## Licence\n\n{_licence(run, chain)}",
     ]
+    if judge is not None:
+        parts.append(_judge(judge))
+    parts.append(f"## Training\n\n{_training(chain)}")
+    if run.recipe:
+        parts.append(_recipe(run, stage))
+    parts.append(f"## Limits\n\n{_limits(stage)}")
+    parts.append(f"## Licence\n\n{_licence(run, chain)}")
     return "\n\n".join(parts) + "\n"
 
 
 def _name(run: RunRecord, stage: StageRecord) -> str:
     return f"{run.name}-{stage.name}"
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(formatting.safe_text(text).split())
 
 
 def _front_matter(run: RunRecord, chain: list[StageRecord], judge: Passport | None) -> str:
@@ -76,13 +92,15 @@ def _front_matter(run: RunRecord, chain: list[StageRecord], judge: Passport | No
     """
     from huggingface_hub import ModelCardData
 
+    base = _hub_name(run.base_model)
+    kinds = [stage.kind for stage in chain if stage.training is not None]
     data = ModelCardData(
-        base_model=_hub_name(run.base_model),
+        base_model=base,
         datasets=_hub_datasets(chain) or None,
         library_name="peft",
         pipeline_tag="text-generation",
-        tags=["stagelift", "trl", "lora", *(one.kind for one in chain if one.training is not None)],
-        model_name=" ".join(formatting.safe_text(_name(run, chain[-1])).split()),
+        tags=["stagelift", "trl", "lora", *kinds],
+        model_name=_on_one_line(_name(run, chain[-1])),
         eval_results=eval_results(chain[-1], chain, None if judge is None else judge.fit),
     )
     comments = [
@@ -90,72 +108,64 @@ def _front_matter(run: RunRecord, chain: list[StageRecord], judge: Passport | No
         "the Hub, or in a copy.",
         "# license: to be filled in by you; the licences of the base model and of the training "
         "data apply.",
-        *(
-            []
-            if _hub_name(run.base_model)
-            else ["# base_model: to be filled in by you; it was a local folder."]
-        ),
     ]
+    if base is None:
+        comments.append("# base_model: to be filled in by you; it was a local folder.")
     return "\n".join(["---", *comments, data.to_yaml(line_break="\n"), "---"])
 
 
 def _hub_name(name: str | None) -> str | None:
-    """Return the name where the Hub could have such a repository; it refuses a card with
-    another.
-    """
-    return name if name is not None and len(name) <= 96 and _REPOSITORY.fullmatch(name) else None
+    """Return the name where the Hub could have such a repository; it refuses cards with others."""
+    if name is None or len(name) > 96 or not _REPOSITORY.fullmatch(name):
+        return None
+    return name
 
 
 def _hub_datasets(chain: list[StageRecord]) -> list[str]:
-    rows = [
-        read_rows(str(stage.identity.get("data", "")))
-        for stage in chain
-        if stage.training is not None
-    ]
-    return list(dict.fromkeys(name for one in rows if one.on_hub and (name := _hub_name(one.type))))
+    trained = [stage for stage in chain if stage.training is not None]
+    rows = [read_rows(_data(stage)) for stage in trained]
+    names = [_hub_name(dataset.type) for dataset in rows if dataset.on_hub]
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def _data(stage: StageRecord) -> str:
+    """Return the fingerprint of a stage's training data; empty where it has none."""
+    return str(stage.identity.get("data", ""))
 
 
 def _summary(run: RunRecord, chain: list[StageRecord]) -> str:
-    names = " → ".join(inline(one.name) for one in chain)
-    merged = chain[-1].merged
-    holds = (
-        "One adapter is carried through all stages: this one holds them all and is put on the base "
-        "model by itself."
-        if not merged
-        else f"It is not enough by itself: the adapters of {inline(', '.join(merged))} must be "
+    names = " → ".join(inline(stage.name) for stage in chain)
+    return (
+        f"A LoRA adapter for {_model(run)}, as it was after stage **{inline(chain[-1].name)}** of "
+        f"{names}. {_what_it_holds(chain[-1])} Made by run **{inline(run.name)}** of stagelift, "
+        "which measures the model after every stage, under one contract."
+    )
+
+
+def _what_it_holds(stage: StageRecord) -> str:
+    if not stage.merged:
+        return (
+            "One adapter is carried through all stages: this one holds them all and is put on the "
+            "base model by itself."
+        )
+    return (
+        f"It is not enough by itself: the adapters of {inline(', '.join(stage.merged))} must be "
         "merged into the base model before, in float32, because later stages have other LoRA "
         "settings."
     )
-    return (
-        f"A LoRA adapter for {_model(run)}, as it was after stage **{inline(chain[-1].name)}** of "
-        f"{names}. {holds} Made by run **{inline(run.name)}** of stagelift, which measures the "
-        "model after every stage, under one contract."
-    )
-
-
-def _headline(report: RunReport, chain: list[StageRecord]) -> list[str]:
-    """Say first what most visitors look for: accuracy without this adapter and with it."""
-    base, stage = chain[0], chain[-1]
-    found = report.find("accuracy", stage, base.name)
-    if found is None:
-        return []
-    before, now = (
-        formatting.value("accuracy", one.evaluation.metrics["accuracy"]) for one in (base, stage)
-    )
-    problems = f"{found.n} test problems of {inline(str(stage.evaluation.contract['task']))}"
-    verdict = inline(formatting.verdict(found))
-    return [
-        f"Accuracy on {problems}: **{now}**, the base model {before}; difference "
-        f"{' '.join(formatting.difference(found))} percentage points, {verdict}."
-    ]
 
 
 def _model(run: RunRecord) -> str:
     name = _hub_name(run.base_model)
     if name is None:
         return f"**{inline(run.model)}** (a model in a local folder)"
-    link = f"[{inline(name)}](https://huggingface.co/{name})"
-    return link if _is_exact(run) else f"**{inline(run.model)}**, which derives from {link}"
+    if _is_exact(run):
+        return _link(name)
+    return f"**{inline(run.model)}**, which derives from {_link(name)}"
+
+
+def _link(name: str) -> str:
+    return f"[{inline(name)}](https://huggingface.co/{name})"
 
 
 def _is_exact(run: RunRecord) -> bool:
@@ -163,49 +173,96 @@ def _is_exact(run: RunRecord) -> bool:
     return str(run.stages[0].identity.get("model", "")).startswith("hub:")
 
 
+def _headline(report: RunReport, chain: list[StageRecord]) -> list[str]:
+    """Say first what most visitors look for: accuracy without this adapter and with it."""
+    base, stage = chain[0], chain[-1]
+    comparison = report.find("accuracy", stage, base.name)
+    if comparison is None:
+        return []
+    before = formatting.value("accuracy", base.evaluation.metrics["accuracy"])
+    now = formatting.value("accuracy", stage.evaluation.metrics["accuracy"])
+    problems = f"{comparison.n} test problems of {inline(str(stage.evaluation.contract['task']))}"
+    difference = " ".join(formatting.difference(comparison))
+    verdict = inline(formatting.verdict(comparison))
+    return [
+        f"Accuracy on {problems}: **{now}**, the base model {before}; difference {difference} "
+        f"percentage points, {verdict}."
+    ]
+
+
 def _loading(run: RunRecord, stage: StageRecord) -> str:
-    merged = "".join(
+    contract = stage.evaluation.contract
+    code = [
+        "from peft import PeftModel",
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        *_model_code(run, stage),
+        "",
+        *_question_code(contract),
+    ]
+    return "\n\n".join([fenced("\n".join(code), "python"), *_loading_notes(run)])
+
+
+def _model_code(run: RunRecord, stage: StageRecord) -> list[str]:
+    name, dtype = _hub_name(run.base_model), stage.evaluation.contract["dtype"]
+    base = f'base = "{_FILL_IN}"  # the base model: a folder, or its name on the Hub'
+    revision = ""
+    if name is not None:
+        base = f"base = {json.dumps(name)}"
+        if run.base_revision:
+            revision = f", revision={json.dumps(run.base_revision)}"
+    # other adapters are merged in float32
+    loaded_in = json.dumps("float32" if stage.merged else dtype)
+    return [
+        base,
+        f'adapter = "{_FILL_IN}"  # this repository\'s name on the Hub, or the folder that this '
+        "file lies in",
+        f"tokenizer = AutoTokenizer.from_pretrained(base{revision})",
+        f"model = AutoModelForCausalLM.from_pretrained(base{revision}, dtype={loaded_in})",
+        *_merging_code(stage.merged, dtype),
+        "model = PeftModel.from_pretrained(model, adapter).eval()",
+    ]
+
+
+def _merging_code(merged: Sequence[str], dtype: str) -> list[str]:
+    lines = [
         f'model = PeftModel.from_pretrained(model, "{_FILL_IN}").merge_and_unload()'
-        f"  # the adapter of stage {' '.join(formatting.safe_text(name).split())}\n"
-        for name in stage.merged
-    )
-    base, contract = _hub_name(run.base_model), stage.evaluation.contract
-    dtype = json.dumps("float32" if merged else contract["dtype"])
-    if merged and contract["dtype"] != "float32":
-        merged += f"model = model.{'half' if contract['dtype'] == 'float16' else 'bfloat16'}()\n"
-    revision = f", revision={json.dumps(run.base_revision)}" if base and run.base_revision else ""
-    shots = (
-        f", here without its {contract['num_fewshot']} examples" if contract["num_fewshot"] else ""
-    )
-    code = f"""
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+        f"  # the adapter of stage {_on_one_line(name)}"
+        for name in merged
+    ]
+    if merged and dtype != "float32":
+        method = "half" if dtype == "float16" else "bfloat16"
+        lines.append(f"model = model.{method}()")
+    return lines
 
-base = {json.dumps(base or _FILL_IN)}{"" if base else "  # the base model: a folder, or its name on the Hub"}
-adapter = "{_FILL_IN}"  # this repository's name on the Hub, or the folder that this file lies in
-tokenizer = AutoTokenizer.from_pretrained(base{revision})
-model = AutoModelForCausalLM.from_pretrained(base{revision}, dtype={dtype})
-{merged}model = PeftModel.from_pretrained(model, adapter).eval()
 
-question = "Question: A shop has 3 boxes with 4 pens each. How many pens are there?\\nAnswer:"  # asked in this form{shots}
-chat = [{{"role": "user", "content": question}}]
-prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-written = model.generate(**prompt, max_new_tokens={contract["max_tokens"]}, {_decoding(contract)})
-print(tokenizer.decode(written[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True))
-"""
-    return "\n\n".join([fenced(code.strip(), "python"), *_loading_notes(run)])
+def _question_code(contract: dict[str, Any]) -> list[str]:
+    form = "asked in this form"
+    if contract["num_fewshot"]:
+        form += f", here without its {contract['num_fewshot']} examples"
+    arguments = f"max_new_tokens={contract['max_tokens']}, {_decoding(contract)}"
+    return [
+        'question = "Question: A shop has 3 boxes with 4 pens each. How many pens are there?'
+        f'\\nAnswer:"  # {form}',
+        'chat = [{"role": "user", "content": question}]',
+        "prompt = tokenizer.apply_chat_template("
+        'chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)',
+        f"written = model.generate(**prompt, {arguments})",
+        'print(tokenizer.decode(written[0, prompt["input_ids"].shape[1] :], '
+        "skip_special_tokens=True))",
+    ]
 
 
 def _decoding(contract: dict[str, Any]) -> str:
     """Write the contract's decoding as arguments of `generate`."""
+    arguments = "do_sample=False"
     sampled = re.fullmatch(r"sampled at temperature ([0-9.]+)", str(contract["decoding"]))
-    sampling = f"do_sample=True, temperature={sampled[1]}" if sampled else "do_sample=False"
+    if sampled is not None:
+        arguments = f"do_sample=True, temperature={sampled[1]}"
     end = contract.get("eos_token")
-    return (
-        sampling
-        if end is None
-        else f"{sampling}, eos_token_id=tokenizer.convert_tokens_to_ids({json.dumps(end)})"
-    )
+    if end is not None:
+        arguments += f", eos_token_id=tokenizer.convert_tokens_to_ids({json.dumps(end)})"
+    return arguments
 
 
 def _loading_notes(run: RunRecord) -> list[str]:
@@ -229,53 +286,60 @@ def _loading_notes(run: RunRecord) -> list[str]:
 
 def _contract(stage: StageRecord) -> str:
     """Say in a sentence what was asked and how."""
-    contract, metrics = stage.evaluation.contract, stage.evaluation.metrics
-    asked = [f"{metrics['accuracy'].n} test problems"] if "accuracy" in metrics else []
-    asked += (
-        [f"{metrics['accuracy_held_out'].n} of held-out templates"]
-        if "accuracy_held_out" in metrics
-        else []
-    )
-    rows = read_rows(str(contract.get("data", "")).split(" ")[0], "test", str(contract["task"]))
-    samples = f", {contract['samples']} samples each" if contract.get("samples", 1) > 1 else ""
-    tasks = [one["task"] for one in contract.get("tasks", [])]
-    sentences = [
-        f"{' and '.join(asked)} of {inline(str(contract['task']))} ({inline(rows.title)}), "
-        f"{contract['num_fewshot']}-shot in the model's chat template, "
-        f"{inline(contract['decoding'])}{samples}, at most {contract['max_tokens']} new tokens, "
-        f"{inline(contract['dtype'])}, unmerged.",
-        f"Win rates by judge {inline(without_folders(str(contract['judge'])))}."
-        if stage.verdicts
-        else "",
-        f"Tasks of lm-eval, run by lm-eval: {inline(', '.join(map(str, tasks)))}." if tasks else "",
+    contract = stage.evaluation.contract
+    sentences = [_questions(stage)]
+    if stage.verdicts:
+        judge = inline(without_folders(str(contract["judge"])))
+        sentences.append(f"Win rates by judge {judge}.")
+    tasks = [str(task["task"]) for task in contract.get("tasks", [])]
+    if tasks:
+        sentences.append(f"Tasks of lm-eval, run by lm-eval: {inline(', '.join(tasks))}.")
+    sentences.append(
         f"The contract of all this has the id {inline(stage.evaluation.contract_id)}: only numbers "
-        "under the same contract compare.",
-    ]
-    return " ".join(sentence for sentence in sentences if sentence)
+        "under the same contract compare."
+    )
+    return " ".join(sentences)
+
+
+def _questions(stage: StageRecord) -> str:
+    contract, metrics = stage.evaluation.contract, stage.evaluation.metrics
+    asked = []
+    if "accuracy" in metrics:
+        asked.append(f"{metrics['accuracy'].n} test problems")
+    if "accuracy_held_out" in metrics:
+        asked.append(f"{metrics['accuracy_held_out'].n} of held-out templates")
+    task = str(contract["task"])
+    rows = read_rows(str(contract.get("data", "")).split(" ")[0], "test", task)
+    decoding = inline(contract["decoding"])
+    if contract.get("samples", 1) > 1:
+        decoding += f", {contract['samples']} samples each"
+    return (
+        f"{' and '.join(asked)} of {inline(task)} ({inline(rows.title)}), "
+        f"{contract['num_fewshot']}-shot in the model's chat template, {decoding}, at most "
+        f"{contract['max_tokens']} new tokens, {inline(contract['dtype'])}, unmerged."
+    )
 
 
 def _table(report: RunReport, chain: list[StageRecord]) -> str:
-    """Return the table: a metric's value before any training and now, and the differences to the
-    stage before and to base.
+    """Return the table of all metrics.
+
+    It has a metric's value before any training and now, and its differences to the stage before and
+    to base.
     """
-    base, previous, stage = chain[0], chain[-2], chain[-1]
-    others = [base] if previous is base else [previous, base]
-    titles = [
-        "metric",
-        inline(base.name),
-        inline(stage.name),
-        *(f"difference to {inline(o.name)}" for o in others),
-    ]
+    base, stage = chain[0], chain[-1]
+    earlier = [base]
+    if len(chain) > 2:
+        earlier.insert(0, chain[-2])
+    differences = [f"difference to {inline(against.name)}" for against in earlier]
+    titles = ["metric", inline(base.name), inline(stage.name), *differences]
     lines = [table_line(titles), table_line([":---"] * len(titles))]
-    unfit = report.has_unfit_judge
     for name in shown_metrics(stage, chain):
-        title, how = metric_title(name, chain)
-        first = f"**{inline(title)}**<br>{inline(how)}, n={stage.evaluation.metrics[name].n}"
-        differences = [
-            _difference(report.find(name, stage, one.name), one, name, base, unfit)
-            for one in others
-        ]
-        lines.append(table_line([first, _value(name, base), _value(name, stage), *differences]))
+        title, reading = metric_title(name, chain)
+        n = stage.evaluation.metrics[name].n
+        cells = [f"**{inline(title)}**<br>{inline(reading)}, n={n}"]
+        cells += [_value(name, base), _value(name, stage)]
+        cells += [_difference(name, against, chain, report) for against in earlier]
+        lines.append(table_line(cells))
     return "\n".join(lines)
 
 
@@ -283,39 +347,36 @@ def _value(name: str, stage: StageRecord) -> str:
     metric = stage.evaluation.metrics.get(name)
     if metric is None:
         return NOTHING
-    notes = ["extrapolated"] if name in stage.evaluation.extrapolated else []
+    lines = [formatting.value(name, metric)]
+    if name in stage.evaluation.extrapolated:
+        lines.append("extrapolated")
     if name in stage.evaluation.win_tie_loss:
         wins, ties, losses = stage.evaluation.win_tie_loss[name]
-        notes.append(f"{wins} won, {ties} tied, {losses} lost")
-    return "<br>".join([formatting.value(name, metric), *notes])
+        lines.append(f"{wins} won, {ties} tied, {losses} lost")
+    return "<br>".join(lines)
 
 
 def _difference(
-    found: Comparison | None,
-    other: StageRecord,
-    name: str,
-    base: StageRecord,
-    has_unfit_judge: bool,
+    name: str, against: StageRecord, chain: list[StageRecord], report: RunReport
 ) -> str:
-    """Write a difference; a win rate is one against one model already, and its difference is to one
-    half.
+    """Write a difference with its verdict.
 
-    Of a judge that is not fit to decide there is no verdict.
+    A win rate is against a model already: its difference is to one half, and there is no verdict
+    where the judge is not fit to decide.
     """
     known = measure(name)
-    if found is None or (known.against == "previous" and other is base):
+    comparison = report.find(name, chain[-1], against.name)
+    if comparison is None or (known.against == "previous" and against is chain[0]):
         return NOTHING
-    half = " to one half" if known.family == "win rate" else ""
-    if half and has_unfit_judge:
-        return "<br>".join(
-            [" ".join(formatting.difference(found)) + half, "judge not fit to decide"]
-        )
-    word = formatting.verdict(found)
-    lines = [
-        f"**{word}**" if word in _BOLD else inline(word),
-        *map(inline, formatting.verdict_notes(found)),
-    ]
-    return "<br>".join([" ".join(formatting.difference(found)) + half, *lines])
+    difference = " ".join(formatting.difference(comparison))
+    if known.family == "win rate":
+        difference += " to one half"
+        if report.has_unfit_judge:
+            return f"{difference}<br>judge not fit to decide"
+    verdict = formatting.verdict(comparison)
+    word = f"**{verdict}**" if verdict in _BOLD else inline(verdict)
+    notes = map(inline, formatting.verdict_notes(comparison))
+    return "<br>".join([difference, word, *notes])
 
 
 def _reading(stage: StageRecord) -> str:
@@ -345,6 +406,7 @@ def _reading(stage: StageRecord) -> str:
 
 
 def _judge(passport: Passport) -> str:
+    """Write the judge's passport: what was measured of the judge itself."""
     lines = [
         f"- {title}: {inline(without_folders(text))}"
         for title, text in passport_lines(passport)
@@ -355,45 +417,35 @@ def _judge(passport: Passport) -> str:
             "- This judge is no person and no model: it knows the answers. Right beats wrong; of "
             "two right answers the one shorter by more than 10% wins."
         )
-    if passport.fit is False:
-        lines.insert(
-            0,
-            "- **The judge is NOT FIT TO DECIDE: the win rates above say nothing about quality.**",
-        )
+    return "\n".join(["### The judge\n", *_warning(passport), *lines])
+
+
+def _warning(passport: Passport) -> list[str]:
     if passport.fit is None:
-        lines.insert(0, "- **Whether the judge is fit to decide was not checked.**")
-    return "\n".join(["### The judge\n", *lines])
+        return ["- **Whether the judge is fit to decide was not checked.**"]
+    if not passport.fit:
+        return [
+            "- **The judge is NOT FIT TO DECIDE: the win rates above say nothing about quality.**"
+        ]
+    return []
 
 
 def _training(chain: list[StageRecord]) -> str:
-    titles = [
-        "stage",
-        "data",
-        "steps",
-        "tokens",
-        "time",
-        "trainable parameters",
-        "peak memory",
-        "on",
-        "seed",
-    ]
-    lines = [table_line(titles), table_line([":---"] * len(titles))]
-    lines += [table_line([inline(one.name), *_facts(one, one.training)]) for one in chain[1:]]
-    trained = [(one.name, one.training.versions) for one in chain if one.training is not None]
-    versions = [
-        f"Versions ({', '.join(inline(name) for name, _ in same)}): {_versions(found)}."
-        for found, group in groupby(trained, key=lambda pair: pair[1])
-        if found and (same := list(group))
-    ]
-    return "\n\n".join(["\n".join(lines), *_settings(chain[-1]), *versions])
+    lines = [table_line(_FACTS), table_line([":---"] * len(_FACTS))]
+    lines += [table_line([inline(stage.name), *_facts(stage)]) for stage in chain[1:]]
+    return "\n\n".join(["\n".join(lines), *_settings(chain[-1]), *_versions(chain)])
 
 
-def _facts(stage: StageRecord, training: StageResult | None) -> list[str]:
+def _facts(stage: StageRecord) -> list[str]:
+    training = stage.training
     if training is None:
         return ["an adapter that was trained elsewhere", *[NOTHING] * 7]
-    rows = read_rows(str(stage.identity.get("data", "")))
+    data = NOTHING
+    if "data" in stage.identity:
+        rows = read_rows(_data(stage))
+        data = f"{rows.title}, {rows.split}"
     return [
-        inline(f"{rows.title}, {rows.split}" if "data" in stage.identity else NOTHING),
+        inline(data),
         f"{training.steps:,}",
         f"{training.tokens:,}",
         formatting.duration(training.seconds),
@@ -405,8 +457,9 @@ def _facts(stage: StageRecord, training: StageResult | None) -> list[str]:
 
 
 def _settings(stage: StageRecord) -> list[str]:
-    """Write the LoRA settings and this stage's own arguments, which decide more than anything else
-    here.
+    """Write the LoRA settings and this stage's own arguments.
+
+    They decide more than anything else here.
     """
     lora: dict[str, Any] = stage.identity.get("lora") or {}
     args: dict[str, Any] = stage.identity.get("args") or {}
@@ -420,22 +473,32 @@ def _settings(stage: StageRecord) -> list[str]:
 
 
 def _arguments(values: dict[str, Any]) -> str:
-    written = {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in values.items()
-    }
-    return ", ".join(f"{name} {without_folders(value)}" for name, value in written.items())
+    return ", ".join(f"{name} {_argument(value)}" for name, value in values.items())
 
 
-def _versions(versions: dict[str, str]) -> str:
-    return inline(", ".join(f"{name} {version}" for name, version in versions.items()))
+def _argument(value: Any) -> str:
+    if isinstance(value, str):
+        return without_folders(value)
+    return without_folders(json.dumps(value))
+
+
+def _versions(chain: list[StageRecord]) -> list[str]:
+    """Write a line for each row of stages that were trained with the same versions."""
+    trained = [(stage.name, stage.training.versions) for stage in chain if stage.training]
+    lines = []
+    for versions, stages in groupby(trained, key=itemgetter(1)):
+        names = ", ".join(inline(name) for name, _ in stages)
+        texts = ", ".join(f"{package} {version}" for package, version in versions.items())
+        if versions:
+            lines.append(f"Versions ({names}): {inline(texts)}.")
+    return lines
 
 
 def _recipe(run: RunRecord, stage: StageRecord) -> str:
     """Fold the recipe away; it may go on with stages after this one."""
     text = formatting.safe_text(run.recipe).strip()
-    said = f"The recipe of run {run.name}; this adapter is what it had after stage {stage.name}"
-    return folded(said, fenced(text, "yaml"))
+    title = f"The recipe of run {run.name}; this adapter is what it had after stage {stage.name}"
+    return folded(title, fenced(text, "yaml"))
 
 
 def _limits(stage: StageRecord) -> str:
@@ -463,11 +526,11 @@ def _limits(stage: StageRecord) -> str:
 
 def _licence(run: RunRecord, chain: list[StageRecord]) -> str:
     base = _hub_name(run.base_model)
-    named = f"of [{inline(base)}](https://huggingface.co/{base})" if base else "of the base model"
-    elsewhere = (
-        "" if all(one.training for one in chain[1:]) else " and of the adapter it went on from"
-    )
+    model = "the base model" if base is None else _link(base)
+    others = f"The licence of {model} and those of the training data"
+    if any(stage.training is None for stage in chain[1:]):
+        others += " and of the adapter it went on from"
     return (
         "Not chosen yet: whoever publishes this adapter fills in `license:` at the top of this "
-        f"file. The licence {named} and those of the training data{elsewhere} apply to it."
+        f"file. {others} apply to it."
     )

@@ -1,5 +1,6 @@
-"""The report as JSON: names are a promise to later tools (add, never rename); report.schema.json
-beside this file holds it.
+"""The report as JSON.
+
+Its names are a promise to later tools (add, never rename), which reports/report.schema.json holds.
 """
 
 import json
@@ -66,31 +67,32 @@ def _floor(floor: Floor) -> dict[str, Any]:
 
 
 def _stage(stage: StageRecord, run: RunReport) -> dict[str, Any]:
-    training = (
-        None if stage.training is None else stage.training.model_dump(mode="json", exclude={"kind"})
-    )
+    evaluation = stage.evaluation
+    scores = stage_scores(stage, run.record, run.passport)
     return {
         "run": stage.run,
         "name": stage.name,
         "kind": stage.kind,
         "parent": stage.parent,
         "path": run.record.path(stage),
-        "metrics": {name: metric.model_dump() for name, metric in stage.evaluation.metrics.items()},
-        "outcomes": dict(stage.evaluation.outcomes),
-        "extrapolated": list(stage.evaluation.extrapolated),
-        "passport": _plain(stage.evaluation.passport),
-        "win_tie_loss": {
-            name: list(counts) for name, counts in stage.evaluation.win_tie_loss.items()
-        },
-        "training": training,
+        "metrics": {name: metric.model_dump() for name, metric in evaluation.metrics.items()},
+        "outcomes": dict(evaluation.outcomes),
+        "extrapolated": list(evaluation.extrapolated),
+        "passport": _plain(evaluation.passport),
+        "win_tie_loss": {name: list(counts) for name, counts in evaluation.win_tie_loss.items()},
+        "training": _training(stage),
         "evaluation": {
-            "seconds": stage.evaluation.seconds,
-            "peak_memory_bytes": stage.evaluation.peak_memory_bytes,
+            "seconds": evaluation.seconds,
+            "peak_memory_bytes": evaluation.peak_memory_bytes,
         },
-        "scores": stage_scores(stage, run.record, run.passport).model_dump(
-            mode="json", include={"opponent", "fit", "values", "lengths"}
-        ),
+        "scores": scores.model_dump(mode="json", include={"opponent", "fit", "values", "lengths"}),
     }
+
+
+def _training(stage: StageRecord) -> dict[str, Any] | None:
+    if stage.training is None:
+        return None
+    return stage.training.model_dump(mode="json", exclude={"kind"})
 
 
 def _variant(variant: RankedVariant) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def _variant(variant: RankedVariant) -> dict[str, Any]:
     return plain | {
         "values": {name: metric.model_dump() for name, metric in variant.values.items()},
         "cost": asdict(variant.cost),
-        "differences": [asdict(one) for one in variant.differences],
+        "differences": [asdict(difference) for difference in variant.differences],
     }
 
 
@@ -116,12 +118,19 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
 
 
 def _flips(flips: StageFlips) -> dict[str, Any]:
-    """Counts only: which problems they are is in the records."""
-    counts = {
-        name: getattr(flips, name) for name in ("fixed", "broken", "still_right", "still_wrong")
+    """Give the counts only: which problems they are is in the records."""
+    return {
+        "run": flips.run,
+        "stage": flips.stage,
+        "against": flips.previous,
+        "fixed": flips.fixed,
+        "broken": flips.broken,
+        "still_right": flips.still_right,
+        "still_wrong": flips.still_wrong,
     }
-    return {"run": flips.run, "stage": flips.stage, "against": flips.previous, **counts}
 
 
 def _plain(value: Any) -> Any:
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return value

@@ -1,5 +1,4 @@
-"""Every problem of a report as plain data for the HTML explorer: a small index, and what models
-wrote in chunks.
+"""Every problem of a report as plain data for the HTML explorer: an index, and chunks.
 
 The index is what rows and filters need, one array per field and one letter per outcome. It holds
 questions whole, so that a search in them needs nothing else. A chunk holds what is only seen in an
@@ -36,10 +35,10 @@ Response = list[Any]
 
 @dataclass(frozen=True)
 class Problems:
-    """The explorer's data: the index, and JSON texts of lists, by problem and stage, of a Response
-    or None.
+    """The explorer's data.
 
-    `key` is made of the chunks, so that a page can tell its own side file from another.
+    A chunk is a JSON text: for each problem a list, with a Response or None for each stage. `key`
+    is made of the chunks, so that a page can tell its own side file from another.
     """
 
     index: dict[str, Any]
@@ -68,12 +67,11 @@ def problems(report: Report) -> Problems:
     stages = _stages(report)
     asked: dict[str, Score] = {}
     for stage in stages:
-        asked |= {one: score for one, score in stage.scores.items() if one not in asked}
+        for problem, score in stage.scores.items():
+            asked.setdefault(problem, score)
     ids = list(asked)
     parts = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
-    chunks = [
-        json_text([[_response(one, stage) for stage in stages] for one in part]) for part in parts
-    ]
+    chunks = [_chunk(part, stages) for part in parts]
     return Problems(
         index=_index(stages, list(asked.values())),
         chunks=chunks,
@@ -97,11 +95,13 @@ def plain_text(text: str) -> str:
 
 
 def _stages(report: Report) -> list[_Stage]:
-    places = {(stage.run, stage.name): place for place, stage in enumerate(report.stages())}
+    places: dict[tuple[str, str | None], int] = {
+        (stage.run, stage.name): place for place, stage in enumerate(report.stages())
+    }
     return [
         _Stage(
             name=plain_text(report.column(stage)),
-            previous=None if stage.parent is None else places[run.name, stage.parent],
+            previous=places.get((run.name, stage.parent)),
             record=stage,
             scores=stage.first_scores(),
             samples=_samples(stage),
@@ -113,25 +113,27 @@ def _stages(report: Report) -> list[_Stage]:
 
 
 def _samples(stage: StageRecord) -> dict[str, list[Score]]:
+    if not any(score.sample for score in stage.scores):
+        return {}
     samples: dict[str, list[Score]] = {}
-    if any(score.sample for score in stage.scores):
-        for score in stage.scores:
-            samples.setdefault(score.id, []).append(score)
+    for score in stage.scores:
+        samples.setdefault(score.id, []).append(score)
     return samples
 
 
 def _verdicts(stage: StageRecord, previous: str, base: str) -> dict[str, dict[str, Verdict]]:
-    """Collect a stage's verdicts; of the first trained one, those against the previous stage and
-    base are the same.
+    """Collect a stage's verdicts by whom they are against.
+
+    Of the first trained stage, those against the previous stage and base are the same.
     """
-    names = {"previous": previous, "base": base, "reference": "reference"}
-    verdicts: dict[str, dict[str, Verdict]] = {}
-    for role, name in names.items():
-        for found in stage.verdicts.values():
-            for one, verdict in found.items():
+    opponents = {"previous": previous, "base": base, "reference": "reference"}
+    collected: dict[str, dict[str, Verdict]] = {}
+    for role, name in opponents.items():
+        for verdicts in stage.verdicts.values():
+            for problem, verdict in verdicts.items():
                 if verdict.against == role:
-                    verdicts.setdefault(plain_text(name), {})[one] = verdict
-    return verdicts
+                    collected.setdefault(plain_text(name), {})[problem] = verdict
+    return collected
 
 
 def _index(stages: Sequence[_Stage], asked: Sequence[Score]) -> dict[str, Any]:
@@ -143,22 +145,21 @@ def _index(stages: Sequence[_Stage], asked: Sequence[Score]) -> dict[str, Any]:
         "chunk": CHUNK,
         "stages": [_names(stage) for stage in stages],
         "groups": [GROUPS[group] for group in groups],
-        "ids": [plain_text(one) for one in ids],
+        "ids": [plain_text(problem) for problem in ids],
         "group": "".join(str(groups.index(score.group)) for score in asked),
         "questions": [plain_text(score.question) for score in asked],
         "targets": [_maybe_text(score.target) for score in asked],
-        "outcomes": ["".join(_outcome(stage.scores.get(one)) for one in ids) for stage in stages],
+        "outcomes": [_outcomes(stage, ids) for stage in stages],
         "lengths": [
-            [getattr(stage.scores.get(one), field, None) for one in ids] for stage in stages
+            [getattr(stage.scores.get(problem), field, None) for problem in ids] for stage in stages
         ],
-        "verdicts": [
-            {
-                against: "".join(_verdict(found.get(one)) for one in ids)
-                for against, found in stage.verdicts.items()
-            }
-            for stage in stages
-        ],
+        "verdicts": [_verdict_letters(stage, ids) for stage in stages],
     }
+
+
+def _all_in_tokens(stages: Sequence[_Stage]) -> bool:
+    """Say whether all lengths are known in tokens: they are compared, so all are in one unit."""
+    return all(score.n_tokens is not None for stage in stages for score in stage.scores.values())
 
 
 def _names(stage: _Stage) -> dict[str, Any]:
@@ -171,37 +172,55 @@ def _names(stage: _Stage) -> dict[str, Any]:
     }
 
 
-def _all_in_tokens(stages: Sequence[_Stage]) -> bool:
-    """Lengths are compared between stages, so all are in one unit."""
-    return all(score.n_tokens is not None for stage in stages for score in stage.scores.values())
+def _outcomes(stage: _Stage, ids: Sequence[str]) -> str:
+    letters = {problem: OUTCOMES[score.outcome] for problem, score in stage.scores.items()}
+    return "".join(letters.get(problem, NOT_ASKED) for problem in ids)
 
 
-def _outcome(score: Score | None) -> str:
-    return NOT_ASKED if score is None else OUTCOMES[score.outcome]
+def _verdict_letters(stage: _Stage, ids: Sequence[str]) -> dict[str, str]:
+    """Write a letter for each problem, by whom the stage was judged against."""
+    texts = {}
+    for against, verdicts in stage.verdicts.items():
+        letters = {problem: _verdict_letter(verdict) for problem, verdict in verdicts.items()}
+        texts[against] = "".join(letters.get(problem, NOT_ASKED) for problem in ids)
+    return texts
 
 
-def _verdict(verdict: Verdict | None) -> str:
-    if verdict is None:
-        return NOT_ASKED
+def _verdict_letter(verdict: Verdict) -> str:
     if verdict.score is None:
         return "n"
-    return "w" if verdict.score > 0.5 else "l" if verdict.score < 0.5 else "t"
+    if verdict.score > 0.5:
+        return "w"
+    if verdict.score < 0.5:
+        return "l"
+    return "t"
 
 
-def _response(one: str, stage: _Stage) -> Response | None:
-    score, generation = stage.scores.get(one), stage.record.generations.get(one)
-    if score is None:
+def _chunk(problems: Sequence[str], stages: Sequence[_Stage]) -> str:
+    return json_text([[_response(problem, stage) for stage in stages] for problem in problems])
+
+
+def _response(problem: str, stage: _Stage) -> Response | None:
+    if problem not in stage.scores:
         return None
-    samples = stage.samples.get(one, [])
-    return [
-        None if generation is None else plain_text(generation.response),
-        None if generation is None else generation.finish_reason,
-        _answers(score),
-        [_judged(against, found[one]) for against, found in stage.verdicts.items() if one in found],
-        [len(samples), sum(sample.correct is True for sample in samples)]
-        if len(samples) > 1
-        else None,
+    text = finish = None
+    generation = stage.record.generations.get(problem)
+    if generation is not None:
+        text, finish = plain_text(generation.response), generation.finish_reason
+    judged = [
+        _judged(against, verdicts[problem])
+        for against, verdicts in stage.verdicts.items()
+        if problem in verdicts
     ]
+    samples = _counted(stage.samples.get(problem, []))
+    return [text, finish, _answers(stage.scores[problem]), judged, samples]
+
+
+def _counted(samples: Sequence[Score]) -> list[int] | None:
+    """Say how many samples there are and how many are right, where there are several."""
+    if len(samples) < 2:
+        return None
+    return [len(samples), sum(sample.correct is True for sample in samples)]
 
 
 def _answers(score: Score) -> dict[str, str | None]:
@@ -223,4 +242,6 @@ def _judged(against: str, verdict: Verdict) -> list[Any]:
 
 
 def _maybe_text(text: str | None) -> str | None:
-    return None if text is None else plain_text(text)
+    if text is None:
+        return None
+    return plain_text(text)

@@ -1,5 +1,4 @@
-"""The report as one HTML page that needs nothing else: styles, script, plots and every response are
-inside.
+"""The report as one HTML page with styles, script, plots and every response inside.
 
 The page's content security policy names its own script and style by hash and allows nothing else,
 so text that a model wrote could not act even where it got through escaping. Only where the
@@ -28,31 +27,27 @@ from stagelift.reports.words.notes import footnotes
 from stagelift.reports.words.provenance import provenance_lines
 from stagelift.reports.words.summary import summary
 
-LARGEST = (
-    # bytes of a page that a browser still opens at once and a mail server still takes
-    20_000_000
-)
+# bytes of a page that a browser still opens at once and a mail server still takes
+LARGEST = 20_000_000
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page and, where it would be too large with them, the text of the file beside it with the
-    responses.
-    """
+    """A page, and the text of the file beside it where the responses made it too large."""
 
     html: str
     responses: str | None
 
 
 def render_html(report: Report, responses_file: str | None = None) -> Page:
-    """Return the report as a page; responses that make it larger than LARGEST go to
-    `responses_file`, a plain file name.
+    """Return the report as a page.
 
-    Raises ValueError where they would have to and no file is named.
+    Responses that make it larger than LARGEST go to `responses_file`, a plain file name. Raises
+    ValueError where they would have to and no file is named.
     """
-    found, drawn = problems(report), plots(report)
-    whole = _page(report, found, drawn, None)
+    data, drawn = problems(report), plots(report)
+    whole = _page(report, data, drawn, None)
     size = len(whole.encode())
     if size <= LARGEST:
         return Page(whole, None)
@@ -61,45 +56,38 @@ def render_html(report: Report, responses_file: str | None = None) -> Page:
             f"The report's page would have {size / 1e6:.0f} MB, more than {LARGEST / 1e6:.0f} MB, "
             "so its responses go to a file beside it. Say where with `--output FILE`."
         )
-    return Page(_page(report, found, drawn, responses_file), _side_file(found))
+    return Page(_page(report, data, drawn, responses_file), _side_file(data))
 
 
-def _page(
-    report: Report, found: Problems, drawn: Sequence[Plot], responses_file: str | None
-) -> str:
+def _page(report: Report, data: Problems, drawn: Sequence[Plot], responses_file: str | None) -> str:
     style, script = _source("report.css", "table.css", "problems.css"), _script()
-    return (
-        _templates()
-        .get_template("report.html")
-        .render(
-            report=report,
-            title=", ".join(run.name for run in report.runs),
-            summary=summary(report),
-            study=study_sections(report),
-            stage_table=stage_table(report),
-            gain_table=gain_table(report),
-            gain_notes=gain_notes(),
-            plots=drawn,
-            problems=found.index,
-            index=Markup(json_text(found.index)),
-            chunks=[] if responses_file else [Markup(chunk) for chunk in found.chunks],
-            responses=Markup(json_text(_place(found, responses_file))),
-            notes=footnotes(report),
-            provenance=_by_run(provenance_lines(report)),
-            policy=Markup(_policy(script, style, responses_file)),
-            style=Markup(style),
-            script=Markup(script),
-        )
+    template = _templates().get_template("report.html")
+    return template.render(
+        report=report,
+        title=", ".join(run.name for run in report.runs),
+        summary=summary(report),
+        study=study_sections(report),
+        stage_table=stage_table(report),
+        gain_table=gain_table(report),
+        gain_notes=gain_notes(),
+        plots=drawn,
+        problems=data.index,
+        index=Markup(json_text(data.index)),
+        chunks=[] if responses_file else [Markup(chunk) for chunk in data.chunks],
+        responses=Markup(json_text(_place(data, responses_file))),
+        notes=footnotes(report),
+        provenance=_by_run(provenance_lines(report)),
+        policy=Markup(_policy(script, style, responses_file)),
+        style=Markup(style),
+        script=Markup(script),
     )
 
 
-def _place(found: Problems, responses_file: str | None) -> dict[str, object]:
+def _place(data: Problems, responses_file: str | None) -> dict[str, object]:
     """Tell the page's script where the responses are; without a file they are in the page."""
-    return (
-        {"file": responses_file, "key": found.key, "chunks": len(found.chunks)}
-        if responses_file
-        else {"file": None}
-    )
+    if not responses_file:
+        return {"file": None}
+    return {"file": responses_file, "key": data.key, "chunks": len(data.chunks)}
 
 
 def _by_run(lines: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
@@ -126,7 +114,7 @@ def _hash(text: str) -> str:
 
 
 def _script() -> str:
-    """All of the page's JavaScript, in a scope of its own."""
+    """Return all of the page's JavaScript, in a scope of its own."""
     return f'"use strict";\n(() => {{\n{_source("report.js", "problems.js")}}})();\n'
 
 
@@ -134,20 +122,20 @@ def _source(*names: str) -> str:
     return "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
 
 
-def _side_file(found: Problems) -> str:
-    """One call per chunk; its JSON stands in a string, because a string is parsed when it is needed
-    and code at once.
+def _side_file(data: Problems) -> str:
+    """Write one call per chunk.
+
+    Its JSON stands in a string: a string is parsed when it is needed, and code at once.
     """
+    key = json.dumps(data.key)
     return "".join(
-        f"stageliftResponses({json.dumps(found.key)}, {number}, {_quoted(chunk)});\n"
-        for number, chunk in enumerate(found.chunks)
+        f"stageliftResponses({key}, {number}, {_quoted(chunk)});\n"
+        for number, chunk in enumerate(data.chunks)
     )
 
 
 def _quoted(text: str) -> str:
-    """Write a JavaScript string of JSON, which has no line breaks, in the quotes that JSON does not
-    use.
-    """
+    """Write JSON, which has no line breaks, as a JavaScript string in quotes it does not use."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 

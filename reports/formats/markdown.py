@@ -21,27 +21,27 @@ _BOLD = ("improved", "regressed")
 
 def render_markdown(report: Report) -> str:
     """Return the whole report, ending in a newline."""
-    gains, study = gain_table(report), _study(report)
-    parts = [
-        _title(report),
-        inline(summary(report)),
-        *([*study, "## Model by model"] if study else []),
-        _table(stage_table(report)),
-        *(
-            []
-            if gains is None
-            else ["## Where accuracy came from", inline(gain_notes()), _table(gains)]
-        ),
-        *_all_flips(report),
-        folded("How to read this", "\n".join(f"- {inline(note)}" for note in footnotes(report))),
-        folded("Provenance", _provenance(provenance_lines(report))),
-    ]
+    parts = [_title(report), inline(summary(report))]
+    study = _study(report)
+    if study:
+        parts += [*study, "## Model by model"]
+    parts.append(_table(stage_table(report)))
+    gains = gain_table(report)
+    if gains is not None:
+        parts += ["## Where accuracy came from", inline(gain_notes()), _table(gains)]
+    if report.flips():
+        changes = [_flips(flips, report) for flips in report.flips()]
+        parts += ["## What changed, problem by problem", *changes]
+    notes = "\n".join(f"- {inline(note)}" for note in footnotes(report))
+    parts.append(folded("How to read this", notes))
+    parts.append(folded("Provenance", _provenance(provenance_lines(report))))
     return "\n\n".join(parts) + "\n"
 
 
 def render_markdown_summary(report: Report) -> str:
-    """Return what fits a pull request's comment: verdicts in words, the main metrics, and what was
-    measured how.
+    """Return what fits a pull request's comment.
+
+    That is verdicts in words, the main metrics, and what was measured how.
     """
     parts = [
         _title(report),
@@ -55,12 +55,11 @@ def render_markdown_summary(report: Report) -> str:
 
 def _study(report: Report) -> list[str]:
     """Write what a study asks, before its models one by one."""
-    sections = study_sections(report)
-    return [
-        part
-        for one in sections
-        for part in (f"## {inline(one.title)}", _table(one.table), *map(inline, one.notes))
-    ]
+    parts = []
+    for section in study_sections(report):
+        parts += [f"## {inline(section.title)}", _table(section.table)]
+        parts += map(inline, section.notes)
+    return parts
 
 
 def _title(report: Report) -> str:
@@ -68,24 +67,28 @@ def _title(report: Report) -> str:
 
 
 def _table(table: Table) -> str:
-    lines = [
-        table_line([inline(table.corner), *(inline(column.title) for column in table.columns)]),
-        table_line([":---"] * (len(table.columns) + 1)),
-    ]
-    return "\n".join([*lines, *(_row(row) for group in table.groups for row in group)])
+    titles = [inline(table.corner), *(inline(column.title) for column in table.columns)]
+    lines = [table_line(titles), table_line([":---"] * len(titles))]
+    lines += [_row(row) for group in table.groups for row in group]
+    return "\n".join(lines)
 
 
 def _row(row: Row) -> str:
-    title = f"&emsp;{inline(row.title)}" if row.indented else f"**{inline(row.title)}**"
-    title += f"<br>{inline(row.note)}" if row.note else ""
+    title = f"**{inline(row.title)}**"
+    if row.indented:
+        title = f"&emsp;{inline(row.title)}"
+    if row.note:
+        title += f"<br>{inline(row.note)}"
     return table_line([title, *(_cell(cell) for cell in row.cells)])
 
 
 def _cell(cell: Cell) -> str:
     """Write numbers and words of ours, in which nothing is to be escaped."""
     lines = [f"{cell.text} {cell.interval}".rstrip()]
-    if cell.verdict is not None:
-        lines.append(f"**{cell.word}**" if cell.verdict in _BOLD and not cell.faint else cell.word)
+    if cell.verdict in _BOLD and not cell.faint:
+        lines.append(f"**{cell.word}**")
+    elif cell.verdict is not None:
+        lines.append(cell.word)
     return "<br>".join([*lines, *cell.notes])
 
 
@@ -93,20 +96,14 @@ def _provenance(lines: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"- **{name}**: {inline(text)}" for name, text in lines)
 
 
-def _all_flips(report: Report) -> list[str]:
-    changed = [_flips(flips, report) for flips in report.flips()]
-    return ["## What changed, problem by problem", *changed] if changed else []
-
-
 def _flips(flips: StageFlips, report: Report) -> str:
     """Fold the examples away under the counts."""
-    examples = [
-        _example(name, example, flips)
-        for name, found in (("Fixed", flips.fixed_examples), ("Broken", flips.broken_examples))
-        for example in found
-    ]
     title = report.flips_title(flips)
-    return folded(title, "\n\n".join(examples)) if examples else inline(title)
+    examples = [_example("Fixed", example, flips) for example in flips.fixed_examples]
+    examples += [_example("Broken", example, flips) for example in flips.broken_examples]
+    if not examples:
+        return inline(title)
+    return folded(title, "\n\n".join(examples))
 
 
 def _example(name: str, example: Example, flips: StageFlips) -> str:

@@ -4,6 +4,7 @@ Model output is shown as text: no markup and no escape sequence in it acts.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import rich.table
 from rich import box
@@ -27,23 +28,21 @@ _TITLES, _CELL = 25, 18
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print provenance, summary, tables and examples; a table wider than the console is continued
-    below itself.
+    """Print provenance, summary, tables and examples.
+
+    A table that is wider than the console is continued below itself.
     """
     console.print(_provenance(report))
     console.print(Padding(Text(safe_text(summary(report))), (1, 0)))
     for section in study_sections(report):
         console.print(Text(safe_text(section.title), style="bold"))
-        console.print(*_drawn(section.table, console.width), sep="\n")
-        for note in section.notes:
-            console.print(Text(safe_text(note), style="dim"))
-    console.print(*_drawn(stage_table(report), console.width), sep="\n")
-    if (gains := gain_table(report)) is not None:
+        _print_table(section.table, section.notes, console)
+    _print_table(stage_table(report), (), console)
+    gains = gain_table(report)
+    if gains is not None:
         console.print(Text("Where accuracy came from", style="bold"))
-        console.print(*_drawn(gains, console.width), sep="\n")
-        console.print(Text(gain_notes(), style="dim"))
-    for note in footnotes(report):
-        console.print(Text(safe_text(note), style="dim"))
+        _print_table(gains, (gain_notes(),), console)
+    _print_notes(footnotes(report), console)
     for flips in report.flips():
         console.print(_flips(flips, report))
 
@@ -55,32 +54,41 @@ def _provenance(report: Report) -> rich.table.Table:
     return grid
 
 
-def _drawn(table: Table, width: int) -> list[RenderableType]:
-    return [_draw(part) for part in _parts(table, max(1, (width - _TITLES) // _CELL))]
+def _print_table(table: Table, notes: Sequence[str], console: Console) -> None:
+    fitting = max(1, (console.width - _TITLES) // _CELL)
+    for start, end in _spans(table.columns, fitting):
+        console.print(_draw(_part(table, start, end)))
+    _print_notes(notes, console)
 
 
-def _parts(table: Table, size: int) -> Iterator[Table]:
-    """Split a table by columns; what a stage added stays beside the stage."""
-    for start, end in _spans(table.columns, size):
-        groups = tuple(
-            tuple(Row(row.title, row.cells[start:end], row.note, row.indented) for row in group)
-            for group in table.groups
-        )
-        yield Table(table.corner, table.columns[start:end], tuple(map(_without_empty, groups)))
+def _print_notes(notes: Sequence[str], console: Console) -> None:
+    for note in notes:
+        console.print(Text(safe_text(note), style="dim"))
 
 
-def _spans(columns: Sequence[Column], size: int) -> Iterator[tuple[int, int]]:
+def _spans(columns: Sequence[Column], fitting: int) -> Iterator[tuple[int, int]]:
+    """Split columns into parts that fit; what a stage added stays beside the stage."""
     start = 0
     while start < len(columns):
-        end = min(start + size, len(columns))
-        if end < len(columns) and end - start > 1 and columns[end - 1].kind == "added":
+        end = min(start + fitting, len(columns))
+        is_apart = end < len(columns) and columns[end - 1].kind == "added"
+        if is_apart and end - start > 1:
             end -= 1
         yield start, end
         start = end
 
 
-def _without_empty(group: tuple[Row, ...]) -> tuple[Row, ...]:
-    return tuple(row for row in group if not all(cell.is_empty for cell in row.cells))
+def _part(table: Table, start: int, end: int) -> Table:
+    """Return some columns of a table, without the rows that are empty in them."""
+    groups = []
+    for group in table.groups:
+        rows = [replace(row, cells=row.cells[start:end]) for row in group]
+        groups.append(tuple(row for row in rows if not _is_empty(row)))
+    return Table(table.corner, table.columns[start:end], tuple(groups))
+
+
+def _is_empty(row: Row) -> bool:
+    return all(cell.is_empty for cell in row.cells)
 
 
 def _draw(table: Table) -> rich.table.Table:
@@ -98,45 +106,42 @@ def _draw(table: Table) -> rich.table.Table:
 
 def _rendered(row: Row) -> list[RenderableType]:
     # task and metric names come from files
-    shown = safe_text(row.title)
-    title = Text(f"  {shown}") if row.indented else Text(shown, style="bold")
+    title = Text(safe_text(row.title), style="bold")
+    if row.indented:
+        title = Text(f"  {safe_text(row.title)}")
     if row.note:
         title.append(f"\n{safe_text(row.note)}", style="not bold dim")
     return [title, *(_cell(cell) for cell in row.cells)]
 
 
 def _cell(cell: Cell) -> Text:
-    text = Text(cell.text, style="dim" if cell.faint else "")
+    style, verdict_style = "", _STYLES.get(cell.verdict or "", "dim")
+    if cell.faint:
+        style = verdict_style = "dim"
+    text = Text(cell.text, style=style)
     if cell.interval:
         text.append(f"\n{cell.interval}")
     if cell.verdict is not None:
-        text.append(
-            f"\n{cell.word}", style="dim" if cell.faint else _STYLES.get(cell.verdict, "dim")
-        )
+        text.append(f"\n{cell.word}", style=verdict_style)
     for note in cell.notes:
         text.append(f"\n{note}", style="dim")
     return text
 
 
 def _flips(flips: StageFlips, report: Report) -> Group:
-    parts: list[RenderableType] = [
-        Text(f"\n{safe_text(report.flips_title(flips))}", style="bold underline")
-    ]
-    for name, examples in (("fixed", flips.fixed_examples), ("broken", flips.broken_examples)):
-        for example in examples:
-            parts.append(_example(name, example, flips))
-    return Group(*parts)
+    title = Text(f"\n{safe_text(report.flips_title(flips))}", style="bold underline")
+    fixed, broken = Text("fixed: ", style="green"), Text("broken: ", style="red")
+    examples = [_example(fixed, example, flips) for example in flips.fixed_examples]
+    examples += [_example(broken, example, flips) for example in flips.broken_examples]
+    return Group(title, *examples)
 
 
-def _example(name: str, example: Example, flips: StageFlips) -> Padding:
-    text = Text().append(f"{name}: ", style="green" if name == "fixed" else "red")
-    text.append(f"{excerpt(example.question)} ").append(
-        f"(target {excerpt(example.target)})\n", style="bold"
-    )
-    text.append(f"{safe_text(flips.previous)}, {example.outcome_before}: ", style="bold").append(
-        f"{excerpt(example.before)}\n"
-    )
-    text.append(f"{safe_text(flips.stage)}, {example.outcome_after}: ", style="bold").append(
-        excerpt(example.after)
-    )
+def _example(name: Text, example: Example, flips: StageFlips) -> Padding:
+    text = Text().append_text(name)
+    text.append(f"{excerpt(example.question)} ")
+    text.append(f"(target {excerpt(example.target)})\n", style="bold")
+    text.append(f"{safe_text(flips.previous)}, {example.outcome_before}: ", style="bold")
+    text.append(f"{excerpt(example.before)}\n")
+    text.append(f"{safe_text(flips.stage)}, {example.outcome_after}: ", style="bold")
+    text.append(excerpt(example.after))
     return Padding(text, (1, 0, 0, 2))

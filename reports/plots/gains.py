@@ -1,5 +1,6 @@
-"""The gain waterfall: how each stage's accuracy came out of the one before, by how responses used
-to fail.
+"""The gain waterfall: how each stage's accuracy came out of the one before it.
+
+Its parts are what used to be wrong with the responses that are right now.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,9 +25,7 @@ LINE, SPACE, TOP, BOTTOM = 18.0, 10.0, 6.0, 44.0
 
 @dataclass(frozen=True)
 class Step:
-    """One bar: a part goes from one accuracy to another, a stage (`part` is None) from 0 to its
-    own.
-    """
+    """A bar: of a part from an accuracy to the next, of a stage (`part` is None) from 0."""
 
     label: str
     start: float
@@ -36,11 +35,12 @@ class Step:
 
 def gains_plot(report: Report) -> Plot | None:
     """Draw a waterfall for each run; None where no stage can be compared with one before it."""
-    runs = [steps for run in report.runs if (steps := waterfall(report, run))]
+    waterfalls = [waterfall(report, run) for run in report.runs]
+    runs = [steps for steps in waterfalls if steps]
     if not runs:
         return None
-    alt = "; ".join(map(_words, runs))
-    alt = f"Numeric accuracy from stage to stage, parts in percentage points: {alt}."
+    words = "; ".join(map(_words, runs))
+    alt = f"Numeric accuracy from stage to stage, parts in percentage points: {words}."
     return finish(_draw(runs), "gains", "Where accuracy came from", alt)
 
 
@@ -58,9 +58,9 @@ def waterfall(report: Report, run: RunReport) -> list[Step]:
     accuracy = {stage.name: stage.evaluation.metrics.get("accuracy") for stage in run.stages}
     steps: list[Step] = []
     reached = ""
-    for gain in (gain for gain in run.gains if gain.metric == "accuracy"):
+    for gain in run.gains:
         metric = accuracy[gain.against]
-        if metric is None:
+        if gain.metric != "accuracy" or metric is None:
             continue
         if gain.against != reached:
             steps.append(Step(labels[run.name, gain.against], 0.0, metric.value, None))
@@ -114,10 +114,16 @@ def _draw_bar(panel: "Axes", step: Step, y: float) -> None:
         panel.barh(y, step.end, height=14, color=MUTED)
     elif step.end != step.start:
         color = GOOD if step.part.delta > 0 else BAD
-        face = "none" if step.part.low <= 0 <= step.part.high else color
+        hollow = step.part.low <= 0 <= step.part.high
         low, high = sorted((step.start, step.end))
         panel.barh(
-            y, high - low, left=low, height=10, facecolor=face, edgecolor=color, linewidth=1.4
+            y,
+            high - low,
+            left=low,
+            height=10,
+            facecolor="none" if hollow else color,
+            edgecolor=color,
+            linewidth=1.4,
         )
 
 
@@ -130,8 +136,7 @@ def _numbers(step: Step) -> str:
 def _words(steps: Sequence[Step]) -> str:
     """Say a run's bars in a line; a stage follows the parts that lead to it."""
     words = [f"{step.label} {_numbers(step)}" for step in steps]
-    leads = [
-        "to " if step.part is None and before.part is not None else ""
-        for before, step in pairwise(steps)
-    ]
-    return ", ".join(f"{lead}{word}" for lead, word in zip(["", *leads], words, strict=True))
+    for place, (before, step) in enumerate(pairwise(steps), start=1):
+        if step.part is None and before.part is not None:
+            words[place] = f"to {words[place]}"
+    return ", ".join(words)

@@ -142,10 +142,10 @@ def presentation_attributes(style: str) -> Iterator[tuple[str, str]]:
 
 def _font(shorthand: str) -> Iterator[tuple[str, str]]:
     """Split `700 12px 'DejaVu Sans', ...`, which older versions of matplotlib write."""
-    before, size = re.match(r"(.*?)([\d.]+px)", shorthand).groups()  # type: ignore[union-attr]  # a font always has a size
+    before, size, _ = re.split(r"([\d.]+px)", shorthand, maxsplit=1)
     weight = re.search(r"\d+", before)
     yield "font-size", size
-    if weight:
+    if weight is not None:
         yield "font-weight", weight[0]
 
 

@@ -1,6 +1,9 @@
-"""A lattice as tables: each stage's share of what the full chain added to base, and how stages
-interact.
+"""A lattice as tables: each stage's share of what the full chain added, and how stages interact.
+
+A lattice is a study that trains every subset of the stages.
 """
+
+from dataclasses import replace
 
 from stagelift.evals.metrics.measures import measure, ordered
 from stagelift.reports.numbers.attribution import Attribution, Effect, Interaction
@@ -10,38 +13,39 @@ from stagelift.reports.words import formatting
 
 
 def attribution_table(run: RunReport) -> Table | None:
-    """Return a row per metric and a column per stage, with the whole chain last; None where the run
-    has no whole lattice.
+    """Return a row per metric and a column per stage, with the whole chain last.
+
+    None where the run has no whole lattice.
     """
     if not run.attribution:
         return None
-    stages = list(dict.fromkeys(one.stage for one in run.attribution))
+    stages = dict.fromkeys(share.stage for share in run.attribution)
+    columns = [*(Column(f"{stage}'s share") for stage in stages), Column("whole chain")]
     rows = []
-    for name in ordered(one.metric for one in run.attribution):
-        shares = [one for one in run.attribution if one.metric == name]
-        cells = (*map(_share, shares), _effect(name, shares[0].whole))
-        rows.append((_row(name, shares[0], cells),))
-    columns = (*(Column(f"{stage}'s share") for stage in stages), Column("whole chain"))
-    return Table("", columns, tuple(merged(rows)))
+    for metric in ordered(share.metric for share in run.attribution):
+        shares = [share for share in run.attribution if share.metric == metric]
+        cells = (*map(_share, shares), _effect(metric, shares[0].whole))
+        rows.append((_row(shares[0], cells),))
+    return Table("", tuple(columns), tuple(merged(rows)))
 
 
 def interaction_table(run: RunReport) -> Table | None:
     """Return a row per metric and a column per pair of stages; None as above."""
     if not run.interactions:
         return None
-    pairs = list(dict.fromkeys(one.stages for one in run.interactions))
+    pairs = dict.fromkeys(interaction.stages for interaction in run.interactions)
+    columns = [Column(f"{first} and {second}") for first, second in pairs]
     rows = []
-    for name in ordered(one.metric for one in run.interactions):
-        measured = [one for one in run.interactions if one.metric == name]
-        rows.append((_row(name, measured[0], tuple(_effect(name, one) for one in measured)),))
-    return Table(
-        "", tuple(Column(f"{first} and {second}") for first, second in pairs), tuple(merged(rows))
-    )
+    for metric in ordered(interaction.metric for interaction in run.interactions):
+        measured = [effect for effect in run.interactions if effect.metric == metric]
+        cells = tuple(_effect(metric, interaction) for interaction in measured)
+        rows.append((_row(measured[0], cells),))
+    return Table("", tuple(columns), tuple(merged(rows)))
 
 
 def attribution_notes(run: RunReport) -> tuple[str, ...]:
     """Say what a share is, and what it is not."""
-    over = {one.over for one in run.attribution}
+    over = {share.over for share in run.attribution}
     return (
         "A share is the stage's Shapley value: what it adds on average over the subsets of the "
         "other stages, so that the shares sum to what the whole chain added to base. 'Alone' is "
@@ -55,29 +59,24 @@ def attribution_notes(run: RunReport) -> tuple[str, ...]:
     )
 
 
-def _row(name: str, one: Attribution | Interaction, cells: tuple[Cell, ...]) -> Row:
-    known = measure(name)
-    seeds = " seeds" if one.over == "seeds" else ""
-    return Row(known.title, cells, f"{known.reading}, n={one.n}{seeds}")
+def _share(share: Attribution) -> Cell:
+    metric = share.metric
+    notes = (f"alone {_written(metric, share.alone)}", f"on top {_written(metric, share.on_top)}")
+    return replace(_effect(metric, share), notes=notes)
 
 
-def _share(one: Attribution) -> Cell:
-    notes = (
-        f"alone {_written(one.metric, one.alone)}",
-        f"on top {_written(one.metric, one.on_top)}",
-    )
-    return Cell(
-        formatting.change(one.metric, one.value),
-        formatting.change_interval(one.metric, one.low, one.high),
-        notes=notes,
-    )
+def _written(metric: str, effect: Effect) -> str:
+    return formatting.change_with_interval(metric, effect.value, effect.low, effect.high)
 
 
-def _effect(name: str, one: Interaction | Effect) -> Cell:
-    return Cell(
-        formatting.change(name, one.value), formatting.change_interval(name, one.low, one.high)
-    )
+def _effect(metric: str, effect: Attribution | Interaction | Effect) -> Cell:
+    text = formatting.change(metric, effect.value)
+    return Cell(text, formatting.change_interval(metric, effect.low, effect.high))
 
 
-def _written(name: str, effect: Effect) -> str:
-    return formatting.change_with_interval(name, effect.value, effect.low, effect.high)
+def _row(measured: Attribution | Interaction, cells: tuple[Cell, ...]) -> Row:
+    known = measure(measured.metric)
+    note = f"{known.reading}, n={measured.n}"
+    if measured.over == "seeds":
+        note += " seeds"
+    return Row(known.title, cells, note)

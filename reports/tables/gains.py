@@ -1,11 +1,8 @@
-"""The gain waterfall as a table: what each stage added to accuracy, by how the responses used to
-fail.
-"""
+"""The gain waterfall as a table: what each stage added to accuracy, by what used to be wrong."""
 
 from typing import get_args
 
 from stagelift.evals.metrics.measures import measure
-from stagelift.evals.records import Metric
 from stagelift.reports.numbers.gains import Cause, Gain, Part
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
@@ -24,13 +21,9 @@ def gain_table(report: Report) -> Table | None:
     gains = [(gain, run) for run in report.runs for gain in run.gains]
     if not gains:
         return None
-    columns = [
-        Column("numeric accuracy"),
-        *(Column(cause) for cause in get_args(Cause)),
-        Column("strict accuracy"),
-    ]
+    titles = ("numeric accuracy", *get_args(Cause), "strict accuracy")
     rows = tuple((_row(gain, run, report),) for gain, run in gains)
-    return Table("stage", tuple(columns), rows)
+    return Table("stage", tuple(map(Column, titles)), rows)
 
 
 def gain_notes() -> str:
@@ -45,53 +38,41 @@ def gain_notes() -> str:
 
 def _row(gain: Gain, run: RunReport, report: Report) -> Row:
     stage = run.record.stage(gain.stage)
+    numeric = _difference(gain.metric, stage, gain.against, run)
+    strict = _difference(_STRICT[gain.metric], stage, gain.against, run)
     parts = {part.cause: part for part in gain.parts}
-    cells = [_part(parts.get(cause), gain) for cause in get_args(Cause)]
-    numeric, strict = (
-        _difference(gain.metric, stage, gain, run),
-        _difference(_STRICT[gain.metric], stage, gain, run),
-    )
-    held_out = ", held-out" if measure(gain.metric).group == "held_out" else ""
-    title = f"{report.column(stage)}{held_out}"
+    cells = [_part(parts.get(cause), gain.n) for cause in get_args(Cause)]
+    title = report.column(stage)
+    if measure(gain.metric).group == "held_out":
+        title += ", held-out"
     return Row(title, (numeric, *cells, strict), note=f"after {gain.against}, n={gain.n}")
 
 
-def _difference(metric: str, stage: StageRecord, gain: Gain, run: RunReport) -> Cell:
-    found = run.find(metric, stage, gain.against)
-    if found is None:
+def _difference(metric: str, stage: StageRecord, against: str, run: RunReport) -> Cell:
+    comparison = run.find(metric, stage, against)
+    if comparison is None:
         return Cell(NOTHING)
-    text, interval = formatting.difference(found)
-    before = run.record.stage(gain.against)
-    return Cell(
-        text,
-        interval,
-        notes=(_path(metric, before.evaluation.metrics[metric], stage.evaluation.metrics[metric]),),
-    )
+    text, interval = formatting.difference(comparison)
+    before = run.record.stage(against)
+    values = [_value(metric, before), _value(metric, stage)]
+    return Cell(text, interval, notes=(" → ".join(values),))
 
 
-def _path(metric: str, before: Metric, after: Metric) -> str:
-    return f"{formatting.plain(metric, before.value)} → {formatting.plain(metric, after.value)}"
+def _value(metric: str, stage: StageRecord) -> str:
+    return formatting.plain(metric, stage.evaluation.metrics[metric].value)
 
 
-def _part(part: Part | None, gain: Gain) -> Cell:
+def _part(part: Part | None, n: int) -> Cell:
     if part is None:
         return Cell(NOTHING, notes=("not measured",))
-    text, low, high = (
-        formatting.signed(100 * number) for number in (part.delta, part.low, part.high)
-    )
-    return Cell(
-        text,
-        f"[{low}, {high}]",
-        notes=(f"{_count(part.gained, gain)} gained, {_count(part.lost, gain)} lost",),
-    )
+    points = [formatting.signed(100 * share) for share in (part.delta, part.low, part.high)]
+    text, low, high = points
+    note = f"{_problems(part.gained * n)} gained, {_problems(part.lost * n)} lost"
+    return Cell(text, f"[{low}, {high}]", notes=(note,))
 
 
-def _count(share: float, gain: Gain) -> str:
-    """Write a share as problems; with several samples per problem that need not be a whole
-    number.
-    """
-    return (
-        f"{share * gain.n:.10g}"
-        if abs(share * gain.n - round(share * gain.n)) < 1e-9
-        else f"{share * gain.n:.1f}"
-    )
+def _problems(count: float) -> str:
+    """Write how many problems; with several samples of each that need not be a whole number."""
+    if abs(count - round(count)) < 1e-9:
+        return f"{count:.10g}"
+    return f"{count:.1f}"

@@ -1,27 +1,25 @@
-"""The stage table: a column per stage with its values, and between two stages what the later one
-added and what it cost.
+"""The stage table: a column per stage, and between two stages what the later one added and cost.
 
 A win rate against base stands in its stage's column, a win rate against the previous stage between
 the two. Readings of one metric that agree in every cell share a row.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stagelift.evals.metrics.measures import measure, quantiles, rows
+from stagelift.evals.records import EvalResult
 from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
-from stagelift.reports.tables.table import NOTHING, Cell, Column, Row, Table, merged
+from stagelift.reports.tables.table import BELOW_NOISE, NOTHING, Cell, Column, Row, Table, merged
 from stagelift.reports.words import formatting
 from stagelift.stages.records import StageResult
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A column: a stage of a run, and whether it shows the stage's values or what it added to
-    `before`.
-    """
+    """A column of a stage: of its values, or of what it `added` to the stage before it."""
 
     run: RunReport
     stage: StageRecord
@@ -42,53 +40,46 @@ def headline_table(report: Report) -> Table:
 
 def _table(report: Report, names: list[str], *, details: bool) -> Table:
     places = [place for run in report.runs for place in _places(run)]
-    groups = merged([_metric_group(name, places, report, details=details) for name in names])
-    columns = tuple(
-        Column(_heading(place, report), "added" if place.added else "stage") for place in places
-    )
-    return Table("", columns, (*groups, _costs(places)) if details else tuple(groups))
+    groups = merged([_metric_group(name, places, details=details) for name in names])
+    if details:
+        groups.append(_costs(places))
+    return Table("", tuple(_column(place, report) for place in places), tuple(groups))
 
 
 def _places(run: RunReport) -> list[_Place]:
     places = []
     for stage in run.stages:
         before = run.record.before(stage)
-        places += [_Place(run, stage, before, added=True)] if before is not None else []
+        if before is not None:
+            places.append(_Place(run, stage, before, added=True))
         places.append(_Place(run, stage, before, added=False))
     return places
-
-
-def _heading(place: _Place, report: Report) -> str:
-    """In a lattice the column before is not always the stage before: it is named."""
-    if not place.added or place.before is None:
-        return report.column(place.stage)
-    if place.run.record.lattice:
-        return f"{place.stage.kind} added to {report.column(place.before)}"
-    return f"{report.column(place.stage)} added"
 
 
 def _shown(report: Report) -> list[str]:
     """Name the metrics that have a row; with one trained stage, previous and base are one."""
     present = {name for stage in report.stages() for name in stage.evaluation.metrics}
-    chain = any(
-        before.parent is not None for run in report.runs for before, _ in run.record.steps()
-    )
-    return rows(present, with_previous=chain)
+    steps = [step for run in report.runs for step in run.record.steps()]
+    is_chain = any(before.parent is not None for before, _ in steps)
+    return rows(present, with_previous=is_chain)
 
 
-def _metric_group(
-    name: str, places: list[_Place], report: Report, *, details: bool
-) -> tuple[Row, ...]:
-    stages = report.stages()
-    counts = sorted(
-        {stage.evaluation.metrics[name].n for stage in stages if name in stage.evaluation.metrics}
-    )
+def _column(place: _Place, report: Report) -> Column:
+    """In a lattice the column before is not always the stage before: it is named."""
+    title = report.column(place.stage)
+    if not place.added or place.before is None:
+        return Column(title, "stage")
+    if place.run.record.lattice:
+        return Column(f"{place.stage.kind} added to {report.column(place.before)}", "added")
+    return Column(f"{title} added", "added")
+
+
+def _metric_group(name: str, places: list[_Place], *, details: bool) -> tuple[Row, ...]:
     known = measure(name)
-    row = Row(
-        known.title,
-        tuple(_cell(name, place) for place in places),
-        f"{known.reading}, n={'/'.join(map(str, counts))}",
-    )
+    metrics = [place.stage.evaluation.metrics for place in places]
+    counts = sorted({measured[name].n for measured in metrics if name in measured})
+    note = f"{known.reading}, n={'/'.join(map(str, counts))}"
+    row = Row(known.title, tuple(_cell(name, place) for place in places), note)
     to_base = tuple(_to_base(name, place) for place in places)
     if not details or all(cell.is_empty for cell in to_base):
         return (row,)
@@ -98,15 +89,13 @@ def _metric_group(
 def _cell(name: str, place: _Place) -> Cell:
     """Fill a stage's own column with its value, and the one before it with what it added."""
     known = measure(name)
-    if known.against == "previous":
-        return _value(name, place) if place.added else Cell()
-    if not place.added:
+    # what a stage won against the one before is what it added
+    is_added = known.against == "previous"
+    if place.added == is_added:
         return _value(name, place)
-    if known.family == "win rate" or place.before is None:
-        # against base: not what this stage added
+    if is_added or known.family == "win rate" or place.before is None:
         return Cell()
-    found = place.run.find(name, place.stage, place.before.name)
-    return Cell() if found is None else _difference(found, place.run)
+    return _difference(name, place, place.before)
 
 
 def _to_base(name: str, place: _Place) -> Cell:
@@ -115,117 +104,132 @@ def _to_base(name: str, place: _Place) -> Cell:
     is_win_rate = measure(name).family == "win rate"
     if place.added or is_win_rate or place.before in (None, base):
         return Cell()
-    found = place.run.find(name, place.stage, base.name)
-    return Cell() if found is None else _difference(found, place.run)
+    return _difference(name, place, base)
 
 
-def _difference(found: Comparison, run: RunReport) -> Cell:
-    text, interval = formatting.difference(found)
-    notes = (*_below_noise(found, run), *formatting.verdict_notes(found))
-    return Cell(
-        text,
-        interval,
-        found.verdict,
-        formatting.verdict(found),
-        notes,
-        faint=run.is_below_noise(found),
-    )
+def _difference(name: str, place: _Place, against: StageRecord) -> Cell:
+    comparison = place.run.find(name, place.stage, against.name)
+    if comparison is None:
+        return Cell()
+    text, interval = formatting.difference(comparison)
+    return _with_verdict(Cell(text, interval), comparison, place.run)
 
 
-def _below_noise(found: Comparison, run: RunReport) -> tuple[str, ...]:
-    return ("below the noise floor",) if run.is_below_noise(found) else ()
+def _with_verdict(cell: Cell, comparison: Comparison, run: RunReport) -> Cell:
+    """Add a comparison's verdict to a cell, with what is to be said of it before the notes."""
+    faint = run.is_below_noise(comparison)
+    notes = (*formatting.verdict_notes(comparison), *cell.notes)
+    if faint:
+        notes = (BELOW_NOISE, *notes)
+    word = formatting.verdict(comparison)
+    return replace(cell, verdict=comparison.verdict, word=word, notes=notes, faint=faint)
 
 
 def _value(name: str, place: _Place) -> Cell:
     metric = place.stage.evaluation.metrics.get(name)
     is_win_rate = measure(name).family == "win rate"
     if metric is None:
-        return Cell() if is_win_rate and place.before is None else Cell(NOTHING)
-    text, interval = formatting.point(name, metric), formatting.interval(name, metric)
+        nobody_before = is_win_rate and place.before is None
+        return Cell() if nobody_before else Cell(NOTHING)
+    cell = Cell(formatting.point(name, metric), formatting.interval(name, metric))
     if is_win_rate:
-        return _win_rate(name, place, text, interval)
-    return Cell(text, interval, notes=_quantiles(name, place.stage))
+        return _win_rate(name, place, cell)
+    return replace(cell, notes=_quantiles(name, place.stage))
 
 
-def _win_rate(name: str, place: _Place, text: str, interval: str) -> Cell:
-    """A win rate is a difference to another model already: its verdict says whether it lies above
-    or below one half.
+def _win_rate(name: str, place: _Place, cell: Cell) -> Cell:
+    """Add the counts and the verdict to a win rate.
 
-    Of a judge that is not fit to decide there is none.
+    It is a difference to another model already: its verdict says whether it lies above or below
+    one half. Of a judge that is not fit to decide there is none.
     """
-    found = _lead(name, place)
+    comparison = _against_opponent(name, place)
+    notes = []
     counts = place.stage.evaluation.win_tie_loss.get(name)
-    notes = [] if counts is None else [f"W/T/L {'/'.join(map(str, counts))}"]
+    if counts is not None:
+        notes.append(f"W/T/L {'/'.join(map(str, counts))}")
     if place.run.has_unfit_judge:
-        return Cell(text, interval, notes=("judge not fit to decide", *notes))
-    if found is None:
-        return Cell(text, interval, notes=tuple(notes))
-    notes += [] if found.p_sign is None else [f"sign test {formatting.p_value(found.p_sign)}"]
-    notes = [*_below_noise(found, place.run), *formatting.verdict_notes(found), *notes]
-    faint = place.run.is_below_noise(found)
-    return Cell(text, interval, found.verdict, formatting.verdict(found), tuple(notes), faint=faint)
+        return replace(cell, notes=("judge not fit to decide", *notes))
+    if comparison is None:
+        return replace(cell, notes=tuple(notes))
+    if comparison.p_sign is not None:
+        notes.append(f"sign test {formatting.p_value(comparison.p_sign)}")
+    return _with_verdict(replace(cell, notes=tuple(notes)), comparison, place.run)
 
 
-def _lead(name: str, place: _Place) -> Comparison | None:
+def _against_opponent(name: str, place: _Place) -> Comparison | None:
     against = measure(name).against
     if against == "reference":
         return place.run.find(name, place.stage, "reference")
     if place.before is None:
         return None
-    opponent = place.before if against == "previous" else place.run.record.base(place.stage)
+    opponent = place.run.record.base(place.stage)
+    if against == "previous":
+        opponent = place.before
     return place.run.find(name, place.stage, opponent.name)
 
 
 def _quantiles(name: str, stage: StageRecord) -> tuple[str, ...]:
-    measured = [(known.quantile, stage.evaluation.metrics[known.name]) for known in quantiles(name)]
-    return tuple(f"{title} {m.value:g} [{m.low:g}, {m.high:g}]" for title, m in measured)
+    notes = []
+    for known in quantiles(name):
+        metric = stage.evaluation.metrics[known.name]
+        notes.append(f"{known.quantile} {metric.value:g} [{metric.low:g}, {metric.high:g}]")
+    return tuple(notes)
 
 
 def _costs(places: list[_Place]) -> tuple[Row, ...]:
-    """What each stage's training and evaluation took, as far as that is known."""
+    """Say what each stage's training and evaluation took, as far as that is known."""
+    trained: dict[str, Callable[[StageResult], str]] = {
+        "training time": lambda training: formatting.duration(training.seconds),
+        "training peak memory": lambda training: formatting.memory(training.peak_memory_bytes),
+        "trainable parameters": lambda training: f"{training.trainable_parameters:,}",
+        "steps / tokens": lambda training: f"{training.steps:,} / {training.tokens:,}",
+    }
+    evaluated = {
+        "evaluation time": _evaluation_time,
+        "evaluation peak memory": _evaluation_memory,
+    }
     costs = [
-        Row(
-            "outcomes", tuple(Cell() if place.added else _outcomes(place.stage) for place in places)
-        ),
-        Row("training time", _trained(places, lambda t: formatting.duration(t.seconds))),
-        Row(
-            "training peak memory",
-            _trained(places, lambda t: formatting.memory(t.peak_memory_bytes)),
-        ),
-        Row("trainable parameters", _trained(places, lambda t: f"{t.trainable_parameters:,}")),
-        Row("steps / tokens", _trained(places, lambda t: f"{t.steps:,} / {t.tokens:,}")),
-        Row(
-            "evaluation time",
-            _measured(places, lambda s: _known(s.evaluation.seconds, formatting.duration)),
-        ),
-        Row(
-            "evaluation peak memory",
-            _measured(places, lambda s: _known(s.evaluation.peak_memory_bytes, formatting.memory)),
-        ),
+        Row("outcomes", _measured(places, _outcomes)),
+        *(Row(title, _trained(places, write)) for title, write in trained.items()),
+        *(Row(title, _measured(places, write)) for title, write in evaluated.items()),
     ]
     return tuple(row for row in costs if not all(cell.is_empty for cell in row.cells))
 
 
+def _measured(places: list[_Place], fill: Callable[[EvalResult], Cell]) -> tuple[Cell, ...]:
+    cells = []
+    for place in places:
+        cells.append(Cell() if place.added else fill(place.stage.evaluation))
+    return tuple(cells)
+
+
 def _trained(places: list[_Place], write: Callable[[StageResult], str]) -> tuple[Cell, ...]:
-    """What training cost stands under what it added."""
-    return tuple(
-        Cell(write(place.stage.training))
-        if place.added and place.stage.training is not None
-        else Cell()
-        for place in places
-    )
+    """Put what training cost under what it added."""
+    cells = []
+    for place in places:
+        training = place.stage.training
+        if not place.added or training is None:
+            cells.append(Cell())
+        else:
+            cells.append(Cell(write(training)))
+    return tuple(cells)
 
 
-def _measured(places: list[_Place], write: Callable[[StageRecord], str]) -> tuple[Cell, ...]:
-    return tuple(Cell() if place.added else Cell(write(place.stage)) for place in places)
+def _outcomes(evaluation: EvalResult) -> Cell:
+    counts = [f"{count} {outcome}" for outcome, count in evaluation.outcomes.items()]
+    if not counts:
+        return Cell(NOTHING)
+    return Cell(counts[0], notes=tuple(counts[1:]))
 
 
-def _known(number: float | None, write: Callable[..., str]) -> str:
-    return NOTHING if number is None else write(number)
+def _evaluation_time(evaluation: EvalResult) -> Cell:
+    if evaluation.seconds is None:
+        return Cell(NOTHING)
+    return Cell(formatting.duration(evaluation.seconds))
 
 
-def _outcomes(stage: StageRecord) -> Cell:
-    first, *others = [
-        f"{count} {outcome}" for outcome, count in stage.evaluation.outcomes.items()
-    ] or [NOTHING]
-    return Cell(first, notes=tuple(others))
+def _evaluation_memory(evaluation: EvalResult) -> Cell:
+    if evaluation.peak_memory_bytes is None:
+        return Cell(NOTHING)
+    return Cell(formatting.memory(evaluation.peak_memory_bytes))

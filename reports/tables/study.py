@@ -3,9 +3,10 @@
 Empty for a plain chain.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from stagelift.reports.report import Report
+from stagelift.reports.report import Report, RunReport
 from stagelift.reports.tables.attribution import (
     attribution_notes,
     attribution_table,
@@ -27,23 +28,30 @@ class Section:
 
 def study_sections(report: Report) -> list[Section]:
     """Return the sections of all studies of a report, run by run."""
-    found: list[Section] = []
+    sections = []
     for run in report.runs:
-        of = f" ({run.name})" if len(report.runs) > 1 else ""
-        if (shares := attribution_table(run)) is not None:
-            found.append(
-                Section(
-                    f"What each stage added, over all subsets of stages{of}",
-                    shares,
-                    attribution_notes(run),
-                )
-            )
-        if (pairs := interaction_table(run)) is not None:
-            found.append(Section(f"Interactions of stages{of}", pairs))
-        tables = variant_tables(run)
-        for place, table in tables.items():
-            notes = variant_notes(run) if place == list(tables)[-1] else ()
-            found.append(Section(f"Variants after {place}{of}", table, notes))
-        if (seeds := seed_table(run)) is not None:
-            found.append(Section(f"Over training seeds{of}", seeds, seed_notes(run)))
-    return found
+        for section in _sections(run):
+            if len(report.runs) > 1:
+                section = replace(section, title=f"{section.title} ({run.name})")
+            sections.append(section)
+    return sections
+
+
+def _sections(run: RunReport) -> Iterator[Section]:
+    shares = attribution_table(run)
+    if shares is not None:
+        title = "What each stage added, over all subsets of stages"
+        yield Section(title, shares, attribution_notes(run))
+    interactions = interaction_table(run)
+    if interactions is not None:
+        yield Section("Interactions of stages", interactions)
+    variants = [
+        Section(f"Variants after {stage}", table) for stage, table in variant_tables(run).items()
+    ]
+    if variants:
+        # the notes are of all these tables and stand below the last one
+        variants[-1] = replace(variants[-1], notes=variant_notes(run))
+    yield from variants
+    seeds = seed_table(run)
+    if seeds is not None:
+        yield Section("Over training seeds", seeds, seed_notes(run))

@@ -1,21 +1,21 @@
 """A table as plain cells: what the terminal, Markdown and HTML all draw, each in its own way."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from stagelift.reports.numbers.verdicts import Decision
 
 NOTHING = "–"
+BELOW_NOISE = "below the noise floor"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number, its interval, a verdict where it is a difference, and notes in small print; no text
-    from files or models.
+    """A number, its interval, a verdict where it is a difference, and notes in small print.
 
-    Without a text nothing belongs into the cell; NOTHING is what belongs there and was not
-    measured. A `faint` difference is below the noise floor.
+    It holds no text from files or models. Without a text nothing belongs into the cell; NOTHING is
+    what belongs there and was not measured. A `faint` difference is below the noise floor.
     """
 
     text: str = ""
@@ -62,24 +62,19 @@ class Table:
 
 
 def merged(groups: Iterable[tuple[Row, ...]]) -> list[tuple[Row, ...]]:
-    """Fold a reading of the same metric into the one it equals in every cell: `numeric =
-    flexible`.
-    """
-    merged: list[tuple[Row, ...]] = []
+    """Fold readings of a metric that agree in every cell into one: `numeric = flexible`."""
+    by_content: dict[tuple[tuple[str, tuple[Cell, ...]], ...], tuple[Row, ...]] = {}
     for group in groups:
-        twin = next((i for i, other in enumerate(merged) if _same(group, other)), None)
-        if twin is None:
-            merged.append(group)
-        else:
-            first = merged[twin][0]
-            how, _, n = first.note.rpartition(", ")
-            note = f"{how} = {group[0].note.rpartition(', ')[0]}, {n}"
-            merged[twin] = (Row(first.title, first.cells, note, first.indented), *merged[twin][1:])
-    return merged
+        content = tuple((row.title, row.cells) for row in group)
+        if content in by_content:
+            group = _with_reading(by_content[content], group)
+        by_content[content] = group
+    return list(by_content.values())
 
 
-def _same(group: tuple[Row, ...], other: tuple[Row, ...]) -> bool:
-    def content(rows: tuple[Row, ...]) -> list[tuple[str, tuple[Cell, ...]]]:
-        return [(row.title, row.cells) for row in rows]
-
-    return content(group) == content(other)
+def _with_reading(group: tuple[Row, ...], twin: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Name the reading of a twin beside a group's own; a note is a reading and the n."""
+    first, *more = group
+    reading, _, n = first.note.rpartition(", ")
+    twin_reading, _, _ = twin[0].note.rpartition(", ")
+    return replace(first, note=f"{reading} = {twin_reading}, {n}"), *more
