@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
+from benchmarks.html_report import make_report
 from stagelift.evals.records import Outcome, Verdict
 from stagelift.reports.formats.html import LARGEST
 from stagelift.reports.report import Report, build_report
@@ -72,15 +73,21 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
-def benign_report() -> Report:
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with 50 test problems."""
+    return write_page(benign_report(50), tmp_path_factory.mktemp("small"))
+
+
+def benign_report(size: int = 250) -> Report:
     """250 test problems, of which sft fixes each third and breaks p/0; three unscored prompts that
     it wins.
     """
-    ids = [f"p/{number}" for number in range(250)]
-    base: list[Outcome] = ["correct" if number == 0 else "wrong" for number in range(250)]
+    ids = [f"p/{number}" for number in range(size)]
+    base: list[Outcome] = ["correct" if number == 0 else "wrong" for number in range(size)]
     sft: list[Outcome] = [
         "correct" if number % 3 == 1 else "truncated" if number == 3 else "wrong"
-        for number in range(250)
+        for number in range(size)
     ]
     prompts = [
         one_score(f"i/{number}", None, "Write a poem.", "preference", tokens=9)
@@ -100,7 +107,7 @@ def benign_report() -> Report:
         one_stage(
             "sft",
             [*(one_score(i, o, tokens=42) for i, o in zip(ids, sft, strict=True)), *prompts],
-            {**texts, "p/200": "A needle in the HAYSTACK"},
+            {**texts, ids[-10]: "A needle in the HAYSTACK"},
             {"base": won},
         ),
     ]
@@ -149,12 +156,37 @@ def count(page: Page, expected: str) -> None:
     expect(page.locator("#count")).to_have_text(expected)
 
 
-def test_a_page_asks_for_nothing_and_violates_no_policy(browser: Browser, benign: Path) -> None:
-    with opened(browser, benign.as_uri()) as (page, seen):
-        count(page, "253 of 253 problems")
+def test_a_page_asks_for_nothing_and_violates_no_policy(browser: Browser, small: Path) -> None:
+    with opened(browser, small.as_uri()) as (page, seen):
+        count(page, "53 of 53 problems")
         page.locator(".row > summary").first.click()
         page.locator(".card").first.wait_for()
-        assert_tame(page, seen, benign)
+        assert_tame(page, seen, small)
+
+
+def test_a_small_page_filters_and_searches(browser: Browser, small: Path) -> None:
+    with opened(browser, small.as_uri()) as (page, _):
+        page.get_by_label("Change", exact=True).select_option("fixed")
+        count(page, "17 of 53 problems")
+        page.get_by_role("button", name="Clear filters").click()
+        page.get_by_label("also in responses").check()
+        page.get_by_label("Search").fill("haystack")
+        count(page, "1 of 53 problems")
+        assert page.locator(".row").count() == 1
+
+
+@pytest.mark.real
+def test_ten_thousand_problems_open_filter_and_search(browser: Browser, tmp_path: Path) -> None:
+    page_file = write_page(make_report(10_000), tmp_path, SIDE_FILE)
+    assert (tmp_path / SIDE_FILE).exists()
+    with opened(browser, page_file.as_uri()) as (page, seen):
+        count(page, "10,000 of 10,000 problems")
+        assert page.locator(".row").count() == 100
+        page.locator(".row > summary").first.click()
+        expect(page.locator(".card")).to_have_count(4)
+        page.get_by_label("Search").fill("gsm8k/test/77:")
+        count(page, "1 of 10,000 problems")
+        assert_tame(page, seen, page_file, tmp_path / SIDE_FILE)
 
 
 def test_nothing_hostile_runs_when_it_is_shown_or_searched(browser: Browser, hostile: Path) -> None:
@@ -163,6 +195,7 @@ def test_nothing_hostile_runs_when_it_is_shown_or_searched(browser: Browser, hos
         assert_tame(page, seen, hostile)
 
 
+@pytest.mark.real
 def test_nothing_hostile_runs_from_a_second_file(browser: Browser, beside: Path) -> None:
     with opened(browser, beside.as_uri()) as (page, seen):
         open_all_and_search(page)
@@ -184,6 +217,7 @@ def open_all_and_search(page: Page) -> None:
     assert page.locator(".row mark").first.text_content() == "<script>"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("attack", "text"),
     [
@@ -209,6 +243,7 @@ def test_a_hostile_link_does_nothing(
         assert_tame(page, seen, benign)
 
 
+@pytest.mark.real
 def test_filters_find_what_changed_and_a_link_restores_them(browser: Browser, benign: Path) -> None:
     with opened(browser, benign.as_uri()) as (page, _):
         page.get_by_label("Change", exact=True).select_option("fixed")
@@ -229,6 +264,7 @@ def test_filters_find_what_changed_and_a_link_restores_them(browser: Browser, be
         count(page, "83 of 253 problems")
 
 
+@pytest.mark.real
 def test_unscored_prompts_show_and_filter_by_the_judges_verdict(
     browser: Browser, benign: Path
 ) -> None:
@@ -242,6 +278,7 @@ def test_unscored_prompts_show_and_filter_by_the_judges_verdict(
         count(page, "3 of 253 problems")
 
 
+@pytest.mark.real
 def test_search_finds_words_of_responses_when_asked_to(browser: Browser, benign: Path) -> None:
     with opened(browser, benign.as_uri()) as (page, _):
         page.get_by_label("Search").fill("haystack")
@@ -254,6 +291,7 @@ def test_search_finds_words_of_responses_when_asked_to(browser: Browser, benign:
         count(page, "3 of 253 problems")
 
 
+@pytest.mark.real
 def test_a_row_opens_by_keyboard_and_shows_every_stage(browser: Browser, benign: Path) -> None:
     with opened(browser, benign.as_uri()) as (page, _):
         count(page, "253 of 253 problems")
@@ -272,6 +310,7 @@ def test_a_row_opens_by_keyboard_and_shows_every_stage(browser: Browser, benign:
         assert page.evaluate("document.activeElement.className") == "cards"
 
 
+@pytest.mark.real
 def test_rows_are_added_by_scrolling_and_by_a_button(browser: Browser, benign: Path) -> None:
     with opened(browser, benign.as_uri()) as (page, _):
         count(page, "253 of 253 problems")
@@ -284,6 +323,7 @@ def test_rows_are_added_by_scrolling_and_by_a_button(browser: Browser, benign: P
         assert page.locator("#more").is_hidden()
 
 
+@pytest.mark.real
 def test_the_theme_is_remembered(browser: Browser, benign: Path) -> None:
     with opened(browser, benign.as_uri()) as (page, _):
         button = page.locator("#theme")
@@ -297,6 +337,7 @@ def test_the_theme_is_remembered(browser: Browser, benign: Path) -> None:
         assert page.evaluate("document.documentElement.dataset.theme") is None
 
 
+@pytest.mark.real
 def test_a_second_file_works_from_a_server(browser: Browser, beside: Path) -> None:
     with (
         served(beside.parent) as address,
@@ -308,6 +349,7 @@ def test_a_second_file_works_from_a_server(browser: Browser, beside: Path) -> No
         assert seen.requests == [f"{address}/{beside.name}", f"{address}/{SIDE_FILE}"]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("break_file", "message"),
     [
@@ -348,6 +390,7 @@ def test_a_second_file_that_is_not_there_is_asked_for(
         page.locator(".card").first.wait_for()
 
 
+@pytest.mark.real
 def test_without_javascript_all_but_the_list_can_be_read(browser: Browser, benign: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -359,6 +402,7 @@ def test_without_javascript_all_but_the_list_can_be_read(browser: Browser, benig
     context.close()
 
 
+@pytest.mark.real
 def test_paper_is_light_and_shows_no_controls(browser: Browser, benign: Path) -> None:
     with opened(browser, benign.as_uri()) as (page, _):
         page.emulate_media(media="print", color_scheme="dark")
@@ -371,6 +415,7 @@ def test_paper_is_light_and_shows_no_controls(browser: Browser, benign: Path) ->
         )
 
 
+@pytest.mark.real
 def test_nothing_is_wider_than_a_narrow_screen(
     browser: Browser, benign: Path, hostile: Path
 ) -> None:

@@ -165,7 +165,9 @@ def test_a_metric_that_one_stage_lacks_is_not_compared(tmp_path: Path) -> None:
     rows += [row(str(i), stage="b", finish_reason="stop", n_tokens=3) for i in range(3)]
     compared = {
         c.metric
-        for c in build_report([imported(write(rows, tmp_path), "responses", tmp_path)]).comparisons()
+        for c in build_report(
+            [imported(write(rows, tmp_path), "responses", tmp_path)]
+        ).comparisons()
     }
     assert "accuracy" in compared and not {"truncated", "length_tokens"} & compared
 

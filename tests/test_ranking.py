@@ -4,6 +4,8 @@ import pytest
 
 from stagelift.evals.records import Metric
 from stagelift.evals.stats.bradley_terry import Match, bradley_terry
+from stagelift.reports.numbers.ranking import rank_stages
+from tests.records import make_chain
 
 
 def matches(first: str, second: str, scores: list[float], prefix: str = "") -> list[Match]:
@@ -71,3 +73,14 @@ def test_the_same_prompts_asked_twice_are_no_more_prompts() -> None:
 )
 def test_a_strength_that_cannot_be_placed_is_not_given(played: list[Match]) -> None:
     assert bradley_terry(played) is None
+
+
+def test_the_stages_of_a_chain_are_ranked_with_base_at_zero() -> None:
+    run = make_chain(base="w" * 30, sft="c" * 12 + "w" * 18, dpo="c" * 24 + "w" * 6)
+    ranks = rank_stages(run)
+    assert [rank.stage for rank in ranks] == ["dpo", "sft", "base"]
+    assert {rank.reference for rank in ranks} == {"base"} and ranks[-1].strength.value == 0
+
+
+def test_two_stages_are_not_ranked() -> None:
+    assert rank_stages(make_chain(base="w" * 30, sft="c" * 30)) == []

@@ -1,4 +1,3 @@
-
 import pytest
 
 from stagelift.reports.report import Report, build_report

@@ -1,0 +1,41 @@
+"""What is wrong with a recipe, in one sentence."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from stagelift.harness.recipes.mistakes import first_mistake
+from stagelift.harness.recipes.sections import Recipe
+
+PLAIN: dict[str, Any] = {
+    "name": "mine",
+    "stages": [{"kind": "sft"}],
+    "evals": {"accuracy": {"limit": 2}},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"staegs": []}, "Unknown key 'staegs' in mine.yaml: did you mean 'stages'? Known keys"),
+        (
+            {"evals": {"accuracy": {"limti": 2}}},
+            "Unknown key 'evals.accuracy.limti' in mine.yaml: did you mean 'limit'?",
+        ),
+        ({"evals": {"accuracy": {"zzz": 2}}}, "in mine.yaml: Known keys there: "),
+        ({"seed": "some"}, "Key 'seed' in mine.yaml is 'some', which does not fit: "),
+        ({"name": None, "evals": None}, "in mine.yaml is None, which does not fit: "),
+    ],
+)
+def test_the_first_mistake_is_said_with_its_place(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Recipe.model_validate(PLAIN | changes)
+    assert says in first_mistake(refused.value, "mine.yaml")
+
+
+def test_a_misspelt_key_is_said_rather_than_that_it_is_missing() -> None:
+    renamed = {"nmae": "mine", **{key: PLAIN[key] for key in ("stages", "evals")}}
+    with pytest.raises(ValidationError) as refused:
+        Recipe.model_validate(renamed)
+    assert "did you mean 'name'?" in first_mistake(refused.value, "mine.yaml")
