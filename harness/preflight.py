@@ -17,7 +17,8 @@ from stagelift.evals.data.source import (
     one_sentence,
 )
 from stagelift.evals.judges.load import check_judge
-from stagelift.evals.lm_eval.tasks import check_extras, task_fingerprint
+from stagelift.evals.lm_eval.extras import check_extras
+from stagelift.evals.lm_eval.fingerprint import task_fingerprint
 from stagelift.evals.metrics.answers import read_target
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
@@ -141,8 +142,8 @@ def _check_preference(recipe: Recipe) -> None:
             check_preferences(source, pairs=pairs)
             _check_not_trained_on(recipe, source)
     for task in recipe.evals.tasks:
-        task_fingerprint(task)
-        check_extras(task)
+        task_fingerprint(task.task)
+        check_extras(task.task)
 
 
 def _check_not_trained_on(recipe: Recipe, held_out: Source) -> None:

@@ -1,4 +1,4 @@
-"""Rules of craft that hold in every file: short functions, and a reason for each exception to a rule."""
+"""Rules of craft that hold in every file: short functions, a reason for each broken rule."""
 
 import ast
 import io

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from stagelift.evals.data.source import UnreachableError
+from stagelift.evals.lm_eval.extras import check_extras
+from stagelift.evals.lm_eval.fingerprint import task_fingerprint
 from stagelift.evals.lm_eval.tasks import (
     TaskResult,
     TaskSettings,
-    check_extras,
     run_task,
-    task_fingerprint,
 )
 from stagelift.evals.models.model import ModelRef, load_model, load_tokenizer
 from stagelift.evals.records import Metric, TaskScore
@@ -45,12 +45,17 @@ doc_to_text: "Question: {{{{q}}}}"
 doc_to_target: "{{{{a}}}}"
 generation_kwargs: {{until: ["Question:"], do_sample: false, max_gen_toks: 8}}
 metric_list:
-  - {{metric: exact_match, aggregation: mean, higher_is_better: true, regexes_to_ignore: ["(?s).*#### "]}}
+  - metric: exact_match
+    aggregation: mean
+    higher_is_better: true
+    regexes_to_ignore: ["(?s).*#### "]
 filter_list:
   - name: strict-match
     filter: [{{function: regex, regex_pattern: "#### ([0-9]+)"}}, {{function: take_first}}]
   - name: flexible-extract
-    filter: [{{function: regex, group_select: -1, regex_pattern: "([0-9]+)"}}, {{function: take_first}}]
+    filter:
+      - {{function: regex, group_select: -1, regex_pattern: "([0-9]+)"}}
+      - {{function: take_first}}
 """
 OWN_CODE = """
 task: own
@@ -310,7 +315,8 @@ test_split: test
 output_type: loglikelihood_rolling
 doc_to_text: ""
 doc_to_target: q
-metric_list: [{{metric: word_perplexity, aggregation: weighted_perplexity, higher_is_better: false}}]
+metric_list:
+  - {{metric: word_perplexity, aggregation: weighted_perplexity, higher_is_better: false}}
 """
     path = write_task(tmp_path, text, [*SUMS[:3], {"q": "Twelve apples and 7 pears."}], "texts")
     done = run(path, tiny_model, tmp_path / "out", apply_chat_template=False)
@@ -342,7 +348,7 @@ def test_a_fingerprint_is_of_content_and_not_of_place(tmp_path: Path) -> None:
     ) -> dict[str, Any]:
         path = write_task(tmp_path / folder, text, docs, "own")
         (tmp_path / folder / "utils.py").write_text(utils)
-        return task_fingerprint(settings(path))
+        return task_fingerprint(str(path))
 
     first = fingerprint("a", OWN_CODE, SUMS, UTILS)
     assert first["task"] == "own"
@@ -363,22 +369,22 @@ def test_a_groups_fingerprint_names_its_leaves(tmp_path: Path) -> None:
     write_task(tmp_path, MULTIPLE_CHOICE, GOLD_EACH_ONCE[:2], "second")
     path = tmp_path / "group.yaml"
     path.write_text("group: both\ntask: [first, {group: inner, task: [second]}]\n")
-    assert task_fingerprint(settings(path))["versions"] == {"first": "1.5", "second": "1.5"}
+    assert task_fingerprint(str(path))["versions"] == {"first": "1.5", "second": "1.5"}
 
 
 def test_shipped_tasks_are_found_by_name_and_their_data_only_when_they_run(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    mmlu = task_fingerprint(settings("mmlu"))
+    mmlu = task_fingerprint("mmlu")
     assert len(mmlu["versions"]) == 57
-    assert task_fingerprint(settings("gsm8k"))["versions"] == {"gsm8k": "3.0"}
-    check_extras(settings("gsm8k"))
+    assert task_fingerprint("gsm8k")["versions"] == {"gsm8k": "3.0"}
+    check_extras("gsm8k")
     with pytest.raises(
         ValueError, match=r"lm-eval has no task, group or tag 'ifevall'. Did you mean: .*ifeval"
     ):
-        task_fingerprint(settings("ifevall"))
+        task_fingerprint("ifevall")
     with pytest.raises(ValueError, match="Task 'humaneval' executes code that the model wrote"):
-        task_fingerprint(settings("humaneval"))
+        task_fingerprint("humaneval")
     with pytest.raises(
         UnreachableError, match=r"The data of task 'gsm8k' cannot be loaded: .*openai/gsm8k"
     ):
@@ -393,25 +399,25 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(
     with pytest.raises(
         ValueError, match=r"Task '.*own.yaml' needs .*'tarski'.*pip install \"lm_eval\[acpbench\]\""
     ):
-        check_extras(settings(path))
+        check_extras(str(path))
     with pytest.raises(ValueError, match=r"pip install \"lm_eval\[acpbench\]\""):
         run(path, tiny_model, tmp_path / "out")
     (tmp_path / "utils.py").write_text("import a_module_of_nobody")
     with pytest.raises(ValueError, match=r"'a_module_of_nobody'. Install the package that has it."):
-        check_extras(settings(path))
+        check_extras(str(path))
 
 
 def test_what_is_wrong_with_a_task_is_said_in_a_sentence(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Task file '.*nowhere.yaml' does not exist"):
-        task_fingerprint(settings(tmp_path / "nowhere.yaml"))
+        task_fingerprint(str(tmp_path / "nowhere.yaml"))
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(
         ValueError, match=r"Task file '.*list.yaml' cannot be read: Expected YAML dict"
     ):
-        task_fingerprint(settings(tmp_path / "list.yaml"))
+        task_fingerprint(str(tmp_path / "list.yaml"))
     (tmp_path / "unnamed.yaml").write_text("dataset_path: json")
     with pytest.raises(ValueError, match="has no `task:`"):
-        task_fingerprint(settings(tmp_path / "unnamed.yaml"))
+        task_fingerprint(str(tmp_path / "unnamed.yaml"))
     path = write_task(tmp_path, MULTIPLE_CHOICE.replace("test_split: test", ""), GOLD_EACH_ONCE)
     with pytest.raises(
         ValueError, match=r"lm-eval cannot load task 'choices': .*must have valid or test docs"

@@ -30,7 +30,7 @@ ALLOWED = [
         "test_lm_head.py::test_positions_without_a_label_are_not_projected",
     ),
     Use(
-        "evals/lm_eval/tasks.py",
+        "evals/lm_eval/configs.py",
         "lm_eval.tasks._yaml_loader",
         "lm-eval reads a task's YAML (`include`, `!function`) by nothing public, and its reading "
         "is the one that counts",
@@ -40,7 +40,7 @@ ALLOWED = [
 
 
 def private_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line and name of every use of a name with one leading underscore that is not one's own."""
+    """Yield line and name of every use of an underscored name that is not one's own."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr):
             name = f"{ast.unparse(node.value).split('.')[-1]}.{node.attr}"

@@ -14,8 +14,8 @@ from stagelift.evals.data.problems import problems_fingerprint
 from stagelift.evals.data.source import Source, one_sentence, pinned
 from stagelift.evals.judges.load import JudgeSettings, judge_identity, judges_prompts
 from stagelift.evals.judges.reward_model import RewardModelJudge
+from stagelift.evals.lm_eval.fingerprint import task_fingerprint
 from stagelift.evals.lm_eval.gsm8k import FEWSHOT_SEED
-from stagelift.evals.lm_eval.tasks import task_fingerprint
 from stagelift.evals.metrics.answers import EXTRACTION
 from stagelift.evals.models import bundled, pretrained
 from stagelift.evals.models.engines.transformers import TransformersEngine
@@ -84,7 +84,7 @@ def _pinned_judge(judge: JudgeSettings) -> JudgeSettings:
 
 
 def _contract(settings: EvaluationSettings, model: ModelRef) -> dict[str, Any]:
-    tasks = [task.model_dump() | task_fingerprint(task) for task in settings.tasks]
+    tasks = [task.model_dump() | task_fingerprint(task.task) for task in settings.tasks]
     contract = {
         **_problems_contract(settings.problems),
         **_preference_contract(settings.preference),
