@@ -20,20 +20,19 @@ def score_pairs(
     path: Path,
     on_progress: Callable[[int, int], None],
 ) -> list[PairScore]:
-    """Return the summed log-probability (nats) of each pair's answers given its prompt; what is in
-    `path` is not redone.
+    """Return the summed log-probability (nats) of each pair's answers given its prompt.
 
-    Answers are tokenised inside the chat template, end of turn included (as in trl's DPOTrainer).
+    What is in `path` is not redone. Answers are tokenised inside the chat template, end of turn included (as in trl's DPOTrainer).
     What is too long for the model's context loses its beginning, as in generation. Rows without a
     pair are left out.
     """
     known = {score.id: score for score in read_records(path, PairScore)}
-    pairs = [one for one in preferences if one.chosen is not None and one.rejected is not None]
+    pairs = [pair for pair in preferences if pair.chosen is not None and pair.rejected is not None]
     for pair in pairs:
         if pair.id not in known:
             known[pair.id] = _score(model, tokenizer, pair)
             append_records(path, [known[pair.id]])
-        on_progress(sum(one.id in known for one in pairs), len(pairs))
+        on_progress(sum(other.id in known for other in pairs), len(pairs))
     return [known[pair.id] for pair in pairs]
 
 

@@ -36,9 +36,7 @@ class ModelRef(Record):
 
 
 def model_folder(path: str) -> str:
-    """Return what `from_pretrained` takes: the cached folder of the bundled model, or the path
-    itself.
-    """
+    """Return what transformers takes: the cached folder of the bundled model, or the path."""
     return str(bundled.bundled_model()) if path == bundled.NAME else path
 
 
@@ -50,12 +48,12 @@ def model_title(path: str) -> str:
 
 
 def model_fingerprint(path: str, revision: str | None) -> str:
-    """Identify the weights: the bundled file's hash, a local folder's content, or the Hub's
-    commit.
-    """
+    """Identify the weights: the bundled file's hash, a folder's content, or the Hub's commit."""
     if path == bundled.NAME:
         return f"bundled:{bundled.GGUF_SHA256}"
-    return folder_hash(Path(path)) if Path(path).is_dir() else f"hub:{path}@{revision or 'main'}"
+    if Path(path).is_dir():
+        return folder_hash(Path(path))
+    return f"hub:{path}@{revision or 'main'}"
 
 
 def hub_model(fingerprint: str) -> tuple[str, str | None] | None:
@@ -114,8 +112,9 @@ def load_tokenizer(
 
 
 def load_base(ref: ModelRef) -> "PreTrainedModel":
-    """Load the weights below the adapter on their device; generation ends at their end tokens or
-    the tokenizer's.
+    """Load the weights below the adapter on their device.
+
+    Generation ends at their end tokens or the tokenizer's.
     """
     import torch
 
