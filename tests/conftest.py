@@ -188,12 +188,14 @@ model: {{path: "{model.as_posix()}", dtype: float32}}
 lora: {{r: 4, target_modules: [q_proj, v_proj]}}
 data: {{path: bundled/schoolmath, limit: 64}}
 stages:
-  - sft: {{args: {{max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}}}
-  - dpo: {{args: {{max_steps: 6, per_device_train_batch_size: 2, learning_rate: 1e-3, save_steps: 1}}}}
+  - sft:
+      args: {{max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}
+  - dpo:
+      args: {{max_steps: 6, per_device_train_batch_size: 2, learning_rate: 1e-3, save_steps: 1}}
   - grpo:
       rewards: [correctness, brevity, tests.rewards.share_of_letters]
-      args: {{max_steps: 5, per_device_train_batch_size: 4, num_generations: 2, max_completion_length: 12, beta: 0.1,
-              learning_rate: 1e-2, save_steps: 1}}
+      args: {{max_steps: 5, per_device_train_batch_size: 4, num_generations: 2,
+              max_completion_length: 12, beta: 0.1, learning_rate: 1e-2, save_steps: 1}}
 evals:
   accuracy: {{task: schoolmath, limit: {limit}, held_out: 4, max_tokens: 16, batch_size: 4}}
   preference: {{prompts: {{path: bundled/instructions, limit: 6}}}}

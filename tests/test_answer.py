@@ -70,7 +70,8 @@ def test_the_terminal_has_a_line_per_metric_in_columns() -> None:
     lines = render_terminal(answer(FALL)).splitlines()
     assert lines[2].split("  ")[0] == "metric"
     assert lines[3] == (
-        "accuracy, n=800  100.0%    50.0%      -50.0       [-53.0, -47.0]        2.0     ✗ regressed"
+        "accuracy, n=800  100.0%    50.0%      -50.0       "
+        "[-53.0, -47.0]        2.0     ✗ regressed"
     )
     assert lines[-1].startswith("accuracy: worse, and more than the margin")
 

@@ -13,7 +13,10 @@ def test_nothing_is_shared_with_other_words() -> None:
 
 
 def test_a_question_that_stands_in_a_text_is_whole_whatever_its_case_and_punctuation() -> None:
-    text = "Question: a BAKER sells 12 loaves, on Monday -- and 9 loaves on Tuesday; how many loaves\nAnswer: 21"
+    text = (
+        "Question: a BAKER sells 12 loaves, on Monday -- and 9 loaves on Tuesday; how many "
+        "loaves\nAnswer: 21"
+    )
     found = overlap({"q": BAKER}, [text])
     assert (found.whole, found.closest, found.sharing) == (("q",), ("q", 1.0), 1)
 

@@ -181,7 +181,8 @@ def test_bytes_depend_on_neither_hash_seed_nor_matplotlibrc(tmp_path: Path) -> N
         "font.size: 30\naxes.grid: True\nlines.linewidth: 9\ntext.color: red\n"
     )
     code = (
-        "import hashlib\nfrom stagelift.reports.plots import plots\nfrom stagelift.reports.report import build_report\n"
+        "import hashlib\nfrom stagelift.reports.plots import plots\n"
+        "from stagelift.reports.report import build_report\n"
         "from tests.records import chain\nreport = build_report([chain([True, False] * 20, [True] "
         "* 40)])\n"
         "print(hashlib.sha256(repr(plots(report)).encode()).hexdigest())"
@@ -208,13 +209,17 @@ def test_drawing_leaves_matplotlib_as_it_was(run: RunRecord) -> None:
 
 
 def test_reports_wait_for_matplotlib_only_where_they_draw() -> None:
-    code = "import sys, stagelift.reports.plots; sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
+    code = (
+        "import sys, stagelift.reports.plots; "
+        "sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_drawing_needs_no_pyplot() -> None:
     code = (
-        "import sys\nfrom stagelift.reports.plots import plots\nfrom stagelift.reports.report import build_report\n"
+        "import sys\nfrom stagelift.reports.plots import plots\n"
+        "from stagelift.reports.report import build_report\n"
         "from tests.records import chain\nplots(build_report([chain([True], [False])]))\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )

@@ -188,7 +188,10 @@ def test_a_node_that_a_process_works_on_is_left_alone_with_its_ancestors(
     stagelift: Callable[..., Result], store: Store
 ) -> None:
     lock = store.nodes / DPO / ".lock"
-    code = f"from filelock import FileLock; lock = FileLock({str(lock)!r}); lock.acquire(); print('held', flush=True); input()"
+    code = (
+        f"from filelock import FileLock; lock = FileLock({str(lock)!r}); lock.acquire(); "
+        "print('held', flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -19,8 +19,10 @@ from tests.shared import copied
 pytestmark = pytest.mark.xdist_group("apart")
 
 STAGES = """stages=[
-  {sft: {args: {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}},
-  {dpo: {args: {max_steps: 6, per_device_train_batch_size: 2, learning_rate: 1e-3, save_steps: 1}}}]"""
+  {sft: {args:
+    {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}},
+  {dpo: {args:
+    {max_steps: 6, per_device_train_batch_size: 2, learning_rate: 1e-3, save_steps: 1}}}]"""
 STORED = ("generations.jsonl", "scores.jsonl", "verdicts.jsonl", "pairs.jsonl")
 
 
@@ -131,7 +133,8 @@ def test_a_failed_job_is_not_done_again(
 ) -> None:
     """A reward that fails in training only is the user's, not a lost machine."""
     (tmp_path / "broken.py").write_text("def reward(**_): raise ValueError('no reward today')\n")
-    grpo = "stages=[{grpo: {rewards: [broken.reward], args: {max_steps: 1, per_device_train_batch_size: 2, num_generations: 2}}}]"
+    args = "{max_steps: 1, per_device_train_batch_size: 2, num_generations: 2}"
+    grpo = f"stages=[{{grpo: {{rewards: [broken.reward], args: {args}}}}}]"
     process = start_on(cluster.address, tiny_recipe_file, tmp_path, grpo)
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 1

@@ -12,7 +12,10 @@ from stagelift.reports.numbers.flips import flips
 from stagelift.reports.report import build_report
 from tests.records import chain, make_chain, make_run, make_score, make_stage
 
-HOSTILE = "\x1b[31mred\x1b]0;title\x07 [bold]markup[/bold] </script><script>x</script> ``` | pipe \u202e\n## heading\n4"
+HOSTILE = (
+    "\x1b[31mred\x1b]0;title\x07 [bold]markup[/bold] </script><script>x</script> ``` | pipe "
+    "\u202e\n## heading\n4"
+)
 
 
 def as_terminal(run_text: str = "It is 4.", width: int = 120) -> str:

@@ -37,7 +37,8 @@ from tests.shared import copied
 
 STAGES = ("sft", "dpo", "grpo")
 GRPO = """stages=[{{grpo: {{rewards: [tests.rewards.{reward}], args: {{max_steps: 5,
-  per_device_train_batch_size: 2, num_generations: 2, max_completion_length: 4, save_steps: 1}}}}}}]"""
+  per_device_train_batch_size: 2, num_generations: 2, max_completion_length: 4,
+  save_steps: 1}}}}}}]"""
 
 
 def node(root: Path, kind: str) -> Path:

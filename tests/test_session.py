@@ -23,8 +23,8 @@ name: mine
 model: {{path: "{tiny_model.as_posix()}", dtype: float32}}
 lora: {{r: 2, target_modules: [q_proj]}}
 data: {{path: bundled/schoolmath, limit: 8}}
-stages: [grpo: {{rewards: [my_reward.letters], args: {{max_steps: 1, per_device_train_batch_size: 2, num_generations: 2,
-  max_completion_length: 4}}}}]
+stages: [grpo: {{rewards: [my_reward.letters], args: {{max_steps: 1,
+  per_device_train_batch_size: 2, num_generations: 2, max_completion_length: 4}}}}]
 evals: {{accuracy: {{limit: 2, max_tokens: 2}}}}
 """
     )

@@ -285,7 +285,8 @@ def test_a_variant_that_would_be_measured_otherwise_is_refused(tiny_recipe: Path
 
 
 RANKS = [
-    "stages=[{sft: {args: {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, save_steps: 1}}}]",
+    "stages=[{sft: {args: {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, "
+    "save_steps: 1}}}]",
     "variants={lora.r: [4, 8]}",
     "seeds=[0, 1]",
 ]

@@ -179,13 +179,15 @@ def test_a_plain_chain_is_no_study_and_a_study_is_said_in_sentences() -> None:
     assert study_sentences(build_report([plain]).runs[0]) == []
     lattice = golden_lattice()
     assert study_sentences(build_report([lattice]).runs[0]) == [
-        "The whole chain added +50.0 [+37.0, +63.0] points of accuracy to base, of which by Shapley "
+        "The whole chain added +50.0 [+37.0, +63.0] points of accuracy to base, of which by "
+        "Shapley "
         "value sft +25.0 [+14.0, +36.0] and dpo +25.0 [+16.3, +33.7] (n=60 prompts).",
         "sft and dpo together add less accuracy than each without the other: -30.0 [-43.3, -20.0].",
     ]
     variants = golden_variants()
     first = study_sentences(build_report([variants]).runs[0])[0]
     assert first == (
-        "After sft, against r=16 in accuracy: r=4 regressed by -7.2 [-9.6, -4.8], which is below the "
+        "After sft, against r=16 in accuracy: r=4 regressed by -7.2 [-9.6, -4.8], which is below "
+        "the "
         "noise floor."
     )
