@@ -22,9 +22,9 @@ def score_pairs(
 ) -> list[PairScore]:
     """Return the summed log-probability (nats) of each pair's answers given its prompt.
 
-    What is in `path` is not redone. Answers are tokenised inside the chat template, end of turn included (as in trl's DPOTrainer).
-    What is too long for the model's context loses its beginning, as in generation. Rows without a
-    pair are left out.
+    What is in `path` is not redone. Answers are tokenised inside the chat template, end of turn
+    included (as in trl's DPOTrainer). What is too long for the model's context loses its beginning,
+    as in generation. Rows without a pair are left out.
     """
     known = {score.id: score for score in read_records(path, PairScore)}
     pairs = [pair for pair in preferences if pair.chosen is not None and pair.rejected is not None]
