@@ -30,6 +30,7 @@ from stagelift.reports.words.provenance import passport_lines
 
 _BOLD = ("improved", "regressed")
 _FILL_IN = "FILL-IN"
+_BUNDLED_BASE = "from stagelift.evals.bundled import bundled_model\n\nbase = str(bundled_model())"
 _FACTS = (
     "stage",
     "data",
@@ -278,7 +279,7 @@ def _loading_notes(run: RunRecord) -> list[str]:
         f"It was trained and measured on {inline(run.model)}, not on the original weights: on "
         "those, the numbers below will differ. Where stagelift is installed, these are the very "
         "weights:",
-        fenced("from evals.bundled import bundled_model\n\nbase = str(bundled_model())", "python"),
+        fenced(_BUNDLED_BASE, "python"),
         "`adapter_config.json` names the base by the folder it lay in: change "
         "`base_model_name_or_path` there before loading the adapter by its name alone.",
     ]
