@@ -89,17 +89,18 @@ def read_records(path: Path, kind: type[AnyRecord]) -> list[AnyRecord]:
     """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
+    # bytes: a kill may have torn the last line in the middle of a character
+    lines = path.read_bytes().split(b"\n")
     return [
         _parse(line, kind, f"{path}, line {number}")
         for number, line in enumerate(lines[:-1], start=1)
-        if line
+        if line.strip()
     ]
 
 
 def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
     """Read a file that holds one record. Raises ValueError, naming the file, where it does not."""
-    return _parse(path.read_text(encoding="utf-8"), kind, str(path))
+    return _parse(path.read_bytes(), kind, str(path))
 
 
 def read_numbered(
@@ -142,7 +143,7 @@ def _problem(error: ValidationError) -> str:
             return f"'{place}' is {reprlib.repr(problem['input'])} ({problem['msg']})"
 
 
-def _parse(text: str, kind: type[AnyRecord], place: str) -> AnyRecord:
+def _parse(text: bytes, kind: type[AnyRecord], place: str) -> AnyRecord:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
@@ -197,7 +198,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object. Raises ValueError, naming the file, where it is not one."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}.") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path} does not hold a JSON object.")

@@ -2,7 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from stagelift.evals.files import append_records, read_json, read_records, write_records, write_text
+from stagelift.evals.files import (
+    append_records,
+    read_json,
+    read_record,
+    read_records,
+    write_records,
+    write_text,
+)
 from stagelift.evals.records import Metric
 
 ONE = Metric(value=1, low=0, high=2, n=3)
@@ -13,6 +20,27 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
     append_records(path, [ONE, ONE])
     path.write_text(path.read_text() + '{"value": 1, "lo')
     assert read_records(path, Metric) == [ONE, ONE]
+
+
+@pytest.mark.parametrize("torn", [b'{"text": "\xe5', b'{"text": "\xe5\xad', b"\xff"])
+def test_a_last_line_torn_in_the_middle_of_a_character_is_left_out(
+    tmp_path: Path, torn: bytes
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    append_records(path, [ONE])
+    path.write_bytes(path.read_bytes() + torn)
+    assert read_records(path, Metric) == [ONE]
+    append_records(path, [ONE])
+    assert read_records(path, Metric) == [ONE, ONE]
+
+
+def test_what_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(ONE.model_dump_json().encode() + b"\n\xff\n")
+    with pytest.raises(ValueError, match=r"rows\.jsonl, line 2 is damaged: no Metric"):
+        read_records(tmp_path / "rows.jsonl", Metric)
+    (tmp_path / "metric.json").write_bytes(b'{"value": "\xff"}')
+    with pytest.raises(ValueError, match=r"metric\.json is damaged: no Metric"):
+        read_record(tmp_path / "metric.json", Metric)
 
 
 def test_appending_after_a_torn_line_does_not_lose_the_new_rows(tmp_path: Path) -> None:
@@ -42,7 +70,8 @@ def test_a_damaged_record_is_named_in_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_bad_json_is_named(tmp_path: Path) -> None:
-    (tmp_path / "bad.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_bad_json_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bad.json").write_text(text)
     with pytest.raises(ValueError, match=r"bad\.json is not valid JSON"):
         read_json(tmp_path / "bad.json")
