@@ -139,6 +139,8 @@ def _problem(error: ValidationError) -> str:
             return f"'{place}' is missing"
         case "extra_forbidden":
             return f"'{place}' is not known"
+        case "value_error":
+            return str(problem["ctx"]["error"])
         case _:
             return f"'{place}' is {reprlib.repr(problem['input'])} ({problem['msg']})"
 

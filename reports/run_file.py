@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import field_validator
+
 from stagelift.evals.records import Record
 
 # of run.json; files without a number are of the first
@@ -66,6 +68,19 @@ class RunFile(Record):
     repeats: tuple[RunRepeat, ...] = ()
     sessions: tuple[Sitting, ...]
     finished: bool
+
+    @field_validator("stages")
+    @classmethod
+    def _in_order(cls, stages: tuple[RunStage, ...]) -> tuple[RunStage, ...]:
+        """Refuse a stage that comes twice, or before the one that it was trained on."""
+        before = set[str]()
+        for stage in stages:
+            if stage.name in before:
+                raise ValueError(f"stage '{stage.name}' is there twice")
+            if stage.parent is not None and stage.parent not in before:
+                raise ValueError(f"stage '{stage.name}' comes before its parent '{stage.parent}'")
+            before.add(stage.name)
+        return stages
 
     def stored(self) -> dict[str, Any]:
         """Return what is written: nothing of studies where this is none."""

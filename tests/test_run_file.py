@@ -48,6 +48,26 @@ def test_of_one_chain_the_order_says_what_a_stage_was_trained_on(runs: Path) -> 
     assert parents == {"base": None, "sft": "base", "dpo": "sft", "grpo": "dpo"}
 
 
+@pytest.mark.parametrize("command", ["report", "rescore"])
+@pytest.mark.parametrize(
+    ("second", "problem"),
+    [
+        ({"name": "sft", "parent": "sft"}, "stage 'sft' comes before its parent 'sft'"),
+        ({"name": "sft", "parent": "dpo"}, "stage 'sft' comes before its parent 'dpo'"),
+        ({"name": "base"}, "stage 'base' is there twice"),
+    ],
+)
+def test_stages_that_are_not_in_order_are_a_sentence(
+    runs: Path, command: str, second: dict[str, str], problem: str
+) -> None:
+    file = runs / "chain" / "run.json"
+    base, sft, *others = json.loads(file.read_text())["stages"]
+    change(file, stages=[base, sft | second, *others])
+    result = stagelift(command, "chain")
+    assert result.exit_code == 2
+    assert f"run.json cannot be read: {problem}. Repair it" in result.stderr
+
+
 def test_the_first_runs_did_not_name_their_data(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "mine")
     folder.write(make_run_file(["sft-1"], recipe={"data": {"path": "rows"}}))
