@@ -5,7 +5,7 @@ A report is a pure function of these; nothing here needs torch.
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveInt
 
 Outcome = Literal["correct", "wrong", "unparsed", "truncated"]
 Group = Literal["test", "held_out", "preference"]
@@ -42,7 +42,7 @@ class Timing(Record):
     batch: str
     group: Group
     sample: int
-    responses: int
+    responses: PositiveInt
     seconds: float
 
 

@@ -30,6 +30,13 @@ def test_a_batch_is_one_observation_by_the_responses_in_it() -> None:
     assert formatting.change("seconds_per_response", -0.0124) == "-0.012"
 
 
+def test_a_batch_of_no_responses_is_named_as_damage(tmp_path: Path) -> None:
+    line = timing("a", 2.0).model_dump_json().replace('"responses":4', '"responses":0')
+    (tmp_path / "timings.jsonl").write_text(f"{line}\n")
+    with pytest.raises(ValueError, match=r"timings\.jsonl, line 1 is damaged: no Timing"):
+        read_records(tmp_path / "timings.jsonl", Timing)
+
+
 def test_samples_of_a_batch_count_their_mean_and_preference_prompts_do_not_count() -> None:
     timings = [
         timing("a", 2.0),
