@@ -81,6 +81,8 @@ def test_metrics_stand_in_the_order_of_a_report() -> None:
         ("win_rate_bas", "win_rate_base"),
         ("length_token", "length_tokens"),
         ("truncated_preferences", "truncated_preference"),
+        ("pass@0", "pass@1"),
+        ("pass@k_held_out", "pass@1_held_out"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_names_the_nearest(name: str, nearest: str) -> None:

@@ -92,7 +92,8 @@ def measure(name: str) -> Measure:
         return _pass_at(int(solved["k"]), "held_out" if solved["suffix"] else "test")
     if task := _TASK.fullmatch(name):
         return _of_task(name, task["task"], task["metric"])
-    (nearest,) = get_close_matches(name, _BY_NAME, n=1, cutoff=0.0)
+    known = [*_BY_NAME, pass_name(1), in_group(pass_name(1), "held_out")]
+    (nearest,) = get_close_matches(name, known, n=1, cutoff=0.0)
     raise UnknownMetricError(
         f"There is no metric '{name}'. The nearest name is '{nearest}'; metrics of lm-eval's tasks "
         "are named like 'mmlu/acc'."
