@@ -36,8 +36,8 @@ def read_alpaca_eval(path: Path) -> Imported:
     Raises ValueError for malformed rows, duplicates and mixed judges.
     """
     lines = read_valid(path, AnnotationRow)
-    reference = _the_one(path, "generator_1", {row.generator_1 for _, row in lines})
-    annotator = _the_one(path, "annotator", {row.annotator for _, row in lines})
+    reference = _only_value(path, "generator_1", {row.generator_1 for _, row in lines})
+    annotator = _only_value(path, "annotator", {row.annotator for _, row in lines})
     models: dict[str, dict[str, tuple[int, AnnotationRow]]] = {}
     for number, row in lines:
         known = models.setdefault(row.generator_2, {})
@@ -51,7 +51,7 @@ def read_alpaca_eval(path: Path) -> Imported:
     return Imported(stages, ", ".join(models), {"judge": annotator, "reference": reference})
 
 
-def _the_one(path: Path, name: str, values: set[str]) -> str:
+def _only_value(path: Path, name: str, values: set[str]) -> str:
     if len(values) > 1:
         raise ValueError(
             f"{path} mixes several values of {name} ({', '.join(sorted(values))}), which cannot be "
@@ -62,7 +62,7 @@ def _the_one(path: Path, name: str, values: set[str]) -> str:
 
 def _stage(name: str, rows: list[AnnotationRow]) -> ImportedStage:
     generations = [_generation(row) for row in rows]
-    scores = [score(one, row.instruction, None) for one, row in zip(generations, rows, strict=True)]
+    scores = [score(generation, generation.prompt, None) for generation in generations]
     return ImportedStage(name, generations, scores, [_verdict(row) for row in rows], {})
 
 

@@ -55,6 +55,10 @@ class SampleRow(BaseModel):
         return (self.model_extra or {}).get(metric)
 
 
+# rows by document and filter
+Documents = dict[int, dict[str, SampleRow]]
+
+
 def read_lm_eval(path: Path) -> Imported:
     """Read a file.
 
@@ -67,27 +71,18 @@ def read_lm_eval(path: Path) -> Imported:
         _refuse_contradiction(path, line, row, documents.setdefault(row.doc_id, {}))
         documents[row.doc_id][row.filter] = (line, row)
     rows = {
-        one: {name: row for name, (_, row) in filters.items()} for one, filters in documents.items()
+        doc_id: {name: row for name, (_, row) in filters.items()}
+        for doc_id, filters in documents.items()
     }
-    generations, scores = _read_responses(task, rows)
-    identity = sorted(
-        [one, first.doc_hash, first.target_hash] for one, first in _first(rows).items()
-    )
-    read = {
-        score.id
-        for score in scores
-        if score.correct_strict is not None or score.correct_flexible is not None
-    }
-    task_scores = _task_scores(task, rows, read)
-    stage = ImportedStage(
-        "lm-eval", generations, scores, [], {task: task_scores} if task_scores else {}
-    )
-    return Imported([stage], "", {"task": task, "data": identity})
+    return Imported([_stage(task, rows)], "", {"task": task, "data": _identity(rows)})
 
 
 def _task(path: Path) -> str:
     match = re.fullmatch(r"samples_(.+)_\d{4}-\d\d-\d\dT[\d.:_-]+\.jsonl", path.name)
-    return match[1] if match else path.name.split(".")[0].removeprefix("samples_")
+    if match:
+        return match[1]
+    # a file that was renamed
+    return path.name.split(".")[0].removeprefix("samples_")
 
 
 def _problem(row: SampleRow) -> str | None:
@@ -95,44 +90,65 @@ def _problem(row: SampleRow) -> str | None:
         value = row.value(metric)
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
             return f"metric {metric} is {value!r}"
-    return None if row.resps and row.resps[0] else "no response"
+    if not row.resps or not row.resps[0]:
+        return "no response"
+    return None
 
 
 def _refuse_contradiction(
     path: Path, line: int, row: SampleRow, known: dict[str, tuple[int, SampleRow]]
 ) -> None:
-    for earlier, other in known.values():
-        if other.filter == row.filter:
+    for known_line, known_row in known.values():
+        if known_row.filter == row.filter:
             raise ValueError(
-                f"{path}, lines {earlier} and {line} are both document {row.doc_id} under filter "
-                f"'{row.filter}', so nothing was imported."
+                f"{path}, lines {known_line} and {line} are both document {row.doc_id} under "
+                f"filter '{row.filter}', so nothing was imported."
             )
-        if (other.doc_hash, other.target) != (row.doc_hash, row.target):
+        if (known_row.doc_hash, known_row.target) != (row.doc_hash, row.target):
             raise ValueError(
-                f"{path}, lines {earlier} and {line} give different targets or texts for document "
-                f"{row.doc_id}, so nothing was imported."
+                f"{path}, lines {known_line} and {line} give different targets or texts for "
+                f"document {row.doc_id}, so nothing was imported."
             )
 
 
-def _first(rows: dict[int, dict[str, SampleRow]]) -> dict[int, SampleRow]:
+def _stage(task: str, rows: Documents) -> ImportedStage:
+    generations, scores = _read_responses(task, rows)
+    read = {
+        score.id
+        for score in scores
+        if score.correct_strict is not None or score.correct_flexible is not None
+    }
+    task_scores = _task_scores(task, rows, read)
+    by_task = {task: task_scores} if task_scores else {}
+    return ImportedStage("lm-eval", generations, scores, [], by_task)
+
+
+def _identity(rows: Documents) -> list[list[int | str]]:
+    """What the contract says of the documents: they are known by their hashes."""
+    return sorted(
+        [doc_id, row.doc_hash, row.target_hash] for doc_id, row in _first_rows(rows).items()
+    )
+
+
+def _first_rows(rows: Documents) -> dict[int, SampleRow]:
     """Any filter's row stands for the document: texts and hashes are the same in all."""
-    return {one: next(iter(filters.values())) for one, filters in rows.items()}
+    return {doc_id: next(iter(filters.values())) for doc_id, filters in rows.items()}
 
 
-def _read_responses(
-    task: str, rows: dict[int, dict[str, SampleRow]]
-) -> tuple[list[Generation], list[Score]]:
+def _read_responses(task: str, rows: Documents) -> tuple[list[Generation], list[Score]]:
     generations, scores = [], []
-    generating = {one: row for one, row in _first(rows).items() if row.is_generation()}
-    for one, row in generating.items():
-        for sample, response in enumerate(map(str, row.resps[0])):
-            generations.append(_generation(task, row, sample, response))
-            question = str(row.doc.get("question", generations[-1].prompt))
-            # lm-eval reads several repeats as one
-            filters = rows[one] if len(row.resps[0]) == 1 else {}
-            scores.append(
-                _as_lm_eval_read_it(score(generations[-1], question, row.target), filters)
-            )
+    for doc_id, row in _first_rows(rows).items():
+        if not row.is_generation():
+            continue
+        responses = row.resps[0]
+        # lm-eval reads several repeats as one
+        filters = rows[doc_id] if len(responses) == 1 else {}
+        for sample, response in enumerate(responses):
+            generation = _generation(task, row, sample, str(response))
+            question = str(row.doc.get("question", generation.prompt))
+            read = score(generation, question, row.target)
+            generations.append(generation)
+            scores.append(_as_lm_eval_read_it(read, filters))
     return generations, scores
 
 
@@ -154,35 +170,32 @@ def _as_lm_eval_read_it(scored: Score, filters: dict[str, SampleRow]) -> Score:
     """
     update: dict[str, Any] = {}
     for name, (correct, answer) in _FIELDS.items():
+        update[correct] = update[answer] = None
         row = filters.get(name)
-        found = None if row is None else row.value("exact_match")
-        update[correct] = None if found is None or scored.correct is None else bool(found)
-        update[answer] = (
-            None
-            if row is None or row.filtered_resps[0] == _NOT_FOUND
-            else str(row.filtered_resps[0])
-        )
+        if row is None:
+            continue
+        match = row.value("exact_match")
+        if match is not None and scored.correct is not None:
+            update[correct] = bool(match)
+        if row.filtered_resps[0] != _NOT_FOUND:
+            update[answer] = str(row.filtered_resps[0])
     return scored.model_copy(update=update)
 
 
-def _task_scores(
-    task: str, rows: dict[int, dict[str, SampleRow]], read: set[str]
-) -> list[TaskScore]:
+def _task_scores(task: str, rows: Documents, read: set[str]) -> list[TaskScore]:
     """Metrics with one number per document; lists (IFEval's instructions) have no mean over
     documents.
 
     gsm8k's strict and flexible matches are left out of documents `read` that way: they are
     accuracies already.
     """
-    return [
-        TaskScore(
-            id=f"{task}/{one}",
-            metric=metric_name(task, metric, name),
-            value=float(row.value(metric)),
-        )
-        for one, filters in rows.items()
-        for name, row in filters.items()
-        for metric in row.metrics
-        if isinstance(row.value(metric), int | float)
-        and not (f"{task}/{one}" in read and metric == "exact_match" and name in _FIELDS)
-    ]
+    scores = []
+    for row in (row for filters in rows.values() for row in filters.values()):
+        document = f"{task}/{row.doc_id}"
+        for metric in row.metrics:
+            value = row.value(metric)
+            is_accuracy = metric == "exact_match" and row.filter in _FIELDS and document in read
+            if isinstance(value, int | float) and not is_accuracy:
+                name = metric_name(task, metric, row.filter)
+                scores.append(TaskScore(id=document, metric=name, value=float(value)))
+    return scores

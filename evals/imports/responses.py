@@ -6,6 +6,7 @@ stays unknown.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -50,15 +51,15 @@ def read_responses(path: Path) -> Imported:
 def _refuse_contradictions(path: Path, lines: list[Line]) -> None:
     first: dict[str, Line] = {}
     for number, row in lines:
-        earlier, seen = first.setdefault(str(row.id), (number, row))
-        for what, mine, theirs in (
-            ("prompts", row.prompt, seen.prompt),
-            ("targets", row.target, seen.target),
+        first_number, first_row = first.setdefault(str(row.id), (number, row))
+        for what, before, now in (
+            ("prompts", first_row.prompt, row.prompt),
+            ("targets", first_row.target, row.target),
         ):
-            if mine != theirs:
+            if before != now:
                 raise ValueError(
-                    f"{path}, lines {earlier} and {number} give different {what} for id '{row.id}' "
-                    f"({_short(theirs)} and {_short(mine)}), so nothing was imported."
+                    f"{path}, lines {first_number} and {number} give different {what} for id "
+                    f"'{row.id}' ({_short(before)} and {_short(now)}), so nothing was imported."
                 )
 
 
@@ -83,11 +84,13 @@ def _refuse_unequal_prompts(path: Path, stages: dict[str, list[Line]]) -> None:
     for name, lines in others:
         ids = {str(row.id) for _, row in lines}
         if ids != wanted:
-            lacking = sorted(wanted ^ ids)
-            where = f"'{name}' lacks" if lacking[0] in wanted else f"'{first}' lacks"
+            differing = sorted(wanted ^ ids)
+            example = differing[0]
+            lacking = name if example in wanted else first
             raise ValueError(
-                f"Stages '{first}' and '{name}' of {path} answer different prompts ({len(lacking)} "
-                f"differ; {where} id '{lacking[0]}'), so nothing was imported."
+                f"Stages '{first}' and '{name}' of {path} answer different prompts "
+                f"({len(differing)} differ; '{lacking}' lacks id '{example}'), so nothing was "
+                "imported."
             )
 
 
@@ -98,15 +101,14 @@ def _stage(name: str, rows: list[ResponseRow]) -> ImportedStage:
         by_prompt.setdefault(str(row.id), []).append(row)
     for samples in by_prompt.values():
         for number, row in enumerate(sorted(samples, key=lambda row: row.sample or 0)):
-            generations.append(_generation(row, number))
-            scores.append(
-                score(generations[-1], row.prompt, None if row.target is None else str(row.target))
-            )
+            generation = _generation(row, number)
+            target = None if row.target is None else str(row.target)
+            generations.append(generation)
+            scores.append(score(generation, row.prompt, target))
     return ImportedStage(name, generations, scores, [], {})
 
 
 def _generation(row: ResponseRow, sample: int) -> Generation:
-    reason = row.finish_reason
     return Generation(
         id=str(row.id),
         group="test",
@@ -114,8 +116,15 @@ def _generation(row: ResponseRow, sample: int) -> Generation:
         prompt=row.prompt,
         response=row.response,
         n_tokens=row.n_tokens,
-        finish_reason=None if reason is None else "length" if reason == "length" else "stop",
+        finish_reason=_finish_reason(row),
     )
+
+
+def _finish_reason(row: ResponseRow) -> Literal["stop", "length"] | None:
+    """Servers have several words for a response that ended by itself."""
+    if row.finish_reason is None:
+        return None
+    return "length" if row.finish_reason == "length" else "stop"
 
 
 def _short(value: object) -> str:

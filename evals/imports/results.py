@@ -48,11 +48,12 @@ def read_valid(
     good: list[tuple[int, Row]] = []
     bad: list[tuple[int, str]] = []
     for line, row, problem in _parsed(path, kind):
-        problem = problem or (check(row) if row is not None else None)
-        if problem is not None or row is None:
-            bad.append((line, problem or "not a row"))
-        else:
+        if row is not None:
+            problem = check(row)
+        if row is not None and problem is None:
             good.append((line, row))
+        else:
+            bad.append((line, problem or "not a row"))
     if bad:
         raise ValueError(_refusal(path, bad, len(good) + len(bad)))
     if not good:
@@ -78,7 +79,9 @@ def _parsed(path: Path, kind: type[Row]) -> Iterator[tuple[int, Row | None, str 
 
 
 def _refusal(path: Path, bad: list[tuple[int, str]], rows: int) -> str:
-    lines = ", ".join(str(line) for line, _ in bad[:SHOWN]) + (", ..." if len(bad) > SHOWN else "")
+    lines = ", ".join(str(line) for line, _ in bad[:SHOWN])
+    if len(bad) > SHOWN:
+        lines += ", ..."
     line, problem = bad[0]
     return (
         f"{len(bad)} of {rows} rows of {path} are malformed (line {lines}), so nothing was "
@@ -93,4 +96,4 @@ def task_metrics(scores: Iterable[TaskScore]) -> dict[str, Metric]:
     values: dict[str, list[float]] = {}
     for score in scores:
         values.setdefault(score.metric, []).append(score.value)
-    return {name: estimates.share_or_mean(found) for name, found in values.items()}
+    return {metric: estimates.share_or_mean(numbers) for metric, numbers in values.items()}
