@@ -50,14 +50,17 @@ def pass_at(scores: Sequence[Score], k: int) -> dict[str, float]:
     for score in scores:
         outcomes.setdefault(score.id, []).append(bool(score.correct))
     return {
-        problem: estimates.pass_at_k(len(seen), sum(seen), k) for problem, seen in outcomes.items()
+        problem: estimates.pass_at_k(len(samples), sum(samples), k)
+        for problem, samples in outcomes.items()
     }
 
 
 def ks(samples: int) -> list[int]:
     """Which k are reported: powers of two from 2 on, and the number of samples itself."""
-    powers = [2**power for power in range(1, samples.bit_length()) if 2**power <= samples]
-    return sorted({*powers, samples}) if samples > 1 else []
+    if samples < 2:
+        return []
+    powers = [2**power for power in range(1, samples.bit_length())]
+    return sorted({*powers, samples})
 
 
 def count_outcomes(scores: Sequence[Score]) -> dict[Outcome, int]:
@@ -69,12 +72,12 @@ def count_outcomes(scores: Sequence[Score]) -> dict[Outcome, int]:
     wrong and unparsed.
     """
     counts = Counter(score.outcome for score in scores if score.outcome is not None)
-    known = all(score.truncated is not None for score in scores)
-    return (
-        {one: counts[one] for one in get_args(Outcome) if known or one != "truncated"}
-        if counts
-        else {}
-    )
+    if not counts:
+        return {}
+    outcomes: list[Outcome] = list(get_args(Outcome))
+    if any(score.truncated is None for score in scores):
+        outcomes.remove("truncated")
+    return {outcome: counts[outcome] for outcome in outcomes}
 
 
 def _pass_at(scores: Sequence[Score]) -> dict[str, Metric]:

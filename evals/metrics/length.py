@@ -23,7 +23,9 @@ def length_metrics(scores: Sequence[Score]) -> dict[str, Metric]:
     for length in of_family("length", "test"):
         metrics |= _of_length(length, scores)
     truncated = share(scores, "truncated")
-    return metrics if truncated is None else metrics | {"truncated": truncated}
+    if truncated is not None:
+        metrics["truncated"] = truncated
+    return metrics
 
 
 def _of_length(length: Measure, scores: Sequence[Score]) -> dict[str, Metric]:
@@ -31,8 +33,8 @@ def _of_length(length: Measure, scores: Sequence[Score]) -> dict[str, Metric]:
     if not values or any(value is None for _, value in values):
         return {}
     lengths = list(estimates.prompt_means(values).values())
-    spread = {
+    by_quantile = {
         quantile.name: estimates.quantile(lengths, _SHARE_BELOW[str(quantile.quantile)])
         for quantile in quantiles(length.name)
     }
-    return {length.name: estimates.mean(lengths)} | spread
+    return {length.name: estimates.mean(lengths)} | by_quantile

@@ -19,8 +19,9 @@ def preference_accuracy(
     stage: Sequence[PairScore], base: Mapping[str, PairScore]
 ) -> dict[str, Metric]:
     """Compute both variants over the pairs; empty without pairs."""
-    found = {name: list(pair_values(stage, base, name).values()) for name in NAMES}
-    return {name: estimates.rate(values) for name, values in found.items() if values}
+    if not stage:
+        return {}
+    return {name: estimates.rate(list(pair_values(stage, base, name).values())) for name in NAMES}
 
 
 def pair_values(
@@ -32,7 +33,11 @@ def pair_values(
 
 
 def _value(pair: PairScore, base: PairScore, per_token: bool) -> float:
-    chosen, rejected = pair.chosen - base.chosen, pair.rejected - base.rejected
+    chosen = pair.chosen - base.chosen
+    rejected = pair.rejected - base.rejected
     if per_token:
-        chosen, rejected = chosen / pair.chosen_tokens, rejected / pair.rejected_tokens
-    return 0.5 if chosen == rejected else float(chosen > rejected)
+        chosen /= pair.chosen_tokens
+        rejected /= pair.rejected_tokens
+    if chosen == rejected:
+        return 0.5
+    return float(chosen > rejected)

@@ -34,25 +34,26 @@ def score(generation: Generation, question: str, target: str | None) -> Score:
 
     Without a target, or with one that is not a number, nothing can be right or wrong.
     """
-    number = None if target is None else read_target(target)
-    if target is None or number is None:
+    if target is None:
+        return _unscored(generation, question, None)
+    number = read_target(target)
+    if number is None:
         return _unscored(generation, question, target)
     # what lm-eval compares with, and what is stored to be scored again
     target = target.rsplit("####", 1)[-1].strip()
-    answer = read_answer(generation.response)
-    strict, flexible = (
-        lm_eval_reading(generation.response, target, name) for name in (STRICT, FLEXIBLE)
-    )
-    truncated = None if generation.finish_reason is None else generation.finish_reason == "length"
+    response = generation.response
+    answer = read_answer(response)
+    answer_strict, correct_strict = lm_eval_reading(response, target, STRICT)
+    answer_flexible, correct_flexible = lm_eval_reading(response, target, FLEXIBLE)
     return _unscored(generation, question, target).model_copy(
         update={
             "correct": answer == number,
-            "correct_strict": strict[1],
-            "correct_flexible": flexible[1],
+            "correct_strict": correct_strict,
+            "correct_flexible": correct_flexible,
             "answer": answer,
-            "answer_strict": strict[0],
-            "answer_flexible": flexible[0],
-            "outcome": _outcome(answer == number, bool(truncated), answer),
+            "answer_strict": answer_strict,
+            "answer_flexible": answer_flexible,
+            "outcome": _outcome(answer == number, generation.finish_reason == "length", answer),
         }
     )
 
@@ -71,7 +72,7 @@ def lm_eval_reading(response: str, answer: str, name: str) -> tuple[str | None, 
     response_filter(name).apply([request])
     reading = request.filtered_resps[name]
     matches = bool(_reader().process_results(doc, [reading])["exact_match"])
-    return (None if reading == _INVALID else str(reading)), matches
+    return None if reading == _INVALID else str(reading), matches
 
 
 @cache
@@ -95,10 +96,15 @@ def _unscored(generation: Generation, question: str, target: str | None) -> Scor
         outcome=None,
         n_tokens=generation.n_tokens,
         n_chars=len(generation.response),
-        truncated=None
-        if generation.finish_reason is None
-        else generation.finish_reason == "length",
+        truncated=_is_truncated(generation),
     )
+
+
+def _is_truncated(generation: Generation) -> bool | None:
+    """None where it is not known why the response ended."""
+    if generation.finish_reason is None:
+        return None
+    return generation.finish_reason == "length"
 
 
 def _outcome(correct: bool, truncated: bool, answer: str | None) -> Outcome:

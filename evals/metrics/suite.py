@@ -31,9 +31,9 @@ def score_responses(generations: Sequence[Generation], problems: Sequence[Proble
     """Read every response to the problems, in the order of `problems` (samples together)."""
     asked = {problem.id: problem for problem in problems}
     return [
-        score(one, asked[one.id].question, asked[one.id].answer)
-        for one in generations
-        if one.id in asked
+        score(generation, asked[generation.id].question, asked[generation.id].answer)
+        for generation in generations
+        if generation.id in asked
     ]
 
 
@@ -46,26 +46,22 @@ def compute_metrics(scores: Sequence[Score], verdicts: Sequence[Verdict]) -> Mea
     groups = {
         group: [score for score in scores if score.group == group] for group in get_args(Group)
     }
-    metrics = accuracy_metrics(groups["test"]) | _named(
-        accuracy_metrics(groups["held_out"]), "held_out"
-    )
-    metrics |= length_metrics(groups["test"]) | _named(
-        length_metrics(groups["preference"]), "preference"
-    )
-    counts: dict[str, tuple[int, int, int]] = {}
-    extrapolated = []
-    for (against, group), found in _by_pairing(verdicts).items():
-        name = win_rate_name(against, group)
-        rate, controlled = win_rate(found), length_controlled_win_rate(found)
-        if rate is not None:
-            metrics[name], counts[name] = rate, win_tie_loss(found)
-        if controlled is not None:
-            name = win_rate_name(against, group, equal_lengths=True)
-            metrics[name] = Metric(
-                value=controlled.value, low=controlled.low, high=controlled.high, n=controlled.n
-            )
-            extrapolated += [name] if controlled.extrapolates else []
-    return Measurement(metrics, count_outcomes(groups["test"]), counts, extrapolated)
+    outcomes = count_outcomes(groups["test"])
+    measurement = Measurement(_score_metrics(groups), outcomes, {}, [])
+    for (against, group), judged in _by_pairing(verdicts).items():
+        _add_win_rate(measurement, win_rate_name(against, group), judged)
+        at_equal_lengths = win_rate_name(against, group, equal_lengths=True)
+        _add_length_controlled(measurement, at_equal_lengths, judged)
+    return measurement
+
+
+def _score_metrics(groups: Mapping[Group, Sequence[Score]]) -> dict[str, Metric]:
+    return {
+        **accuracy_metrics(groups["test"]),
+        **_named(accuracy_metrics(groups["held_out"]), "held_out"),
+        **length_metrics(groups["test"]),
+        **_named(length_metrics(groups["preference"]), "preference"),
+    }
 
 
 def _named(metrics: Mapping[str, Metric], group: Group) -> dict[str, Metric]:
@@ -77,3 +73,22 @@ def _by_pairing(verdicts: Sequence[Verdict]) -> dict[tuple[Role, Group], list[Ve
     for verdict in verdicts:
         pairings.setdefault((verdict.against, verdict.group), []).append(verdict)
     return pairings
+
+
+def _add_win_rate(measurement: Measurement, name: str, verdicts: Sequence[Verdict]) -> None:
+    rate = win_rate(verdicts)
+    if rate is None:
+        return
+    measurement.metrics[name] = rate
+    measurement.win_tie_loss[name] = win_tie_loss(verdicts)
+
+
+def _add_length_controlled(
+    measurement: Measurement, name: str, verdicts: Sequence[Verdict]
+) -> None:
+    rate = length_controlled_win_rate(verdicts)
+    if rate is None:
+        return
+    measurement.metrics[name] = Metric(value=rate.value, low=rate.low, high=rate.high, n=rate.n)
+    if rate.extrapolates:
+        measurement.extrapolated.append(name)

@@ -29,7 +29,9 @@ def win_rate(verdicts: Sequence[Verdict]) -> Metric | None:
 def win_tie_loss(verdicts: Sequence[Verdict]) -> tuple[int, int, int]:
     """Count pairs won, tied (exactly 0.5 over both orders) and lost."""
     scores = decided(verdicts)
-    return sum(s > 0.5 for s in scores), sum(s == 0.5 for s in scores), sum(s < 0.5 for s in scores)
+    won = sum(score > 0.5 for score in scores)
+    lost = sum(score < 0.5 for score in scores)
+    return won, len(scores) - won - lost, lost
 
 
 def length_controlled_win_rate(verdicts: Sequence[Verdict]) -> LengthControlled | None:
