@@ -41,9 +41,7 @@ def bradley_terry(matches: Sequence[Match]) -> dict[str, Metric] | None:
     never met: Ford 1957), and where there are no more prompts than strengths.
     """
     names = list(dict.fromkeys(name for match in matches for name in (match.first, match.second)))
-    prompts = {
-        prompt: code for code, prompt in enumerate(dict.fromkeys(match.prompt for match in matches))
-    }
+    prompts = list(dict.fromkeys(match.prompt for match in matches))
     if len(prompts) < len(names) or not _comparable(names, matches):
         return None
     fit = _fit(matches, names, prompts)
@@ -66,13 +64,16 @@ def _comparable(names: Sequence[str], matches: Sequence[Match]) -> bool:
     return int(connected_components(graph, connection="strong", return_labels=False)) == 1
 
 
-def _fit(matches: Sequence[Match], names: Sequence[str], prompts: dict[str, int]) -> Any:
+def _fit(matches: Sequence[Match], names: Sequence[str], prompts: Sequence[str]) -> Any:
     design = np.zeros((len(matches), len(names)))
     for row, match in enumerate(matches):
         design[row, names.index(match.first)] += 1
         design[row, names.index(match.second)] -= 1
-    groups = np.array([prompts[match.prompt] for match in matches])
-    model = GLM(np.array([match.score for match in matches]), design[:, 1:], Binomial())
+    codes = {prompt: code for code, prompt in enumerate(prompts)}
+    groups = np.array([codes[match.prompt] for match in matches])
+    scores = np.array([match.score for match in matches])
+    # without the first column: the first model is the zero
+    model = GLM(scores, design[:, 1:], Binomial())
     # raised where all scores are predicted exactly: nothing but ties; no score is separated
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PerfectSeparationWarning)

@@ -29,12 +29,11 @@ def mean(values: Sequence[float]) -> Metric:
     One value per prompt: where there are several samples, `prompt_means` first.
     """
     x = np.asarray(values, dtype=float)
+    value = float(x.mean())
     if x.size < 2 or np.ptp(x) == 0:
-        return Metric(value=float(x.mean()), low=float(x.mean()), high=float(x.mean()), n=x.size)
+        return Metric(value=value, low=value, high=value, n=x.size)
     interval = stats.ttest_1samp(x, 0).confidence_interval()
-    return Metric(
-        value=float(x.mean()), low=float(interval.low), high=float(interval.high), n=x.size
-    )
+    return Metric(value=value, low=float(interval.low), high=float(interval.high), n=x.size)
 
 
 def prompt_means(values: Sequence[tuple[str, float]]) -> dict[str, float]:
@@ -44,10 +43,10 @@ def prompt_means(values: Sequence[tuple[str, float]]) -> dict[str, float]:
     With as many samples for every prompt, the t interval over these means is the clustered one over
     the rows.
     """
-    samples: dict[str, list[float]] = {}
+    by_prompt: dict[str, list[float]] = {}
     for prompt, value in values:
-        samples.setdefault(prompt, []).append(value)
-    return {prompt: fmean(seen) for prompt, seen in samples.items()}
+        by_prompt.setdefault(prompt, []).append(value)
+    return {prompt: fmean(samples) for prompt, samples in by_prompt.items()}
 
 
 def over_seeds(values: Sequence[float]) -> Metric:
@@ -96,7 +95,9 @@ def repeat_noise(differences: Sequence[float]) -> float:
     the differences by prompt.
     """
     d = np.asarray(differences, dtype=float)
-    return 0.0 if d.size < 2 else float(stats.norm.ppf(0.975) * d.std(ddof=1) / np.sqrt(d.size))
+    if d.size < 2:
+        return 0.0
+    return float(stats.norm.ppf(0.975) * d.std(ddof=1) / np.sqrt(d.size))
 
 
 def clipped(metric: Metric, low: float, high: float) -> Metric:
@@ -113,16 +114,9 @@ def quantile(values: Sequence[float], q: float) -> Metric:
     """
     x = np.asarray(values, dtype=float)
     interval = stats.quantile_test(x, p=q).confidence_interval()
-    low, high = (
-        (float(x.min()) if np.isnan(interval.low) else float(interval.low)),
-        float(interval.high),
-    )
-    return Metric(
-        value=float(np.quantile(x, q)),
-        low=low,
-        high=float(x.max()) if np.isnan(high) else high,
-        n=x.size,
-    )
+    low = x.min() if np.isnan(interval.low) else interval.low
+    high = x.max() if np.isnan(interval.high) else interval.high
+    return Metric(value=float(np.quantile(x, q)), low=float(low), high=float(high), n=x.size)
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -151,11 +145,14 @@ def kappa(first: Sequence[object], second: Sequence[object]) -> tuple[float, flo
         return 0.0, -1.0, 1.0
     if list(first) == list(second):
         by_chance = sum((count / len(first)) ** 2 for count in Counter(first).values())
-        return 1.0, (proportion(len(first), len(first)).low - by_chance) / (1 - by_chance), 1.0
-    labels = {label: code for code, label in enumerate(dict.fromkeys([*first, *second]))}
-    codes = [[labels[one], labels[other]] for one, other in zip(first, second, strict=True)]
-    found = cohens_kappa(to_table(np.array(codes), bins=len(labels))[0])
-    return float(found.kappa), max(-1.0, float(found.kappa_low)), min(1.0, float(found.kappa_upp))
+        agreement = proportion(len(first), len(first)).low
+        return 1.0, (agreement - by_chance) / (1 - by_chance), 1.0
+    codes = {label: code for code, label in enumerate(dict.fromkeys([*first, *second]))}
+    pairs = [(codes[mine], codes[theirs]) for mine, theirs in zip(first, second, strict=True)]
+    table, _ = to_table(np.array(pairs), bins=len(codes))
+    result = cohens_kappa(table)
+    low, high = max(-1.0, float(result.kappa_low)), min(1.0, float(result.kappa_upp))
+    return float(result.kappa), low, high
 
 
 def rate(values: Sequence[float]) -> Metric:
@@ -168,10 +165,13 @@ def rate(values: Sequence[float]) -> Metric:
         return proportion(round(sum(values)), len(values))
     if len(set(values)) > 1:
         return clipped(mean(values), 0, 1)
-    value, share = float(values[0]), proportion(len(values), len(values)).low
+    value = float(values[0])
+    share = proportion(len(values), len(values)).low
     return Metric(value=value, low=value * share, high=value * share + 1 - share, n=len(values))
 
 
 def share_or_mean(values: Sequence[float]) -> Metric:
     """Mean of values in any unit: Wilson where all are 0 or 1, else a t interval."""
-    return proportion(int(sum(values)), len(values)) if set(values) <= {0.0, 1.0} else mean(values)
+    if set(values) <= {0.0, 1.0}:
+        return proportion(int(sum(values)), len(values))
+    return mean(values)

@@ -72,11 +72,9 @@ def length_controlled(
     extrapolates = bool(lengths.any()) and not 0.10 <= longer <= 0.90
     if not (y - 0.5).any():
         return LengthControlled(0.5, 0.5, 0.5, y.size, longer, extrapolates, None, None, None)
-    controls = (
-        np.ones((y.size, 1))
-        if difficulty is None
-        else np.column_stack([np.ones(y.size), difficulty])
-    )
+    controls = np.ones((y.size, 1))
+    if difficulty is not None:
+        controls = np.column_stack([controls, difficulty])
     fit = _fit(y, _design(controls, lengths))
     if fit is None:
         return None
@@ -112,35 +110,32 @@ def length_controlled_difference(first: Scored, second: Scored) -> Difference | 
             f"Two candidates are compared on the same prompts, got {n} and {sides[1][0].size} "
             "scores."
         )
-    estimates = [length_controlled(*side) for side in (first, second)]
-    if estimates[0] is None or estimates[1] is None:
+    mine, theirs = length_controlled(*first), length_controlled(*second)
+    if mine is None or theirs is None:
         return None
-    all_ties = estimates[0].p is None and estimates[1].p is None
-    if all_ties or all(np.array_equal(one, other) for one, other in zip(*sides, strict=True)):
+    are_all_ties = mine.p is None and theirs.p is None
+    are_equal = all(np.array_equal(a, b) for a, b in zip(*sides, strict=True))
+    if are_all_ties or are_equal:
         return Difference(0.0, 0.0, 0.0, n, None, None, None)
-    return _compared(estimates[0].value - estimates[1].value, _bootstrap_error(sides), n)
+    return _compared(mine.value - theirs.value, _bootstrap_error(sides), n)
 
 
 def _design(controls: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Put tanh(length difference / sd) after the controls; where no length differs there is no such
     column.
     """
-    return (
-        np.column_stack([controls, np.tanh(lengths / (lengths.std() or 1.0))])
-        if lengths.any()
-        else controls
-    )
+    if not lengths.any():
+        return controls
+    sd = lengths.std() or 1.0
+    return np.column_stack([controls, np.tanh(lengths / sd)])
 
 
 def _fit(y: np.ndarray, design: np.ndarray) -> Any | None:
     """Fit with standard errors that allow for fractional scores; None where there is nothing to
     find (see above).
     """
-    if (
-        np.ptp(y) == 0
-        or y.size <= design.shape[1]
-        or np.linalg.matrix_rank(design) < design.shape[1]
-    ):
+    columns = design.shape[1]
+    if np.ptp(y) == 0 or y.size <= columns or np.linalg.matrix_rank(design) < columns:
         return None
     with _expected_warnings():
         try:
@@ -176,14 +171,14 @@ def _at_equal_lengths(fit: Any, controls: int) -> tuple[float, float]:
     mean = fit.get_prediction(equal, which="mean", average=True)
     # zero without difficulty
     over_prompts = float(fit.predict(equal).var(ddof=1)) / len(equal)
-    return float(np.squeeze(mean.predicted)), float(
-        np.sqrt(np.squeeze(mean.se) ** 2 + over_prompts)
-    )
+    error = np.sqrt(np.squeeze(mean.se) ** 2 + over_prompts)
+    return float(np.squeeze(mean.predicted)), float(error)
 
 
 def _on_the_logit_scale(value: float, error: float, degrees: float) -> tuple[float, float, float]:
     """Return the ends of the 95% interval and the p against one half, both t."""
-    centre, logit_error = float(special.logit(value)), error / (value * (1 - value))
+    centre = float(special.logit(value))
+    logit_error = error / (value * (1 - value))
     half = float(stats.t.ppf(0.975, degrees)) * logit_error
     p = float(2 * stats.t.sf(abs(centre) / logit_error, degrees))
     return float(special.expit(centre - half)), float(special.expit(centre + half)), p
@@ -193,12 +188,13 @@ def _bootstrap_error(sides: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     """Standard error of the difference, the same resampled prompts for both candidates."""
 
     def resampled(prompts: np.ndarray) -> float:
-        one, other = (_refit(scores[prompts], lengths[prompts]) for scores, lengths in sides)
-        return one - other
+        mine, theirs = (_refit(scores[prompts], lengths[prompts]) for scores, lengths in sides)
+        return mine - theirs
 
-    prompts, rng = np.arange(sides[0][0].size), np.random.default_rng(0)
+    prompts = np.arange(sides[0][0].size)
+    rng = np.random.default_rng(0)
     with _expected_warnings():
-        found = stats.bootstrap(
+        result = stats.bootstrap(
             (prompts,),
             resampled,
             n_resamples=RESAMPLES,
@@ -206,7 +202,7 @@ def _bootstrap_error(sides: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
             method="percentile",
             rng=rng,
         )
-    return float(found.standard_error)
+    return float(result.standard_error)
 
 
 def _refit(y: np.ndarray, lengths: np.ndarray) -> float:

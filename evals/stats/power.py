@@ -81,16 +81,19 @@ def prompts_for_margin(margin: float, sd: float) -> int | None:
     return ceil(needed)
 
 
-def spread(found: Difference) -> float:
+def spread(difference: Difference) -> float:
     """Return the standard deviation per prompt behind a difference; 0 where every pair is
     identical.
     """
-    return 0.0 if found.mde is None else found.mde * float(np.sqrt(found.n)) / _MDE_FACTOR
+    if difference.mde is None:
+        return 0.0
+    return difference.mde * float(np.sqrt(difference.n)) / _MDE_FACTOR
 
 
-def one_sided_bounds(found: Difference) -> tuple[float, float]:
+def one_sided_bounds(difference: Difference) -> tuple[float, float]:
     """Return the lower and upper one-sided 5% bounds of a difference that has a standard error of
     its own.
     """
-    half = float(stats.t.ppf(1 - ALPHA, found.n - 1)) * spread(found) / float(np.sqrt(found.n))
-    return found.delta - half, found.delta + half
+    n = difference.n
+    half = float(stats.t.ppf(1 - ALPHA, n - 1)) * spread(difference) / float(np.sqrt(n))
+    return difference.delta - half, difference.delta + half

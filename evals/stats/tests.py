@@ -18,8 +18,6 @@ from stagelift.evals.stats.estimates import is_constant, mean, over_seeds, sprea
 from stagelift.evals.stats.power import Difference, mde, prompts_needed, small_sample_mde
 
 FEW_DISCORDANT_PAIRS = 25
-
-
 FEW_PROMPTS = 30
 
 
@@ -30,21 +28,14 @@ def seed_difference(differences: Sequence[float]) -> Difference:
     Raises ValueError below two seeds. Equal differences have no spread to test by: then it is the
     sign test.
     """
-    found, sd = over_seeds(differences), spread(differences)
+    average = over_seeds(differences)
+    n = average.n
     if is_constant(differences):
-        return Difference(
-            found.value,
-            found.low,
-            found.high,
-            found.n,
-            p_value([found.value] * found.n),
-            None,
-            None,
-        )
+        p = p_value([average.value] * n)
+        return Difference(average.value, average.low, average.high, n, p, None, None)
     p = float(stats.ttest_1samp(differences, 0).pvalue)
-    return Difference(
-        found.value, found.low, found.high, found.n, p, small_sample_mde(sd, found.n), None
-    )
+    detectable = small_sample_mde(spread(differences), n)
+    return Difference(average.value, average.low, average.high, n, p, detectable, None)
 
 
 def difference(
@@ -81,11 +72,9 @@ def p_value(differences: Sequence[float], *, binary: bool = False) -> float | No
         return float(stats.binomtest(d.size, d.size).pvalue)
     if _t_can_be_trusted(d, binary):
         return float(stats.ttest_1samp(d, 0).pvalue)
-    return (
-        float(stats.binomtest(int((d > 0).sum()), discordant).pvalue)
-        if binary
-        else _exact_sign_flip(d)
-    )
+    if binary:
+        return float(stats.binomtest(int((d > 0).sum()), discordant).pvalue)
+    return _exact_sign_flip(d)
 
 
 def bounds(
@@ -104,7 +93,8 @@ def _interval(
     if not d.any():
         return 0.0, 0.0
     if np.ptp(d) == 0:
-        return _constant_interval(d, 1.0 if binary else bound, confidence)
+        largest = 1.0 if binary else bound
+        return _constant_interval(d, largest, confidence)
     if _t_can_be_trusted(d, binary):
         interval = stats.ttest_1samp(d, 0).confidence_interval(confidence)
         return float(interval.low), float(interval.high)
@@ -122,10 +112,10 @@ def _constant_interval(
     bound.
     """
     value = float(d[0])
+    if bound is None:
+        bound = abs(value)
     share = stats.binomtest(d.size, d.size).proportion_ci(confidence, method="wilson").low
-    worst = float(
-        value * share - np.copysign(1 - share, value) * (bound if bound is not None else abs(value))
-    )
+    worst = float(value * share - np.copysign(1 - share, value) * bound)
     return min(value, worst), max(value, worst)
 
 
@@ -149,7 +139,7 @@ def _bootstrap(
 ) -> tuple[float, float] | None:
     """Resample in batches, so that memory does not grow with the number of resamples."""
     rng = np.random.default_rng(0)
-    found = stats.bootstrap(
+    result = stats.bootstrap(
         (d,),
         statistic,
         method=method,
@@ -158,8 +148,10 @@ def _bootstrap(
         batch=1000,
         rng=rng,
     )
-    low, high = float(found.confidence_interval.low), float(found.confidence_interval.high)
-    return None if np.isnan(low) or np.isnan(high) else (low, high)
+    low, high = float(result.confidence_interval.low), float(result.confidence_interval.high)
+    if np.isnan(low) or np.isnan(high):
+        return None
+    return low, high
 
 
 def _exact_sign_flip(d: np.ndarray) -> float:
@@ -199,13 +191,16 @@ def median_difference(differences: Sequence[float]) -> Metric:
     value = float(np.median(d))
     if np.ptp(d) == 0:
         return Metric(value=value, low=value, high=value, n=d.size)
-    corrected = None if _has_flat_middle(d) else _bca(d, np.median, 0.95)
-    low, high = (
-        corrected
-        or _bootstrap(d, np.median, "percentile", 0.95, resamples=1999)
-        or (d.min(), d.max())
-    )
+    low, high = _median_interval(d) or (d.min(), d.max())
     return Metric(value=value, low=min(value, low), high=max(value, high), n=d.size)
+
+
+def _median_interval(d: np.ndarray) -> tuple[float, float] | None:
+    if not _has_flat_middle(d):
+        corrected = _bca(d, np.median, 0.95)
+        if corrected is not None:
+            return corrected
+    return _bootstrap(d, np.median, "percentile", 0.95, resamples=1999)
 
 
 def _has_flat_middle(d: np.ndarray) -> bool:
@@ -227,5 +222,8 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 def sign_test(leads: Sequence[float]) -> float | None:
     """Exact two-sided sign test over the values that are not zero; None where there are none."""
-    ahead, decided = sum(lead > 0 for lead in leads), sum(lead != 0 for lead in leads)
-    return float(stats.binomtest(ahead, decided).pvalue) if decided else None
+    ahead = sum(lead > 0 for lead in leads)
+    decided = sum(lead != 0 for lead in leads)
+    if decided == 0:
+        return None
+    return float(stats.binomtest(ahead, decided).pvalue)
