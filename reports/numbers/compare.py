@@ -70,10 +70,19 @@ def compare_stages(runs: Sequence[RunRecord]) -> list[Comparison]:
     differs.
     """
     _refuse_unequal_contracts(runs)
-    found = [one for run in runs for stage in run.stages for one in _compare_stage(stage, run)]
-    family = {_test(one): one.p for one in found if one.verdict != "extrapolated"}
+    comparisons = [
+        comparison
+        for run in runs
+        for stage in run.stages
+        for comparison in _compare_stage(stage, run)
+    ]
+    family = {
+        _test(comparison): comparison.p
+        for comparison in comparisons
+        if comparison.verdict != "extrapolated"
+    }
     adjusted = dict(zip(family, tests.holm(list(family.values())), strict=True))
-    return [_decided(comparison, adjusted.get(_test(comparison))) for comparison in found]
+    return [_decided(comparison, adjusted.get(_test(comparison))) for comparison in comparisons]
 
 
 def _test(comparison: Comparison) -> tuple[str, str, str, str]:
@@ -97,66 +106,71 @@ def _refuse_unequal_contracts(runs: Sequence[RunRecord]) -> None:
 
 
 def _compare_stage(stage: StageRecord, run: RunRecord) -> list[Comparison]:
-    others = _others(stage, run)
-    found = []
-    # for the first trained stage they are one
-    for other in {other.name: other for other in others.values()}.values():
-        _refuse_different_problems(stage, other)
-        names = [
-            name
-            for name in without_stand_ins(stage.evaluation.metrics)
-            if is_compared(name, stage) and _is_measured(name, other)
-        ]
-        compared = [_compare_metric(name, stage, other, run.base(stage)) for name in names]
-        found += [one for one in compared if one is not None]
+    earlier_stages = _earlier_stages(stage, run)
+    comparisons = []
+    # previous and base are the same for the first trained stage: compared once
+    for earlier in {earlier.name: earlier for earlier in earlier_stages.values()}.values():
+        _refuse_different_problems(stage, earlier)
+        comparisons += _compare_metrics(stage, earlier, run.base(stage))
     for name, verdicts in stage.verdicts.items():
-        opponent = others.get(measure(name).against or "")
+        opponent = earlier_stages.get(measure(name).against or "")
         against = "reference" if opponent is None else opponent.name
-        found += _compare_win_rate(name, stage, against, verdicts)
-    return found
+        comparisons += _compare_win_rate(name, stage, against, verdicts)
+    return comparisons
 
 
-def _others(stage: StageRecord, run: RunRecord) -> dict[str, StageRecord]:
-    """The stages a stage is compared with; base has none before it."""
-    before = run.before(stage)
-    return {} if before is None else {"previous": before, "base": run.base(stage)}
+def _earlier_stages(stage: StageRecord, run: RunRecord) -> dict[str, StageRecord]:
+    """The stages a stage is compared with, by their role; base has none before it."""
+    previous = run.before(stage)
+    if previous is None:
+        return {}
+    return {"previous": previous, "base": run.base(stage)}
 
 
-def _is_measured(name: str, other: StageRecord) -> bool:
+def _refuse_different_problems(stage: StageRecord, earlier: StageRecord) -> None:
+    if {score.id for score in stage.scores} != {score.id for score in earlier.scores}:
+        raise ValueError(
+            f"Stages '{stage.name}' and '{earlier.name}' of run '{stage.run}' were asked different "
+            "problems."
+        )
+
+
+def _compare_metrics(
+    stage: StageRecord, earlier: StageRecord, base: StageRecord
+) -> list[Comparison]:
+    names = [
+        name
+        for name in without_stand_ins(stage.evaluation.metrics)
+        if is_compared(name, stage) and _is_measured(name, earlier)
+    ]
+    comparisons = [_compare_metric(name, stage, earlier, base) for name in names]
+    return [comparison for comparison in comparisons if comparison is not None]
+
+
+def _is_measured(name: str, earlier: StageRecord) -> bool:
     """Base has no preference accuracy of its own, and yet a stage can be compared with it."""
-    return name in other.evaluation.metrics or is_of_pairs(name)
+    return name in earlier.evaluation.metrics or is_of_pairs(name)
 
 
 def _compare_metric(
-    name: str, stage: StageRecord, other: StageRecord, base: StageRecord
+    name: str, stage: StageRecord, earlier: StageRecord, base: StageRecord
 ) -> Comparison | None:
-    mine, theirs = prompt_values(name, stage, base), prompt_values(name, other, base)
+    now, before = prompt_values(name, stage, base), prompt_values(name, earlier, base)
     # joined by id, never by position
-    shared = [problem for problem in mine if problem in theirs]
+    shared = [problem for problem in now if problem in before]
     if not shared:
         return None
-    pairs = [(mine[problem], theirs[problem]) for problem in shared]
-    differences = [value - before for value, before in pairs]
-    values = {value for pair in pairs for value in pair}
-    bound = largest_difference(name, values)
-    found = _comparison(
-        name,
-        stage,
-        other.name,
-        tests.difference(differences, binary=values <= {0.0, 1.0}, bound=bound),
-    )
+    values = [now[problem] for problem in shared]
+    values_before = [before[problem] for problem in shared]
+    differences = [now[problem] - before[problem] for problem in shared]
+    seen = {*values, *values_before}
+    bound = largest_difference(name, seen)
+    difference = tests.difference(differences, binary=seen <= {0.0, 1.0}, bound=bound)
+    comparison = _comparison(name, stage, earlier.name, difference)
     if measure(name).family != "length":
-        return found
-    ratio = tests.ratio([value for value, _ in pairs], [before for _, before in pairs])
-    return replace(found, ratio=ratio, median=tests.median_difference(differences))
-
-
-def _refuse_different_problems(stage: StageRecord, other: StageRecord) -> None:
-    if {score.id for score in stage.scores} != {score.id for score in other.scores}:
-        raise ValueError(
-            f"Stages '{stage.name}' and '{other.name}' of run '{stage.run}' were asked different "
-            "problems."
-        )
+        return comparison
+    ratio = tests.ratio(values, values_before)
+    return replace(comparison, ratio=ratio, median=tests.median_difference(differences))
 
 
 def _compare_win_rate(
@@ -167,50 +181,48 @@ def _compare_win_rate(
     if not leads:
         return []
     raw = _comparison(name, stage, against, tests.difference(leads, bound=0.5))
-    found = [replace(raw, p_sign=tests.sign_test(leads))]
-    controlled = length_controlled_win_rate(list(verdicts.values()))
-    return (
-        found
-        if controlled is None
-        else [*found, _length_controlled(name, stage, against, controlled)]
-    )
+    comparisons = [replace(raw, p_sign=tests.sign_test(leads))]
+    rate = length_controlled_win_rate(list(verdicts.values()))
+    if rate is not None:
+        comparisons.append(_length_controlled(name, stage, against, rate))
+    return comparisons
 
 
 def _length_controlled(
-    name: str, stage: StageRecord, against: str, found: LengthControlled
+    name: str, stage: StageRecord, against: str, rate: LengthControlled
 ) -> Comparison:
     difference = Difference(
-        found.value - 0.5,
-        found.low - 0.5,
-        found.high - 0.5,
-        found.n,
-        found.p,
-        found.mde,
-        found.needed,
+        delta=rate.value - 0.5,
+        low=rate.low - 0.5,
+        high=rate.high - 0.5,
+        n=rate.n,
+        p=rate.p,
+        mde=rate.mde,
+        needed=rate.needed,
     )
-    compared = _comparison(at_equal_lengths(name), stage, against, difference)
-    return (
-        replace(compared, verdict="extrapolated")
-        if found.extrapolates and found.p is not None
-        else compared
-    )
+    comparison = _comparison(at_equal_lengths(name), stage, against, difference)
+    if rate.extrapolates and rate.p is not None:
+        return replace(comparison, verdict="extrapolated")
+    return comparison
 
 
-def _comparison(metric: str, stage: StageRecord, against: str, found: Difference) -> Comparison:
+def _comparison(
+    metric: str, stage: StageRecord, against: str, difference: Difference
+) -> Comparison:
     return Comparison(
         run=stage.run,
         metric=metric,
         stage=stage.name,
         against=against,
-        delta=found.delta,
-        low=found.low,
-        high=found.high,
-        n=found.n,
-        p=found.p,
+        delta=difference.delta,
+        low=difference.low,
+        high=difference.high,
+        n=difference.n,
+        p=difference.p,
         p_adjusted=None,
         p_sign=None,
-        mde=found.mde,
-        needed=found.needed,
+        mde=difference.mde,
+        needed=difference.needed,
         ratio=None,
         median=None,
         verdict="no difference shown",

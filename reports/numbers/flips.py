@@ -22,16 +22,17 @@ def flips(stage: StageRecord, previous: StageRecord) -> Flips:
     sample).
     """
     now, before = stage.first_scores(), previous.first_scores()
-    scored = [
-        one
-        for one, score in now.items()
-        if one in before and _is_scored(score) and _is_scored(before[one])
-    ]
+    changed = Flips([], [], [], [])
+    for problem, score in now.items():
+        if problem in before and _is_scored(score) and _is_scored(before[problem]):
+            _list_of(changed, before[problem], score).append(problem)
+    return changed
 
-    def where(was: bool, became: bool) -> list[str]:
-        return [one for one in scored if before[one].correct is was and now[one].correct is became]
 
-    return Flips(where(False, True), where(True, False), where(True, True), where(False, False))
+def _list_of(changed: Flips, before: Score, now: Score) -> list[str]:
+    if before.correct:
+        return changed.still_right if now.correct else changed.broken
+    return changed.fixed if now.correct else changed.still_wrong
 
 
 def _is_scored(score: Score) -> bool:

@@ -73,16 +73,17 @@ def _gain(metric: str, group: Group, stage: StageRecord, before: StageRecord) ->
     if not shared:
         return None
     asked = [score for score in (*stage.scores, *before.scores) if score.group == group]
-    known = all(score.truncated is not None for score in asked) or any(
-        s.outcome == "truncated" for s in asked
-    )
-    parts = [
-        _part(outcome, cause, shared)
-        for outcome, cause in _CAUSES.items()
-        if known or cause != "stopping"
-    ]
+    causes = dict(_CAUSES)
+    if not _is_truncation_known(asked):
+        del causes["truncated"]
+    parts = [_part(outcome, cause, shared) for outcome, cause in causes.items()]
     delta = sum(now["correct"] - then["correct"] for then, now in shared) / len(shared)
     return Gain(stage.run, metric, stage.name, before.name, delta, len(shared), parts)
+
+
+def _is_truncation_known(scores: Sequence[Score]) -> bool:
+    are_all_known = all(score.truncated is not None for score in scores)
+    return are_all_known or any(score.outcome == "truncated" for score in scores)
 
 
 def _outcome_shares(scores: Sequence[Score], group: Group) -> dict[str, dict[Outcome, float]]:
@@ -110,12 +111,13 @@ def _part(
     gained = [then[outcome] * now["correct"] for then, now in shared]
     lost = [then["correct"] * now[outcome] for then, now in shared]
     moved = [up - down for up, down in zip(gained, lost, strict=True)]
-    found = tests.difference(moved, binary=set(moved) <= {-1.0, 0.0, 1.0}, bound=1.0)
+    is_binary = set(moved) <= {-1.0, 0.0, 1.0}
+    difference = tests.difference(moved, binary=is_binary, bound=1.0)
     return Part(
-        cause,
-        sum(gained) / len(shared),
-        sum(lost) / len(shared),
-        found.delta,
-        found.low,
-        found.high,
+        cause=cause,
+        gained=sum(gained) / len(shared),
+        lost=sum(lost) / len(shared),
+        delta=difference.delta,
+        low=difference.low,
+        high=difference.high,
     )

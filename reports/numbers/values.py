@@ -18,12 +18,10 @@ def is_compared(name: str, stage: StageRecord) -> bool:
     """Say whether a metric has a value for each prompt; quantiles, bootstrapped task metrics and
     win rates have not.
     """
+    if name in stage.stored_values:
+        return True
     known = measure(name)
-    is_read_off_records = known.field is not None or known.family in (
-        "pass@k",
-        "preference accuracy",
-    )
-    return is_read_off_records or name in stage.stored_values
+    return known.field is not None or known.family in ("pass@k", "preference accuracy")
 
 
 def prompt_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str, float]:
@@ -122,7 +120,9 @@ def mean_of(name: str, values: Sequence[float]) -> Metric:
 
 def within(bounds: Bounds | None, metric: Metric) -> Metric:
     """Cut an interval off at the ends of what the value can be, where it has such ends."""
-    return metric if bounds is None else estimates.clipped(metric, *bounds)
+    if bounds is None:
+        return metric
+    return estimates.clipped(metric, *bounds)
 
 
 def of_differences(bounds: Bounds | None) -> Bounds | None:
@@ -144,5 +144,6 @@ def largest_difference(name: str, values: Iterable[float]) -> float | None:
         return known.bounds[1] - known.bounds[0]
     if known.family != "lm-eval task":
         return None
-    seen = list(values)
-    return 1.0 if min(seen) >= 0 and max(seen) <= 1 else None
+    if all(0 <= value <= 1 for value in values):
+        return 1.0
+    return None

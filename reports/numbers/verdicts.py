@@ -19,10 +19,8 @@ def decide(metric: str, delta: float, p_adjusted: float | None) -> Decision:
         return "identical"
     if p_adjusted >= ALPHA:
         return "no difference shown"
-    match measure(metric).better:
-        case None:
-            return "changed"
-        case "more":
-            return "improved" if delta > 0 else "regressed"
-        case "less":
-            return "improved" if delta < 0 else "regressed"
+    better = measure(metric).better
+    if better is None:
+        return "changed"
+    is_improved = delta > 0 if better == "more" else delta < 0
+    return "improved" if is_improved else "regressed"
