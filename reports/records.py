@@ -108,12 +108,16 @@ class RunRecord:
 
     def before(self, stage: StageRecord) -> StageRecord | None:
         """Return the stage that a stage was trained on; None for base."""
-        return None if stage.parent is None else self.stage(stage.parent)
+        if stage.parent is None:
+            return None
+        return self.stage(stage.parent)
 
     def chain(self, stage: StageRecord) -> list[StageRecord]:
         """Return the stages from base to this one."""
         before = self.before(stage)
-        return [stage] if before is None else [*self.chain(before), stage]
+        if before is None:
+            return [stage]
+        return [*self.chain(before), stage]
 
     def base(self, stage: StageRecord) -> StageRecord:
         """Return the base that a stage was trained from; base's own is itself."""
@@ -252,4 +256,6 @@ def _stored_values(evaluation: EvaluationFolder) -> dict[str, dict[str, float]]:
     for score in evaluation.read_task_scores():
         values.setdefault(score.metric, {})[score.id] = score.value
     timed = seconds_by_batch(evaluation.read_timings())
-    return values | {SECONDS_PER_RESPONSE: timed} if timed else values
+    if timed:
+        values[SECONDS_PER_RESPONSE] = timed
+    return values
