@@ -89,10 +89,12 @@ class _Lattice:
         means = [sum(values.values()) / len(values) for values in by_seed if values]
         most = _largest_sum(self.metric, weights)
         if len(means) >= SEEDS_FOR_AN_INTERVAL and not estimates.is_constant(means):
-            mean = within(None if most is None else (-most, most), estimates.over_seeds(means))
+            bounds = None if most is None else (-most, most)
+            mean = within(bounds, estimates.over_seeds(means))
             return Effect(mean.value, mean.low, mean.high), mean.n, "seeds"
-        shared = [prompt for prompt in by_seed[0] if all(prompt in one for one in by_seed)]
-        averaged = [sum(one[prompt] for one in by_seed) / len(by_seed) for prompt in shared]
+        first = by_seed[0]
+        shared = [prompt for prompt in first if all(prompt in values for values in by_seed)]
+        averaged = [sum(values[prompt] for values in by_seed) / len(by_seed) for prompt in shared]
         is_binary = most is not None and set(averaged) <= {-1.0, 0.0, 1.0}
         difference = tests.difference(averaged, binary=is_binary, bound=most)
         return Effect(difference.delta, difference.low, difference.high), difference.n, "prompts"
@@ -108,15 +110,16 @@ def attribution(run: RunRecord) -> list[Attribution]:
 def interactions(run: RunRecord) -> list[Interaction]:
     """Return the interaction of every two stages for every metric; empty where `attribution` is."""
     return [
-        Interaction(run.name, lattice.metric, pair, effect.value, effect.low, effect.high, n, over)
+        _interaction(lattice, pair)
         for lattice in _lattices(run)
         for pair in combinations(lattice.stages, 2)
-        for effect, n, over in [lattice.effect(_interaction_weights(pair, lattice.stages))]
     ]
 
 
 def _attribution(lattice: _Lattice, stage: str) -> Attribution:
-    everything, alone = frozenset(lattice.stages), frozenset([stage])
+    base: Subset = frozenset()
+    alone = frozenset([stage])
+    everything = frozenset(lattice.stages)
     shapley, n, over = lattice.effect(_shapley_weights(stage, lattice.stages))
     return Attribution(
         run=lattice.run,
@@ -127,28 +130,45 @@ def _attribution(lattice: _Lattice, stage: str) -> Attribution:
         high=shapley.high,
         n=n,
         over=over,
-        alone=lattice.effect({alone: 1.0, frozenset(): -1.0})[0],
+        alone=lattice.effect({alone: 1.0, base: -1.0})[0],
         on_top=lattice.effect({everything: 1.0, everything - alone: -1.0})[0],
-        whole=lattice.effect({everything: 1.0, frozenset(): -1.0})[0],
+        whole=lattice.effect({everything: 1.0, base: -1.0})[0],
+    )
+
+
+def _interaction(lattice: _Lattice, pair: tuple[str, str]) -> Interaction:
+    effect, n, over = lattice.effect(_interaction_weights(pair, lattice.stages))
+    return Interaction(
+        run=lattice.run,
+        metric=lattice.metric,
+        stages=pair,
+        value=effect.value,
+        low=effect.low,
+        high=effect.high,
+        n=n,
+        over=over,
     )
 
 
 def _shapley_weights(stage: str, stages: tuple[str, ...]) -> dict[Subset, float]:
     weights: dict[Subset, float] = {}
-    for subset in _subsets([one for one in stages if one != stage]):
+    others = [name for name in stages if name != stage]
+    for subset in _subsets(others):
         weight = (
             factorial(len(subset))
             * factorial(len(stages) - len(subset) - 1)
             / factorial(len(stages))
         )
-        weights[subset | {stage}], weights[subset] = weight, -weight
+        weights[subset | {stage}] = weight
+        weights[subset] = -weight
     return weights
 
 
 def _interaction_weights(pair: tuple[str, str], stages: tuple[str, ...]) -> dict[Subset, float]:
     first, second = pair
     weights: dict[Subset, float] = {}
-    for subset in _subsets([one for one in stages if one not in pair]):
+    others = [name for name in stages if name not in pair]
+    for subset in _subsets(others):
         weight = (
             factorial(len(subset))
             * factorial(len(stages) - len(subset) - 2)
@@ -172,10 +192,10 @@ def _weighted(weights: Mapping[Subset, float], values: Values) -> dict[str, floa
     """Sum up prompt by prompt, over the prompts that every model has a value for, so that the parts
     stay parts of one whole.
     """
-    first, *others = values.values()
-    shared = [prompt for prompt in first if all(prompt in other for other in others)]
+    models = list(values.values())
+    shared = [prompt for prompt in models[0] if all(prompt in model for model in models)]
     return {
-        prompt: sum(weight * values[one][prompt] for one, weight in weights.items())
+        prompt: sum(weight * values[subset][prompt] for subset, weight in weights.items())
         for prompt in shared
     }
 
@@ -191,20 +211,29 @@ def _largest_sum(metric: str, weights: Mapping[Subset, float]) -> float | None:
 
 def _lattices(run: RunRecord) -> list[_Lattice]:
     """Read every metric of a lattice whose models are all evaluated."""
-    longest = max((chain.stages for chain in run.chains), key=len, default={})
-    stages = tuple(longest)[1:]
-    models: dict[int, dict[Subset, StageRecord]] = {}
-    for chain in run.chains if run.lattice and not run.missing else ():
-        *_, last = chain.stages.values()
-        models.setdefault(chain.seed, {})[frozenset(list(chain.stages)[1:])] = run.stage(last)
-    whole = [one for one in models.values() if len(one) == 2 ** len(stages)]
-    if not whole or len(whole) < len(models):
+    if not run.lattice or run.missing:
         return []
-    every = [stage for one in whole for stage in one.values()]
+    seeds = list(_models(run).values())
+    longest = max((chain.stages for chain in run.chains), key=len, default={})
+    # without base
+    stages = tuple(longest)[1:]
+    if not seeds or any(len(models) < 2 ** len(stages) for models in seeds):
+        return []
+    every_model = [stage for models in seeds for stage in models.values()]
     return [
-        _Lattice(run.name, name, stages, [_values(name, one, run) for one in whole])
-        for name in model_metrics(every)
+        _Lattice(run.name, name, stages, [_values(name, models, run) for models in seeds])
+        for name in model_metrics(every_model)
     ]
+
+
+def _models(run: RunRecord) -> dict[int, dict[Subset, StageRecord]]:
+    """The last stage of every chain, by seed and by the stages that were trained on the way."""
+    models: dict[int, dict[Subset, StageRecord]] = {}
+    for chain in run.chains:
+        slots, names = list(chain.stages), list(chain.stages.values())
+        trained = frozenset(slots[1:])
+        models.setdefault(chain.seed, {})[trained] = run.stage(names[-1])
+    return models
 
 
 def _values(name: str, models: Mapping[Subset, StageRecord], run: RunRecord) -> Values:

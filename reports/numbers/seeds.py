@@ -7,7 +7,7 @@ alone may differ, and how much two evaluations of one checkpoint do. Neither say
 or another machine, would change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stagelift.evals.metrics.measures import measure
@@ -34,8 +34,8 @@ class Siblings:
 
     def metrics(self) -> list[str]:
         """Name the metrics that all of them have."""
-        first, *others = [stage.evaluation.metrics for stage in self.stages]
-        return [name for name in first if all(name in other for other in others)]
+        by_seed = [stage.evaluation.metrics for stage in self.stages]
+        return [name for name in by_seed[0] if all(name in metrics for metrics in by_seed)]
 
 
 @dataclass(frozen=True)
@@ -88,20 +88,24 @@ def siblings(run: RunRecord) -> list[Siblings]:
     """Group the stages of a run that differ in their seed alone; what was trained once is in no
     group.
     """
-    found: dict[tuple[str, tuple[str, ...]], dict[int, StageRecord]] = {}
-    for chain in run.chains:
-        slots = list(chain.stages)[1:]
-        for place, slot in enumerate(slots, start=1):
-            found.setdefault((chain.variant, tuple(slots[:place])), {})[chain.seed] = run.stage(
-                chain.stages[slot]
-            )
-    # shared by variants: once
-    groups = {tuple(stage.name for stage in stages.values()): stages for stages in found.values()}
+    # by names, so that what variants share is one group
+    groups = {tuple(stage.name for stage in by_seed.values()): by_seed for by_seed in _by_seed(run)}
     return [
-        Siblings(_title(names[0]), tuple(stages.values()), tuple(stages))
-        for names, stages in groups.items()
+        Siblings(_title(names[0]), tuple(by_seed.values()), tuple(by_seed))
+        for names, by_seed in groups.items()
         if len(set(names)) > 1
     ]
+
+
+def _by_seed(run: RunRecord) -> list[dict[int, StageRecord]]:
+    """The stages of every variant at every place in its chain, by seed."""
+    places: dict[tuple[str, tuple[str, ...]], dict[int, StageRecord]] = {}
+    for chain in run.chains:
+        slots = tuple(chain.stages)[1:]
+        for length, slot in enumerate(slots, start=1):
+            by_seed = places.setdefault((chain.variant, slots[:length]), {})
+            by_seed[chain.seed] = run.stage(chain.stages[slot])
+    return list(places.values())
 
 
 def _title(stage: str) -> str:
@@ -137,19 +141,21 @@ def over_seeds(run: RunRecord) -> list[OverSeeds]:
     """Return every metric of every stage over its seeds: its values, and its differences to the
     stage before and to base.
     """
-    found = []
-    for group in siblings(run):
-        for name in model_metrics(group.stages):
-            values = [stage.evaluation.metrics[name].value for stage in group.stages]
-            found.append(_over(run.name, name, group, None, (), values))
-            for against, others in _others(run, group).items():
-                differences = seed_differences(run, name, group.stages, others)
-                found += (
-                    []
-                    if differences is None
-                    else [_over(run.name, name, group, against, others, differences)]
-                )
-    return found
+    return [
+        mean
+        for group in siblings(run)
+        for name in model_metrics(group.stages)
+        for mean in _means(run, name, group)
+    ]
+
+
+def _means(run: RunRecord, name: str, group: Siblings) -> Iterator[OverSeeds]:
+    values = [stage.evaluation.metrics[name].value for stage in group.stages]
+    yield _over(run.name, name, group, None, (), values)
+    for against, earlier_stages in _earlier_stages(run, group).items():
+        differences = seed_differences(run, name, group.stages, earlier_stages)
+        if differences is not None:
+            yield _over(run.name, name, group, against, earlier_stages, differences)
 
 
 def seed_differences(
@@ -158,18 +164,18 @@ def seed_differences(
     """Return the mean paired difference of each seed's stage to its other; None where a pair shares
     no prompt.
     """
-    found = []
+    means = []
     for stage, other in zip(stages, others, strict=True):
         mine = model_values(name, stage, run.base(stage))
         theirs = model_values(name, other, run.base(other), mine)
-        shared = [one for one in mine if one in theirs]
-        if not shared:
+        differences = [mine[prompt] - theirs[prompt] for prompt in mine if prompt in theirs]
+        if not differences:
             return None
-        found.append(sum(mine[one] - theirs[one] for one in shared) / len(shared))
-    return found
+        means.append(sum(differences) / len(differences))
+    return means
 
 
-def _others(run: RunRecord, group: Siblings) -> dict[str, list[StageRecord]]:
+def _earlier_stages(run: RunRecord, group: Siblings) -> dict[str, list[StageRecord]]:
     """The stages before and the bases, seed by seed; for the first trained stage they are one."""
     before = [run.before(stage) or stage for stage in group.stages]
     bases = [run.base(stage) for stage in group.stages]
@@ -225,9 +231,11 @@ def _between_evaluations(run: RunRecord) -> dict[str, float]:
     """
     noise: dict[str, float] = {}
     for again in run.repeats:
-        first, base = run.stage(again.name), run.base(run.stage(again.name))
+        first = run.stage(again.name)
+        base = run.base(first)
         for name in filter(_is_asked_again, model_metrics([first, again])):
-            before, after = model_values(name, first, base), model_values(name, again, base)
+            before = model_values(name, first, base)
+            after = model_values(name, again, base)
             differences = [after[prompt] - before[prompt] for prompt in before if prompt in after]
             if differences:
                 noise[name] = max(noise.get(name, 0.0), estimates.repeat_noise(differences))
