@@ -84,7 +84,8 @@ class RankedVariant:
 
     def difference(self, metric: str) -> VariantDifference | None:
         """Return the difference to the reference in a metric, if it was made."""
-        return next((one for one in self.differences if one.metric == metric), None)
+        made = (difference for difference in self.differences if difference.metric == metric)
+        return next(made, None)
 
 
 def rank_variants(run: RunRecord) -> list[RankedVariant]:
@@ -93,60 +94,83 @@ def rank_variants(run: RunRecord) -> list[RankedVariant]:
     """
     if run.reference is None:
         return []
-    found = [one for place, stages in _places(run) for one in _compared(run, place, stages)]
-    family = {_test(one, variant, found): one.p for variant in found for one in variant.differences}
-    adjusted = dict(zip(family, tests.holm(list(family.values())), strict=True))
-    decided = [
-        replace(
-            v,
-            differences=tuple(
-                _decided(one, adjusted[_test(one, v, found)]) for one in v.differences
-            ),
-        )
-        for v in found
+    variants = [
+        variant for place, stages in _places(run) for variant in _compared(run, place, stages)
     ]
+    decided = _adjusted(variants)
     return [
-        one
-        for _, group in groupby(decided, key=lambda one: one.stage)
-        for one in _ranked(list(group))
+        variant
+        for _, at_stage in groupby(decided, key=lambda variant: variant.stage)
+        for variant in _ranked(list(at_stage))
     ]
+
+
+def _adjusted(variants: Sequence[RankedVariant]) -> Iterator[RankedVariant]:
+    """Yield the variants with verdicts on their differences, Holm-adjusted over all of them."""
+    family = {
+        _test(difference, variant, variants): difference.p
+        for variant in variants
+        for difference in variant.differences
+    }
+    adjusted = dict(zip(family, tests.holm(list(family.values())), strict=True))
+    for variant in variants:
+        differences = tuple(
+            _decided(difference, adjusted[_test(difference, variant, variants)])
+            for difference in variant.differences
+        )
+        yield replace(variant, differences=differences)
 
 
 def _test(
-    one: VariantDifference, variant: RankedVariant, found: Sequence[RankedVariant]
+    difference: VariantDifference, variant: RankedVariant, variants: Sequence[RankedVariant]
 ) -> tuple[object, ...]:
     """Name the test behind a difference: at the end of the chains it may be one that was made at a
     stage.
     """
-    reference = next(v for v in found if (v.stage, v.variant) == (variant.stage, variant.reference))
-    return one.metric, variant.members, reference.members
+    reference = next(
+        candidate
+        for candidate in variants
+        if (candidate.stage, candidate.variant) == (variant.stage, variant.reference)
+    )
+    return difference.metric, variant.members, reference.members
 
 
 def _places(run: RunRecord) -> Iterator[tuple[str, dict[str, list[StageRecord]]]]:
     """Yield each slot with the stages in it by variant, and the ends of the chains where these are
     of different slots.
     """
-    chains: dict[str, list[dict[str, StageRecord]]] = {}
-    for chain in run.chains:
-        chains.setdefault(chain.variant, []).append(
-            {slot: run.stage(name) for slot, name in chain.stages.items()}
-        )
-    slots = list(dict.fromkeys(slot for seeds in chains.values() for one in seeds for slot in one))
+    variants = _chains(run)
+    slots = dict.fromkeys(
+        slot for chains in variants.values() for chain in chains for slot in chain
+    )
     for slot in slots:
         yield (
             slot,
             {
-                name: [one[slot] for one in seeds]
-                for name, seeds in chains.items()
-                if all(slot in s for s in seeds)
+                variant: [chain[slot] for chain in chains]
+                for variant, chains in variants.items()
+                if all(slot in chain for chain in chains)
             },
         )
-    complete = all(chain.complete for chain in run.chains)
-    if complete and len({list(seeds[0])[-1] for seeds in chains.values()}) > 1:
+    are_complete = all(chain.complete for chain in run.chains)
+    last_slots = {list(chains[0])[-1] for chains in variants.values()}
+    if are_complete and len(last_slots) > 1:
         yield (
             WHOLE_CHAIN,
-            {name: [list(one.values())[-1] for one in seeds] for name, seeds in chains.items()},
+            {
+                variant: [list(chain.values())[-1] for chain in chains]
+                for variant, chains in variants.items()
+            },
         )
+
+
+def _chains(run: RunRecord) -> dict[str, list[dict[str, StageRecord]]]:
+    """The chains of each variant, one a seed: their stages by slot."""
+    chains: dict[str, list[dict[str, StageRecord]]] = {}
+    for chain in run.chains:
+        stages = {slot: run.stage(name) for slot, name in chain.stages.items()}
+        chains.setdefault(chain.variant, []).append(stages)
+    return chains
 
 
 def _compared(
@@ -155,16 +179,14 @@ def _compared(
     """Compare the variants at one place with the reference; none where all of them are the same
     models there.
     """
-    if (
-        len({tuple(stage.name for stage in found) for found in stages.values()}) < 2
-        or run.reference is None
-    ):
+    models = {tuple(stage.name for stage in seeds) for seeds in stages.values()}
+    if len(models) < 2 or run.reference is None:
         return []
-    every = [stage for found in stages.values() for stage in found]
+    every = [stage for seeds in stages.values() for stage in seeds]
     names = [
-        one
-        for one in model_metrics(every)
-        if one in COMPARED and all(one in s.evaluation.metrics for s in every)
+        name
+        for name in model_metrics(every)
+        if name in COMPARED and all(name in stage.evaluation.metrics for stage in every)
     ]
     reference = stages.get(run.reference)
     return [
@@ -173,16 +195,15 @@ def _compared(
             stage=place,
             variant=variant,
             reference=run.reference,
-            members=tuple(stage.name for stage in found),
-            values={name: _value(name, run, found) for name in names},
-            cost=_cost(run, found),
-            differences=()
-            if reference in (None, found)
-            else tuple(_differences(run, names, found, reference or [])),
+            members=tuple(stage.name for stage in seeds),
+            values={name: _value(name, run, seeds) for name in names},
+            cost=_cost(run, seeds),
+            differences=tuple(_differences(run, names, seeds, reference)),
+            # placed among the others by `_ranked`
             rank=0,
             on_front=None,
         )
-        for variant, found in stages.items()
+        for variant, seeds in stages.items()
     ]
 
 
@@ -202,24 +223,28 @@ def _differences(
     run: RunRecord,
     names: Sequence[str],
     stages: Sequence[StageRecord],
-    reference: Sequence[StageRecord],
+    reference: Sequence[StageRecord] | None,
 ) -> Iterator[VariantDifference]:
+    """Yield the differences to the reference, which has none to itself, nor where it is missing."""
+    if reference is None or reference == stages:
+        return
     bases = {run.base(stage).name for stage in (*stages, *reference)}
-    compared = names if len(bases) == 1 else [name for name in names if not _is_of_base(name)]
-    for name in compared:
-        found, over = _difference(run, name, stages, reference)
-        if found is not None:
+    if len(bases) > 1:
+        names = [name for name in names if not _is_of_base(name)]
+    for name in names:
+        difference, over = _difference(run, name, stages, reference)
+        if difference is not None:
             yield VariantDifference(
-                name,
-                found.delta,
-                found.low,
-                found.high,
-                found.n,
-                over,
-                found.p,
-                None,
-                found.mde,
-                "no difference shown",
+                metric=name,
+                delta=difference.delta,
+                low=difference.low,
+                high=difference.high,
+                n=difference.n,
+                over=over,
+                p=difference.p,
+                p_adjusted=None,
+                mde=difference.mde,
+                verdict="no difference shown",
             )
 
 
@@ -239,32 +264,33 @@ def _difference(
         return None, "prompts"
     if mean_over_seeds(name, by_seed, difference=True) is not None:
         return tests.seed_difference(by_seed), "seeds"
-    values = [_over_seeds(name, run, one) for one in (stages, reference)]
-    pairs = [(values[0][one], values[1][one]) for one in values[0] if one in values[1]]
+    mine, theirs = _over_seeds(name, run, stages), _over_seeds(name, run, reference)
+    pairs = [(mine[prompt], theirs[prompt]) for prompt in mine if prompt in theirs]
+    differences = [value - value_of_reference for value, value_of_reference in pairs]
     seen = {value for pair in pairs for value in pair}
     bound = largest_difference(name, seen)
-    return tests.difference(
-        [a - b for a, b in pairs], binary=seen <= {0.0, 1.0}, bound=bound
-    ), "prompts"
+    return tests.difference(differences, binary=seen <= {0.0, 1.0}, bound=bound), "prompts"
 
 
 def _over_seeds(name: str, run: RunRecord, stages: Sequence[StageRecord]) -> dict[str, float]:
     """Return the mean over seeds by prompt."""
-    values = [model_values(name, stage, run.base(stage)) for stage in stages]
-    shared = [one for one in values[0] if all(one in other for other in values)]
-    return {one: sum(value[one] for value in values) / len(values) for one in shared}
+    by_seed = [model_values(name, stage, run.base(stage)) for stage in stages]
+    shared = [prompt for prompt in by_seed[0] if all(prompt in values for values in by_seed)]
+    return {prompt: sum(values[prompt] for values in by_seed) / len(by_seed) for prompt in shared}
 
 
 def _cost(run: RunRecord, stages: Sequence[StageRecord]) -> Cost:
     """Base cost nothing; what an adapter from elsewhere did is not known."""
     chains = [run.chain(stage)[1:] for stage in stages]
-    if any(one.training is None for chain in chains for one in chain):
+    trainings = [stage.training for chain in chains for stage in chain]
+    known = [training for training in trainings if training is not None]
+    if len(known) < len(trainings):
         return Cost(None, None, None)
-    trained = [[one.training for one in chain if one.training is not None] for chain in chains]
+    adapters = (*stages[0].merged, stages[0].name)
     return Cost(
-        parameters=sum(_parameters(run, part) for part in (*stages[0].merged, stages[0].name)),
-        seconds=sum(one.seconds for chain in trained for one in chain) / len(stages),
-        memory=max((one.peak_memory_bytes for chain in trained for one in chain), default=0),
+        parameters=sum(_parameters(run, adapter) for adapter in adapters),
+        seconds=sum(training.seconds for training in known) / len(stages),
+        memory=max((training.peak_memory_bytes for training in known), default=0),
     )
 
 
@@ -274,21 +300,19 @@ def _parameters(run: RunRecord, name: str) -> int:
     return 0 if training is None else training.trainable_parameters
 
 
-def _decided(found: VariantDifference, p_adjusted: float | None) -> VariantDifference:
-    verdict = decide(found.metric, found.delta, p_adjusted)
-    return replace(found, p_adjusted=p_adjusted, verdict=verdict)
+def _decided(difference: VariantDifference, p_adjusted: float | None) -> VariantDifference:
+    verdict = decide(difference.metric, difference.delta, p_adjusted)
+    return replace(difference, p_adjusted=p_adjusted, verdict=verdict)
 
 
-def _ranked(found: list[RankedVariant]) -> list[RankedVariant]:
+def _ranked(variants: list[RankedVariant]) -> list[RankedVariant]:
     """Sort by accuracy, as it is, and mark the front."""
-    accuracies = [_accuracy(one) for one in found]
-    placed = [
-        replace(
-            one, rank=1 + sum(other > mine for other in accuracies), on_front=_on_front(one, found)
-        )
-        for one, mine in zip(found, accuracies, strict=True)
-    ]
-    return sorted(placed, key=lambda one: one.rank)
+    placed = []
+    for variant in variants:
+        better = sum(_accuracy(rival) > _accuracy(variant) for rival in variants)
+        on_front = _on_front(variant, variants)
+        placed.append(replace(variant, rank=1 + better, on_front=on_front))
+    return sorted(placed, key=lambda variant: variant.rank)
 
 
 def _accuracy(variant: RankedVariant) -> float:
@@ -296,27 +320,26 @@ def _accuracy(variant: RankedVariant) -> float:
     return -1.0 if metric is None else metric.value
 
 
-def _on_front(variant: RankedVariant, others: Sequence[RankedVariant]) -> bool | None:
+def _on_front(variant: RankedVariant, variants: Sequence[RankedVariant]) -> bool | None:
     """Say whether no other variant is as good in accuracy and every cost and better in one of
     them.
     """
     mine = _merits(variant)
     if mine is None:
         return None
-    theirs = [merits for other in others if (merits := _merits(other)) is not None]
-    return not any(
-        all(a >= b for a, b in zip(other, mine, strict=True)) and other != mine for other in theirs
-    )
+    rivals = [merits for rival in variants if (merits := _merits(rival)) is not None]
+    return not any(_dominates(merits, mine) for merits in rivals)
+
+
+def _dominates(merits: tuple[float, ...], others: tuple[float, ...]) -> bool:
+    return merits != others and all(a >= b for a, b in zip(merits, others, strict=True))
 
 
 def _merits(variant: RankedVariant) -> tuple[float, ...] | None:
     """Accuracy and costs, the more the better."""
-    cost = variant.cost
-    if (
-        "accuracy" not in variant.values
-        or cost.parameters is None
-        or cost.seconds is None
-        or cost.memory is None
-    ):
+    accuracy, cost = variant.values.get("accuracy"), variant.cost
+    if accuracy is None:
         return None
-    return variant.values["accuracy"].value, -cost.parameters, -cost.seconds, -cost.memory
+    if cost.parameters is None or cost.seconds is None or cost.memory is None:
+        return None
+    return accuracy.value, -cost.parameters, -cost.seconds, -cost.memory
