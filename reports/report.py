@@ -90,7 +90,10 @@ class RunReport:
     def find(self, metric: str, stage: StageRecord, against: str) -> Comparison | None:
         """Return a stage's comparison with another stage, if it was made."""
         wanted = (metric, stage.name, against)
-        return next((c for c in self.comparisons if (c.metric, c.stage, c.against) == wanted), None)
+        for comparison in self.comparisons:
+            if (comparison.metric, comparison.stage, comparison.against) == wanted:
+                return comparison
+        return None
 
     def floor(self, metric: str, *stages: str) -> Floor | None:
         """Return the largest noise floor of a metric at any of the stages; None where no stage was
@@ -122,9 +125,9 @@ class RunReport:
         reference.
         """
         reference = next(
-            other
-            for other in self.variants
-            if (other.stage, other.variant) == (variant.stage, variant.reference)
+            candidate
+            for candidate in self.variants
+            if (candidate.stage, candidate.variant) == (variant.stage, variant.reference)
         )
         members = {*variant.members, *reference.members}
         return self.is_below(difference.metric, difference.delta, *members)
@@ -150,16 +153,19 @@ class Report:
 
     def column(self, stage: StageRecord) -> str:
         """Name a column: the stage, with its run where there are several."""
-        return stage.name if len(self.runs) == 1 else f"{stage.run}/{stage.name}"
+        if len(self.runs) == 1:
+            return stage.name
+        return f"{stage.run}/{stage.name}"
 
     def flips_title(self, flips: StageFlips) -> str:
         """Say how many problems a stage fixed, broke and left, naming its run where there are
         several.
         """
         run = "" if len(self.runs) == 1 else f"{flips.run}: "
-        samples = (
-            max((score.sample for stage in self.stages() for score in stage.scores), default=0) + 1
+        last_sample = max(
+            (score.sample for stage in self.stages() for score in stage.scores), default=0
         )
+        samples = last_sample + 1
         which = f" (by the first of {samples} samples)" if samples > 1 else ""
         return (
             f"{run}{flips.stage} against {flips.previous}: {flips.fixed} problems fixed, "
@@ -178,9 +184,11 @@ def build_report(runs: Sequence[RunRecord]) -> Report:
         )
     # of all runs at once: the verdicts are adjusted for all that stand in one report
     comparisons = compare_stages(runs)
-    return Report(
-        [_run_report(run, [one for one in comparisons if one.run == run.name]) for run in runs]
-    )
+    reports = []
+    for run in runs:
+        own = [comparison for comparison in comparisons if comparison.run == run.name]
+        reports.append(_run_report(run, own))
+    return Report(reports)
 
 
 def _run_report(run: RunRecord, comparisons: list[Comparison]) -> RunReport:
