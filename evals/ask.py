@@ -5,6 +5,7 @@ is in the folder already is not asked again, so a killed call goes on where it w
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,31 +40,31 @@ def ask(
     repeat: int = 0,
 ) -> dict[str, Metric]:
     """Fill a folder with what the model answers; return the metrics of lm-eval's tasks."""
-    tokenizer, model = load_tokenizer(ref.path, ref.revision, ref.eos_token), load_model(ref)
-    engine = TransformersEngine(model, tokenizer)
-    asked, wanted = settings.problems, settings.preference
-    sampled = Generator(
-        engine,
-        folder.generations,
-        folder.timings,
-        asked.batch_size,
-        partial(on_progress, "problems"),
-        asked.samples,
-        asked.temperature,
-        repeat,
+    tokenizer = load_tokenizer(ref.path, ref.revision, ref.eos_token)
+    model = load_model(ref)
+    greedy = Generator(
+        engine=TransformersEngine(model, tokenizer),
+        path=folder.generations,
+        timings=folder.timings,
+        batch_size=settings.problems.batch_size,
+        on_progress=partial(on_progress, "prompts"),
+        repeat=repeat,
     )
-    problem_tasks = load_tasks(problems, num_fewshot=asked.num_fewshot, max_tokens=asked.max_tokens)
+    sampled = replace(
+        greedy,
+        on_progress=partial(on_progress, "problems"),
+        samples=settings.problems.samples,
+        temperature=settings.problems.temperature,
+    )
+    problem_tasks = load_tasks(
+        problems,
+        num_fewshot=settings.problems.num_fewshot,
+        max_tokens=settings.problems.max_tokens,
+    )
     generate_responses(problem_tasks, StoredLM(tokenizer, sampled))
-    if preferences and judges_prompts(wanted.judge):
-        greedy = Generator(
-            engine,
-            folder.generations,
-            folder.timings,
-            asked.batch_size,
-            partial(on_progress, "prompts"),
-            repeat=repeat,
-        )
-        greedy.generate([_request(tokenizer, each, wanted.max_tokens) for each in preferences])
+    if preferences and judges_prompts(settings.preference.judge):
+        max_tokens = settings.preference.max_tokens
+        greedy.generate([_request(tokenizer, prompt, max_tokens) for prompt in preferences])
     score_pairs(model, tokenizer, preferences, folder.pairs, partial(on_progress, "pairs"))
     metrics: dict[str, Metric] = {}
     for task in settings.tasks:

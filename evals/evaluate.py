@@ -46,13 +46,14 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
     """Write every record into the job's folder; a killed call goes on where it was."""
     started = time.monotonic()
     folder = EvaluationFolder(Path(job.folder))
-    problems, preferences = asked_problems(job.settings), asked_preferences(job.settings)
+    problems = asked_problems(job.settings)
+    preferences = asked_preferences(job.settings)
     task_metrics = ask(
         job.model, job.settings, problems, preferences, folder, on_progress, job.repeat
     )
     generations = folder.read_generations()
     scores = _scores(generations, problems, preferences)
-    verdicts, judged_by = _judge(job, (scores, generations), on_progress)
+    verdicts, judge_passport = _judge(job, (scores, generations), on_progress)
     measured = compute_metrics(scores, verdicts)
     result = EvalResult(
         contract_id=job.contract_id,
@@ -61,7 +62,7 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
         outcomes=measured.outcomes,
         win_tie_loss=measured.win_tie_loss,
         extrapolated=measured.extrapolated,
-        passport=judged_by,
+        passport=judge_passport,
         seconds=time.monotonic() - started,
         peak_memory_bytes=peak_memory(job.model.device)[0],
         versions=job.versions,
@@ -93,11 +94,12 @@ def _scores(
 ) -> list[Score]:
     """Read the responses; those to preference prompts have no target to be read against."""
     prompts = {preference.id: words(preference.prompt) for preference in preferences}
-    return score_responses(generations, problems.problems) + [
+    without_target = [
         score(generation, prompts[generation.id], None)
         for generation in generations
         if generation.group == "preference"
     ]
+    return score_responses(generations, problems.problems) + without_target
 
 
 def _judge(
@@ -109,15 +111,19 @@ def _judge(
     """
     if not job.references:
         return [], None
-    settings, judges = job.settings.preference, JudgesFolder(Path(job.judges))
+    settings = job.settings.preference
+    judges = JudgesFolder(Path(job.judges))
     judge = load_judge(settings.judge, judges.answers, job.model.device)
     gold = None if settings.gold is None else _gold(judge, settings.gold, judges)
-    others: dict[Role, Responses] = {
+    opponents: dict[Role, Responses] = {
         against: _responses(EvaluationFolder(Path(folder)))
         for against, folder in job.references.items()
     }
-    groups: list[Group] = ["test", "preference"] if judges_prompts(settings.judge) else ["test"]
-    verdicts = judge_responses(responses, others, judge, groups, partial(on_progress, "verdicts"))
+    groups: list[Group] = ["test"]
+    if judges_prompts(settings.judge):
+        groups.append("preference")
+    progress = partial(on_progress, "verdicts")
+    verdicts = judge_responses(responses, opponents, judge, groups, progress)
     counted = _once(verdicts, job.references)
     return verdicts, passport(judge.id, judge.prompt_hash, counted, gold, judge.usage())
 

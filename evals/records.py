@@ -19,9 +19,9 @@ class Record(BaseModel):
 
 
 class Generation(Record):
-    """What a model wrote for one prompt; `n_tokens` leaves out the end-of-turn token.
+    """What a model wrote for one prompt.
 
-    None: not known (imported).
+    `n_tokens` leaves out the end-of-turn token. None: not known (imported).
     """
 
     id: str
@@ -47,8 +47,7 @@ class Timing(Record):
 
 
 class Score(Record):
-    """How one generation was read: three answers, what they are worth, and the one outcome of the
-    response.
+    """How one generation was read: three answers, what they are worth, and one outcome.
 
     `correct` and `answer` are of our numeric reading, the others of lm-eval's two filters. An
     answer is None where none could be read; everything is None where there is no target. Outcomes
@@ -74,13 +73,13 @@ class Score(Record):
 
 
 class Verdict(Record):
-    """One judged pair: `score` is 1 where the stage wins, 0 where the other does, 0.5 for a tie,
-    over both orders.
+    """What a judge decided on a pair: the stage's response and its opponent's to one prompt.
 
-    `orders` holds the stage's score when it was shown first and when it was shown second; None
-    where the responses were the same (no judge was asked) or the source gives one verdict only.
-    `score` is None where the judge gave no verdict that could be read. `length_difference` is the
-    stage's length minus the other's, in characters.
+    `score` is 1 where the stage wins, 0 where its opponent does, 0.5 for a tie, over both orders;
+    None where the judge gave no verdict that could be read. `orders` holds the stage's score when
+    it was shown first and when it was shown second; None where the responses were the same (no
+    judge was asked) or the source gives one verdict only. `length_difference` is the stage's length
+    minus the opponent's, in characters.
     """
 
     id: str
@@ -93,8 +92,9 @@ class Verdict(Record):
 
 
 class PairScore(Record):
-    """One held-out preference pair: the model's log-probability of each answer (nats, summed) and
-    their tokens.
+    """What a model makes of one held-out preference pair.
+
+    That is its log-probability of each answer (nats, summed), and how many tokens each has.
     """
 
     id: str
@@ -122,8 +122,9 @@ class Metric(Record):
 
 
 class Usage(Record):
-    """What a judge's server was asked: tokens and cost are of all answers used, now or earlier
-    asked for.
+    """What a judge's server was asked.
+
+    Tokens and cost are of all answers used, asked for now or earlier.
     """
 
     requests: int
@@ -134,11 +135,10 @@ class Usage(Record):
 
 
 class GoldAgreement(Record):
-    """How often a judge picks the answer that is known to be better, beside the control that picks
-    the longer one.
+    """How often a judge picks the better answer of gold pairs, where it is known.
 
-    A tie, or a verdict that could not be read, is no agreement. `advantage` is the paired
-    difference to the control.
+    Beside it stands the control that picks the longer one; `advantage` is the paired difference to
+    it. A tie, or a verdict that could not be read, is no agreement.
     """
 
     pairs: str
@@ -151,7 +151,7 @@ class GoldAgreement(Record):
 
 
 class Passport(Record):
-    """What is known of a judge.
+    """What is known of a judge: its behaviour, and its agreement with gold pairs.
 
     None: not measured. `fit` is None where there are no gold pairs to tell by.
     """
@@ -171,6 +171,7 @@ class Passport(Record):
 class EvalResult(Record):
     """One model under one contract: the headline metrics and the cost of getting them.
 
+    A contract is everything that makes two evaluations comparable; `contract_id` is its hash.
     `extrapolated` names length-controlled metrics that rest on an extrapolation. `seconds` and
     `peak_memory_bytes` are of the sitting that finished it (what an interrupted one generated is
     not counted), None where it was imported.

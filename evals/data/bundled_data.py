@@ -21,17 +21,18 @@ def bundled_rows(path: str, split: str, limit: int | None) -> list[dict[str, str
     """Generate the first rows of a split: question and answer, or prompt, chosen and rejected."""
     count = limit or min(DEFAULT_ROWS, _CAPACITY[path][split])
     if path == SCHOOLMATH:
-        problems = schoolmath.problems(split, count)  # type: ignore[arg-type]  # checked by check_bundled
+        problems = schoolmath.problems(split, count)  # type: ignore[arg-type]  # split is checked
         return [{"question": problem.question, "answer": problem.answer} for problem in problems]
-    pairs = instructions.pairs(split, count)  # type: ignore[arg-type]  # as above
+    pairs = instructions.pairs(split, count)  # type: ignore[arg-type]  # split is checked
     return [
         {"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected} for pair in pairs
     ]
 
 
 def check_bundled(path: str, split: str, limit: int | None) -> None:
-    """Raise ValueError, in a sentence, for a split that does not exist or holds fewer rows than
-    `limit`.
+    """Raise ValueError, in a sentence, for a split that cannot give the rows.
+
+    It does not exist, or it holds fewer rows than `limit`.
     """
     capacity = _CAPACITY[path]
     if split not in capacity:

@@ -1,5 +1,6 @@
-"""lm-eval's gsm8k.yaml, read without lm-eval: how a problem is put to a model, in evaluation and
-training alike.
+"""lm-eval's gsm8k.yaml, read without lm-eval.
+
+It says how a problem is put to a model, in evaluation and training alike.
 """
 
 from functools import cache

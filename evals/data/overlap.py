@@ -16,12 +16,12 @@ Gram = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Overlap:
-    """Of `asked` questions: how many are `too_short` to hold 8 words, how many share 8 words in a
-    row with a text, how many share at least half of their runs of 8, and which stand in a text
-    whole.
+    """How many of the `asked` questions share runs of 8 words with a text.
 
-    `closest` is the question that shares most of its runs, and which share of them; None where none
-    shares any.
+    Some are `too_short` to hold 8 words; `sharing` counts those that share a run, `sharing_half`
+    those that share at least half of their runs, and `whole` names those that stand in a text
+    whole. `closest` is the question that shares most of its runs, and which share of them; None
+    where none shares any.
     """
 
     asked: int
@@ -38,20 +38,21 @@ def overlap(questions: Mapping[str, str], texts: Sequence[str]) -> Overlap:
     Words are compared in lower case, without punctuation.
     """
     asked = {name: _words(question) for name, question in questions.items()}
-    wanted = {name: set(_grams(found)) for name, found in asked.items() if len(found) >= WORDS}
-    everywhere = frozenset[Gram]().union(*wanted.values())
+    asked_grams = {
+        name: set(_grams(question)) for name, question in asked.items() if len(question) >= WORDS
+    }
+    all_grams = frozenset[Gram]().union(*asked_grams.values())
     written = [_words(text) for text in texts]
-    found = set[Gram]().union(*(everywhere.intersection(_grams(one)) for one in written))
-    shares = {name: len(grams & found) / len(grams) for name, grams in wanted.items()}
+    shared = set[Gram]().union(*(all_grams.intersection(_grams(text)) for text in written))
+    shares = {name: len(grams & shared) / len(grams) for name, grams in asked_grams.items()}
     candidates = {name: asked[name] for name, share in shares.items() if share == 1}
-    closest = max(shares, key=lambda name: shares[name], default=None)
     return Overlap(
         asked=len(asked),
-        too_short=len(asked) - len(wanted),
+        too_short=len(asked) - len(asked_grams),
         sharing=sum(share > 0 for share in shares.values()),
         sharing_half=sum(share >= 0.5 for share in shares.values()),
         whole=tuple(sorted(_whole(candidates, written), key=list(asked).index)),
-        closest=(closest, shares[closest]) if closest is not None and shares[closest] > 0 else None,
+        closest=_closest(shares),
     )
 
 
@@ -59,18 +60,27 @@ def _words(text: str) -> list[str]:
     return re.sub(r"[^\w\s]|_", "", text.lower()).split()
 
 
-def _grams(found: Sequence[str]) -> Iterator[Gram]:
-    return zip(*(found[start:] for start in range(WORDS)), strict=False)
+def _grams(text: Sequence[str]) -> Iterator[Gram]:
+    return zip(*(text[start:] for start in range(WORDS)), strict=False)
 
 
 def _whole(candidates: Mapping[str, list[str]], written: Iterable[list[str]]) -> set[str]:
     """Name the candidates that stand in one text from their first word to their last."""
     by_start: dict[Gram, dict[str, str]] = {}
-    for name, found in candidates.items():
-        by_start.setdefault(tuple(found[:WORDS]), {})[name] = f" {' '.join(found)} "
+    for name, question in candidates.items():
+        by_start.setdefault(tuple(question[:WORDS]), {})[name] = f" {' '.join(question)} "
     whole: set[str] = set()
-    for text in written if by_start else ():
+    if not by_start:
+        return whole
+    for text in written:
         for start in by_start.keys() & set(_grams(text)):
             line = f" {' '.join(text)} "
             whole |= {name for name, phrase in by_start[start].items() if phrase in line}
     return whole
+
+
+def _closest(shares: Mapping[str, float]) -> tuple[str, float] | None:
+    name = max(shares, key=lambda name: shares[name], default=None)
+    if name is None or shares[name] == 0:
+        return None
+    return name, shares[name]

@@ -1,5 +1,4 @@
-"""Preference pairs from worked answers: the answer itself against a plausible wrong or a rambling
-one.
+"""Preference pairs from worked answers: the answer itself against a worse one.
 
 Half of the rejected answers reach a wrong number by a slip in the last step; the other half are
 right but more than twice as long as they need to be. Which half a problem falls in depends on its
@@ -21,7 +20,9 @@ _RAMBLING = (
 def rejected_answer(question: str, answer: str) -> str:
     """Return a worse answer to `question` than `answer` (worked steps ending in `#### target`)."""
     rng = random.Random(question)
-    return _wrong(answer, rng) if rng.random() < 0.5 else _rambling(answer)
+    if rng.random() < 0.5:
+        return _wrong(answer, rng)
+    return _rambling(answer)
 
 
 def _wrong(answer: str, rng: random.Random) -> str:
@@ -31,7 +32,8 @@ def _wrong(answer: str, rng: random.Random) -> str:
     number = re.compile(rf"(?<![\d.,]){re.escape(target)}(?![\d,]|\.\d)")
     places = list(number.finditer(working))
     if places:
-        working = working[: places[-1].start()] + slipped + working[places[-1].end() :]
+        start, end = places[-1].span()
+        working = working[:start] + slipped + working[end:]
     return f"{working}\n#### {slipped}"
 
 
@@ -41,7 +43,9 @@ def _off_by_a_little(target: str, rng: random.Random) -> str:
     if not re.fullmatch(r"-?\d+", value):
         return f"{value}{abs(offset)}"
     slipped = int(value) + offset
-    return str(slipped if slipped > 0 else int(value) + abs(offset))
+    if slipped <= 0:
+        slipped = int(value) + abs(offset)
+    return str(slipped)
 
 
 def _rambling(answer: str) -> str:

@@ -23,8 +23,10 @@ Message = dict[str, str]
 
 
 class Preference(Record):
-    """A prompt (chat messages); where known, a better and a worse answer, and the worked answer of
-    a word problem.
+    """A prompt (chat messages) and, where they are known, answers to it.
+
+    `chosen` is the better and `rejected` the worse one; `answer` is the worked answer of a word
+    problem.
     """
 
     id: str
@@ -44,18 +46,19 @@ def load_preferences(source: Source) -> list[Preference]:
 
 def preferences_fingerprint(source: Source) -> str:
     """Identify which rows are read, and as what."""
-    columns = [f"{wanted}={name}" for wanted, name in sorted(source.columns.items())]
+    columns = [f"{wanted}={present}" for wanted, present in sorted(source.columns.items())]
     return ", ".join([fingerprint(source), f"{source.limit or 'all'} rows", *columns])
 
 
 def check_preferences(source: Source, *, pairs: bool) -> None:
-    """Raise ValueError, in a sentence, where the source cannot be read or lacks the columns
-    (`pairs`: of whole pairs).
+    """Raise ValueError, in a sentence, where the source cannot be read or lacks the columns.
 
-    Of a local file every row is looked at.
+    With `pairs` it must have those of whole pairs. Of a local file every row is looked at.
     """
     present = set(column_names(source))
-    fitting = [{"question", "answer"}, {"chosen", "rejected"}, *([] if pairs else [{"prompt"}])]
+    fitting = [{"question", "answer"}, {"chosen", "rejected"}]
+    if not pairs:
+        fitting.append({"prompt"})
     if not any(needed <= present for needed in fitting):
         needed = " or ".join("+".join(sorted(names)) for names in fitting)
         raise ValueError(
@@ -73,8 +76,9 @@ def check_preferences(source: Source, *, pairs: bool) -> None:
 
 
 def words(prompt: list[Message]) -> str:
-    """Write a prompt as text for a reader or a judge: the user's words, or the turns of a
-    conversation by role.
+    """Write a prompt as text for a reader or a judge.
+
+    That is the user's words, or the turns of a conversation by role.
     """
     if len(prompt) == 1:
         return prompt[0]["content"]
@@ -83,32 +87,31 @@ def words(prompt: list[Message]) -> str:
 
 def _preference(name: str, row: dict[str, Any]) -> Preference:
     if "chosen" not in row and {"question", "answer"} <= set(row):
-        question, answer = str(row["question"]), str(row["answer"])
-        worse = rejected_answer(question, answer)
-        return Preference(
-            id=name,
-            prompt=_user(prompt_text(question)),
-            chosen=answer,
-            rejected=worse,
-            answer=answer,
-        )
-    chosen, rejected = row.get("chosen"), row.get("rejected")
-    prompt = row["prompt"] if "prompt" in row else _before_last(chosen)
+        return _of_problem(name, str(row["question"]), str(row["answer"]))
     return Preference(
         id=name,
-        prompt=_user(prompt) if isinstance(prompt, str) else [_message(turn) for turn in prompt],
-        chosen=_last(chosen),
-        rejected=_last(rejected),
+        prompt=_messages(row["prompt"] if "prompt" in row else _before_last(row.get("chosen"))),
+        chosen=_last(row.get("chosen")),
+        rejected=_last(row.get("rejected")),
         answer=None,
     )
 
 
-def _user(text: str) -> list[Message]:
-    return [{"role": "user", "content": text}]
+def _of_problem(name: str, question: str, answer: str) -> Preference:
+    return Preference(
+        id=name,
+        prompt=_messages(prompt_text(question)),
+        chosen=answer,
+        rejected=rejected_answer(question, answer),
+        answer=answer,
+    )
 
 
-def _message(turn: dict[str, Any]) -> Message:
-    return {"role": str(turn["role"]), "content": str(turn["content"])}
+def _messages(prompt: Any) -> list[Message]:
+    """Read a prompt: a user's words, or a conversation."""
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}]
+    return [{"role": str(turn["role"]), "content": str(turn["content"])} for turn in prompt]
 
 
 def _before_last(chosen: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Evaluation problems: question and worked answer, grouped into `test` and, where the source has
-them, `held_out`.
+"""Evaluation problems: question and worked answer.
 
-Ids are stable: the same source gives the same id to the same problem, whatever the limit.
+They are grouped into `test` and, where the source has them, `held_out`. Ids are stable: the same
+source gives the same id to the same problem, whatever the limit.
 """
 
 from stagelift.evals.data.bundled_data import SCHOOLMATH
@@ -35,26 +35,31 @@ FEWSHOT_POOL = 256
 def load_problems(
     name: str, source: Source, *, limit: int | None, held_out: int, num_fewshot: int
 ) -> ProblemSet:
-    """Load the first `limit` test problems (None: all of them) and `held_out` problems of held-out
+    """Load what an evaluation asks.
+
+    That is the first `limit` test problems (None: all of them) and `held_out` problems of held-out
     templates.
     """
-    test = _problems(name, source, "test", limit)
-    apart = _problems(name, source, "held_out", held_out) if held_out else []
-    pool = (
-        _problems(name, source, "train", None if source.path != SCHOOLMATH else FEWSHOT_POOL)
-        if num_fewshot
-        else []
-    )
-    return ProblemSet(name=name, problems=[*test, *apart], fewshot=pool)
+    problems = _problems(name, source, "test", limit)
+    if held_out:
+        problems += _problems(name, source, "held_out", held_out)
+    fewshot: list[Problem] = []
+    if num_fewshot:
+        pool = FEWSHOT_POOL if source.path == SCHOOLMATH else None
+        fewshot = _problems(name, source, "train", pool)
+    return ProblemSet(name=name, problems=problems, fewshot=fewshot)
 
 
 def problems_fingerprint(source: Source, *, held_out: int, num_fewshot: int) -> str:
     """Identify the content of every split an evaluation reads."""
-    splits = ["test", *(["held_out"] if held_out else []), *(["train"] if num_fewshot else [])]
+    splits = ["test"]
+    if held_out:
+        splits.append("held_out")
+    if num_fewshot:
+        splits.append("train")
     contents = [fingerprint(source.model_copy(update={"split": split})) for split in splits]
-    return " ".join(
-        [*contents, *(f"{wanted}={name}" for wanted, name in sorted(source.columns.items()))]
-    )
+    columns = [f"{wanted}={present}" for wanted, present in sorted(source.columns.items())]
+    return " ".join([*contents, *columns])
 
 
 def _problems(name: str, source: Source, split: str, limit: int | None) -> list[Problem]:

@@ -22,8 +22,8 @@ from typing import Literal
 # part of every data fingerprint: raise it whenever a generated problem changes
 VERSION = 1
 
-# How many different problems a split can give, the scarcest template deciding (`rows_of_chairs` has
-# no names to vary).
+# How many different problems a split can give. The scarcest template decides: `rows_of_chairs` has
+# no names to vary.
 CAPACITY = {"train": 12_000, "test": 3_000, "held_out": 2_500}
 
 Split = Literal["train", "test", "held_out"]
@@ -31,8 +31,9 @@ Split = Literal["train", "test", "held_out"]
 
 @dataclass(frozen=True)
 class Template:
-    """A family of problems; each step's text holds one equation `{x} op {y} = {new}`, which is also
-    its program.
+    """A family of problems.
+
+    Each step's text holds one equation `{x} op {y} = {new}`, which is also its program.
     """
 
     name: str
@@ -53,10 +54,10 @@ class WordProblem:
 
 
 def problems(split: Split, count: int) -> list[WordProblem]:
-    """Return the first `count` problems of a split: the same ones always, and a prefix of any
-    longer request.
+    """Return the first `count` problems of a split.
 
-    Raises ValueError beyond the split's CAPACITY.
+    They are the same ones always, and a prefix of any longer request. Raises ValueError beyond the
+    split's CAPACITY.
     """
     if count > CAPACITY[split]:
         raise ValueError(
@@ -106,13 +107,15 @@ def _equation(step: str) -> tuple[str, str, str, str]:
 
 
 def _side(template: Template, values: dict[str, int]) -> str:
-    """Say which side of train and test a choice of numbers belongs to (one fifth is test), whatever
-    the wording.
+    """Say which side of train and test a choice of numbers belongs to, whatever the wording.
+
+    One fifth is test.
     """
     if template in HELD_OUT_TEMPLATES:
         return "either"
     key = f"{template.name}:{sorted(values.items())}"
-    return "test" if hashlib.sha256(key.encode()).digest()[0] % 5 == 0 else "train"
+    is_test = hashlib.sha256(key.encode()).digest()[0] % 5 == 0
+    return "test" if is_test else "train"
 
 
 def _write(
@@ -120,9 +123,16 @@ def _write(
 ) -> WordProblem:
     first, second = rng.sample(_NAMES, 2)
     slots = {**values, "name": first, "other": second, "item": rng.choice(_ITEMS)}
-    target = str(values[_equation(template.steps[-1])[3]])
-    answer = "\n".join([*(step.format(**slots) for step in template.steps), f"#### {target}"])
-    return WordProblem(problem_id, template.name, template.question.format(**slots), answer, target)
+    *_, last_result = _equation(template.steps[-1])
+    target = str(values[last_result])
+    working = [step.format(**slots) for step in template.steps]
+    return WordProblem(
+        id=problem_id,
+        template=template.name,
+        question=template.question.format(**slots),
+        answer="\n".join([*working, f"#### {target}"]),
+        target=target,
+    )
 
 
 _NAMES = (

@@ -1,8 +1,7 @@
-"""Where rows come from: the bundled generators, local files, or the Hub through
-`datasets.load_dataset`.
+"""Where rows come from: the bundled generators, local files, or the Hub.
 
-Splits are `train`, `test` and (bundled only) `held_out`. A folder holds one file per split, named
-after it.
+The Hub is read through `datasets.load_dataset`. Splits are `train`, `test` and (bundled only)
+`held_out`. A folder holds one file per split, named after it.
 """
 
 import glob
@@ -50,13 +49,11 @@ def rows(source: Source) -> "Dataset":
 
     if is_bundled(source.path):
         return Dataset.from_list(bundled_rows(source.path, source.split, source.limit))
-    dataset = _load(source, streaming=False)
-    dataset = dataset.rename_columns(
-        {present: wanted for wanted, present in source.columns.items()}
-    )
-    return (
-        dataset if source.limit is None else dataset.select(range(min(source.limit, len(dataset))))
-    )
+    dataset: Dataset = _load(source, streaming=False)
+    dataset = dataset.rename_columns(_wanted_names(source))
+    if source.limit is None:
+        return dataset
+    return dataset.select(range(min(source.limit, len(dataset))))
 
 
 def local_rows(source: Source) -> "Dataset | None":
@@ -82,22 +79,32 @@ def column_names(source: Source) -> list[str]:
         check_bundled(source.path, source.split, source.limit)
         return list(bundled_rows(source.path, source.split, 1)[0])
     _check_file(source)
+    present = _columns_of_first_row(source)
+    _check_columns(source, present)
+    renamed = _wanted_names(source)
+    return [renamed.get(name, name) for name in present]
+
+
+def _columns_of_first_row(source: Source) -> list[str]:
     try:
         # streams know no slices
         whole = source.model_copy(update={"split": re.split(r"[+\[]", source.split)[0]})
-        present = list(next(iter(_load(whole, streaming=True))))
+        return list(next(iter(_load(whole, streaming=True))))
     except StopIteration:
         raise ValueError(
             f"Dataset '{source.path}' has no rows in split '{source.split}'."
         ) from None
     # the reader's errors are of many kinds, and all mean the same to the user
     except Exception as error:
-        what = f"Cannot read split '{source.split}' of dataset '{source.path}'"
+        problem = f"Cannot read split '{source.split}' of dataset '{source.path}'"
         if local_file(source) is not None:
-            raise ValueError(f"{what}: {one_sentence(error)}") from error
+            raise ValueError(f"{problem}: {one_sentence(error)}") from error
         raise UnreachableError(
-            f"{what}, which is no local file or folder: {one_sentence(error)}"
+            f"{problem}, which is no local file or folder: {one_sentence(error)}"
         ) from error
+
+
+def _check_columns(source: Source, present: list[str]) -> None:
     for wanted, name in source.columns.items():
         if wanted in present and wanted not in source.columns.values():
             raise ValueError(
@@ -109,13 +116,17 @@ def column_names(source: Source) -> list[str]:
                 f"Column '{name}' (mapped to '{wanted}') is not in dataset '{source.path}'. Its "
                 f"columns: {', '.join(present)}."
             )
-    renamed = {present_name: wanted for wanted, present_name in source.columns.items()}
-    return [renamed.get(name, name) for name in present]
+
+
+def _wanted_names(source: Source) -> dict[str, str]:
+    """Map a column's name in the source to the one a consumer expects."""
+    return {present: wanted for wanted, present in source.columns.items()}
 
 
 def fingerprint(source: Source) -> str:
-    """Identify the content: generator version, file hash, or Hub commit (else the revision asked
-    for).
+    """Identify the content: generator version, file hash, or Hub commit.
+
+    Where the commit is not known, the revision asked for stands in for it.
     """
     if is_bundled(source.path):
         return bundled_fingerprint(source.path, source.split)
@@ -123,33 +134,27 @@ def fingerprint(source: Source) -> str:
     if file is not None:
         with file.open("rb") as handle:
             return f"sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
-    return (
-        f"hub:{source.path}/{source.name or ''}/{source.split}@{pinned(source).revision or 'main'}"
-    )
+    revision = pinned(source).revision or "main"
+    return f"hub:{source.path}/{source.name or ''}/{source.split}@{revision}"
 
 
 def pinned(source: Source) -> Source:
-    """Replace a Hub dataset's branch by the commit it stands at, asked of the Hub, else of the
-    cache.
+    """Replace a Hub dataset's branch by the commit it stands at.
+
+    The Hub is asked for it, else the cache.
     """
-    if (
-        is_bundled(source.path)
-        or local_file(source) is not None
-        or _COMMIT.fullmatch(source.revision or "")
-    ):
+    if is_bundled(source.path) or local_file(source) is not None:
         return source
-    return source.model_copy(
-        update={
-            "revision": _hub_commit(source.path, source.revision)
-            or _cached_commit(source)
-            or source.revision
-        }
-    )
+    if _COMMIT.fullmatch(source.revision or ""):
+        return source
+    commit = _hub_commit(source.path, source.revision) or _cached_commit(source)
+    return source.model_copy(update={"revision": commit or source.revision})
 
 
 def local_file(source: Source) -> Path | None:
-    """Return the file behind a local source's split, or None where the source is not local (or has
-    no such file).
+    """Return the file behind a local source's split.
+
+    None where the source is not local, or has no such file.
     """
     path = Path(source.path)
     if path.is_file():
@@ -177,12 +182,10 @@ def _load(source: Source, *, streaming: bool) -> Any:
 
 def _check_file(source: Source) -> None:
     path = Path(source.path)
-    looks_local = (
-        path.exists() or path.suffix in _FORMATS or source.path.startswith((".", "/", "~"))
-    )
-    if not looks_local:
-        return
+    written_as_path = path.suffix in _FORMATS or source.path.startswith((".", "/", "~"))
     if not path.exists():
+        if not written_as_path:
+            return
         raise ValueError(
             f"Dataset '{source.path}' does not exist. Give a file, a folder or a Hub name."
         )
@@ -221,5 +224,8 @@ def _cached_commit(source: Source) -> str | None:
 def one_sentence(error: BaseException) -> str:
     """Flatten an error of a library's to something that fits in a message of ours."""
     text = " ".join(str(error).split()) or type(error).__name__
-    text = text if len(text) <= 200 else f"{text[:200]}..."
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    if len(text) > 200:
+        text = f"{text[:200]}..."
+    if not text.endswith((".", "!", "?")):
+        text = f"{text}."
+    return text

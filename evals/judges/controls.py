@@ -14,11 +14,12 @@ Control = Literal["longest", "shortest", "random"]
 
 def control(kind: Control) -> Judge:
     """Return a control; its id says that it is one."""
-    rule: Callable[[Pair], Opinion] = {
+    rules: dict[Control, Callable[[Pair], Opinion]] = {
         "longest": _longest,
         "shortest": _shortest,
         "random": _random,
-    }[kind]
+    }
+    rule = rules[kind]
 
     def decide(pairs: Sequence[Pair]) -> list[Opinion]:
         return [rule(pair) for pair in pairs]
@@ -28,10 +29,8 @@ def control(kind: Control) -> Judge:
 
 def _longest(pair: Pair) -> Opinion:
     first, second = len(pair.first.text), len(pair.second.text)
-    return Opinion(
-        score=0.5 if first == second else float(first > second),
-        reason="control: longer in characters",
-    )
+    score = 0.5 if first == second else float(first > second)
+    return Opinion(score=score, reason="control: longer in characters")
 
 
 def _shortest(pair: Pair) -> Opinion:
@@ -43,6 +42,5 @@ def _shortest(pair: Pair) -> Opinion:
 def _random(pair: Pair) -> Opinion:
     """A coin for each order on its own, the same at every call."""
     text = "\0".join([pair.id, pair.first.text, pair.second.text])
-    return Opinion(
-        score=float(hashlib.sha256(text.encode()).digest()[0] % 2), reason="control: a coin"
-    )
+    coin = hashlib.sha256(text.encode()).digest()[0] % 2
+    return Opinion(score=float(coin), reason="control: a coin")

@@ -1,5 +1,6 @@
-"""What a judge is: it is shown ordered pairs of responses and says, for each, which is better or
-that it cannot tell.
+"""What a judge is.
+
+It is shown ordered pairs of responses and says, for each, which is better or that it cannot tell.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +21,9 @@ class Response(Record):
 
 
 class Pair(Record):
-    """Two responses to one prompt (the user's words, no chat template), in the order in which they
-    are shown.
+    """Two responses to one prompt, in the order in which they are shown.
+
+    `prompt` is the user's words, without a chat template.
     """
 
     id: str
@@ -31,10 +33,11 @@ class Pair(Record):
 
 
 class Opinion(Record):
-    """1 where the first response is better, 0 where the second is, 0.5 for a tie, None where no
-    verdict could be read.
+    """What a judge says of a pair.
 
-    `turned` says that it was given in the other order: it counts, but tells nothing of position.
+    `score` is 1 where the first response is better, 0 where the second is, 0.5 for a tie, None
+    where no verdict could be read. `turned` says that it was given in the other order: it counts,
+    but tells nothing of position.
     """
 
     score: float | None
@@ -46,8 +49,7 @@ class Opinion(Record):
 class Judge:
     """A way to decide.
 
-    `id` names rule, version and weights; `prompt_hash` identifies the prompt of a judge that has
-    one.
+    `id` names rule, version and weights; `prompt_hash` identifies the prompt, where there is one.
     """
 
     id: str

@@ -1,5 +1,6 @@
-"""Judge one model's responses against other models' on the same prompts, pair by pair and in both
-orders.
+"""Judge one model's responses against other models' on the same prompts.
+
+Responses are judged pair by pair, and each pair in both orders.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,35 +30,41 @@ def judge_responses(
     groups: Sequence[Group],
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Verdict]:
-    """Judge the first sample of every prompt of `groups` against each of `others` (by role), a
-    block of prompts at a time.
+    """Judge the first sample of every prompt of `groups` against each of `others` (by role).
+
+    Prompts are judged a block at a time.
     """
     blocks = [
-        (against, group, mine, theirs)
-        for against, other in others.items()
+        (against, group, stage_block, opponent_block)
+        for against, opponent in others.items()
         for group in groups
-        for mine, theirs in _blocks(answers(stage, group), answers(other, group))
+        for stage_block, opponent_block in _blocks(answers(stage, group), answers(opponent, group))
     ]
     verdicts: list[Verdict] = []
-    for done, (against, group, mine, theirs) in enumerate(blocks):
+    for done, (against, group, stage_block, opponent_block) in enumerate(blocks):
         on_progress(done, len(blocks))
-        verdicts += judge_pairs(mine, theirs, group, against, judge)
+        verdicts += judge_pairs(stage_block, opponent_block, group, against, judge)
     return verdicts
 
 
 def _blocks(
-    mine: dict[str, Answered], theirs: dict[str, Answered]
+    stage: dict[str, Answered], opponent: dict[str, Answered]
 ) -> Iterator[tuple[dict[str, Answered], dict[str, Answered]]]:
-    ids = list(mine)
-    for start in range(0, len(ids), BLOCK):
-        block = ids[start : start + BLOCK]
-        yield {one: mine[one] for one in block}, {one: theirs[one] for one in block}
+    prompts = list(stage)
+    for start in range(0, len(prompts), BLOCK):
+        block = prompts[start : start + BLOCK]
+        yield (
+            {prompt: stage[prompt] for prompt in block},
+            {prompt: opponent[prompt] for prompt in block},
+        )
 
 
 def answers(responses: Responses, group: Group) -> dict[str, Answered]:
     """Return the first response to each prompt of a group, with what is known of it."""
     scores, generations = responses
-    texts = {one.id: one.response for one in generations if one.sample == 0}
+    texts = {
+        generation.id: generation.response for generation in generations if generation.sample == 0
+    }
     return {
         score.id: Answered(
             score.question,
@@ -70,30 +77,36 @@ def answers(responses: Responses, group: Group) -> dict[str, Answered]:
 
 def judge_pairs(
     stage: Mapping[str, Answered],
-    other: Mapping[str, Answered],
+    opponent: Mapping[str, Answered],
     group: Group,
     against: Role,
     judge: Judge,
 ) -> list[Verdict]:
-    """Judge each of the stage's responses against the other's on the same prompt id, in both
-    orders.
+    """Judge each of the stage's responses against its opponent's on the same prompt.
 
-    Equal responses are a tie without asking. A pair with an order the judge gave no verdict on has
-    no score.
+    Every pair is shown in both orders. Equal responses are a tie without asking. A pair with an
+    order the judge gave no verdict on has no score.
     """
-    differing = [one for one in stage if stage[one].response.text != other[one].response.text]
-    pairs = [_pair(one, stage[one], other[one].response) for one in differing]
+    pairs = [
+        Pair(id=prompt, prompt=mine.prompt, first=mine.response, second=opponent[prompt].response)
+        for prompt, mine in stage.items()
+        if mine.response.text != opponent[prompt].response.text
+    ]
+    opinions = _in_both_orders(pairs, judge)
+    return [
+        _verdict(prompt, group, against, mine, opponent[prompt], opinions.get(prompt))
+        for prompt, mine in stage.items()
+    ]
+
+
+def _in_both_orders(pairs: Sequence[Pair], judge: Judge) -> dict[str, tuple[Opinion, Opinion]]:
+    """Ask for all pairs at once; return the opinions by prompt, as shown and turned."""
     opinions = judge.decide([*pairs, *map(_turned, pairs)])
-    asked = dict(
-        zip(
-            differing, zip(opinions[: len(pairs)], opinions[len(pairs) :], strict=True), strict=True
-        )
-    )
-    return [_verdict(one, group, against, stage[one], other[one], asked.get(one)) for one in stage]
-
-
-def _pair(name: str, answered: Answered, other: Response) -> Pair:
-    return Pair(id=name, prompt=answered.prompt, first=answered.response, second=other)
+    as_shown, turned = opinions[: len(pairs)], opinions[len(pairs) :]
+    return {
+        pair.id: (first, second)
+        for pair, first, second in zip(pairs, as_shown, turned, strict=True)
+    }
 
 
 def _turned(pair: Pair) -> Pair:
@@ -101,37 +114,46 @@ def _turned(pair: Pair) -> Pair:
 
 
 def _verdict(
-    name: str,
+    prompt: str,
     group: Group,
     against: Role,
     stage: Answered,
-    other: Answered,
+    opponent: Answered,
     opinions: tuple[Opinion, Opinion] | None,
 ) -> Verdict:
-    orders = None if opinions is None else (opinions[0].score, _other_side(opinions[1].score))
+    score: float | None = 0.5
+    orders: tuple[float | None, float | None] | None = None
+    reason = SAME
+    if opinions is not None:
+        first, second = opinions
+        orders = (first.score, _turned_score(second.score))
+        score = _mean(*orders)
+        reason = _reason(first, second)
+        # one verdict counted for both orders tells nothing of position
+        if first.turned or second.turned:
+            orders = None
     return Verdict(
-        id=name,
+        id=prompt,
         group=group,
         against=against,
-        score=0.5 if orders is None else _mean(orders),
-        orders=None if opinions is None or any(opinion.turned for opinion in opinions) else orders,
-        length_difference=len(stage.response.text) - len(other.response.text),
-        reason=SAME if opinions is None else _reason(*opinions),
+        score=score,
+        orders=orders,
+        length_difference=len(stage.response.text) - len(opponent.response.text),
+        reason=reason,
     )
 
 
-def _other_side(score: float | None) -> float | None:
+def _turned_score(score: float | None) -> float | None:
     return None if score is None else 1 - score
 
 
-def _mean(orders: tuple[float | None, float | None]) -> float | None:
-    first, second = orders
-    return None if first is None or second is None else (first + second) / 2
+def _mean(first: float | None, second: float | None) -> float | None:
+    if first is None or second is None:
+        return None
+    return (first + second) / 2
 
 
 def _reason(first: Opinion, second: Opinion) -> str:
-    return (
-        first.reason
-        if first.reason == second.reason
-        else f"{first.reason}; turned: {second.reason}"
-    )
+    if first.reason == second.reason:
+        return first.reason
+    return f"{first.reason}; turned: {second.reason}"

@@ -1,5 +1,6 @@
-"""Which judge a recipe names: its settings, its identity for the contract, its checks, and the
-judge itself.
+"""Which judge a recipe names.
+
+That is its settings, its identity for the contract, its checks, and the judge itself.
 """
 
 from pathlib import Path
@@ -68,8 +69,9 @@ def load_judge(settings: JudgeSettings, cache: Path, device: Device) -> Judge:
 
 
 def judge_identity(settings: JudgeSettings) -> tuple[str, str | None]:
-    """Return the judge's id and the hash of its prompt, for the contract; loads no model, asks no
-    server, needs no key.
+    """Return the judge's id and the hash of its prompt, for the contract.
+
+    Loads no model, asks no server, needs no key.
     """
     match settings:
         case RewardModelJudge():
@@ -81,9 +83,9 @@ def judge_identity(settings: JudgeSettings) -> tuple[str, str | None]:
 
 
 def check_judge(settings: JudgeSettings) -> None:
-    """Raise ValueError, in a sentence, where the judge cannot work: no such file or model, no key.
+    """Raise ValueError, in a sentence, where the judge cannot work.
 
-    Asks no server.
+    That is where there is no such file or model, or no key. Asks no server.
     """
     match settings:
         case VerdictsJudge():

@@ -1,8 +1,7 @@
-"""A judge's passport: how it behaves on the pairs it judged, and whether it agrees with pairs whose
-better answer is known.
+"""A judge's passport: how it behaves on the pairs it judged, and whether it agrees with gold pairs.
 
-Rates are over prompts: several verdicts on one prompt count as their mean. A passport does not say
-that the gold pairs are like the pairs judged.
+The better answer of a gold pair is known. Rates are over prompts: several verdicts on one prompt
+count as their mean. A passport does not say that the gold pairs are like the pairs judged.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,48 +38,56 @@ def passport(
 
 
 def is_fit(gold: GoldAgreement) -> bool:
-    """Fit to decide: it beats picking the longer answer, and it picks the better one in more than
-    half of the pairs.
+    """Say whether the judge is fit to decide.
+
+    It beats picking the longer answer, and it picks the better one in more than half of the pairs.
     """
     return gold.advantage.low > 0 and gold.agreement.low > 0.5
 
 
 def position_consistency(verdicts: Sequence[Verdict]) -> Metric | None:
     """How often a pair gets the same verdict in both orders."""
-    return _over_prompts(
-        verdicts, lambda verdict: _of_orders(verdict, lambda first, second: float(first == second))
-    )
+    return _rate(verdicts, _is_consistent)
+
+
+def _is_consistent(verdict: Verdict) -> float | None:
+    first, second = verdict.orders or (None, None)
+    if first is None or second is None:
+        return None
+    return float(first == second)
 
 
 def first_slot_rate(verdicts: Sequence[Verdict]) -> Metric | None:
-    """How much of the score goes to whatever is shown first, over both orders: one half where the
-    slot does not matter.
+    """How much of the score goes to whatever is shown first, over both orders.
+
+    It is one half where the slot does not matter.
     """
-    return _over_prompts(
-        verdicts,
-        lambda verdict: _of_orders(verdict, lambda first, second: (first + 1 - second) / 2),
-    )
+    return _rate(verdicts, _to_first_slot)
+
+
+def _to_first_slot(verdict: Verdict) -> float | None:
+    first, second = verdict.orders or (None, None)
+    if first is None or second is None:
+        return None
+    return (first + 1 - second) / 2
 
 
 def prefers_longer(verdicts: Sequence[Verdict]) -> Metric | None:
     """How often the longer response (characters) wins, of decided pairs of unequal length."""
-    return _over_prompts(verdicts, _longer_won)
-
-
-def _over_prompts(
-    verdicts: Sequence[Verdict], value: Callable[[Verdict], float | None]
-) -> Metric | None:
-    values = [(verdict.id, value(verdict)) for verdict in verdicts]
-    means = estimates.prompt_means([(prompt, one) for prompt, one in values if one is not None])
-    return estimates.rate(list(means.values())) if means else None
-
-
-def _of_orders(verdict: Verdict, value: Callable[[float, float], float]) -> float | None:
-    first, second = verdict.orders or (None, None)
-    return None if first is None or second is None else value(first, second)
+    return _rate(verdicts, _longer_won)
 
 
 def _longer_won(verdict: Verdict) -> float | None:
     if verdict.score is None or not verdict.length_difference or verdict.score == 0.5:
         return None
-    return float((verdict.score > 0.5) == (verdict.length_difference > 0))
+    won, longer = verdict.score > 0.5, verdict.length_difference > 0
+    return float(won == longer)
+
+
+def _rate(verdicts: Sequence[Verdict], share: Callable[[Verdict], float | None]) -> Metric | None:
+    """Average what each verdict says, over prompts; None where no verdict says anything."""
+    shares = [(verdict.id, share(verdict)) for verdict in verdicts]
+    means = estimates.prompt_means(
+        [(prompt, value) for prompt, value in shares if value is not None]
+    )
+    return estimates.rate(list(means.values())) if means else None

@@ -1,7 +1,7 @@
-"""The `reference` judge: right beats wrong; of two right answers the shorter by more than 10% wins;
-else a tie.
+"""The `reference` judge: right beats wrong, then shorter wins.
 
-It knows the targets, so it measures correctness and brevity, not what people would prefer.
+Of two right answers the shorter by more than 10% wins; everything else is a tie. It knows the
+targets, so it measures correctness and brevity, not what people would prefer.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,9 @@ def reference_judge() -> Judge:
 
 
 def decide(pairs: Sequence[Pair]) -> list[Opinion]:
-    """Decide each pair by correctness, then by length: in tokens where both have them, else in
-    characters.
+    """Decide each pair by correctness, then by length.
+
+    Lengths are in tokens where both are known, else in characters.
     """
     return [_opinion(pair.first, pair.second) for pair in pairs]
 
@@ -32,11 +33,11 @@ def _opinion(first: Response, second: Response) -> Opinion:
         return Opinion(score=float(first.correct), reason="right beats wrong")
     if not first.correct:
         return Opinion(score=0.5, reason="both wrong")
-    lengths = _lengths(first, second)
-    if min(lengths) < CLEARLY_SHORTER * max(lengths):
-        return Opinion(
-            score=float(lengths[0] < lengths[1]), reason="both right, shorter by more than 10%"
-        )
+    first_length, second_length = _lengths(first, second)
+    shorter, longer = sorted((first_length, second_length))
+    if shorter < CLEARLY_SHORTER * longer:
+        score = float(first_length < second_length)
+        return Opinion(score=score, reason="both right, shorter by more than 10%")
     return Opinion(score=0.5, reason="both right, about as long")
 
 

@@ -24,8 +24,9 @@ Text = tuple[str, str]
 
 
 class RewardModelJudge(Record):
-    """Which model, and how many texts at a time (of at most `max_length` tokens each, cut at the
-    beginning).
+    """Which model, and how many texts at a time.
+
+    A text has at most `max_length` tokens; a longer one is cut at its beginning.
     """
 
     kind: Literal["reward_model"] = "reward_model"
@@ -48,20 +49,20 @@ def reward_model_judge(settings: RewardModelJudge, device: Device) -> Judge:
     rewards: dict[Text, float] = {}
 
     def decide(pairs: Sequence[Pair]) -> list[Opinion]:
-        texts = dict.fromkeys(
-            (pair.prompt, one.text) for pair in pairs for one in (pair.first, pair.second)
-        )
+        texts = dict.fromkeys(text for pair in pairs for text in _texts(pair))
         missing = [text for text in texts if text not in rewards]
-        if missing and not loaded:
-            loaded.append(_load(settings, device))
         if missing:
-            rewards.update(zip(missing, score_texts(*loaded[0], missing, settings), strict=True))
-        return [
-            _opinion(rewards[pair.prompt, pair.first.text], rewards[pair.prompt, pair.second.text])
-            for pair in pairs
-        ]
+            if not loaded:
+                loaded.append(_load(settings, device))
+            scores = score_texts(*loaded[0], missing, settings)
+            rewards.update(zip(missing, scores, strict=True))
+        return [_opinion(*(rewards[text] for text in _texts(pair))) for pair in pairs]
 
     return Judge(reward_model_id(settings), decide)
+
+
+def _texts(pair: Pair) -> tuple[Text, Text]:
+    return (pair.prompt, pair.first.text), (pair.prompt, pair.second.text)
 
 
 def score_texts(
@@ -78,9 +79,9 @@ def score_texts(
     rewards = [0.0] * len(written)
     tokenizer.truncation_side = "left"
     for start in range(0, len(order), settings.batch_size):
-        chosen = order[start : start + settings.batch_size]
+        indices = order[start : start + settings.batch_size]
         batch = tokenizer(
-            [written[index] for index in chosen],
+            [written[index] for index in indices],
             return_tensors="pt",
             padding=True,
             truncation=True,
@@ -89,31 +90,31 @@ def score_texts(
         ).to(model.device)
         with torch.inference_mode():
             scores = model(**batch).logits[:, 0].float().tolist()
-        for index, reward in zip(chosen, scores, strict=True):
+        for index, reward in zip(indices, scores, strict=True):
             rewards[index] = reward
     return rewards
 
 
 def check_reward_model(settings: RewardModelJudge) -> None:
-    """Raise ValueError, in a sentence, where there is no sequence-classification model with one
-    output and a chat template.
+    """Raise ValueError, in a sentence, where there is no such reward model.
+
+    It must be a sequence-classification model with one output and a chat template.
     """
     try:
         source = model_folder(settings.path)
         config = pretrained.model_config(source, settings.revision)
         tokenizer = pretrained.tokenizer(source, settings.revision, padding_side="right")
+    # loaders raise errors of many kinds for one cause
     except Exception as error:
-        # loaders raise errors of many kinds for one cause
         raise ValueError(
             f"Cannot read a reward model at '{settings.path}': {' '.join(str(error).split())}"
         ) from error
-    heads = [
-        name for name in config.architectures or [] if name.endswith("ForSequenceClassification")
-    ]
-    if not heads or config.num_labels != 1:
+    architectures = config.architectures or ["unknown"]
+    classifies = any(name.endswith("ForSequenceClassification") for name in architectures)
+    if not classifies or config.num_labels != 1:
         raise ValueError(
             f"'{settings.path}' is no reward model: it is "
-            f"{', '.join(config.architectures or ['unknown'])} with {config.num_labels} outputs, a "
+            f"{', '.join(architectures)} with {config.num_labels} outputs, a "
             "sequence-classification model with one is needed. `stagelift judge train` makes one."
         )
     if not tokenizer.chat_template:

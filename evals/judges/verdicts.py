@@ -1,10 +1,8 @@
 """The `verdicts` judge: looks decisions up in a file, for example people's.
 
-Nothing is asked and nothing is guessed.
-
-A row holds a prompt, two responses and `preference`: 1 where the first is better, 2 where the
-second is, 1.5 for a tie, or anything between (AlpacaEval's convention). The texts are the key, so
-the file fits whatever run wrote them.
+Nothing is asked and nothing is guessed. A row holds a prompt, two responses and `preference`: 1
+where the first is better, 2 where the second is, 1.5 for a tie, or anything between (AlpacaEval's
+convention). The texts are the key, so the file fits whatever run wrote them.
 """
 
 import hashlib
@@ -43,9 +41,7 @@ def _read(path: Path) -> dict[tuple[str, str, str], float]:
 
 
 def _row(row: dict[str, Any], place: str) -> tuple[tuple[str, str, str], float]:
-    prompt, first, second = (
-        next((row[name] for name in names if name in row), None) for names in _NAMES
-    )
+    prompt, first, second = (_column(row, names) for names in _NAMES)
     preference = row.get("preference")
     if not isinstance(prompt, str) or not isinstance(first, str) or not isinstance(second, str):
         raise ValueError(f"{place} lacks a text: prompt, response_1 and response_2 are needed.")
@@ -61,11 +57,17 @@ def _row(row: dict[str, Any], place: str) -> tuple[tuple[str, str, str], float]:
     return (prompt, first, second), 2 - float(preference)
 
 
+def _column(row: dict[str, Any], names: Sequence[str]) -> Any:
+    """Return the first column that is there under one of its names, else None."""
+    return next((row[name] for name in names if name in row), None)
+
+
 def _look_up(pair: Pair, known: dict[tuple[str, str, str], float]) -> Opinion:
     """A verdict given in one order counts in the other, too: people were not asked twice."""
-    prompt, first, second = pair.prompt, pair.first.text, pair.second.text
-    if (prompt, first, second) in known:
-        return Opinion(score=known[prompt, first, second], reason="from the file")
-    if (prompt, second, first) in known:
-        return Opinion(score=1 - known[prompt, second, first], reason="from the file", turned=True)
+    shown = (pair.prompt, pair.first.text, pair.second.text)
+    turned = (pair.prompt, pair.second.text, pair.first.text)
+    if shown in known:
+        return Opinion(score=known[shown], reason="from the file")
+    if turned in known:
+        return Opinion(score=1 - known[turned], reason="from the file", turned=True)
     return Opinion(score=None, reason="not in the file")

@@ -1,14 +1,14 @@
-"""Generate what is missing and store it at once: a killed call goes on where it was and ends with
-the same bytes.
+"""Generate what is missing and store it at once.
 
-Batches are fixed by the list of requests alone, and a sampled batch draws from a seed of its own,
-so a batch that is made again is the same text. How long each batch took is stored beside it.
+A killed call goes on where it was and ends with the same bytes. Batches are fixed by the list of
+requests alone, and a sampled batch draws from a seed of its own, so a batch that is made again is
+the same text. How long each batch took is stored beside it.
 """
 
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -30,11 +30,11 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Generator:
-    """Answers requests from `path`, asking `engine` for batches that are not there yet, and writes
-    into `timings` how long it took.
+    """Answers requests from `path`, asking `engine` for batches that are not there yet.
 
-    With `temperature` 0 decoding is greedy; else `samples` responses are drawn for each prompt. A
-    `repeat` makes other batches of the requests and draws other samples.
+    How long each batch took goes into `timings`. With `temperature` 0 decoding is greedy; else
+    `samples` responses are drawn for each prompt. A `repeat` makes other batches of the requests
+    and draws other samples.
     """
 
     engine: Engine
@@ -51,13 +51,13 @@ class Generator:
 
         Every batch is stored before the next starts.
         """
-        known = {(one.id, one.sample): one for one in read_records(self.path, Generation)}
+        known = _by_sample(read_records(self.path, Generation))
         wanted = [(request.id, sample) for request in requests for sample in range(self.samples)]
         for sample, batch in self._batches(requests):
             if not all((request.id, sample) in known for request in batch):
-                made = self._timed(batch, sample)
-                append_records(self.path, made)
-                known |= {(one.id, one.sample): one for one in made}
+                generations = self._timed(batch, sample)
+                append_records(self.path, generations)
+                known |= _by_sample(generations)
             self.on_progress(sum(key in known for key in wanted), len(wanted))
         ordered = [known.pop(key) for key in wanted]
         # other requests' responses stay in front
@@ -82,7 +82,7 @@ class Generator:
         It comes before the responses: where a kill falls in between, the batch is made again.
         """
         started = time.monotonic()
-        made = self._complete(batch, sample)
+        generations = self._complete(batch, sample)
         timing = Timing(
             batch=hashlib.sha256(_ids(batch).encode()).hexdigest()[:16],
             group=batch[0].group,
@@ -91,7 +91,7 @@ class Generator:
             seconds=time.monotonic() - started,
         )
         append_records(self.timings, [timing])
-        return made
+        return generations
 
     def _complete(self, batch: list[Request], sample: int) -> list[Generation]:
         prompts = [request.prompt for request in batch]
@@ -107,20 +107,25 @@ class Generator:
                 group=request.group,
                 sample=sample,
                 prompt=request.prompt,
-                response=done.text,
-                n_tokens=done.n_tokens,
-                finish_reason=done.finish_reason,
+                response=completion.text,
+                n_tokens=completion.n_tokens,
+                finish_reason=completion.finish_reason,
             )
-            for request, done in zip(batch, completions, strict=True)
+            for request, completion in zip(batch, completions, strict=True)
         ]
 
     def _sampling(self, batch: list[Request], sample: int) -> Sampling | None:
         if self.temperature == 0:
             return None
-        name = f"{f'repeat {self.repeat} ' if self.repeat else ''}{sample} {_ids(batch)}"
-        return Sampling(
-            self.temperature, int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
-        )
+        name = f"{sample} {_ids(batch)}"
+        if self.repeat:
+            name = f"repeat {self.repeat} {name}"
+        seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
+        return Sampling(self.temperature, seed)
+
+
+def _by_sample(generations: Iterable[Generation]) -> dict[tuple[str, int], Generation]:
+    return {(generation.id, generation.sample): generation for generation in generations}
 
 
 def _ids(batch: list[Request]) -> str:

@@ -22,4 +22,5 @@ def _peak_resident() -> int:
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts bytes, Linux kibibytes
     return peak if sys.platform == "darwin" else peak * 1024
