@@ -58,8 +58,9 @@ FLAWS: dict[Flaw, int] = {
 
 @dataclass(frozen=True)
 class PreferencePair:
-    """A prompt with a better and a worse response, the template it comes from and what is wrong
-    with the worse one.
+    """A prompt with a better and a worse response.
+
+    `template` is what it comes from, `flaw` what is wrong with the worse one.
     """
 
     prompt: str
@@ -71,11 +72,10 @@ class PreferencePair:
 
 @dataclass(frozen=True)
 class Draft:
-    """An instruction, good responses to it, and by flaw the bad ones that only this instruction
-    makes possible.
+    """An instruction with good and bad responses to it.
 
     `content` is what the instruction is about, whatever its wording; up to the first `/` it is the
-    topic.
+    topic. `bad` holds, by flaw, the responses that only this instruction makes possible.
     """
 
     content: str
@@ -85,10 +85,10 @@ class Draft:
 
 
 def pairs(split: Split, count: int) -> list[PreferencePair]:
-    """Return the first `count` pairs of a split: the same ones always, and a prefix of any longer
-    request.
+    """Return the first `count` pairs of a split.
 
-    Raises ValueError beyond the split's CAPACITY.
+    They are the same ones always, and a prefix of any longer request. Raises ValueError beyond the
+    split's CAPACITY.
     """
     if count > CAPACITY[split]:
         raise ValueError(
@@ -125,21 +125,23 @@ def _draw(name: str, split: Split, rng: random.Random) -> Draft:
 
 
 def _side(name: str, draft: Draft) -> Split:
-    """Say which side of train and test a content belongs to (one fifth is test), whatever the
-    wording.
+    """Say which side of train and test a content belongs to, whatever the wording.
+
+    One fifth is test.
     """
-    return (
-        "test"
-        if hashlib.sha256(f"{name}:{draft.content}".encode()).digest()[0] % 5 == 0
-        else "train"
-    )
+    key = f"{name}:{draft.content}"
+    is_test = hashlib.sha256(key.encode()).digest()[0] % 5 == 0
+    return "test" if is_test else "train"
 
 
 def _write(name: str, draft: Draft, split: Split, balance: Counter[str]) -> PreferencePair:
     rng = random.Random(draft.prompt)
     flaw = _flaw(draft, rng)
     bad = [text for text in _bad(name, draft, flaw, split, rng) if text not in draft.good]
-    tilt = balance[name] + (0 if flaw in ("rambling", "unfinished") else balance[flaw])
+    tilt = balance[name]
+    # the length of these two says nothing of the others
+    if flaw not in ("rambling", "unfinished"):
+        tilt += balance[flaw]
     longer = tilt < 0 or (tilt == 0 and rng.random() < 0.5)
     chosen, rejected = _choose(draft.good, bad, longer, rng)
     difference = (len(chosen) > len(rejected)) - (len(chosen) < len(rejected))
@@ -171,8 +173,9 @@ def _bad(name: str, draft: Draft, flaw: Flaw, split: Split, rng: random.Random) 
 def _choose(
     good: Sequence[str], bad: Sequence[str], longer: bool, rng: random.Random
 ) -> tuple[str, str]:
-    """Choose a good and a bad text of which the good one is the longer (or the shorter) one, if
-    there are such two.
+    """Choose a good and a bad text.
+
+    The good one is the longer (or else the shorter) of the two, if there are such texts.
     """
     both = [(right, wrong) for right in good for wrong in bad]
     rng.shuffle(both)
@@ -186,17 +189,16 @@ def _choose(
 def _off_topic(name: str, draft: Draft, split: Split, rng: random.Random) -> list[str]:
     """Good responses to other prompts of the split, about half of them from the same template."""
     names = [name, name, name, *rng.sample(_template_names(split), 3)]
-    others = [(other, _draw(other, split, rng)) for other in names]
-    taken = {_bare(text) for text in draft.good}
+    drafts = [(template, _draw(template, split, rng)) for template in names]
+    own = {_bare(text) for text in draft.good}
     texts = [
         text
-        for other, drawn in others
-        if other != name or _topic(drawn) != _topic(draft)
+        for template, drawn in drafts
+        if template != name or _topic(drawn) != _topic(draft)
         for text in drawn.good
+        if _bare(text) not in own
     ]
-    return [text for text in texts if _bare(text) not in taken] or _off_topic(
-        name, draft, split, rng
-    )
+    return texts or _off_topic(name, draft, split, rng)
 
 
 def _bare(text: str) -> str:
@@ -214,7 +216,9 @@ def _refusals(rng: random.Random) -> list[str]:
 
 def _rambling(good: str, rng: random.Random) -> list[str]:
     """A good response again and again, bare or with empty talk around it."""
-    gap = "\n" if "\n" in good else " " if good[-1] in ".!?" else ". "
+    gap = " " if good[-1] in ".!?" else ". "
+    if "\n" in good:
+        gap = "\n"
     again, after = rng.sample(_AGAIN, 2)
     before, between, *talk = rng.sample(_TALK, 5)
     return [
@@ -229,8 +233,9 @@ def _cut_off(good: str, rng: random.Random) -> list[str]:
     """The first third of the lines or words, more or less, with and without a full stop."""
     gap = "\n" if "\n" in good else " "
     parts = good.split(gap)
-    cuts = [gap.join(parts[: max(1, round(len(parts) * rng.uniform(0.2, 0.45)))]) for _ in range(2)]
-    return [cuts[0], cuts[1].rstrip(",;:.") + "."]
+    kept = [max(1, round(len(parts) * rng.uniform(0.2, 0.45))) for _ in range(2)]
+    bare, stopped = (gap.join(parts[:count]) for count in kept)
+    return [bare, stopped.rstrip(",;:.") + "."]
 
 
 # What templates are made with: wordings, filled slots and layouts
@@ -262,7 +267,7 @@ def _contradict(texts: Sequence[str], slots: Slots, rng: random.Random) -> list[
 
 
 def _other(values: Iterable[str], value: str, rng: random.Random) -> str:
-    return rng.choice([other for other in values if other != value])
+    return rng.choice([candidate for candidate in values if candidate != value])
 
 
 def _about(slots: Slots) -> str:
@@ -295,20 +300,20 @@ _ON_LINES = (_NUMBERED, _DASHED, _LINES)
 def _in_other_layouts(
     items: Sequence[str], layout: str, layouts: Iterable[str] = tuple(_LAYOUTS)
 ) -> list[str]:
-    return [_LAYOUTS[other](items) for other in layouts if other != layout]
+    return [_LAYOUTS[name](items) for name in layouts if name != layout]
 
 
 # Templates about words
 
 
 def _list_items(rng: random.Random) -> Draft:
-    category, count, layout = (
-        rng.choice([*WORDS]),
-        rng.randint(3, 5),
-        rng.choice([*_ON_LINES, _COMMAS]),
-    )
-    spell, write = rng.choice([str.lower, str.capitalize]), _LAYOUTS[layout]
-    words, strange = [spell(word) for word in WORDS[category]], spell(_strange(category, rng))
+    category = rng.choice([*WORDS])
+    count = rng.randint(3, 5)
+    layout = rng.choice([*_ON_LINES, _COMMAS])
+    spell = rng.choice([str.lower, str.capitalize])
+    write = _LAYOUTS[layout]
+    words = [spell(word) for word in WORDS[category]]
+    strange = spell(_strange(category, rng))
     mixed = [rng.sample([*rng.sample(words, count - 1), strange], count) for _ in range(4)]
     wrong = [
         rng.sample(words, size)
@@ -330,7 +335,8 @@ def _strange(category: str, rng: random.Random) -> str:
 
 
 def _alphabetical(rng: random.Random) -> Draft:
-    words, layout = _mixed_words(rng.randint(4, 6), rng), rng.choice([_NUMBERED, _LINES, _COMMAS])
+    words = _mixed_words(rng.randint(4, 6), rng)
+    layout = rng.choice([_NUMBERED, _LINES, _COMMAS])
     right, write = sorted(words), _LAYOUTS[layout]
     return Draft(
         content=", ".join(right),
@@ -364,7 +370,8 @@ def _exchanged(items: list[str], rng: random.Random) -> list[list[str]]:
 
 
 def _comma_line(rng: random.Random) -> Draft:
-    words, given = _mixed_words(rng.randint(3, 6), rng), _LAYOUTS[rng.choice(_ON_LINES)]
+    words = _mixed_words(rng.randint(3, 6), rng)
+    given = _LAYOUTS[rng.choice(_ON_LINES)]
     layout = rng.choice([_COMMAS, _COMMAS, _SEMICOLONS])
     wrong = [words[1:], words[:-1], [*words, words[0]], [words[0], *words]]
     return Draft(
@@ -381,7 +388,8 @@ def _comma_line(rng: random.Random) -> Draft:
 
 def _odd_one_out(rng: random.Random) -> Draft:
     category = rng.choice([*WORDS])
-    same, odd = rng.sample(WORDS[category], rng.choice([3, 4])), _strange(category, rng)
+    same = rng.sample(WORDS[category], rng.choice([3, 4]))
+    odd = _strange(category, rng)
     words = rng.sample([odd, *same], len(same) + 1)
     how, other_how = rng.sample([*_ODD], 2)
     absent = [word for word in _mixed_words(3, rng) if word not in words]
@@ -409,7 +417,7 @@ def _odd_one_out(rng: random.Random) -> Draft:
 def _one_word(rng: random.Random) -> Draft:
     question, sentence, answers = rng.choice(_ONE_WORD)
     thing, answer = rng.choice([*answers.items()])
-    others = [other for other in answers.values() if other != answer]
+    wrong_answers = [wrong for wrong in answers.values() if wrong != answer]
     sentences = (
         sentence,
         "I believe it is {answer}.",
@@ -422,7 +430,7 @@ def _one_word(rng: random.Random) -> Draft:
         prompt=_say("one_word", rng, question=question.format(thing=thing)),
         good=_spellings([answer]),
         bad={
-            "wrong_content": _spellings(others),
+            "wrong_content": _spellings(wrong_answers),
             "breaks_format": _fill(sentences, {"thing": thing, "answer": answer}),
             "unfinished": [*_BEGINNINGS, sentence.format(thing=thing, answer="").rstrip(" .'")],
         },
@@ -431,11 +439,11 @@ def _one_word(rng: random.Random) -> Draft:
 
 def _define(rng: random.Random) -> Draft:
     thing, meaning = rng.choice(_DEFINITIONS)
-    others = [other for name, other in rng.sample(_DEFINITIONS, 6) if name != thing]
+    wrong_meanings = [wrong for name, wrong in rng.sample(_DEFINITIONS, 6) if name != thing]
     texts = ("{thing} is {meaning}.", "{meaning}.")
     good = _fill(texts, {"thing": thing, "meaning": meaning})
     more = [
-        f"It is {others[0]}.",
+        f"It is {wrong_meanings[0]}.",
         "People have used the word for ages.",
         "It is common.",
         "You know it.",
@@ -447,8 +455,8 @@ def _define(rng: random.Random) -> Draft:
         bad={
             "wrong_content": [
                 text
-                for other in others
-                for text in _fill(texts, {"thing": thing, "meaning": other})
+                for wrong in wrong_meanings
+                for text in _fill(texts, {"thing": thing, "meaning": wrong})
             ],
             "breaks_format": [f"{text} {extra}" for text in good for extra in more],
         },
@@ -457,14 +465,14 @@ def _define(rng: random.Random) -> Draft:
 
 def _explain(rng: random.Random) -> Draft:
     fact, reason = rng.choice(_REASONS_WHY)
-    others = [other for name, other in rng.sample(_REASONS_WHY, 6) if name != fact]
-    one = (
+    wrong_reasons = [wrong for name, wrong in rng.sample(_REASONS_WHY, 6) if name != fact]
+    one_sentence = (
         "{fact} because {reason}.",
         "this is because {reason}.",
         "the reason is that {reason}.",
         "because {reason}.",
     )
-    two = (
+    two_sentences = (
         "{Reason}. That is why {fact}.",
         "{fact}. {Reason}.",
         "{Reason}. This is the reason.",
@@ -481,12 +489,14 @@ def _explain(rng: random.Random) -> Draft:
     return Draft(
         content=f"{fact}/",
         prompt=_say("explain", rng, fact=fact),
-        good=_fill(one, slots),
+        good=_fill(one_sentence, slots),
         bad={
             "wrong_content": [
-                text for other in others for text in _fill(one, {"fact": fact, "reason": other})
+                text
+                for wrong in wrong_reasons
+                for text in _fill(one_sentence, {"fact": fact, "reason": wrong})
             ],
-            "breaks_format": _fill(two, slots),
+            "breaks_format": _fill(two_sentences, slots),
             "unfinished": _fill(cut, slots),
         },
     )
@@ -515,7 +525,8 @@ def _reasons(rng: random.Random) -> Draft:
 
 def _order_steps(rng: random.Random) -> Draft:
     task, *right = rng.choice(_STEPS)
-    layout, mixed = rng.choice([_NUMBERED, _LINES, _SEMICOLONS]), rng.sample(right, len(right))
+    layout = rng.choice([_NUMBERED, _LINES, _SEMICOLONS])
+    mixed = rng.sample(right, len(right))
     return Draft(
         content=f"{task}/{mixed}",
         prompt=_say("order_steps", rng, task=task, layout=layout, steps="; ".join(mixed)),
@@ -532,9 +543,9 @@ def _order_steps(rng: random.Random) -> Draft:
 
 def _tense(rng: random.Random) -> Draft:
     slots = _sentence(rng)
-    tense, other = rng.sample([*_TENSES], 2)
+    tense, wrong_tense = rng.sample([*_TENSES], 2)
     wrong = (
-        *_TENSES[other],
+        *_TENSES[wrong_tense],
         "{name} {third} {thing} {when}.",
         "{name} does {base} {thing} {when}.",
     )
@@ -564,10 +575,9 @@ def _changed(slots: Slots, rng: random.Random) -> list[Slots]:
         slots | {"name": _other(_NAMES, slots["name"], rng)},
         slots | {"when": _other(_WHEN, slots["when"], rng)},
     ]
-    same = activity["base"] == slots["base"]
-    return (
-        changed if same else [*changed, activity | {"name": slots["name"], "when": slots["when"]}]
-    )
+    if activity["base"] != slots["base"]:
+        changed.append(activity | {"name": slots["name"], "when": slots["when"]})
+    return changed
 
 
 def _question(rng: random.Random) -> Draft:
@@ -672,7 +682,7 @@ def _fill_form(rng: random.Random) -> Draft:
     slots = _slots(details, rng)
     text = details.format(**slots)
     fields = ["Name", *rng.sample(["Day", "Place", "Items"], rng.choice([2, 3]))]
-    layout, other = rng.sample([_LINES, _SEMICOLONS], 2)
+    layout, wrong_layout = rng.sample([_LINES, _SEMICOLONS], 2)
     changed = [
         slots | {name: _other(_VALUES[name], slots[name], rng)}
         for name in (_FIELDS[field] for field in fields)
@@ -685,15 +695,13 @@ def _fill_form(rng: random.Random) -> Draft:
         good=[_form(fields, slots, layout)],
         bad={
             "wrong_content": [
-                *(
-                    _form(fields[:-1], slots, layout),
-                    _form(fields, mixed, layout),
-                    _form(fields, mixed, layout) + ".",
-                ),
+                _form(fields[:-1], slots, layout),
+                _form(fields, mixed, layout),
+                _form(fields, mixed, layout) + ".",
                 _form([*fields, fields[0]], slots, layout),
             ],
             "contradiction": [_form(fields, wrong, layout) for wrong in changed],
-            "breaks_format": [text, _form(fields, slots, other), ", ".join(slots.values())],
+            "breaks_format": [text, _form(fields, slots, wrong_layout), ", ".join(slots.values())],
             "unfinished": [begun, f"{begun}\n{fields[1]}:", "Name:", "Name"],
         },
     )
