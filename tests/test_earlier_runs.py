@@ -23,6 +23,8 @@ def earlier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(EARLIER, tmp_path / "earlier")
     (tmp_path / "earlier" / "stored").rename(tmp_path / "earlier" / "runs")
     monkeypatch.chdir(tmp_path / "earlier")
+    # a terminal's width, which a test runner may set
+    monkeypatch.delenv("COLUMNS", raising=False)
     return tmp_path / "earlier"
 
 
@@ -55,17 +57,9 @@ def test_a_stored_run_is_reported_to_the_byte(earlier: Path, run: str) -> None:
     assert written(earlier / "runs" / run) == before
 
 
-def test_cards_are_what_they_were(earlier: Path) -> None:
-    cards = {name: text for name, text in files(EARLIER / "stored").items() if "README" in name}
-    assert len(cards) == 7
-    for run in ("study", "chain"):
-        write_outputs(earlier / "runs" / run)
-    after = files(earlier / "runs")
-    assert {name: after[name] for name in cards} == cards
-
-
 @pytest.mark.parametrize("run", ["chain", "study"])
 def test_every_node_of_a_stored_run_is_found(earlier: Path, run: str) -> None:
+    """It trains nothing, and reports and model cards are written as they were."""
     before = files(earlier / "runs")
     result = stagelift("run", f"{run}.yaml")
     assert result.exit_code == 0, result.output

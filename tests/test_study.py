@@ -284,12 +284,11 @@ def test_a_variant_that_would_be_measured_otherwise_is_refused(tiny_recipe: Path
         plan_of(tiny_recipe, "variants={model.dtype: [float32, bfloat16]}")
 
 
-RANKS = [
+SFT_ONLY = (
     "stages=[{sft: {args: {max_steps: 12, per_device_train_batch_size: 4, learning_rate: 1e-2, "
-    "save_steps: 1}}}]",
-    "variants={lora.r: [4, 8]}",
-    "seeds=[0, 1]",
-]
+    "save_steps: 1}}}]"
+)
+RANKS = [SFT_ONLY, "variants={lora.r: [4, 8]}", "seeds=[0, 1]"]
 
 
 @pytest.mark.real
@@ -312,13 +311,15 @@ def test_a_real_study_trains_only_what_is_missing_two_at_a_time(
 def test_a_study_trains_only_what_is_missing(
     finished_run: Path, tiny_recipe_file: Path, tmp_path: Path
 ) -> None:
-    """The same one job after another, in this process."""
+    """Two seeds of SFT, in this process: seed 0 is there already."""
     root = copied(finished_run.parent, tmp_path / "runs")
-    done = run_recipe(load_recipe(str(tiny_recipe_file), RANKS, "ranks"), root)
-    new = ["r=4,seed=1/sft", "r=8,seed=0/sft", "r=8,seed=1/sft"]
-    assert done.started("train") == new
-    assert done.started("evaluate") == [*new, "r=4,seed=0/sft, measured again"]
-    assert_two_ranks_with_two_seeds(root)
+    overrides = [SFT_ONLY, "seeds=[0, 1]"]
+    done = run_recipe(load_recipe(str(tiny_recipe_file), overrides, "seeds"), root)
+    assert done.started("train") == ["seed=1/sft"]
+    assert done.started("evaluate") == ["seed=1/sft", "seed=0/sft, measured again"]
+    run = read_run(root / "seeds")
+    assert [stage.name for stage in run.stages] == ["base", "seed=0/sft", "seed=1/sft"]
+    assert [stage.name for stage in run.repeats] == ["seed=0/sft"]
 
 
 def assert_two_ranks_with_two_seeds(root: Path) -> None:
