@@ -57,7 +57,7 @@ def test_a_stored_run_is_reported_to_the_byte(earlier: Path, run: str) -> None:
     assert written(earlier / "runs" / run) == before
 
 
-@pytest.mark.parametrize("run", ["chain", "study"])
+@pytest.mark.parametrize("run", ["chain", pytest.param("study", marks=pytest.mark.real)])
 def test_every_node_of_a_stored_run_is_found(earlier: Path, run: str) -> None:
     """It trains nothing, and reports and model cards are written as they were."""
     before = files(earlier / "runs")

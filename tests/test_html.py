@@ -79,6 +79,7 @@ def large_report(text: str) -> Report:
     return build_report([make_run(stages)])
 
 
+@pytest.mark.real
 def test_a_page_is_the_same_to_the_byte_every_time() -> None:
     code = (
         "from tests.test_html import *; page = render_html(hostile_report()).html; "

@@ -372,6 +372,7 @@ def test_a_groups_fingerprint_names_its_leaves(tmp_path: Path) -> None:
     assert task_fingerprint(str(path))["versions"] == {"first": "1.5", "second": "1.5"}
 
 
+@pytest.mark.real
 def test_shipped_tasks_are_found_by_name_and_their_data_only_when_they_run(
     tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ lora: {{r: 2, target_modules: [q_proj]}}
 data: {{path: bundled/schoolmath, limit: 8}}
 stages: [grpo: {{rewards: [my_reward.letters], args: {{max_steps: 1,
   per_device_train_batch_size: 2, num_generations: 2, max_completion_length: 4}}}}]
-evals: {{accuracy: {{limit: 2, max_tokens: 2}}}}
+evals: {{accuracy: {{limit: 2, max_tokens: 2}}, preference: {{prompts: null}}}}
 """
     )
     (tmp_path / "my_reward.py").write_text(
