@@ -10,7 +10,7 @@ quickstart: setup
 	$(BIN)/stagelift run quickstart
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not real"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not real"
 
 test-all: test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m real

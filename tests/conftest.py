@@ -45,17 +45,6 @@ metadata: {{version: 1.5}}
 MADE_ONCE = {"tiny_model", "tiny_recipe_file", "finished_run", "reward_model", "local"}
 
 
-# what takes longest to make; one worker makes it and runs the tests on it, so that none waits
-TAKES_LONG = ("finished_run", "reward_model")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        for name in TAKES_LONG:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
-
-
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The temp folder of all workers."""

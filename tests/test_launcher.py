@@ -278,6 +278,7 @@ def test_a_failure_in_one_of_the_processes_is_the_jobs(tiny_model: Path, tmp_pat
     assert not (tmp_path / "node" / "stage.json").exists() and not processes_of(tmp_path)
 
 
+@pytest.mark.real
 def test_another_number_of_processes_than_was_asked_for_is_refused(
     tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -176,6 +176,7 @@ def test_drawing_twice_gives_the_same_bytes(run: RunRecord) -> None:
     assert drawn(run) == drawn(run)
 
 
+@pytest.mark.real
 def test_bytes_depend_on_neither_hash_seed_nor_matplotlibrc(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text(
         "font.size: 30\naxes.grid: True\nlines.linewidth: 9\ntext.color: red\n"

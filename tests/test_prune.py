@@ -309,6 +309,7 @@ def test_a_finished_run_keeps_all_it_needs_and_an_import_its_nodes(
     assert read_json(imported.folder / "node.json")["kind"] == "imported"
 
 
+@pytest.mark.real
 def test_a_run_says_what_it_refers_to_under_the_lock_that_pruning_holds(
     finished_run: Path,
     tiny_recipe_file: Path,
