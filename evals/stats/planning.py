@@ -42,7 +42,8 @@ def needed(difference: Difference, level: float = ALPHA) -> int | None:
     if difference.sd == 0:
         return None
     effect = min(abs(difference.delta) / difference.sd, 5.0)
-    return ceil(TTestPower().solve_power(effect_size=effect, alpha=level, power=POWER))
+    prompts: float = TTestPower().solve_power(effect_size=effect, alpha=level, power=POWER)
+    return ceil(prompts)
 
 
 def needed_for_margin(margin: float, sd: float) -> int | None:
@@ -54,7 +55,7 @@ def needed_for_margin(margin: float, sd: float) -> int | None:
     if sd == 0:
         return None
     effect = min(margin / sd, 5.0)
-    prompts = TTestPower().solve_power(
+    prompts: float = TTestPower().solve_power(
         effect_size=effect, alpha=ALPHA, power=POWER, alternative="larger"
     )
     return ceil(prompts)
