@@ -5,7 +5,7 @@ A report is a pure function of these; nothing here needs torch.
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 Outcome = Literal["correct", "wrong", "unparsed", "truncated"]
 Group = Literal["test", "held_out", "preference"]
@@ -53,6 +53,8 @@ class Score(Record):
     answer is None where none could be read; everything is None where there is no target. Outcomes
     partition the responses: `correct` first, then `truncated` (cut off by the token limit),
     `unparsed` (no answer could be read), else `wrong`.
+
+    `cluster` is what its prompt comes in (a template, a document), None where it stands alone.
     """
 
     id: str
@@ -70,6 +72,8 @@ class Score(Record):
     n_tokens: int | None
     n_chars: int | None = None
     truncated: bool | None
+    # not written where there is none
+    cluster: str | None = Field(default=None, exclude_if=lambda cluster: cluster is None)
 
 
 class Verdict(Record):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stagelift.evals.data.bundled_data import SCHOOLMATH
+from stagelift.evals.data.clusters import partition
 from stagelift.evals.data.preferences import load_preferences
 from stagelift.evals.data.source import Source
 from stagelift.evals.files import write_records
@@ -105,7 +106,7 @@ def _read(file: Path, form: ImportFormat) -> Imported:
 def _contract(form: ImportFormat, imported: Imported) -> dict[str, Any]:
     """What must agree for two imports to be compared.
 
-    That is the same prompts and targets, read and judged the same way.
+    That is the same prompts and targets in the same clusters, read and judged the same way.
     """
     asked = sorted(
         {(score.id, score.question, score.target) for score in imported.stages[0].scores}, key=str
@@ -122,7 +123,18 @@ def _contract(form: ImportFormat, imported: Imported) -> dict[str, Any]:
         "data": digest(given["data"]),
         "samples": samples,
         "extraction": EXTRACTION,
+        **_clusters(imported),
     }
+
+
+def _clusters(imported: Imported) -> dict[str, str]:
+    """What the contract says of clusters: how many, and which prompts come together."""
+    scores = imported.stages[0].scores
+    clusters = {score.id: score.cluster for score in scores if score.cluster is not None}
+    if not clusters:
+        return {}
+    together = partition(clusters)
+    return {"clusters": f"{len(together)} clusters, {digest(together)}"}
 
 
 def _can_judge(imported: Imported) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.data.preferences import check_preferences
+from stagelift.evals.data.problems import load_problems
 from stagelift.evals.data.source import (
     Source,
     UnreachableError,
@@ -196,6 +197,9 @@ def _check_problems(recipe: Recipe) -> None:
                 f"Row {number} of split 'test' of '{source.path}' has no '#### number' at the end "
                 "of its answer, so nothing can be compared with it."
             )
+    if test is not None:
+        # what is wrong with clusters shows as they are read
+        load_problems(accuracy.task, source, limit=accuracy.limit, held_out=0, num_fewshot=0)
     train = local_rows(source) if accuracy.num_fewshot else None
     if train is not None and accuracy.num_fewshot > len(train):
         raise ValueError(

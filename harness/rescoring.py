@@ -168,7 +168,9 @@ def _scores(
             f"The response to '{missing}' is missing among the generations, so it cannot be read "
             "again."
         )
-    scores = [score(by_key[old.id, old.sample], old.question, old.target) for old in held]
+    scores = [
+        score(by_key[old.id, old.sample], old.question, old.target, old.cluster) for old in held
+    ]
     if contract.get("imported") != "lm-eval":
         return scores
     return [

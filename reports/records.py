@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.folders import EvaluationFolder
-from stagelift.evals.metrics.measures import win_rate_name
+from stagelift.evals.metrics.measures import measure, win_rate_name
 from stagelift.evals.metrics.timing import SECONDS_PER_RESPONSE, seconds_by_batch, timing_metrics
 from stagelift.evals.records import EvalResult, Generation, PairScore, Score, Verdict
 from stagelift.reports.folders import RunFolder
@@ -52,6 +52,20 @@ class StageRecord:
     def first_scores(self) -> dict[str, Score]:
         """Return the score of each prompt's first sample, by id."""
         return {score.id: score for score in self.scores if score.sample == 0}
+
+    def clusters(self, metric: str) -> dict[str, str]:
+        """Return what the prompts behind a metric come in, by prompt id.
+
+        Empty where each stands alone, and for what is not measured by prompt.
+        """
+        known = measure(metric)
+        if known.family == "time":
+            return {}
+        return {
+            score.id: score.cluster
+            for score in self.scores
+            if score.group == known.group and score.cluster is not None
+        }
 
 
 @dataclass(frozen=True)

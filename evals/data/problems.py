@@ -4,18 +4,29 @@ They are grouped into `test` and, where the source has them, `held_out`. Ids are
 source gives the same id to the same problem, whatever the limit.
 """
 
+from typing import TYPE_CHECKING
+
 from stagelift.evals.data.bundled_data import SCHOOLMATH
-from stagelift.evals.data.source import Source, fingerprint, rows
+from stagelift.evals.data.clusters import cluster_name, refuse_one_for_all, refuse_some_without
+from stagelift.evals.data.source import Source, fingerprint, has_clusters, rows
 from stagelift.evals.records import Group, Record
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 class Problem(Record):
-    """A question with its worked answer, whose last line is `#### target`."""
+    """A question with its worked answer, whose last line is `#### target`.
+
+    `cluster` is what it comes in, together with others (a template, a document); None: it stands
+    alone.
+    """
 
     id: str
     group: Group
     question: str
     answer: str
+    cluster: str | None = None
 
 
 class ProblemSet(Record):
@@ -38,7 +49,7 @@ def load_problems(
     """Load what an evaluation asks.
 
     That is the first `limit` test problems (None: all of them) and `held_out` problems of held-out
-    templates.
+    templates. Raises ValueError, in a sentence, where problems have clusters that cannot be used.
     """
     problems = _problems(name, source, "test", limit)
     if held_out:
@@ -62,15 +73,42 @@ def problems_fingerprint(source: Source, *, held_out: int, num_fewshot: int) -> 
     return " ".join([*contents, *columns])
 
 
+def groups_in_clusters(source: Source, *, held_out: int) -> list[Group]:
+    """Name the groups whose problems come in clusters."""
+    groups: list[Group] = ["test", "held_out"] if held_out else ["test"]
+    return [group for group in groups if has_clusters(source.model_copy(update={"split": group}))]
+
+
 def _problems(name: str, source: Source, split: str, limit: int | None) -> list[Problem]:
     part = source.model_copy(update={"split": split, "limit": limit})
     group: Group = "held_out" if split == "held_out" else "test"
+    dataset = rows(part)
+    ids = [f"{name}/{split}/{index}" for index in range(len(dataset))]
+    clusters = _clusters(part, dataset, ids)
     return [
         Problem(
-            id=f"{name}/{split}/{index}",
+            id=problem,
             group=group,
             question=str(row["question"]),
             answer=str(row["answer"]),
+            cluster=clusters.get(problem),
         )
-        for index, row in enumerate(rows(part))
+        for problem, row in zip(ids, dataset, strict=True)
     ]
+
+
+def _clusters(source: Source, dataset: "Dataset", ids: list[str]) -> dict[str, str]:
+    """Return each problem's cluster by id; few-shot examples need none."""
+    if source.split == "train" or not has_clusters(source):
+        return {}
+    what = f"Split '{source.split}' of '{source.path}'"
+    try:
+        names = [cluster_name(label) for label in dataset["cluster"]]
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}.") from error
+    refuse_some_without(
+        ((f"row {number}", name) for number, name in enumerate(names, start=1)), what
+    )
+    clusters = {problem: name for problem, name in zip(ids, names, strict=True) if name is not None}
+    refuse_one_for_all(clusters, what)
+    return clusters

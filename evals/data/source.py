@@ -85,6 +85,18 @@ def column_names(source: Source) -> list[str]:
     return [renamed.get(name, name) for name in present]
 
 
+def has_clusters(source: Source) -> bool:
+    """Say whether rows carry a `cluster`: a column of that name, or one that `columns` renames.
+
+    Of a Hub dataset only the latter: a contract says what it is without reading it.
+    """
+    if "cluster" in source.columns:
+        return True
+    if not is_bundled(source.path) and local_file(source) is None:
+        return False
+    return "cluster" in column_names(source)
+
+
 def _columns_of_first_row(source: Source) -> list[str]:
     try:
         # streams know no slices

@@ -1,15 +1,17 @@
 """The `responses` format: JSON lines of id, prompt, response and target, with stage, sample,
-n_tokens and finish_reason if known.
+n_tokens, finish_reason and cluster if known.
 
 Stages come in order of appearance, and all must answer the same prompts. What a row does not give
-stays unknown.
+stays unknown. A cluster is what prompts come in (a template, a document): every row has one, or
+none has.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
+from stagelift.evals.data.clusters import cluster_name, refuse_one_for_all, refuse_some_without
 from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.records import Generation
@@ -28,16 +30,21 @@ class ResponseRow(BaseModel):
     sample: int | None = Field(default=None, ge=0)
     n_tokens: int | None = Field(default=None, ge=0)
     finish_reason: str | None = None
+    cluster: Annotated[str | None, BeforeValidator(cluster_name)] = None
 
 
 def read_responses(path: Path) -> Imported:
     """Read a file.
 
-    Raises ValueError, naming lines, for malformed rows, duplicates, and prompts or targets that
-    disagree.
+    Raises ValueError, naming lines, for malformed rows, duplicates, and prompts, targets or
+    clusters that disagree.
     """
     lines = read_valid(path, ResponseRow)
+    refuse_some_without(((f"line {number}", row.cluster) for number, row in lines), str(path))
     _refuse_contradictions(path, lines)
+    refuse_one_for_all(
+        {str(row.id): row.cluster for _, row in lines if row.cluster is not None}, str(path)
+    )
     stages: dict[str, list[Line]] = {}
     for line in lines:
         stages.setdefault(line[1].stage, []).append(line)
@@ -55,6 +62,7 @@ def _refuse_contradictions(path: Path, lines: list[Line]) -> None:
         for what, before, now in (
             ("prompts", first_row.prompt, row.prompt),
             ("targets", first_row.target, row.target),
+            ("clusters", first_row.cluster, row.cluster),
         ):
             if before != now:
                 raise ValueError(
@@ -104,7 +112,7 @@ def _stage(name: str, rows: list[ResponseRow]) -> ImportedStage:
             generation = _generation(row, number)
             target = None if row.target is None else str(row.target)
             generations.append(generation)
-            scores.append(score(generation, row.prompt, target))
+            scores.append(score(generation, row.prompt, target, row.cluster))
     return ImportedStage(name, generations, scores, [], {})
 
 

@@ -29,23 +29,25 @@ def is_correct(response: str, answer: str) -> bool:
     return target is not None and read_answer(response) == target
 
 
-def score(generation: Generation, question: str, target: str | None) -> Score:
-    """Read one response.
+def score(
+    generation: Generation, question: str, target: str | None, cluster: str | None = None
+) -> Score:
+    """Read one response to a prompt, which may come in a cluster.
 
     Without a target, or with one that is not a number, nothing can be right or wrong.
     """
     if target is None:
-        return _unscored(generation, question, None)
+        return _unscored(generation, question, None, cluster)
     number = read_target(target)
     if number is None:
-        return _unscored(generation, question, target)
+        return _unscored(generation, question, target, cluster)
     # what lm-eval compares with, and what is stored to be scored again
     target = target.rsplit("####", 1)[-1].strip()
     response = generation.response
     answer = read_answer(response)
     answer_strict, correct_strict = lm_eval_reading(response, target, STRICT)
     answer_flexible, correct_flexible = lm_eval_reading(response, target, FLEXIBLE)
-    return _unscored(generation, question, target).model_copy(
+    return _unscored(generation, question, target, cluster).model_copy(
         update={
             "correct": answer == number,
             "correct_strict": correct_strict,
@@ -80,7 +82,9 @@ def _reader() -> "ConfigurableTask":
     return build_task("reader", [Problem(id="0", group="test", question="", answer="#### 0")], [])
 
 
-def _unscored(generation: Generation, question: str, target: str | None) -> Score:
+def _unscored(
+    generation: Generation, question: str, target: str | None, cluster: str | None
+) -> Score:
     return Score(
         id=generation.id,
         group=generation.group,
@@ -97,6 +101,7 @@ def _unscored(generation: Generation, question: str, target: str | None) -> Scor
         n_tokens=generation.n_tokens,
         n_chars=len(generation.response),
         truncated=_is_truncated(generation),
+        cluster=cluster,
     )
 
 

@@ -30,10 +30,12 @@ class Measurement(NamedTuple):
 def score_responses(generations: Sequence[Generation], problems: Sequence[Problem]) -> list[Score]:
     """Read every response to the problems, in the order of `problems` (samples together)."""
     asked = {problem.id: problem for problem in problems}
+    answered = [
+        (generation, asked[generation.id]) for generation in generations if generation.id in asked
+    ]
     return [
-        score(generation, asked[generation.id].question, asked[generation.id].answer)
-        for generation in generations
-        if generation.id in asked
+        score(generation, problem.question, problem.answer, problem.cluster)
+        for generation, problem in answered
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from stagelift.evals.contract import first_difference
 from stagelift.evals.data.gsm8k import shipped_config
 from stagelift.evals.data.preferences import preferences_fingerprint
-from stagelift.evals.data.problems import problems_fingerprint
+from stagelift.evals.data.problems import groups_in_clusters, problems_fingerprint
 from stagelift.evals.data.source import Source, one_sentence, pinned
 from stagelift.evals.judges.load import JudgeSettings, judge_identity, judges_prompts
 from stagelift.evals.judges.reward_model import RewardModelJudge
@@ -29,7 +29,7 @@ from stagelift.harness.recipes.sections import ModelSection, Recipe
 # Fields that contracts did not always have, each with the value that means "not used". There it is
 # left out, so that evaluations made before the field came keep their contract: a new setting of an
 # evaluation is entered here, one of lm-eval's tasks below.
-LATER: dict[str, object] = {}
+LATER: dict[str, object] = {"clusters": None}
 LATER_OF_TASKS: dict[str, object] = {}
 
 
@@ -118,6 +118,7 @@ def _problems_contract(asked: ProblemSettings) -> dict[str, Any]:
         "data": problems_fingerprint(
             asked.source, held_out=asked.held_out, num_fewshot=asked.num_fewshot
         ),
+        "clusters": " ".join(groups_in_clusters(asked.source, held_out=asked.held_out)) or None,
         "fewshot_seed": FEWSHOT_SEED,
         "decoding": decoding,
         "extraction": EXTRACTION,

@@ -133,6 +133,13 @@ def _refuse_different_problems(stage: StageRecord, earlier: StageRecord) -> None
             f"Stages '{stage.name}' and '{earlier.name}' of run '{stage.run}' were asked different "
             "problems."
         )
+    if {(score.id, score.cluster) for score in stage.scores} != {
+        (score.id, score.cluster) for score in earlier.scores
+    }:
+        raise ValueError(
+            f"The problems of stages '{stage.name}' and '{earlier.name}' of run '{stage.run}' come "
+            "in different clusters, so they cannot be compared."
+        )
 
 
 def _compare_metrics(
