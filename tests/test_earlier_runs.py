@@ -57,11 +57,21 @@ def test_a_stored_run_is_reported_to_the_byte(earlier: Path, run: str) -> None:
     assert written(earlier / "runs" / run) == before
 
 
-@pytest.mark.parametrize("run", ["chain", pytest.param("study", marks=pytest.mark.real)])
+@pytest.mark.parametrize("run", ["chain", "study"])
 def test_every_node_of_a_stored_run_is_found(earlier: Path, run: str) -> None:
-    """It trains nothing, and reports and model cards are written as they were."""
+    """What it is asked may have changed since, and then it is evaluated again: never trained."""
+    stages = json.loads((earlier / "runs" / run / "run.json").read_text(encoding="utf-8"))["stages"]
+    said = stagelift("run", f"{run}.yaml", "--dry-run").stdout.splitlines()[1:]
+    found = [Path(stage["node"]).name for stage in stages]
+    assert [line.split(": ")[1].split(", ")[0] for line in said] == found
+    assert [line.split(", ")[1] for line in said[1:]] == ["trained"] * len(found[1:])
+
+
+@pytest.mark.real
+def test_a_stored_run_of_unchanged_problems_is_done(earlier: Path) -> None:
+    """Nothing is trained or asked, and reports and model cards are written as they were."""
     before = files(earlier / "runs")
-    result = stagelift("run", f"{run}.yaml")
+    result = stagelift("run", "study.yaml")
     assert result.exit_code == 0, result.output
     assert files(earlier / "runs") == before
 

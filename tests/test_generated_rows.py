@@ -24,7 +24,7 @@ from stagelift.stages.turns import answered, asked
 
 def test_generated_data_is_known_by_its_path() -> None:
     assert is_bundled("bundled/schoolmath") and not is_bundled("./schoolmath")
-    assert bundled_fingerprint(SCHOOLMATH, "train") == "schoolmath-1/train"
+    assert bundled_fingerprint(SCHOOLMATH, "train").startswith("schoolmath-")
     assert bundled_fingerprint(INSTRUCTIONS, "test").startswith("instructions-")
 
 

@@ -1,8 +1,14 @@
+import hashlib
 import re
+from collections import Counter
 
 import pytest
 
+from stagelift.evals.data.bundled_data import SCHOOLMATH, bundled_fingerprint, bundled_rows
+from stagelift.evals.data.overlap import overlap
+from stagelift.evals.data.problems import groups_in_clusters, load_problems
 from stagelift.evals.data.schoolmath import CAPACITY, HELD_OUT_TEMPLATES, TEMPLATES, Split, problems
+from stagelift.evals.data.source import Source
 
 
 def numbers_of(text: str) -> tuple[str, ...]:
@@ -13,10 +19,11 @@ def test_the_same_problems_come_every_time_and_a_shorter_request_is_a_prefix() -
     assert problems("test", 40) == problems("test", 60)[:40]
 
 
-def test_there_are_24_templates_or_more_of_one_to_four_steps() -> None:
-    templates = [*TEMPLATES, *HELD_OUT_TEMPLATES]
-    assert len({template.name for template in templates}) == len(templates) >= 24
-    assert {len(template.steps) for template in templates} == {1, 2, 3, 4}
+def test_there_are_22_templates_of_one_to_four_steps_and_32_held_out() -> None:
+    for templates, count in ((TEMPLATES, 22), (HELD_OUT_TEMPLATES, 32)):
+        assert {len(template.steps) for template in templates} == {1, 2, 3, 4}
+        assert len(templates) == count
+    assert len({template.name for template in (*TEMPLATES, *HELD_OUT_TEMPLATES)}) == 54
 
 
 def test_held_out_templates_are_never_trained_on() -> None:
@@ -26,6 +33,37 @@ def test_held_out_templates_are_never_trained_on() -> None:
         t.name for t in HELD_OUT_TEMPLATES
     }
     assert not trained & {template.name for template in HELD_OUT_TEMPLATES}
+
+
+def test_no_held_out_problem_shares_eight_words_in_a_row_with_training_data() -> None:
+    questions = {problem.id: problem.question for problem in problems("held_out", 640)}
+    train = [f"{problem.question} {problem.answer}" for problem in problems("train", 4096)]
+    shared = overlap(questions, train)
+    assert (shared.asked, shared.too_short, shared.sharing) == (640, 0, 0)
+    # what is found where there is something to find: other numbers in the templates of training
+    test = {problem.id: problem.question for problem in problems("test", 64)}
+    assert overlap(test, train).sharing > 50
+
+
+def test_training_and_test_data_are_the_bytes_they_always_were() -> None:
+    rows = [bundled_rows(SCHOOLMATH, split, 512) for split in ("train", "test")]
+    assert hashlib.sha256(repr(rows).encode()).hexdigest()[:12] == "1a7711968127"
+    assert bundled_fingerprint(SCHOOLMATH, "train") == "schoolmath-1/train"
+    assert bundled_fingerprint(SCHOOLMATH, "test") == "schoolmath-1/test"
+    assert bundled_fingerprint(SCHOOLMATH, "held_out") == "schoolmath-2/held_out"
+
+
+def test_held_out_problems_come_in_templates_and_test_problems_stand_alone() -> None:
+    source = Source(path=SCHOOLMATH)
+    asked = load_problems("schoolmath", source, limit=128, held_out=64, num_fewshot=0).problems
+    clusters = {
+        group: Counter(problem.cluster for problem in asked if problem.group == group)
+        for group in ("test", "held_out")
+    }
+    assert clusters["test"] == {None: 128}
+    assert clusters["held_out"] == {template.name: 2 for template in HELD_OUT_TEMPLATES}
+    assert groups_in_clusters(source, held_out=64) == ["held_out"]
+    assert groups_in_clusters(source, held_out=0) == []
 
 
 def test_train_and_test_never_share_a_choice_of_numbers() -> None:

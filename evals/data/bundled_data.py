@@ -18,15 +18,23 @@ def is_bundled(path: str) -> bool:
 
 
 def bundled_rows(path: str, split: str, limit: int | None) -> list[dict[str, str]]:
-    """Generate the first rows of a split: question and answer, or prompt, chosen and rejected."""
+    """Generate the first rows of a split: question and answer, or prompt, chosen and rejected.
+
+    Held-out problems have their template as `cluster`.
+    """
     count = limit or min(DEFAULT_ROWS, _CAPACITY[path][split])
     if path == SCHOOLMATH:
         problems = schoolmath.problems(split, count)  # type: ignore[arg-type]  # split is checked
-        return [{"question": problem.question, "answer": problem.answer} for problem in problems]
+        return [_problem_row(problem, split) for problem in problems]
     pairs = instructions.pairs(split, count)  # type: ignore[arg-type]  # split is checked
     return [
         {"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected} for pair in pairs
     ]
+
+
+def _problem_row(problem: schoolmath.WordProblem, split: str) -> dict[str, str]:
+    row = {"question": problem.question, "answer": problem.answer}
+    return row | {"cluster": problem.template} if split == "held_out" else row
 
 
 def check_bundled(path: str, split: str, limit: int | None) -> None:
@@ -47,5 +55,7 @@ def check_bundled(path: str, split: str, limit: int | None) -> None:
 
 def bundled_fingerprint(path: str, split: str) -> str:
     """Identify the generator."""
-    version = schoolmath.VERSION if path == SCHOOLMATH else instructions.VERSION
-    return f"{path.removeprefix('bundled/')}-{version}/{split}"
+    if path != SCHOOLMATH:
+        return f"instructions-{instructions.VERSION}/{split}"
+    version = schoolmath.VERSIONS[split]  # type: ignore[index]  # split is checked
+    return f"schoolmath-{version}/{split}"

@@ -8,6 +8,10 @@ mathematics (that is what GSM8K is for).
 Three splits never share a problem. `train` and `test` are drawn from the same templates but from
 disjoint sets of numbers (a hash of template and numbers decides the side); `held_out` uses
 templates that training never sees.
+
+What a split says differs, too. `test` asks for new numbers in these very templates, so its problems
+stand alone. `held_out` asks for templates that are new, and these are a sample: two problems of one
+template are alike, so a problem's template is its cluster.
 """
 
 import hashlib
@@ -19,14 +23,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-# part of every data fingerprint: raise it whenever a generated problem changes
-VERSION = 1
+Split = Literal["train", "test", "held_out"]
+
+# part of every data fingerprint: raise a split's whenever one of its problems changes
+VERSIONS: dict[Split, int] = {"train": 1, "test": 1, "held_out": 2}
 
 # How many different problems a split can give. The scarcest template decides: `rows_of_chairs` has
 # no names to vary.
-CAPACITY = {"train": 12_000, "test": 3_000, "held_out": 2_500}
-
-Split = Literal["train", "test", "held_out"]
+CAPACITY: dict[Split, int] = {"train": 12_000, "test": 3_000, "held_out": 2_500}
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def problems(split: Split, count: int) -> list[WordProblem]:
 
 
 def _stream(split: Split) -> Iterator[WordProblem]:
-    rng = random.Random(f"schoolmath/{VERSION}/{split}")
+    rng = random.Random(f"schoolmath/{VERSIONS[split]}/{split}")
     templates = HELD_OUT_TEMPLATES if split == "held_out" else TEMPLATES
     seen: set[str] = set()
     while True:
@@ -395,5 +399,218 @@ HELD_OUT_TEMPLATES = (
         "price. How many dollars do they collect together?",
         {"a": (2, 9), "b": (2, 5), "c": (2, 9)},
         ("They sell {a} + {c} = {x} tickets.", "They collect {x} * {b} = {y} dollars."),
+    ),
+    Template(
+        "colder_at_night",
+        "At noon it is {a} degrees. By midnight it gets {b} degrees colder. How many degrees is it "
+        "at midnight?",
+        {"a": (15, 45), "b": (3, 18)},
+        ("At midnight it is {a} - {b} = {x} degrees.",),
+    ),
+    Template(
+        "swimming_laps",
+        "{name} swims {a} laps every morning. How many laps does {name} swim in {b} mornings?",
+        {"a": (3, 9), "b": (2, 8)},
+        ("{name} swims {a} * {b} = {x} laps.",),
+    ),
+    Template(
+        "cut_ribbon",
+        "A ribbon of {a} inches is cut into {b} equal pieces. How many inches long is each piece?",
+        {"a": (12, 90), "b": (2, 9)},
+        ("Each piece is {a} / {b} = {x} inches long.",),
+    ),
+    Template(
+        "library_day",
+        "A library lends {a} novels in the morning and {b} in the afternoon. How many novels does "
+        "it lend that day?",
+        {"a": (5, 25), "b": (5, 25)},
+        ("The library lends {a} + {b} = {x} novels.",),
+    ),
+    Template(
+        "birthday_candles",
+        "Every cake needs {a} candles. How many cakes can be decorated with {b} candles?",
+        {"a": (3, 9), "b": (12, 72)},
+        ("The candles are enough for {b} / {a} = {x} cakes.",),
+    ),
+    Template(
+        "winning_margin",
+        "The Lions score {a} points and the Bears score {b} points. By how many points do the "
+        "Lions win?",
+        {"a": (15, 60), "b": (5, 40)},
+        ("The Lions win by {a} - {b} = {x} points.",),
+    ),
+    Template(
+        "fence_around",
+        "A rectangular field is {a} yards long and {b} yards wide. How many yards of fence go all "
+        "the way around it?",
+        {"a": (6, 18), "b": (3, 12), "two": (2, 2)},
+        (
+            "Length and width are {a} + {b} = {x} yards.",
+            "All the way around it is {x} * {two} = {y} yards.",
+        ),
+    ),
+    Template(
+        "paint_cans",
+        "Painting a bedroom takes {a} cans of paint. {name} wants to paint {c} bedrooms and owns "
+        "{b} cans. How many cans must {name} still get?",
+        {"a": (2, 9), "b": (2, 15), "c": (2, 8)},
+        (
+            "The bedrooms take {a} * {c} = {x} cans.",
+            "{name} must still get {x} - {b} = {y} cans.",
+        ),
+    ),
+    Template(
+        "train_cars",
+        "A train pulls {a} cars with {b} people in each. At a station {c} people board. How many "
+        "people ride the train then?",
+        {"a": (2, 8), "b": (3, 10), "c": (2, 15)},
+        ("The cars hold {a} * {b} = {x} people.", "Then {x} + {c} = {y} people ride the train."),
+    ),
+    Template(
+        "half_price",
+        "A coat of {a} dollars is sold at half price. {name} takes it and a scarf of {b} dollars. "
+        "What does {name} spend, in dollars?",
+        {"a": (10, 50), "b": (3, 20), "two": (2, 2)},
+        ("The coat costs {a} / {two} = {x} dollars.", "{name} spends {x} + {b} = {y} dollars."),
+    ),
+    Template(
+        "eggs_for_omelettes",
+        "A cook opens a carton of {c} eggs. Each omelette takes {a} eggs, and the cook makes {b} "
+        "omelettes. How many eggs remain in the carton?",
+        {"a": (2, 4), "b": (2, 8), "c": (12, 36)},
+        ("The omelettes take {a} * {b} = {x} eggs.", "In the carton {c} - {x} = {y} eggs remain."),
+    ),
+    Template(
+        "piano_practice",
+        "{name} practises the piano for {a} minutes on each of {b} weekdays and for {c} minutes on "
+        "Sunday. How many minutes of practice is that?",
+        {"a": (5, 15), "b": (2, 5), "c": (5, 25)},
+        (
+            "On weekdays it is {a} * {b} = {x} minutes.",
+            "With Sunday it is {x} + {c} = {y} minutes.",
+        ),
+    ),
+    Template(
+        "faster_car",
+        "A red car drives {a} miles an hour and a blue car {b} miles an hour. After {c} hours, how "
+        "many miles is the red car ahead?",
+        {"a": (20, 60), "b": (15, 55), "c": (2, 6)},
+        (
+            "Every hour the red car gains {a} - {b} = {x} miles.",
+            "After {c} hours it is {x} * {c} = {y} miles ahead.",
+        ),
+    ),
+    Template(
+        "choir_groups",
+        "A choir stands in {a} rows of {b} singers. For a song it forms {c} groups of equal size. "
+        "How many singers form one group?",
+        {"a": (2, 9), "b": (3, 10), "c": (2, 8)},
+        ("The choir has {a} * {b} = {x} singers.", "One group has {x} / {c} = {y} singers."),
+    ),
+    Template(
+        "five_dollar_bills",
+        "In a wallet there are {a} five-dollar bills, and in a jar {b} dollars in coins. How many "
+        "dollars are there in all?",
+        {"a": (2, 12), "b": (3, 30), "five": (5, 5)},
+        (
+            "The bills are worth {a} * {five} = {x} dollars.",
+            "In all there are {x} + {b} = {y} dollars.",
+        ),
+    ),
+    Template(
+        "half_as_many",
+        "{name} finds {a} mushrooms in the forest, and {other} finds half as many. How many "
+        "mushrooms do the two of them carry home?",
+        {"a": (6, 40), "two": (2, 2)},
+        (
+            "{other} finds {a} / {two} = {x} mushrooms.",
+            "They carry home {a} + {x} = {y} mushrooms.",
+        ),
+    ),
+    Template(
+        "ferry_trips",
+        "{a} hikers come to a river. {b} of them walk over the bridge, and the others take a boat "
+        "that seats {c}. How many boatloads are there?",
+        {"a": (12, 60), "b": (2, 15), "c": (2, 8)},
+        (
+            "By boat go {a} - {b} = {x} hikers.",
+            "There are {x} / {c} = {y} boatloads.",
+        ),
+    ),
+    Template(
+        "stairs_up_and_down",
+        "{name} climbs {a} stairs, takes a break, climbs {b} stairs more and comes down {c} "
+        "stairs. How many stairs above the ground is {name}?",
+        {"a": (8, 40), "b": (5, 30), "c": (3, 20)},
+        (
+            "{name} climbs {a} + {b} = {x} stairs.",
+            "{name} is {x} - {c} = {y} stairs above the ground.",
+        ),
+    ),
+    Template(
+        "truck_load",
+        "A truck carries {a} crates, each of {c} pounds. The driver unloads {b} crates. How many "
+        "pounds does the truck still carry?",
+        {"a": (6, 20), "b": (2, 12), "c": (2, 9)},
+        (
+            "On the truck are {a} - {b} = {x} crates.",
+            "They weigh {x} * {c} = {y} pounds.",
+        ),
+    ),
+    Template(
+        "filling_tank",
+        "A tank contains {a} gallons. Every minute {b} gallons flow in and {c} gallons flow out. "
+        "How many gallons does it contain after {d} minutes?",
+        {"a": (5, 40), "b": (5, 12), "c": (2, 9), "d": (2, 8)},
+        (
+            "Every minute the tank gains {b} - {c} = {x} gallons.",
+            "In {d} minutes it gains {x} * {d} = {y} gallons.",
+            "It then contains {a} + {y} = {z} gallons.",
+        ),
+    ),
+    Template(
+        "museum_guides",
+        "{a} vans with {b} students each and {c} teachers go to a museum. Every guide leads {d} "
+        "visitors. How many guides are needed?",
+        {"a": (2, 6), "b": (4, 9), "c": (2, 9), "d": (3, 9)},
+        (
+            "In the vans are {a} * {b} = {x} students.",
+            "With teachers there are {x} + {c} = {y} visitors.",
+            "They need {y} / {d} = {z} guides.",
+        ),
+    ),
+    Template(
+        "average_score",
+        "{name} plays three games and scores {a}, {b} and {c} points. What is the average score of "
+        "a game?",
+        {"a": (4, 33), "b": (4, 33), "c": (4, 33), "three": (3, 3)},
+        (
+            "The first two games give {a} + {b} = {x} points.",
+            "All three give {x} + {c} = {y} points.",
+            "The average is {y} / {three} = {z} points.",
+        ),
+    ),
+    Template(
+        "weekend_job",
+        "{name} cuts grass for {a} hours on Saturday and {b} hours on Sunday, at {c} dollars an "
+        "hour. Gas for the mower costs {d} dollars. How many dollars does {name} keep?",
+        {"a": (2, 6), "b": (2, 6), "c": (3, 9), "d": (2, 15)},
+        (
+            "{name} works {a} + {b} = {x} hours.",
+            "That pays {x} * {c} = {y} dollars.",
+            "{name} keeps {y} - {d} = {z} dollars.",
+        ),
+    ),
+    Template(
+        "market_stand",
+        "At a market stand {name} sells {a} melons for {b} dollars each and {c} pumpkins for {d} "
+        "dollars each. The stand costs {e} dollars. How many dollars are earned?",
+        {"a": (2, 8), "b": (2, 5), "c": (2, 6), "d": (2, 8), "e": (3, 15)},
+        (
+            "The melons bring {a} * {b} = {w} dollars.",
+            "The pumpkins bring {c} * {d} = {x} dollars.",
+            "Together they bring {w} + {x} = {y} dollars.",
+            "Without the stand that is {y} - {e} = {z} dollars.",
+        ),
     ),
 )

@@ -116,7 +116,8 @@ class CheckpointSection(Record):
 class AccuracySection(Record):
     """Which problems are asked, and how.
 
-    `limit` counts test problems (None: all), `held_out` those of held-out templates.
+    `limit` counts test problems (None: all), `held_out` those of the 32 held-out templates: a
+    multiple of 32 asks each equally often.
     """
 
     task: Literal["schoolmath", "gsm8k"] = "schoolmath"
