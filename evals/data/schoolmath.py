@@ -30,7 +30,7 @@ VERSIONS: dict[Split, int] = {"train": 1, "test": 1, "held_out": 2}
 
 # How many different problems a split can give. The scarcest template decides: `rows_of_chairs` has
 # no names to vary.
-CAPACITY: dict[Split, int] = {"train": 12_000, "test": 3_000, "held_out": 2_500}
+CAPACITY = {"train": 12_000, "test": 3_000, "held_out": 2_500}
 
 
 @dataclass(frozen=True)
