@@ -6,7 +6,7 @@ import scipy.stats
 import statsmodels.api as sm
 
 from stagelift.evals.records import Metric
-from stagelift.evals.stats import estimates, power, tests
+from stagelift.evals.stats import estimates, lengths, power, tests
 
 
 def test_wilson_interval_of_none_in_twenty() -> None:
@@ -118,6 +118,41 @@ def test_equal_values_have_an_interval_of_no_width() -> None:
     assert (metric.low, metric.value, metric.high) == (3, 3, 3)
 
 
+def test_a_rate_over_clusters_has_the_room_of_its_clusters() -> None:
+    right = [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    alike = estimates.rate(right, [str(place // 2) for place in range(12)])
+    # six clusters that are each all right or all wrong: Wilson's interval for 2 of 6,
+    # at 6 * (1.96 / t(.975, 5))^2 = 3.49 / 1.19 clusters
+    assert alike.low < estimates.proportion(2, 6).low
+    assert alike.high > estimates.proportion(2, 6).high
+    apart = estimates.rate(right)
+    assert (apart.low, apart.high) == pytest.approx((0.13812, 0.60938), abs=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.25])
+@pytest.mark.parametrize("clusters", [["a"] * 8, list("aabbccdd"), None])
+def test_a_rate_that_did_not_vary_may_yet_vary(value: float, clusters: list[str] | None) -> None:
+    found = estimates.rate([value] * 8, clusters)
+    assert 0 <= found.low <= value <= found.high <= 1
+    assert found.high - found.low > 0.2
+
+
+def test_a_single_right_sample_leaves_as_much_open_as_none() -> None:
+    found = estimates.rate([0.0] * 50 + [0.25])
+    assert 0 < found.low < found.value
+    # t over problems ends at .0148
+    assert found.high == pytest.approx(0.0562, abs=1e-4)
+
+
+def test_a_floor_of_seeds_is_for_the_means_that_are_compared() -> None:
+    # t(.975, 2) = 4.302653, sd .1
+    assert estimates.seed_floor([0.4, 0.5, 0.6]) == pytest.approx(4.302653 * 0.1 * math.sqrt(2))
+    assert estimates.seed_floor([0.4, 0.5, 0.6], runs=3) == pytest.approx(
+        4.302653 * 0.1 * math.sqrt(2 / 3)
+    )
+    assert estimates.seed_floor([0.4, 0.6]) is None
+
+
 def test_samples_are_averaged_within_their_prompt_first() -> None:
     means = estimates.prompt_means([("b", 1.0), ("a", 0.0), ("b", 0.0), ("a", 0.0)])
     assert list(means.items()) == [("b", 0.5), ("a", 0.0)]
@@ -160,7 +195,7 @@ def test_pass_at_k_refuses_what_was_not_sampled(n: int, c: int, k: int) -> None:
 
 
 def test_ratio_is_the_geometric_mean_of_the_pairs() -> None:
-    metric = tests.ratio([2.0, 8.0, 4.0], [1.0, 1.0, 1.0])
+    metric = lengths.ratio([2.0, 8.0, 4.0], [1.0, 1.0, 1.0])
     assert metric is not None
     assert (metric.value, metric.n) == (pytest.approx(4), 3)
     # symmetric on logs
@@ -169,24 +204,24 @@ def test_ratio_is_the_geometric_mean_of_the_pairs() -> None:
 
 def test_ratio_of_the_other_way_round_is_the_inverse() -> None:
     one, other = (
-        tests.ratio([10, 30, 25], [12, 20, 20]),
-        tests.ratio([12, 20, 20], [10, 30, 25]),
+        lengths.ratio([10, 30, 25], [12, 20, 20]),
+        lengths.ratio([12, 20, 20], [10, 30, 25]),
     )
     assert one is not None and other is not None
     assert (one.value, one.low) == (pytest.approx(1 / other.value), pytest.approx(1 / other.high))
 
 
 def test_ratio_of_lengths_that_all_doubled_has_no_width() -> None:
-    assert tests.ratio([6, 20, 14], [3, 10, 7]) == Metric(value=2, low=2, high=2, n=3)
+    assert lengths.ratio([6, 20, 14], [3, 10, 7]) == Metric(value=2, low=2, high=2, n=3)
 
 
 def test_no_ratio_to_an_empty_response() -> None:
-    assert tests.ratio([3.0, 4.0], [0.0, 4.0]) is None
-    assert tests.ratio([3.0, 0.0], [2.0, 4.0]) is None
+    assert lengths.ratio([3.0, 4.0], [0.0, 4.0]) is None
+    assert lengths.ratio([3.0, 0.0], [2.0, 4.0]) is None
 
 
 def test_median_difference_and_its_interval() -> None:
-    metric = tests.median_difference([-3.2, -1.1, 0.4, 1.3, 2.8, 3.1, 4.9, 7.7, 9.0])
+    metric = lengths.median_difference([-3.2, -1.1, 0.4, 1.3, 2.8, 3.1, 4.9, 7.7, 9.0])
     assert (metric.value, metric.n) == (2.8, 9)
     assert -3.2 <= metric.low < 2.8 < metric.high <= 9
 
@@ -195,17 +230,17 @@ def test_median_difference_and_its_interval() -> None:
     "values", [[0.0] * 30 + [5.0] * 2, [0, 0, 0, 0, 5, 7], [1.0, 2.0], [3, 3, 4]]
 )
 def test_median_interval_survives_ties_that_bca_does_not(values: list[float]) -> None:
-    metric = tests.median_difference(values)
+    metric = lengths.median_difference(values)
     assert min(values) <= metric.low <= metric.value <= metric.high <= max(values)
 
 
 def test_median_of_equal_differences_has_no_width() -> None:
-    assert tests.median_difference([4.0] * 6) == Metric(value=4, low=4, high=4, n=6)
-    assert tests.median_difference([0.0]) == Metric(value=0, low=0, high=0, n=1)
+    assert lengths.median_difference([4.0] * 6) == Metric(value=4, low=4, high=4, n=6)
+    assert lengths.median_difference([0.0]) == Metric(value=0, low=0, high=0, n=1)
 
 
 def test_intervals_by_bootstrap_are_the_same_every_time() -> None:
-    assert tests.median_difference([1, 5, 2, 9]) == tests.median_difference([1, 5, 2, 9])
+    assert lengths.median_difference([1, 5, 2, 9]) == lengths.median_difference([1, 5, 2, 9])
     assert tests.difference([1, 5, -2, 9]) == tests.difference([1, 5, -2, 9])
 
 

@@ -13,6 +13,7 @@ from statistics import fmean
 import numpy as np
 from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa, to_table
+from statsmodels.stats.proportion import proportion_confint
 
 from stagelift.evals.records import Metric
 
@@ -90,6 +91,25 @@ def seed_noise(values: Sequence[float]) -> float:
     return float(factor * np.sqrt(2) * spread(values))
 
 
+def seed_floor(values: Sequence[float], runs: int = 1) -> float | None:
+    """How much two recipes' means over `runs` training seeds each may differ by seeds alone: 95%
+    prediction bound for the absolute difference.
+
+    From one value per seed: the difference of two such means has the variance 2 sd^2 / runs, which
+    is estimated from k - 1 degrees of freedom, so the bound is t(.975, k - 1) * sd * sqrt(2 / runs)
+    (`runs` of 1: two single runs). None with two seeds: t with one degree of freedom is 13 times
+    what was seen, more than most metrics have room for, so what they differed by is what was seen,
+    and no floor. Raises ValueError below two seeds.
+    """
+    if len(values) < 2:
+        raise ValueError(
+            f"The spread over training seeds needs two seeds or more, there is {len(values)}."
+        )
+    if len(values) == 2:
+        return None
+    return float(stats.t.ppf(0.975, len(values) - 1) * spread(values) * np.sqrt(2 / runs))
+
+
 def repeat_noise(differences: Sequence[float]) -> float:
     """How much two evaluations of one checkpoint may differ in their mean: 1.96 * sd / sqrt(n) of
     the differences by prompt.
@@ -155,19 +175,41 @@ def kappa(first: Sequence[object], second: Sequence[object]) -> tuple[float, flo
     return float(result.kappa), low, high
 
 
-def rate(values: Sequence[float]) -> Metric:
-    """Mean of values in [0, 1]: Wilson where all are 0 or 1, else a t interval clipped to [0, 1].
+def rate(values: Sequence[float], clusters: Sequence[str] | None = None) -> Metric:
+    """Mean of values in [0, 1] with an interval inside of it: Wilson's where each is 0 or 1.
 
-    Where all values are the same there is no spread to go by: the share of prompts that may yet
-    differ (Wilson) could lie anywhere.
+    Otherwise, and where prompts come in `clusters` (one name per value), it is Wilson's at the
+    effective number of prompts (clusters), the one with which right or wrong answers would vary as
+    these values do (Korn and Graubard 1998; Wilson's in place of Clopper and Pearson's: Dean and
+    Pagano 2015), reduced for the degrees of freedom that its variance has.
     """
-    if set(values) <= {0.0, 1.0}:
+    if clusters is None and set(values) <= {0.0, 1.0}:
         return proportion(round(sum(values)), len(values))
-    if len(set(values)) > 1:
-        return clipped(mean(values), 0, 1)
-    value = float(values[0])
-    share = proportion(len(values), len(values)).low
-    return Metric(value=value, low=value * share, high=value * share + 1 - share, n=len(values))
+    x = np.asarray(values, dtype=float)
+    _, groups = np.unique(range(x.size) if clusters is None else clusters, return_inverse=True)
+    value = float(x.mean())
+    low, high = proportion_confint(*_effective(x, groups), method="wilson")
+    return Metric(value=value, low=min(value, low), high=max(value, high), n=x.size)
+
+
+# of one unit, all right or all wrong: what was seen alike may yet vary by whole units
+_UNSEEN = 0.25
+
+
+def _effective(x: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
+    """Return the effective number of right answers and of units, from values and their units."""
+    units = int(groups.max()) + 1
+    value = float(x.mean())
+    if units == 1:
+        return value, 1.0
+    sums = np.bincount(groups, weights=x - value) * units / x.size
+    # how the units vary, over how much they would if each were all right or all wrong; both
+    # with a share of such a unit added, so that few or no varying units do not claim precision
+    varied = units / (units - 1) * float(sums @ sums)
+    design_effect = (varied + _UNSEEN) / (units * value * (1 - value) + _UNSEEN)
+    reduced = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, units - 1)) ** 2
+    effective = float(units / design_effect * reduced)
+    return value * effective, effective
 
 
 def share_or_mean(values: Sequence[float]) -> Metric:
