@@ -8,6 +8,7 @@ import json
 import os
 import reprlib
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,7 +166,7 @@ def read_rows(
     Raises ValueError, naming the file and line, where it is not JSON; with `malformed` a bad line
     yields what that returns.
     """
-    text = _text(path)
+    text = read_text(path)
     if text.lstrip()[:1] == "[":
         yield from enumerate(_json(text, str(path)), start=1)
         return
@@ -179,13 +180,18 @@ def read_rows(
                 yield number, malformed(error)
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Read text in UTF-8, gzipped or not. Raises ValueError, naming the file, where it is none."""
+    content = path.read_bytes()
+    if content.startswith(b"PK\x03\x04"):
+        raise ValueError(
+            f"{path} is a zip archive, as Inspect's .eval logs are, and not a file of rows."
+        )
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
+        if content.startswith(b"\x1f\x8b"):
             content = gzip.decompress(content)
         return content.decode("utf-8-sig")
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is not text in UTF-8, gzipped or not: {error}.") from error
 
 

@@ -7,7 +7,7 @@ import hashlib
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from stagelift.evals.data.bundled_data import SCHOOLMATH
 from stagelift.evals.data.clusters import partition
@@ -18,7 +18,12 @@ from stagelift.evals.folders import TaskFiles
 from stagelift.evals.imports.alpaca_eval import read_alpaca_eval
 from stagelift.evals.imports.lm_eval import read_lm_eval
 from stagelift.evals.imports.responses import read_responses
-from stagelift.evals.imports.results import Imported, ImportedStage, task_metrics
+from stagelift.evals.imports.results import (
+    Imported,
+    ImportedStage,
+    notes_of_targets,
+    task_metrics,
+)
 from stagelift.evals.judges import reference
 from stagelift.evals.judges.gold import gold_agreement
 from stagelift.evals.judges.judging import judge_responses
@@ -39,8 +44,15 @@ from stagelift.stages.folders import NodeRecord
 ImportFormat = Literal["responses", "lm-eval", "alpaca-eval"]
 
 
-def import_results(file: Path, form: ImportFormat, name: str, store: Store) -> Path:
-    """Write a run called `name` and return its folder.
+class ImportedRun(NamedTuple):
+    """The folder of a run that was imported, and what of its file was left out or is not known."""
+
+    folder: Path
+    notes: tuple[str, ...]
+
+
+def import_results(file: Path, form: ImportFormat, name: str, store: Store) -> ImportedRun:
+    """Write a run called `name`.
 
     Raises ValueError or UsageError before anything is written.
     """
@@ -58,7 +70,8 @@ def import_results(file: Path, form: ImportFormat, name: str, store: Store) -> P
     # a rehearsal: what would stop a report stops the import
     with tempfile.TemporaryDirectory() as scratch:
         build_report([read_run(_write(name, file, form, imported, origin, Store(Path(scratch))))])
-    return _write(name, file, form, imported, origin, store)
+    folder = _write(name, file, form, imported, origin, store)
+    return ImportedRun(folder, (*imported.notes, *notes_of_targets(imported.stages)))
 
 
 def _write(

@@ -183,6 +183,67 @@ def test_a_one_stage_file_can_be_compared_with_a_two_stage_file(tmp_path: Path) 
     assert one.contract == two.contract
 
 
+@pytest.mark.parametrize("missing", ["NaN", "Infinity", "null", '"nan"', '"None"', '""'])
+def test_what_says_that_there_is_no_target_is_none(missing: str, tmp_path: Path) -> None:
+    rows = f'{{"id": 1, "prompt": "p", "response": "r 42", "target": {missing}, "n_tokens": NaN}}'
+    stage = imported(write(rows, tmp_path), "responses", tmp_path).stages[0]
+    assert stage.scores[0].target is None and set(stage.evaluation.metrics) == {
+        "length_chars",
+        "length_chars_median",
+        "length_chars_p90",
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "text"), [(42, "42"), (42.0, "42"), (1e16, "1" + "0" * 16), (0.5, "0.5")]
+)
+def test_a_number_as_target_is_that_number(target: float, text: str, tmp_path: Path) -> None:
+    rows = [row("1", text, target=target, stage="a"), row("1", text, target=text, stage="b")]
+    run = imported(write(rows, tmp_path), "responses", tmp_path)
+    assert [stage.evaluation.metrics["accuracy"].value for stage in run.stages] == [1, 1]
+
+
+def test_a_truth_value_is_no_number(tmp_path: Path) -> None:
+    done = run_import(write([row(response="1", target=True)], tmp_path), "responses", tmp_path)
+    assert (
+        "no target is a number" in done.output
+        and "accuracy" not in read_run(tmp_path / "runs" / "elsewhere").stages[0].evaluation.metrics
+    )
+    assert "True stands where a number is needed" in refused_again([row(n_tokens=True)], tmp_path)
+
+
+def refused_again(rows: list[Any], folder: Path) -> str:
+    """Import what must be refused beside a run that is there."""
+    done = run_import(write(rows, folder), "responses", folder, "again")
+    assert done.exit_code == 2 and not (folder / "runs" / "again").exists()
+    return str(done.output)
+
+
+def test_what_servers_call_a_cut_off_counts_and_other_words_are_named(tmp_path: Path) -> None:
+    reasons = ["max_tokens", "MAX_TOKENS", "length", "stop"]
+    rows = [row(str(i), finish_reason=reason) for i, reason in enumerate(reasons)]
+    stage = imported(write(rows, tmp_path), "responses", tmp_path).stages[0]
+    assert stage.evaluation.metrics["truncated"].value == 0.75
+    file = write([*rows, row("9", finish_reason="abort")], tmp_path)
+    done = run_import(file, "responses", tmp_path, "named")
+    assert done.exit_code == 0 and "'abort' of 1 responses" in " ".join(done.output.split())
+    metrics = read_run(tmp_path / "runs" / "named").stages[0].evaluation.metrics
+    assert "truncated" not in metrics
+
+
+def test_windows_and_pandas_write_rows_too(tmp_path: Path) -> None:
+    text = "\r\n".join(json.dumps(row(str(i), finish_reason=None)) for i in range(2))
+    (tmp_path / "rows.jsonl").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    stage = imported(tmp_path / "rows.jsonl", "responses", tmp_path).stages[0]
+    assert stage.evaluation.metrics["accuracy"].n == 2
+
+
+def test_a_file_of_another_kind_is_called_by_what_it_is(tmp_path: Path) -> None:
+    results = json.dumps({"results": {}, "lm_eval_version": "0.4.9"}, indent=2)
+    message = " ".join(refused(results, tmp_path, "lm-eval").split())
+    assert "is lm-eval's results" in message and "--log_samples" in message
+
+
 @pytest.mark.parametrize("name", ["nodes", "judges", "..", "a/b", "/tmp/x", ""])
 def test_a_name_that_is_no_folders_is_refused(name: str, tmp_path: Path) -> None:
     done = run_import(write([row()], tmp_path), "responses", tmp_path, name)
@@ -235,10 +296,20 @@ def test_annotations_become_verdicts_against_the_reference(tmp_path: Path) -> No
     assert stage.evaluation.passport is not None and stage.evaluation.passport.failures == 1
 
 
+def test_a_draw_written_0_is_a_draw_and_missing_verdicts_are_counted(tmp_path: Path) -> None:
+    rows = [annotation(one, value) for one, value in zip("abcd", (2.0, 1.0, 0.0, 2.0), strict=True)]
+    rows += [annotation("e", -1), annotation("f", float("nan"))]
+    done = run_import(write(json.dumps(rows), tmp_path), "alpaca-eval", tmp_path)
+    evaluation = read_run(tmp_path / "runs" / "elsewhere").stages[0].evaluation
+    assert (evaluation.metrics["win_rate"].value, evaluation.metrics["win_rate"].n) == (0.625, 4)
+    assert evaluation.win_tie_loss["win_rate"] == (2, 1, 1)
+    assert "2 pairs of 'm' have no verdict" in " ".join(done.output.split())
+
+
 @pytest.mark.parametrize(
     ("rows", "word"),
     [
-        ([annotation("a", 2.5)], "preference"),
+        ([annotation("a", 2.5)], "preference 2.5 is none"),
         ([annotation("a", 2.0), annotation("a", 2.0)], "same instruction"),
         (
             [annotation("a", 2.0), annotation("b", 2.0, annotator="other")],

@@ -43,7 +43,7 @@ def test_alpaca_evals_names_are_read_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([verdict("a", "b", 3)], "row 1 has preference 3"),
+        ([verdict("a", "b", 3)], "row 1: preference 3 is none"),
         ([{"prompt": "p", "preference": 1}], "row 1 lacks a text"),
         ([verdict("a", "b", 1), verdict("a", "b", 2)], "row 2 contradicts"),
     ],
@@ -53,3 +53,9 @@ def test_rows_that_are_no_verdicts_are_named(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         judged(rows, tmp_path, "a", "b")
+
+
+def test_a_draw_may_be_written_0_and_a_row_without_a_verdict_says_nothing(tmp_path: Path) -> None:
+    rows = [verdict("a", "b", 0), verdict("c", "d", None)]
+    assert judged(rows, tmp_path, "a", "b") == 0.5
+    assert judged(rows, tmp_path, "c", "d") is None

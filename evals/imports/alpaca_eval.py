@@ -2,15 +2,16 @@
 and their lengths.
 
 `preference` runs from 1 (the reference's output is better) to 2 (the model's is), so the win rate
-is mean(preference - 1). A null preference is a pair without a verdict, as AlpacaEval counts it.
-Each pair was judged once: in one order.
+is mean(preference - 1); a draw may be written 0. A pair without a verdict (null, NaN, -1) is left
+out of the rate, as AlpacaEval does. Each pair was judged once: in one order.
 """
 
 import hashlib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from stagelift.evals.data.preference_value import read_preference
 from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.records import Generation, Verdict
@@ -27,7 +28,13 @@ class AnnotationRow(BaseModel):
     generator_1: str
     generator_2: str
     annotator: str
-    preference: float | None = Field(ge=1, le=2)
+    preference: float | None
+
+    @field_validator("preference")
+    @classmethod
+    def _within_bounds(cls, value: float | None) -> float | None:
+        """Draws become 1.5, and what is no verdict None."""
+        return read_preference(value)
 
 
 def read_alpaca_eval(path: Path) -> Imported:
@@ -35,7 +42,7 @@ def read_alpaca_eval(path: Path) -> Imported:
 
     Raises ValueError for malformed rows, duplicates and mixed judges.
     """
-    lines = read_valid(path, AnnotationRow)
+    lines = read_valid(path, AnnotationRow, "AlpacaEval's annotations")
     reference = _only_value(path, "generator_1", {row.generator_1 for _, row in lines})
     annotator = _only_value(path, "annotator", {row.annotator for _, row in lines})
     models: dict[str, dict[str, tuple[int, AnnotationRow]]] = {}
@@ -48,7 +55,20 @@ def read_alpaca_eval(path: Path) -> Imported:
             )
         known[row.instruction] = (number, row)
     stages = [_stage(name, [row for _, row in rows.values()]) for name, rows in models.items()]
-    return Imported(stages, ", ".join(models), {"judge": annotator, "reference": reference})
+    contract = {"judge": annotator, "reference": reference}
+    return Imported(stages, ", ".join(models), contract, _without_verdict(stages))
+
+
+def _without_verdict(stages: list[ImportedStage]) -> tuple[str, ...]:
+    counts = {
+        stage.name: sum(verdict.score is None for verdict in stage.verdicts) for stage in stages
+    }
+    return tuple(
+        f"{count} pairs of '{name}' have no verdict: they are left out of its win rate, as "
+        "AlpacaEval does"
+        for name, count in counts.items()
+        if count
+    )
 
 
 def _only_value(path: Path, name: str, values: set[str]) -> str:

@@ -1,10 +1,10 @@
 """lm-eval's `samples_<task>_<time>.jsonl`: one row per document and filter, as `--log_samples`
 writes them.
 
-Responses are read again by our numeric reading where the target is a number; gsm8k's strict and
-flexible verdicts are taken from the file, and every other metric with a number per document becomes
-a metric of the task. Of log-likelihood tasks there are metrics only. The file knows no token counts
-and no finish reasons, so those stay unknown.
+Responses are read again by our numeric reading where the target is a number to state; gsm8k's
+strict and flexible verdicts are taken from the file, and every other metric with a number per
+document becomes a metric of the task. Of log-likelihood tasks there are metrics only. The file
+knows no token counts and no finish reasons, so those stay unknown.
 """
 
 import math
@@ -12,11 +12,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from stagelift.evals.imports.lm_eval_row import BYPASS, SampleRow, unnamed_filter, with_filters
+from stagelift.evals.imports.number_targets import TargetUse, are_numbers_to_state
 from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
 from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT
 from stagelift.evals.lm_eval.names import metric_name
+from stagelift.evals.metrics.answers import read_target
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.records import Generation, Score, TaskScore
 
@@ -26,34 +27,8 @@ _FIELDS = {
 }
 # lm-eval's word for a filter that found nothing
 _NOT_FOUND = "[invalid]"
-
-
-class SampleRow(BaseModel):
-    """One row; the metrics it names are keys of their own."""
-
-    model_config = ConfigDict(extra="allow")
-
-    doc_id: int
-    doc: dict[str, Any]
-    target: str
-    arguments: dict[str, dict[str, Any]]
-    resps: list[list[Any]]
-    filtered_resps: list[Any]
-    filter: str
-    metrics: list[str]
-    doc_hash: str
-    target_hash: str
-
-    def is_generation(self) -> bool:
-        """Say whether responses are texts: their requests carry generation settings,
-        log-likelihoods a continuation.
-        """
-        return isinstance(self.arguments.get("gen_args_0", {}).get("arg_1"), dict)
-
-    def value(self, metric: str) -> Any:
-        """Return a metric's value."""
-        return (self.model_extra or {}).get(metric)
-
+# they lie between 0 and 1 by document, whatever the task
+_SHARES = {"acc", "acc_norm", "exact_match"}
 
 # rows by document and filter
 Documents = dict[int, dict[str, SampleRow]]
@@ -66,33 +41,54 @@ def read_lm_eval(path: Path) -> Imported:
     disagree.
     """
     task = _task(path)
-    documents: dict[int, dict[str, tuple[int, SampleRow]]] = {}
-    for line, row in read_valid(path, SampleRow, _problem):
-        _refuse_contradiction(path, line, row, documents.setdefault(row.doc_id, {}))
-        documents[row.doc_id][row.filter] = (line, row)
-    rows = {
-        doc_id: {name: row for name, (_, row) in filters.items()}
-        for doc_id, filters in documents.items()
-    }
-    return Imported([_stage(task, rows)], "", {"task": task, "data": _identity(rows)})
+    rows = _documents(path)
+    # of a dummy or an index nothing can be right or wrong
+    answers = are_numbers_to_state([_use(filters) for filters in rows.values()])
+    stage = _stage(task, rows, answers=answers)
+    contract = {"task": task, "data": _identity(rows)}
+    notes = (*_of_its_age(path, task, rows), *_left_out(rows), *_of_targets(rows, answers=answers))
+    return Imported([stage], "", contract, notes)
 
 
 def _task(path: Path) -> str:
-    match = re.fullmatch(r"samples_(.+)_\d{4}-\d\d-\d\dT[\d.:_-]+\.jsonl", path.name)
+    match = re.fullmatch(r"samples_(.+)_\d{4}-\d\d-\d\dT[\d.:_-]+\.jsonl(\.gz)?", path.name)
     if match:
         return match[1]
-    # a file that was renamed
-    return path.name.split(".")[0].removeprefix("samples_")
+    # a file that was renamed, or written before 0.4.3
+    return re.sub(r"\.(jsonl?|gz)\b.*", "", path.name).removeprefix("samples_")
+
+
+def _documents(path: Path) -> Documents:
+    lines = with_filters(path, read_valid(path, SampleRow, "lm-eval's samples", _problem))
+    documents: dict[int, dict[str, tuple[int, SampleRow]]] = {}
+    for line, row in lines:
+        _refuse_contradiction(path, line, row, documents.setdefault(row.doc_id, {}))
+        documents[row.doc_id][row.filter] = (line, row)
+    return {
+        doc_id: {name: row for name, (_, row) in filters.items()}
+        for doc_id, filters in documents.items()
+    }
 
 
 def _problem(row: SampleRow) -> str | None:
-    for metric in row.metrics:
+    for metric in row.measured():
         value = row.value(metric)
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        if value is None or (isinstance(value, int | float) and not _is_finite(value)):
             return f"metric {metric} is {value!r}"
+        if metric in _SHARES and isinstance(value, int | float) and not 0 <= value <= 1:
+            return f"metric {metric} is {value!r}, and can be 0 to 1"
     if not row.resps or not row.resps[0]:
         return "no response"
+    if row.is_generation() and not all(isinstance(text, str) for text in row.resps[0]):
+        return f"a response is {type(row.resps[0][0]).__name__} and no text"
     return None
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _refuse_contradiction(
@@ -109,16 +105,84 @@ def _refuse_contradiction(
                 f"{path}, lines {known_line} and {line} give different targets or texts for "
                 f"document {row.doc_id}, so nothing was imported."
             )
+        if known_row.resps != row.resps:
+            raise ValueError(
+                f"{path}, lines {known_line} and {line} give different responses to document "
+                f"{row.doc_id}, so nothing was imported. A file holds one run of one model."
+            )
 
 
-def _stage(task: str, rows: Documents) -> ImportedStage:
-    generations, scores = _read_responses(task, rows)
-    read = {
-        score.id
-        for score in scores
-        if score.correct_strict is not None or score.correct_flexible is not None
-    }
-    task_scores = _task_scores(task, rows, read)
+def _use(filters: dict[str, SampleRow]) -> TargetUse:
+    """Join what the filters made of a document: it matches its target where one of them does."""
+    row = next(iter(filters.values()))
+    values = [
+        (metric, filtered.number(metric))
+        for filtered in filters.values()
+        for metric in filtered.measured()
+    ]
+    metrics: dict[str, float] = {}
+    for metric, value in values:
+        if value is not None:
+            metrics[metric] = max(value, metrics.get(metric, value))
+    response = str(row.resps[0][0]) if row.is_generation() else ""
+    return TargetUse(row.target, response, metrics)
+
+
+def _of_its_age(path: Path, task: str, rows: Documents) -> list[str]:
+    """Say what a file of before 0.4.7 leaves open: filters, and in the first ones the task."""
+    notes = []
+    if any(unnamed_filter(2) in filters for filters in rows.values()):
+        notes.append(
+            "lm-eval before 0.4.7 wrote the file and names no filters: metrics are numbered by "
+            "filter (filter-1, filter-2, ...) in the order of the file"
+        )
+    if not path.name.startswith("samples_"):
+        notes.append(
+            f"the file's name says that the task is '{task}'; name it samples_TASK.jsonl where the "
+            "task is called otherwise"
+        )
+    return notes
+
+
+def _left_out(rows: Documents) -> list[str]:
+    """Say which metrics have no number per document."""
+    kinds: dict[str, str] = {}
+    for row in _all_rows(rows):
+        for metric in row.measured():
+            if row.number(metric) is None:
+                kinds.setdefault(metric, type(row.value(metric)).__name__)
+    notes = [
+        f"metric {metric} is left out: of a document it is a {kind} and no number, so it has no "
+        "mean over documents"
+        for metric, kind in kinds.items()
+    ]
+    if any(BYPASS in row.metrics for row in _all_rows(rows)):
+        notes.append(f"metric {BYPASS} is left out: --predict_only measured nothing")
+    return notes
+
+
+def _of_targets(rows: Documents, *, answers: bool) -> list[str]:
+    """Say why there is no accuracy although targets are numbers."""
+    first = _first_rows(rows).values()
+    generated = any(row.is_generation() and read_target(row.target) for row in first)
+    if answers or not generated:
+        return []
+    return [
+        "targets are numbers, but nothing in the file says that responses are to state them (they "
+        "may be a dummy, or the index of a choice), so there is no accuracy"
+    ]
+
+
+def _all_rows(rows: Documents) -> list[SampleRow]:
+    return [row for filters in rows.values() for row in filters.values()]
+
+
+def _stage(task: str, rows: Documents, *, answers: bool) -> ImportedStage:
+    generations, scores = _read_responses(task, rows, answers=answers)
+    are_accuracies = bool(scores) and all(
+        score.correct_strict is not None or score.correct_flexible is not None for score in scores
+    )
+    task_scores = _task_scores(task, rows, are_accuracies=are_accuracies)
     by_task = {task: task_scores} if task_scores else {}
     return ImportedStage("lm-eval", generations, scores, [], by_task)
 
@@ -135,7 +199,10 @@ def _first_rows(rows: Documents) -> dict[int, SampleRow]:
     return {doc_id: next(iter(filters.values())) for doc_id, filters in rows.items()}
 
 
-def _read_responses(task: str, rows: Documents) -> tuple[list[Generation], list[Score]]:
+def _read_responses(
+    task: str, rows: Documents, *, answers: bool
+) -> tuple[list[Generation], list[Score]]:
+    """Read what was generated; where numbers are no `answers`, a number is no target."""
     generations, scores = [], []
     for doc_id, row in _first_rows(rows).items():
         if not row.is_generation():
@@ -143,10 +210,12 @@ def _read_responses(task: str, rows: Documents) -> tuple[list[Generation], list[
         responses = row.resps[0]
         # lm-eval reads several repeats as one
         filters = rows[doc_id] if len(responses) == 1 else {}
+        has_target = answers or read_target(row.target) is None
+        target = row.target if has_target else None
         for sample, response in enumerate(responses):
-            generation = _generation(task, row, sample, str(response))
+            generation = _generation(task, row, sample, response)
             question = str(row.doc.get("question", generation.prompt))
-            read = score(generation, question, row.target)
+            read = score(generation, question, target)
             generations.append(generation)
             scores.append(_as_lm_eval_read_it(read, filters))
     return generations, scores
@@ -175,27 +244,25 @@ def _as_lm_eval_read_it(scored: Score, filters: dict[str, SampleRow]) -> Score:
         if row is None:
             continue
         match = row.value("exact_match")
-        if match is not None and scored.correct is not None:
+        if match in (0, 1) and scored.correct is not None:
             update[correct] = bool(match)
         if row.filtered_resps[0] != _NOT_FOUND:
             update[answer] = str(row.filtered_resps[0])
     return scored.model_copy(update=update)
 
 
-def _task_scores(task: str, rows: Documents, read: set[str]) -> list[TaskScore]:
+def _task_scores(task: str, rows: Documents, *, are_accuracies: bool) -> list[TaskScore]:
     """Metrics with one number per document; lists (IFEval's instructions) have no mean over
     documents.
 
-    gsm8k's strict and flexible matches are left out of documents `read` that way: they are
-    accuracies already.
+    gsm8k's strict and flexible matches are left out where they `are_accuracies` already.
     """
     scores = []
-    for row in (row for filters in rows.values() for row in filters.values()):
-        document = f"{task}/{row.doc_id}"
-        for metric in row.metrics:
-            value = row.value(metric)
-            is_accuracy = metric == "exact_match" and row.filter in _FIELDS and document in read
-            if isinstance(value, int | float) and not is_accuracy:
+    for row in _all_rows(rows):
+        for metric in row.measured():
+            value = row.number(metric)
+            is_left_out = are_accuracies and metric == "exact_match" and row.filter in _FIELDS
+            if value is not None and not is_left_out:
                 name = metric_name(task, metric, row.filter)
-                scores.append(TaskScore(id=document, metric=name, value=float(value)))
+                scores.append(TaskScore(id=f"{task}/{row.doc_id}", metric=name, value=value))
     return scores

@@ -6,17 +6,21 @@ stays unknown. A cluster is what prompts come in (a template, a document): every
 none has.
 """
 
+import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from stagelift.evals.data.clusters import cluster_name, refuse_one_for_all, refuse_some_without
+from stagelift.evals.imports.finish_reasons import read_finish_reason, unknown_words
 from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.records import Generation
 
 Line = tuple[int, "ResponseRow"]
+# what is written, in capitals or not, where there is no target
+_NO_TARGET = {"", "nan", "none", "null", "inf", "-inf", "infinity", "-infinity"}
 
 
 class ResponseRow(BaseModel):
@@ -25,12 +29,40 @@ class ResponseRow(BaseModel):
     id: str | int
     prompt: str
     response: str
-    target: str | int | float | None = None
+    target: str | None = None
     stage: str = Field(default="responses", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
     sample: int | None = Field(default=None, ge=0)
     n_tokens: int | None = Field(default=None, ge=0)
     finish_reason: str | None = None
     cluster: Annotated[str | None, BeforeValidator(cluster_name)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_is_missing(cls, row: Any) -> Any:
+        """pandas writes NaN where a cell is empty."""
+        if not isinstance(row, dict):
+            return row
+        return {key: value for key, value in row.items() if not _is_nan(value)}
+
+    @field_validator("id", "sample", "n_tokens", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: Any) -> Any:
+        """Python takes True for 1."""
+        if isinstance(value, bool):
+            raise ValueError(f"{value} stands where a number is needed")
+        return value
+
+    @field_validator("target", mode="before")
+    @classmethod
+    def _target_as_text(cls, value: Any) -> Any:
+        """What says that there is none becomes None; a truth value is a word, not 0 or 1."""
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, float):
+            return _number_as_text(value)
+        if isinstance(value, str) and value.strip().casefold() in _NO_TARGET:
+            return None
+        return value
 
 
 def read_responses(path: Path) -> Imported:
@@ -39,7 +71,7 @@ def read_responses(path: Path) -> Imported:
     Raises ValueError, naming lines, for malformed rows, duplicates, and prompts, targets or
     clusters that disagree.
     """
-    lines = read_valid(path, ResponseRow)
+    lines = read_valid(path, ResponseRow, "responses by line")
     refuse_some_without(((f"line {number}", row.cluster) for number, row in lines), str(path))
     _refuse_contradictions(path, lines)
     refuse_one_for_all(
@@ -51,7 +83,10 @@ def read_responses(path: Path) -> Imported:
     _refuse_duplicates(path, stages)
     _refuse_unequal_prompts(path, stages)
     return Imported(
-        [_stage(name, [row for _, row in rows]) for name, rows in stages.items()], "", {}
+        [_stage(name, [row for _, row in rows]) for name, rows in stages.items()],
+        "",
+        {},
+        tuple(unknown_words(row.finish_reason for _, row in lines)),
     )
 
 
@@ -110,9 +145,8 @@ def _stage(name: str, rows: list[ResponseRow]) -> ImportedStage:
     for samples in by_prompt.values():
         for number, row in enumerate(sorted(samples, key=lambda row: row.sample or 0)):
             generation = _generation(row, number)
-            target = None if row.target is None else str(row.target)
             generations.append(generation)
-            scores.append(score(generation, row.prompt, target, row.cluster))
+            scores.append(score(generation, row.prompt, row.target, row.cluster))
     return ImportedStage(name, generations, scores, [], {})
 
 
@@ -124,15 +158,19 @@ def _generation(row: ResponseRow, sample: int) -> Generation:
         prompt=row.prompt,
         response=row.response,
         n_tokens=row.n_tokens,
-        finish_reason=_finish_reason(row),
+        finish_reason=read_finish_reason(row.finish_reason),
     )
 
 
-def _finish_reason(row: ResponseRow) -> Literal["stop", "length"] | None:
-    """Servers have several words for a response that ended by itself."""
-    if row.finish_reason is None:
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _number_as_text(value: float) -> str | None:
+    """Write a whole number without a point or an exponent; infinity is no number."""
+    if not math.isfinite(value):
         return None
-    return "length" if row.finish_reason == "length" else "stop"
+    return str(int(value)) if value.is_integer() else str(value)
 
 
 def _short(value: object) -> str:

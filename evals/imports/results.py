@@ -3,13 +3,14 @@ its bad lines named.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from stagelift.evals.files import read_rows
+from stagelift.evals.imports.foreign import Wanted, refuse_another_kind
 from stagelift.evals.records import Generation, Metric, Score, TaskScore, Verdict
 from stagelift.evals.stats import estimates
 
@@ -31,19 +32,26 @@ class ImportedStage(NamedTuple):
 class Imported(NamedTuple):
     """A whole file: its stages in order of appearance, what to call the model and what belongs into
     the contract.
+
+    `notes` say what of the file was left out or is not known, and why.
     """
 
     stages: list[ImportedStage]
     model: str
     contract: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def read_valid(
-    path: Path, kind: type[Row], check: Callable[[Row], str | None] = lambda _: None
+    path: Path,
+    kind: type[Row],
+    wanted: Wanted,
+    check: Callable[[Row], str | None] = lambda _: None,
 ) -> list[tuple[int, Row]]:
     """Return every row with its line.
 
-    Raises ValueError where any is malformed: how many, which lines, and what is wrong.
+    Raises ValueError where any is malformed: how many, which lines, and what is wrong. A file of
+    another kind is called by what it is.
     """
     good: list[tuple[int, Row]] = []
     bad: list[tuple[int, str]] = []
@@ -54,6 +62,8 @@ def read_valid(
             good.append((line, row))
         else:
             bad.append((line, problem or "not a row"))
+    if bad and not good:
+        refuse_another_kind(path, wanted)
     if bad:
         raise ValueError(_refusal(path, bad, len(good) + len(bad)))
     if not good:
@@ -73,9 +83,15 @@ def _parsed(path: Path, kind: type[Row]) -> Iterator[tuple[int, Row | None, str 
         except UnicodeEncodeError:
             yield line, None, "it holds text that is not Unicode"
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            yield line, None, f"{place}: {first['msg']}" if place else first["msg"]
+            yield line, None, _problem(error)
+
+
+def _problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 def _refusal(path: Path, bad: list[tuple[int, str]], rows: int) -> str:
@@ -97,3 +113,20 @@ def task_metrics(scores: Iterable[TaskScore]) -> dict[str, Metric]:
     for score in scores:
         values.setdefault(score.metric, []).append(score.value)
     return {metric: estimates.share_or_mean(numbers) for metric, numbers in values.items()}
+
+
+def notes_of_targets(stages: Sequence[ImportedStage]) -> list[str]:
+    """Say how many prompts an accuracy leaves out, or that targets allow none.
+
+    All stages have the same targets.
+    """
+    targets = {score.id: score for score in stages[0].scores}.values()
+    unread = sum(score.correct is None for score in targets)
+    if unread == len(targets) and any(score.target is not None for score in targets):
+        return ["no target is a number, so there is no accuracy"]
+    if 0 < unread < len(targets):
+        return [
+            f"{unread} of {len(targets)} prompts have no target that is a number: accuracy is of "
+            "the others"
+        ]
+    return []

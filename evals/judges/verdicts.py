@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stagelift.evals.data.preference_value import read_preference
 from stagelift.evals.files import read_rows
 from stagelift.evals.judges.judge import Judge, Opinion, Pair
 
@@ -33,28 +34,25 @@ def _read(path: Path) -> dict[tuple[str, str, str], float]:
     known: dict[tuple[str, str, str], float] = {}
     for number, row in read_rows(path):
         texts, score = _row(row, f"{path}, row {number}")
-        if known.setdefault(texts, score) != score:
+        if score is not None and known.setdefault(texts, score) != score:
             raise ValueError(
                 f"{path}, row {number} contradicts an earlier row on the same responses."
             )
     return known
 
 
-def _row(row: dict[str, Any], place: str) -> tuple[tuple[str, str, str], float]:
+def _row(row: dict[str, Any], place: str) -> tuple[tuple[str, str, str], float | None]:
+    """Return the texts of a row and the first one's score, None where there was no verdict."""
     prompt, first, second = (_column(row, names) for names in _NAMES)
-    preference = row.get("preference")
     if not isinstance(prompt, str) or not isinstance(first, str) or not isinstance(second, str):
         raise ValueError(f"{place} lacks a text: prompt, response_1 and response_2 are needed.")
-    if (
-        isinstance(preference, bool)
-        or not isinstance(preference, int | float)
-        or not 1 <= preference <= 2
-    ):
-        raise ValueError(
-            f"{place} has preference {preference!r}: a number from 1 (first is better) to 2 is "
-            "needed."
-        )
-    return (prompt, first, second), 2 - float(preference)
+    if "preference" not in row:
+        raise ValueError(f"{place} lacks its preference.")
+    try:
+        preference = read_preference(row["preference"])
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}.") from error
+    return (prompt, first, second), None if preference is None else 2 - preference
 
 
 def _column(row: dict[str, Any], names: Sequence[str]) -> Any:

@@ -28,15 +28,18 @@ def import_file(
 ) -> None:
     """Make a run out of results produced elsewhere; every report works on it.
 
-    A malformed file is refused whole.
+    A malformed file is refused whole. What of a file cannot be taken over is named.
     """
     quiet_environment()
     from stagelift.harness.graph.store import Store
     from stagelift.harness.importing import import_results
+    from stagelift.reports.words.formatting import safe_text
 
     with usage_errors():
-        folder = import_results(file, form.value, name, Store(runs))
-    write_reports(folder)
+        imported = import_results(file, form.value, name, Store(runs))
+    write_reports(imported.folder)
+    for note in imported.notes:
+        typer.echo(f"Note: {safe_text(note)}.", err=True)
 
 
 def rescore(
