@@ -1,10 +1,12 @@
 """Paired differences, their families and their planning."""
 
+import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 
 from stagelift.evals.stats import families, planning
-from stagelift.evals.stats.difference import Difference, difference
+from stagelift.evals.stats.difference import Difference, difference, of_counts
 
 
 def pairs(up: int, down: int, same: int) -> list[float]:
@@ -40,24 +42,88 @@ def test_a_win_rates_lead_is_the_same_at_half_the_size() -> None:
 
 
 def test_interval_and_p_agree_for_every_table_up_to_60_prompts() -> None:
-    for n in range(1, 61, 7):
-        for up in range(n + 1):
-            for down in range(n + 1 - up):
-                found = difference(pairs(up, down, n - up - down), bound=1)
-                assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
-                assert -1 <= found.low <= found.high <= 1
+    for n in range(1, 61):
+        up, down = np.meshgrid(range(n + 1), range(n + 1))
+        up, down = up[up + down <= n], down[up + down <= n]
+        for confidence, level in ((0.95, 0.05), (0.90, 0.10), (1 - 2.5e-4, 2.5e-4)):
+            low, high, p = of_counts(up, down, n, confidence)
+            assert ((p < level) == ((low > 0) | (high < 0))).all()
+            assert (low >= -1).all() and (low <= (up - down) / n).all()
+            assert ((up - down) / n <= high).all() and (high <= 1).all()
+            assert (low < high).all()
+
+
+@pytest.mark.parametrize(("up", "down", "n"), [(0, 0, 1), (3, 0, 7), (2, 9, 60), (60, 0, 60)])
+def test_a_table_is_what_its_pairs_are(up: int, down: int, n: int) -> None:
+    found = difference(pairs(up, down, n - up - down), bound=1)
+    assert (found.low, found.high, found.p) == pytest.approx(of_counts(up, down, n, 0.95))
 
 
 def test_clusters_are_the_unit() -> None:
-    values = pairs(6, 0, 18)
-    apart = difference(values, bound=1)
+    values = pairs(3, 0, 3) + pairs(1, 1, 4) + pairs(2, 0, 4) + pairs(6, 0, 0)
     clustered = difference(values, bound=1, clusters=[str(place // 6) for place in range(24)])
-    assert clustered.clusters == clustered.units == 4
-    assert clustered.n == 24
-    assert clustered.low < 0 < apart.low
-    # t with 3 degrees of freedom on the means 1, 0, 0, 0
-    half = stats.t.ppf(0.975, 3) * 0.25
-    assert clustered.low == pytest.approx(0.25 - half)
+    assert (clustered.clusters, clustered.units, clustered.n) == (4, 4, 24)
+    # t with 3 degrees of freedom on the means
+    t = stats.ttest_1samp([0.5, 0, 1 / 3, 1], 0)
+    assert clustered.p == pytest.approx(t.pvalue)
+    low, high = t.confidence_interval()
+    assert (clustered.low, clustered.high) == pytest.approx((low, min(1, high)))
+
+
+def test_clusters_of_different_sizes_are_the_least_squares_fit_with_errors_by_cluster() -> None:
+    rng = np.random.default_rng(1)
+    groups = rng.integers(0, 7, 60)
+    values = rng.normal(0.3, 1, 60)
+    fit = OLS(values, np.ones(60)).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
+    found = difference(values.tolist(), bound=np.inf, clusters=[str(group) for group in groups])
+    assert [found.low, found.high] == pytest.approx(fit.conf_int()[0])
+    assert found.p == pytest.approx(fit.pvalues[0])
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -0.25])
+@pytest.mark.parametrize("clusters", [None, ["a"] * 12, list("aaabbbcccddd")])
+def test_no_interval_is_without_width(value: float, clusters: list[str] | None) -> None:
+    for bound in (1.0, np.inf):
+        found = difference([value] * 12, bound=bound, clusters=clusters)
+        assert -bound <= found.low <= found.delta <= found.high <= bound
+        assert found.high - found.low > 0.1
+        assert 0 < found.p <= 1
+
+
+VALUES = {
+    "most are zero": ([0.0] * 40 + [0.25, 0.5, -0.25, 0.75, 0.5], 1.0),
+    "towards the bounds": ([0.5] * 9 + [0.25, -0.25, -0.5], 0.5),
+    "skewed towards a bound": ([0.5] * 20 + [0.25, 0.0, -0.5], 0.5),
+    "lengths": ([float(step**3) for step in range(-6, 12)], np.inf),
+    "lengths without a tail": ([float(step) for step in range(-6, 12)], 400.0),
+    "right and wrong": (pairs(9, 2, 60), 1.0),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_interval_of_level_p_ends_at_zero(name: str) -> None:
+    values, bound = VALUES[name]
+    for sign in (1, -1):
+        turned = [sign * value for value in values]
+        found = difference(turned, bound=bound)
+        at_p = difference(turned, bound=bound, confidence=1 - found.p)
+        assert min(abs(at_p.low), abs(at_p.high)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_sides_swapped_turn_the_interval_round(name: str) -> None:
+    values, bound = VALUES[name]
+    found = difference(values, bound=bound)
+    turned = difference([-value for value in values], bound=bound)
+    assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low))
+    assert turned.p == pytest.approx(found.p)
+
+
+def test_values_of_several_sizes_with_most_of_them_zero_are_right_and_wrong_in_the_limit() -> None:
+    several = difference([*pairs(9, 2, 60), 1e-9], bound=1)
+    apart = difference(pairs(9, 2, 61), bound=1)
+    # but for the degrees of freedom
+    assert several.low == pytest.approx(apart.low, abs=0.003)
 
 
 def test_the_level_of_a_test_is_where_holm_decides() -> None:

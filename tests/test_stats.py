@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 import statsmodels.api as sm
 
+from stagelift.evals.metrics.winrate import over_half
 from stagelift.evals.records import Metric
 from stagelift.evals.stats import estimates, lengths, power, tests
 
@@ -29,7 +30,7 @@ def test_paired_difference_of_the_worked_table() -> None:
 
 def test_worked_win_rate_interval_and_sign_test() -> None:
     scores = [1, 1, 0.5, 0, 0.5, 0.75, 0, 1, 0.5, 0.5, 0.75, 1]
-    metric = estimates.mean(scores)
+    metric = over_half(scores)
     assert (metric.value, metric.n) == (0.625, 12)
     assert (metric.low, metric.high) == (
         pytest.approx(0.39531, abs=5e-6),
@@ -54,12 +55,10 @@ def test_the_worked_standard_error_is_over_prompts_and_not_over_rows() -> None:
         (1, 1),
     ]
     rows = [(str(prompt), float(score)) for prompt, pair in enumerate(orders) for score in pair]
-    assert standard_error(
-        estimates.mean(list(estimates.prompt_means(rows).values()))
-    ) == pytest.approx(0.104356, abs=5e-7)
-    assert standard_error(estimates.mean([score for _, score in rows])) == pytest.approx(
-        0.091535, abs=5e-7
+    assert standard_error(over_half(list(estimates.prompt_means(rows).values()))) == pytest.approx(
+        0.104356, abs=5e-7
     )
+    assert scipy.stats.sem([score for _, score in rows]) == pytest.approx(0.091535, abs=5e-7)
 
 
 def test_few_discordant_pairs_get_exact_mcnemar() -> None:
@@ -110,12 +109,37 @@ def test_holm_ignores_identical_pairs() -> None:
 def test_quantile_interval_holds_the_quantile_and_stays_in_the_sample() -> None:
     metric = estimates.quantile(list(range(100)), 0.9)
     assert 0 <= metric.low <= metric.value <= metric.high <= 99
-    assert estimates.quantile([7, 7, 7], 0.5).high == 7
 
 
-def test_equal_values_have_an_interval_of_no_width() -> None:
-    metric = estimates.mean([3.0, 3.0, 3.0])
-    assert (metric.low, metric.value, metric.high) == (3, 3, 3)
+def test_a_quantile_of_a_small_sample_may_lie_beyond_it() -> None:
+    metric = estimates.quantile(list(range(20)), 0.9)
+    # 90% of 20 values below the largest: .88 would hold the quantile
+    assert metric.low == 14 and metric.high > 19
+    assert estimates.quantile([7, 7, 7], 0.5).high > 7
+
+
+@pytest.mark.parametrize("values", [[3.0], [3.0] * 3, [0.0] * 40, [-2.0] * 2, [1e6] * 5])
+def test_equal_values_may_yet_vary(values: list[float]) -> None:
+    for metric in (estimates.mean(values), estimates.mean(values, ["a"] * len(values))):
+        assert metric.low < metric.value < metric.high
+
+
+def test_the_mean_of_skewed_values_reaches_further_into_the_tail() -> None:
+    values = [1.0, 1.2, 0.9, 1.1, 1.0, 9.0, 1.3, 0.8, 1.1, 1.0]
+    metric, t = estimates.mean(values), scipy.stats.ttest_1samp(values, 0).confidence_interval()
+    assert metric.low == pytest.approx(t.low)
+    assert metric.high > t.high + 1
+
+
+def test_the_mean_over_clusters_is_that_of_the_least_squares_fit() -> None:
+    rng = np.random.default_rng(3)
+    groups = rng.integers(0, 7, 60)
+    values = rng.normal(0, 1, 60) + groups
+    fit = sm.OLS(values, np.ones(60)).fit(
+        cov_type="cluster", cov_kwds={"groups": groups}, use_t=True
+    )
+    metric = estimates.mean(values.tolist(), [str(group) for group in groups])
+    assert [metric.low, metric.high] == pytest.approx(fit.conf_int()[0])
 
 
 def test_a_rate_over_clusters_has_the_room_of_its_clusters() -> None:
@@ -163,12 +187,12 @@ def test_the_interval_over_prompt_means_is_the_clustered_one() -> None:
     rows = [
         (str(prompt), value) for prompt in range(30) for value in rng.normal(prompt % 5, 1, size=4)
     ]
-    metric = estimates.mean(list(estimates.prompt_means(rows).values()))
+    metric = estimates.mean([value for _, value in rows], [prompt for prompt, _ in rows])
     clusters = {"groups": np.repeat(np.arange(30), 4)}
     fit = sm.OLS([value for _, value in rows], np.ones(120)).fit(
         cov_type="cluster", cov_kwds=clusters, use_t=True
     )
-    assert metric.n == 30
+    assert metric.n == 120
     assert [metric.low, metric.high] == pytest.approx(fit.conf_int()[0])
 
 
@@ -211,8 +235,10 @@ def test_ratio_of_the_other_way_round_is_the_inverse() -> None:
     assert (one.value, one.low) == (pytest.approx(1 / other.value), pytest.approx(1 / other.high))
 
 
-def test_ratio_of_lengths_that_all_doubled_has_no_width() -> None:
-    assert lengths.ratio([6, 20, 14], [3, 10, 7]) == Metric(value=2, low=2, high=2, n=3)
+def test_ratio_of_lengths_that_all_doubled_may_yet_be_another() -> None:
+    metric = lengths.ratio([6, 20, 14], [3, 10, 7])
+    assert metric is not None
+    assert 0 < metric.low < 2 < metric.high
 
 
 def test_no_ratio_to_an_empty_response() -> None:
@@ -300,7 +326,9 @@ def test_no_number_of_prompts_shows_a_difference_of_zero() -> None:
 def test_one_seed_says_nothing_of_the_spread_over_seeds() -> None:
     with pytest.raises(ValueError, match="two seeds or more, there is 1"):
         estimates.over_seeds([0.4])
-    assert estimates.over_seeds([0.40, 0.44, 0.45]) == estimates.mean([0.40, 0.44, 0.45])
+    metric = estimates.over_seeds([0.40, 0.44, 0.45])
+    t = scipy.stats.ttest_1samp([0.40, 0.44, 0.45], 0).confidence_interval()
+    assert (metric.low, metric.high) == pytest.approx((t.low, t.high))
 
 
 def test_clipping_leaves_the_value_alone() -> None:

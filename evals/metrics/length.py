@@ -6,6 +6,7 @@ there were.
 """
 
 from collections.abc import Sequence
+from math import inf
 
 from stagelift.evals.metrics.accuracy import share
 from stagelift.evals.metrics.measures import Measure, of_family, quantiles
@@ -37,4 +38,6 @@ def _of_length(length: Measure, scores: Sequence[Score]) -> dict[str, Metric]:
         quantile.name: estimates.quantile(lengths, _SHARE_BELOW[str(quantile.quantile)])
         for quantile in quantiles(length.name)
     }
-    return {length.name: estimates.mean(lengths)} | by_quantile
+    known = {length.name: estimates.mean(lengths)} | by_quantile
+    # no response is shorter than nothing
+    return {name: estimates.clipped(metric, 0, inf) for name, metric in known.items()}

@@ -9,8 +9,8 @@ does not say what the model would write.
 
 from collections.abc import Mapping, Sequence
 
+from stagelift.evals.metrics.winrate import over_half
 from stagelift.evals.records import Metric, PairScore
-from stagelift.evals.stats import estimates
 
 NAMES = ("preference_accuracy", "preference_accuracy_per_token")
 
@@ -18,10 +18,13 @@ NAMES = ("preference_accuracy", "preference_accuracy_per_token")
 def preference_accuracy(
     stage: Sequence[PairScore], base: Mapping[str, PairScore]
 ) -> dict[str, Metric]:
-    """Compute both variants over the pairs; empty without pairs."""
+    """Compute both variants over the pairs; empty without pairs.
+
+    Base itself has one half, so the interval is that of the difference to base.
+    """
     if not stage:
         return {}
-    return {name: estimates.rate(list(pair_values(stage, base, name).values())) for name in NAMES}
+    return {name: over_half(list(pair_values(stage, base, name).values())) for name in NAMES}
 
 
 def pair_values(

@@ -10,6 +10,7 @@ what was compiled or cached at the first batch, is in it, and no other machine w
 """
 
 from collections.abc import Sequence
+from math import inf
 
 from stagelift.evals.records import Metric, Timing
 from stagelift.evals.stats import estimates
@@ -35,4 +36,6 @@ def seconds_by_batch(timings: Sequence[Timing]) -> dict[str, float]:
 def timing_metrics(timings: Sequence[Timing]) -> dict[str, Metric]:
     """Compute the mean over batches; empty where no time was taken."""
     values = list(seconds_by_batch(timings).values())
-    return {SECONDS_PER_RESPONSE: estimates.mean(values)} if values else {}
+    if not values:
+        return {}
+    return {SECONDS_PER_RESPONSE: estimates.clipped(estimates.mean(values), 0, inf)}

@@ -9,21 +9,23 @@ also where longer was better.
 from collections.abc import Sequence
 
 from stagelift.evals.records import Metric, Verdict
-from stagelift.evals.stats import estimates
+from stagelift.evals.stats.difference import difference
 from stagelift.evals.stats.length_control import LengthControlled, length_controlled
 
 
 def win_rate(verdicts: Sequence[Verdict]) -> Metric | None:
-    """Mean score over prompts, ties counting half, with its t interval clipped to [0, 1]; None
-    without a verdict.
+    """Mean score over prompts, ties counting half; None without a verdict.
+
+    Its interval is that of its lead over one half, which is what a report's verdict is of.
     """
     scores = decided(verdicts)
-    if not scores:
-        return None
-    # no spread for a t interval
-    if len(set(scores)) == 1:
-        return estimates.rate(scores)
-    return estimates.clipped(estimates.mean(scores), 0, 1)
+    return over_half(scores) if scores else None
+
+
+def over_half(scores: Sequence[float]) -> Metric:
+    """Return the mean of scores in [0, 1], with the interval of their difference to one half."""
+    lead = difference([score - 0.5 for score in scores], bound=0.5)
+    return Metric(value=0.5 + lead.delta, low=0.5 + lead.low, high=0.5 + lead.high, n=lead.n)
 
 
 def win_tie_loss(verdicts: Sequence[Verdict]) -> tuple[int, int, int]:

@@ -7,15 +7,21 @@ the spread between training runs: seeds are a level of their own (`seed_differen
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
-from statsmodels.regression.linear_model import OLS
 
 from stagelift.evals.stats.estimates import is_constant
+from stagelift.evals.stats.skewness import skewed_mean
 
 CONFIDENCE = 0.95
+# of one pair that differs by the bound: what the sample has none of may yet come
+_UNSEEN = 0.25
+# of the bound squared: a mean square above it belongs to values that reach towards the bounds
+_FAR = 0.1
+# skewness over sqrt(n), the size of what t leaves out (Hall 1992): up to here t keeps its coverage
+_SKEWED = 0.17
 
 
 @dataclass(frozen=True)
@@ -50,28 +56,51 @@ def difference(
     """Estimate a mean paired difference and test it against zero.
 
     `differences` holds one value per prompt, `bound` is the most one can be either way (1 for right
-    or wrong, 0.5 for a win rate's lead over one half), `clusters` the cluster of each prompt where
-    prompts come in clusters: then it is t over clusters, with k - 1 degrees of freedom. Values that
-    are -bound, 0 or bound take Bonett and Price's interval, at every n; all others t. With a
-    `confidence` of 0.90 the ends are one-sided 5% bounds, for a gate.
+    or wrong, 0.5 for a win rate's lead over one half, infinity where nothing is known), `clusters`
+    the cluster of each prompt where prompts come in clusters: these are the units then, with t of
+    k - 1 degrees of freedom. With a `confidence` of 0.90 the ends are one-sided 5% bounds, for a
+    gate.
+
+    Values that are -bound, 0 or bound take Bonett and Price's interval, at every n. So do, with
+    pairs of about their own size added, values of which most are zero or all are equal. Others that
+    reach towards the bounds take t, or Bonett and Price's where they are skewed; values without
+    such bounds, as lengths, take the wider of t and Hall's (`skewness`).
     """
     d = np.asarray(differences, dtype=float)
-    if clusters is not None and len(set(clusters)) > 1:
+    if clusters is not None:
         return _over_clusters(d, clusters, bound, confidence)
-    if clusters is None and set(np.abs(d)) <= {0.0, bound}:
+    if np.isfinite(bound) and set(np.abs(d)) <= {0.0, bound}:
         return _three_valued(d, bound, confidence)
-    if clusters is not None or d.size < 2 or np.ptp(d) == 0:
-        return _without_spread(d, bound, confidence)
-    interval = stats.ttest_1samp(d, 0).confidence_interval(confidence)
+    if _is_sparse(d):
+        return _adjusted(d, bound, confidence, d.size - 1)
+    if d @ d > _FAR * d.size * bound**2:
+        return _towards_bounds(d, bound, confidence)
+    mean = skewed_mean(d, confidence)
     return Difference(
-        delta=float(d.mean()),
-        low=max(-bound, float(interval.low)),
-        high=min(bound, float(interval.high)),
+        delta=mean.value,
+        low=max(-bound, mean.low),
+        high=min(bound, mean.high),
         n=d.size,
-        p=float(stats.ttest_1samp(d, 0).pvalue),
+        p=mean.p,
         sd=float(d.std(ddof=1)),
         units=d.size,
     )
+
+
+def of_counts(
+    up: np.ndarray | int, down: np.ndarray | int, n: int, confidence: float = CONFIDENCE
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return low, high and p of the difference of two shares: of n pairs, `up` were right on one
+    side only and `down` on the other only (arrays of equal shape).
+
+    One pair is added to each kind of discordant pairs, then it is Wald's (Bonett and Price 2012,
+    Biometrical Journal 54:479).
+    """
+    centre = (np.asarray(up) - np.asarray(down)) / (n + 2)
+    error = np.sqrt(((np.asarray(up) + np.asarray(down) + 2) / (n + 2) - centre**2) / (n + 2))
+    half = stats.norm.ppf(0.5 + confidence / 2) * error
+    p = 2 * stats.norm.sf(np.abs(centre) / error)
+    return np.maximum(-1.0, centre - half), np.minimum(1.0, centre + half), p
 
 
 def seed_difference(differences: Sequence[float]) -> Difference | None:
@@ -81,24 +110,64 @@ def seed_difference(differences: Sequence[float]) -> Difference | None:
     """
     if len(differences) < 2 or is_constant(differences):
         return None
-    return difference(differences, bound=float("inf"))
+    return _by_t(np.asarray(differences, dtype=float), float("inf"), CONFIDENCE)
+
+
+def _over_clusters(
+    d: np.ndarray, clusters: Sequence[str], bound: float, confidence: float
+) -> Difference:
+    """Take each cluster for one value: its sum of deviations from the mean, over the mean size.
+
+    Their t interval is that of the least squares fit of a constant with errors by cluster (CR1) and
+    k - 1 degrees of freedom.
+    """
+    _, groups, sizes = np.unique(list(clusters), return_inverse=True, return_counts=True)
+    sums = np.bincount(groups, weights=d)
+    values = d.mean() + (sums - sizes * d.mean()) / sizes.mean()
+    if _is_sparse(sums) or is_constant(values):
+        # a large cluster counts for more
+        most = bound * float(sizes.max() / sizes.mean())
+        found = _adjusted(values, most, confidence, sizes.size - 1)
+    else:
+        found = _by_t(values, bound, confidence)
+    low, high = max(-bound, found.low), min(bound, found.high)
+    return replace(found, low=low, high=high, n=d.size, clusters=sizes.size)
+
+
+def _is_sparse(d: np.ndarray) -> bool:
+    """Say whether most values are zero, or show no spread to go by."""
+    return d.size < 2 or is_constant(d) or 2 * np.count_nonzero(d) < d.size
+
+
+def _towards_bounds(d: np.ndarray, bound: float, confidence: float) -> Difference:
+    if abs(stats.skew(d)) > _SKEWED * np.sqrt(d.size):
+        return _adjusted(d, bound, confidence, d.size - 1)
+    return _by_t(d, bound, confidence)
+
+
+def _by_t(d: np.ndarray, bound: float, confidence: float) -> Difference:
+    test = stats.ttest_1samp(d, 0)
+    low, high = test.confidence_interval(confidence)
+    return Difference(
+        delta=float(d.mean()),
+        low=max(-bound, float(low)),
+        high=min(bound, float(high)),
+        n=d.size,
+        p=float(test.pvalue),
+        sd=float(d.std(ddof=1)),
+        units=d.size,
+    )
 
 
 def _three_valued(d: np.ndarray, step: float, confidence: float) -> Difference:
-    """Add one pair to each kind of discordant pairs, then Wald (Bonett and Price 2012, Biometrical
-    Journal 54:479, adjusted Wald interval for paired proportions).
-    """
     up, down = int((d > 0).sum()), int((d < 0).sum())
-    total = d.size + 2
-    centre = (up - down) / total
-    error = np.sqrt((up + down + 2) / total - centre**2) / np.sqrt(total)
-    half = stats.norm.ppf(0.5 + confidence / 2) * error
+    low, high, p = of_counts(up, down, d.size, confidence)
     return Difference(
         delta=float(d.mean()),
-        low=step * float(max(-1.0, centre - half)),
-        high=step * float(min(1.0, centre + half)),
+        low=step * float(low),
+        high=step * float(high),
         n=d.size,
-        p=float(2 * stats.norm.sf(abs(centre) / error)),
+        p=float(p),
         sd=float(d.std()),
         units=d.size,
         step=step,
@@ -106,36 +175,29 @@ def _three_valued(d: np.ndarray, step: float, confidence: float) -> Difference:
     )
 
 
-def _without_spread(d: np.ndarray, bound: float, confidence: float) -> Difference:
-    """Take two pairs more, one at either bound: what moved alike may yet move otherwise."""
-    more = np.append(d, [bound, -bound])
-    half = stats.norm.ppf(0.5 + confidence / 2) * more.std() / np.sqrt(more.size)
-    p = float(2 * stats.norm.sf(abs(more.mean()) * np.sqrt(more.size) / more.std()))
+def _adjusted(d: np.ndarray, bound: float, confidence: float, degrees: float) -> Difference:
+    """Add a pair on either side of zero, then t: Bonett and Price's interval for values of any
+    size.
+
+    The values added are of the size that those seen have, the larger counting for more, and of the
+    bound's where there is little to tell it by: for right and wrong they are -1 and 1.
+    """
+    # no bound: nothing larger than what was seen, or than one unit
+    most = bound if np.isfinite(bound) else float(np.abs(d).max()) or 1.0
+    squares, fourths = d**2, d**4
+    size = np.sqrt((fourths.sum() + _UNSEEN * most**4) / (squares.sum() + _UNSEEN * most**2))
+    more = np.append(d, [size, -size])
+    centre, sd = float(more.mean()), float(more.std())
+    error = sd / float(np.sqrt(more.size))
+    # a single unit has no degree of freedom
+    degrees = max(1.0, degrees)
+    half = float(stats.t.ppf(0.5 + confidence / 2, degrees)) * error
     return Difference(
         delta=float(d.mean()),
-        low=max(-bound, float(more.mean() - half)),
-        high=min(bound, float(more.mean() + half)),
+        low=max(-bound, centre - half),
+        high=min(bound, centre + half),
         n=d.size,
-        p=p,
-        sd=float(more.std()),
+        p=float(2 * stats.t.sf(abs(centre) / error, degrees)),
+        sd=sd,
         units=d.size,
-    )
-
-
-def _over_clusters(
-    d: np.ndarray, clusters: Sequence[str], bound: float, confidence: float
-) -> Difference:
-    _, groups = np.unique(list(clusters), return_inverse=True)
-    k = int(groups.max()) + 1
-    fit = OLS(d, np.ones(d.size)).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
-    low, high = fit.conf_int(1 - confidence)[0]
-    return Difference(
-        delta=float(d.mean()),
-        low=max(-bound, float(low)),
-        high=min(bound, float(high)),
-        n=d.size,
-        p=float(fit.pvalues[0]),
-        sd=float(fit.bse[0]) * float(np.sqrt(k)),
-        units=k,
-        clusters=k,
     )

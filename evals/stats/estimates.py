@@ -2,7 +2,7 @@
 
 The unit of analysis is the prompt. Nothing here knows what is being measured. It does not measure
 the spread between training runs: that needs several seeds, which are a level of their own
-(`over_seeds`). Differences are in `tests`, planning is in `power`.
+(`over_seeds`). Differences are in `difference`, planning is in `planning`.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from statsmodels.stats.inter_rater import cohens_kappa, to_table
 from statsmodels.stats.proportion import proportion_confint
 
 from stagelift.evals.records import Metric
+from stagelift.evals.stats.skewness import skewed_mean
 
 
 def proportion(successes: int, n: int) -> Metric:
@@ -24,17 +25,38 @@ def proportion(successes: int, n: int) -> Metric:
     return Metric(value=successes / n, low=float(interval.low), high=float(interval.high), n=n)
 
 
-def mean(values: Sequence[float]) -> Metric:
-    """Mean with its t interval; a single value or equal values have an interval of no width.
+def mean(values: Sequence[float], clusters: Sequence[str] | None = None) -> Metric:
+    """Mean of values in any unit: the wider of t and Hall's interval (`skewness`), or t over
+    `clusters` (one name per value) with k - 1 degrees of freedom.
 
-    One value per prompt: where there are several samples, `prompt_means` first.
+    One value per prompt: where there are several samples, `prompt_means` first. Equal values, and
+    values of a single cluster, show no spread to go by: `_of_equals`.
     """
     x = np.asarray(values, dtype=float)
+    if clusters is None and x.size > 1 and not is_constant(x):
+        found = skewed_mean(x, 0.95)
+        return Metric(value=found.value, low=found.low, high=found.high, n=x.size)
+    names = range(x.size) if clusters is None else clusters
+    _, groups, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    sums = np.bincount(groups, weights=x - x.mean())
+    if sizes.size < 2 or is_constant(x.mean() + sums):
+        return _of_equals(x, sizes.size)
+    low, high = _t_interval(x.mean() + sums / sizes.mean())
+    return Metric(value=float(x.mean()), low=low, high=high, n=x.size)
+
+
+def _of_equals(x: np.ndarray, units: int) -> Metric:
+    """Widen a mean without spread by the share of units that may yet be otherwise (Wilson), by as
+    much as the values are (one where they are zero).
+    """
     value = float(x.mean())
-    if x.size < 2 or np.ptp(x) == 0:
-        return Metric(value=value, low=value, high=value, n=x.size)
+    room = (1 - proportion(units, units).low) * (float(np.abs(x).max()) or 1.0)
+    return Metric(value=value, low=value - room, high=value + room, n=x.size)
+
+
+def _t_interval(x: np.ndarray) -> tuple[float, float]:
     interval = stats.ttest_1samp(x, 0).confidence_interval()
-    return Metric(value=value, low=float(interval.low), high=float(interval.high), n=x.size)
+    return float(interval.low), float(interval.high)
 
 
 def prompt_means(values: Sequence[tuple[str, float]]) -> dict[str, float]:
@@ -61,10 +83,14 @@ def over_seeds(values: Sequence[float]) -> Metric:
         raise ValueError(
             f"The spread over training seeds needs two seeds or more, there is {len(values)}."
         )
-    return mean(values)
+    x = np.asarray(values, dtype=float)
+    if is_constant(x):
+        return _of_equals(x, x.size)
+    low, high = _t_interval(x)
+    return Metric(value=float(x.mean()), low=low, high=high, n=x.size)
 
 
-def is_constant(values: Sequence[float]) -> bool:
+def is_constant(values: Sequence[float] | np.ndarray) -> bool:
     """Say whether values are equal, but for the last digits that averaging leaves."""
     return float(np.ptp(values)) <= 1e-12 * max(1.0, float(np.max(np.abs(values))))
 
@@ -129,14 +155,19 @@ def quantile(values: Sequence[float], q: float) -> Metric:
     """Sample quantile with its exact order-statistic interval (`scipy.stats.quantile_test`,
     Conover).
 
-    Where the sample is too small for 95% coverage on a side, that side is the smallest or largest
-    value seen.
+    Where the sample is too small for 95% coverage on a side, that side lies as far beyond the
+    smallest or largest value as that is from the quantile; where nothing differs in so small a
+    sample, as far as for a mean.
     """
     x = np.asarray(values, dtype=float)
     interval = stats.quantile_test(x, p=q).confidence_interval()
-    low = x.min() if np.isnan(interval.low) else interval.low
-    high = x.max() if np.isnan(interval.high) else interval.high
-    return Metric(value=float(np.quantile(x, q)), low=float(low), high=float(high), n=x.size)
+    value = float(np.quantile(x, q))
+    beyond = _of_equals(x, x.size) if is_constant(x) else None
+    low = 2 * x.min() - value if beyond is None else beyond.low
+    high = 2 * x.max() - value if beyond is None else beyond.high
+    low = low if np.isnan(interval.low) else interval.low
+    high = high if np.isnan(interval.high) else interval.high
+    return Metric(value=value, low=float(low), high=float(high), n=x.size)
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -212,8 +243,8 @@ def _effective(x: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
     return value * effective, effective
 
 
-def share_or_mean(values: Sequence[float]) -> Metric:
-    """Mean of values in any unit: Wilson where all are 0 or 1, else a t interval."""
-    if set(values) <= {0.0, 1.0}:
-        return proportion(int(sum(values)), len(values))
-    return mean(values)
+def share_or_mean(values: Sequence[float], clusters: Sequence[str] | None = None) -> Metric:
+    """Mean of values in a unit that is not known: where all lie between 0 and 1 they are shares."""
+    if min(values) >= 0 and max(values) <= 1:
+        return rate(values, clusters)
+    return mean(values, clusters)
