@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from stagelift.evals.stats import estimates, power
+from stagelift.evals.stats import estimates, planning
+from stagelift.evals.stats.difference import difference
 from stagelift.evals.stats.length_control import (
     LengthControlled,
+    difference_at_equal_lengths,
     length_controlled,
-    length_controlled_difference,
 )
 from tests.calibration import longer_is_preferred
 
@@ -65,13 +66,16 @@ def test_the_interval_stays_within_zero_and_one() -> None:
 def test_equal_lengths_leave_the_plain_win_rate() -> None:
     controlled = found(SCORES, [0.0] * 48)
     assert controlled.value == pytest.approx(estimates.mean(SCORES).value)
-    assert (controlled.longer, controlled.extrapolates) == (0, False)
+    assert (controlled.longer, controlled.extrapolates) == (0.5, False)
 
 
 def test_identical_models_are_all_ties() -> None:
     controlled = found([0.5] * 20, [0.0] * 20)
-    assert (controlled.low, controlled.value, controlled.high) == (0.5, 0.5, 0.5)
-    assert (controlled.p, controlled.mde, controlled.needed) == (None, None, None)
+    # Bonett and Price's interval with 0 and 0 of 20: sqrt(2) / 22 * 1.96 / 2
+    assert (controlled.low, controlled.high) == pytest.approx(
+        (0.5 - 0.06300, 0.5 + 0.06300), abs=1e-5
+    )
+    assert (controlled.value, controlled.p) == (0.5, 1)
 
 
 @pytest.mark.parametrize(
@@ -80,10 +84,41 @@ def test_identical_models_are_all_ties() -> None:
 def test_extrapolation_is_marked_below_a_tenth_and_above_nine_tenths(
     longer: int, extrapolates: bool
 ) -> None:
-    lengths = [float(20 + step) for step in range(longer)] + [
-        float(-20 - step) for step in range(50 - longer)
+    # the few are far off, so that the mean is not
+    up, down = (400, 20) if longer < 25 else (20, 400)
+    lengths = [float(up + step) for step in range(longer)] + [
+        float(-down - step) for step in range(50 - longer)
     ]
     assert found([1.0, 0.0, 0.5, 1.0, 0.0] * 10, lengths).extrapolates is extrapolates
+
+
+def test_equal_lengths_are_no_extrapolation() -> None:
+    scores = [1.0, 0.0, 0.5, 1.0, 0.0, 0.5] * 10
+    for few in ([20.0, 10.0, -15.0], [20.0, 10.0, 15.0]):
+        assert not found(scores, [0.0] * 57 + few).extrapolates
+    # one half of the pairs are longer, none is shorter
+    assert found(scores, [0.0] * 30 + [10.0, 20.0] * 15).extrapolates
+
+
+def test_a_mean_of_more_than_a_standard_deviation_is_an_extrapolation() -> None:
+    scores = [1.0, 0.0, 0.5, 1.0, 0.0, 0.5] * 10
+    lengths = [100.0, 120.0, 140.0, 110.0, 130.0, -10.0] * 10
+    controlled = found(scores, lengths)
+    assert controlled.longer == pytest.approx(5 / 6)
+    assert controlled.extrapolates
+
+
+def test_without_a_length_the_error_is_that_of_the_mean_with_n_less_one() -> None:
+    controlled = found(SCORES, [0.0] * 48)
+    # HC1 of a constant: n / (n - 1) on the variance, which is the sem's
+    assert controlled.difference.sd == pytest.approx(np.std(SCORES, ddof=1))
+
+
+def test_a_lead_is_planned_at_the_level_of_its_family() -> None:
+    lead = found(SCORES, LENGTHS).difference
+    alone, in_a_family = planning.detectable(lead), planning.detectable(lead, 0.05 / 20)
+    assert alone is not None and in_a_family is not None
+    assert in_a_family > 1.3 * alone
 
 
 @pytest.mark.parametrize(
@@ -145,14 +180,16 @@ def test_the_error_with_difficulty_is_that_of_resampled_prompts() -> None:
         for rows in resamples
     ]
     controlled = found(scores.tolist(), lengths.tolist(), difficulty.tolist())
-    assert controlled.mde == pytest.approx(power.mde(np.std(values), 1), rel=0.15)
+    assert controlled.difference.sd == pytest.approx(np.std(values) * np.sqrt(200), rel=0.15)
 
 
 def test_a_candidate_compared_with_itself_is_identical() -> None:
-    nothing = length_controlled_difference((SCORES, LENGTHS), (SCORES, LENGTHS))
-    assert nothing == power.Difference(0.0, 0.0, 0.0, 48, None, None, None)
-    ties = length_controlled_difference(([0.5] * 48, LENGTHS), ([0.5] * 48, [0.0] * 48))
-    assert ties == nothing
+    nothing = difference_at_equal_lengths((SCORES, LENGTHS), (SCORES, LENGTHS))
+    ties = difference_at_equal_lengths(([0.5] * 48, LENGTHS), ([0.5] * 48, [0.0] * 48))
+    # 48 pairs that may yet differ
+    assert nothing == ties == difference([0.0] * 48, bound=1.0)
+    bounds = difference_at_equal_lengths((SCORES, LENGTHS), (SCORES, LENGTHS), confidence=0.90)
+    assert bounds == difference([0.0] * 48, bound=1.0, confidence=0.90)
 
 
 def test_the_difference_of_two_candidates_is_that_of_their_values() -> None:
@@ -160,40 +197,38 @@ def test_the_difference_of_two_candidates_is_that_of_their_values() -> None:
         [0.0, 0.5, 0.5, 0.0, 0.0, 1.0, 0.0, 0.5, 0.0, 0.5, 0.0, 0.5] * 4,
         LENGTHS[1:] + LENGTHS[:1],
     )
-    difference = length_controlled_difference((SCORES, LENGTHS), other)
-    turned = length_controlled_difference(other, (SCORES, LENGTHS))
-    assert difference is not None and turned is not None
-    assert difference.delta == pytest.approx(found(SCORES, LENGTHS).value - found(*other).value)
-    assert difference.low < difference.delta < difference.high
-    assert (turned.delta, turned.p) == (-difference.delta, pytest.approx(difference.p))
+    gap = difference_at_equal_lengths((SCORES, LENGTHS), other)
+    turned = difference_at_equal_lengths(other, (SCORES, LENGTHS))
+    assert gap is not None and turned is not None
+    assert gap.delta == pytest.approx(found(SCORES, LENGTHS).value - found(*other).value)
+    assert gap.low < gap.delta < gap.high
+    assert (turned.delta, turned.p) == (-gap.delta, pytest.approx(gap.p))
 
 
 def test_the_bootstrap_error_is_that_of_the_delta_method_where_one_side_does_not_vary() -> None:
     scores, lengths = longer_is_preferred(np.random.default_rng(1), n=200)
     ties = ([0.5] * 200, [0.0] * 200)
-    difference, controlled = (
-        length_controlled_difference((scores, lengths), ties),
+    gap, controlled = (
+        difference_at_equal_lengths((scores, lengths), ties),
         found(scores, lengths),
     )
-    assert difference is not None
-    assert difference.delta == pytest.approx(controlled.value - 0.5)
-    assert difference.high - difference.low == pytest.approx(
-        controlled.high - controlled.low, rel=0.15
-    )
+    assert gap is not None
+    assert gap.delta == pytest.approx(controlled.value - 0.5)
+    assert gap.high - gap.low == pytest.approx(controlled.high - controlled.low, rel=0.15)
 
 
 def test_small_samples_with_singular_resamples_have_finite_intervals() -> None:
     one = ([0.0, 1.0, 0.5, 1.0, 0.0, 0.5], [3.0, 3.0, 3.0, -1.0, 0.0, 0.0])
     other = ([1.0, 1.0, 0.5, 0.0, 0.0, 0.5], [1.0, -1.0, 2.0, -2.0, 1.0, -3.0])
-    difference = length_controlled_difference(one, other)
-    assert difference is not None
-    assert -1 <= difference.low <= difference.delta <= difference.high <= 1
+    gap = difference_at_equal_lengths(one, other)
+    assert gap is not None
+    assert -1 <= gap.low <= gap.delta <= gap.high <= 1
 
 
 def test_candidates_on_different_numbers_of_prompts_are_refused() -> None:
     with pytest.raises(ValueError, match="same prompts, got 48 and 3"):
-        length_controlled_difference((SCORES, LENGTHS), ([1.0, 0.0, 0.5], [1.0, 2.0, 3.0]))
+        difference_at_equal_lengths((SCORES, LENGTHS), ([1.0, 0.0, 0.5], [1.0, 2.0, 3.0]))
 
 
 def test_no_difference_where_one_candidate_cannot_be_fitted() -> None:
-    assert length_controlled_difference((SCORES, LENGTHS), ([1.0] * 48, LENGTHS)) is None
+    assert difference_at_equal_lengths((SCORES, LENGTHS), ([1.0] * 48, LENGTHS)) is None

@@ -136,7 +136,7 @@ def _over_clusters(
 
 def _is_sparse(d: np.ndarray) -> bool:
     """Say whether most values are zero, or show no spread to go by."""
-    return d.size < 2 or is_constant(d) or 2 * np.count_nonzero(d) < d.size
+    return d.size < 2 or is_constant(d) or bool(2 * np.count_nonzero(d) < d.size)
 
 
 def _towards_bounds(d: np.ndarray, bound: float, confidence: float) -> Difference:

@@ -155,6 +155,7 @@ def quantile(values: Sequence[float], q: float) -> Metric:
     """Sample quantile with its exact order-statistic interval (`scipy.stats.quantile_test`,
     Conover).
 
+    It has no width where enough values around the quantile are equal: they are the quantile then.
     Where the sample is too small for 95% coverage on a side, that side lies as far beyond the
     smallest or largest value as that is from the quantile; where nothing differs in so small a
     sample, as far as for a mean.

@@ -3,8 +3,9 @@ than the other.
 
 The estimator of length-controlled AlpacaEval (Dubois et al. 2024, arXiv:2404.04475) without its
 regularisation: a binomial GLM of the score on tanh(length difference / sd), read off at a
-difference of zero. It takes out whatever goes with length, a judge's taste and real merit alike,
-and it cannot say what an unseen length would have got: see `extrapolates`.
+difference of zero. It is no causal claim: it takes out whatever goes with length, a judge's taste
+and real merit alike, and does not say what a model asked to write less would have got. Nor can it
+say what an unseen length would have got: see `extrapolates`.
 """
 
 import warnings
@@ -20,7 +21,8 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.tools.sm_exceptions import PerfectSeparationWarning, SingularMatrixWarning
 
-from stagelift.evals.stats.power import Difference, mde, prompts_needed
+from stagelift.evals.stats import planning, power
+from stagelift.evals.stats.difference import CONFIDENCE, Difference, difference
 
 # scores and length differences, one of each per prompt
 Scored = tuple[Sequence[float], Sequence[float]]
@@ -32,22 +34,53 @@ _SEPARATED = 15.0
 
 @dataclass(frozen=True)
 class LengthControlled:
-    """Win rate at equal lengths with its 95% interval, over n prompts.
+    """Win rate at equal lengths as its `difference` to one half, over n prompts.
 
-    `longer` is the share of pairs in which the candidate is longer. Below 0.10 or above 0.90 the
-    value `extrapolates`: mark it, and do not gate on it. `p` is of the test against one half, `mde`
-    and `needed` are as in `Difference`; all three are None where every pair is a tie.
+    `longer` is the share of pairs of unequal length in which the candidate is longer (one half
+    where there are none). Below 0.10 or above 0.90, where a tenth of the pairs or more are of
+    unequal length, and where the mean length difference is over one standard deviation, equal
+    lengths are beyond most of what was seen and the value `extrapolates`: mark it, and do not gate
+    on it.
     """
 
-    value: float
-    low: float
-    high: float
-    n: int
+    difference: Difference
     longer: float
     extrapolates: bool
-    p: float | None
-    mde: float | None
-    needed: int | None
+
+    @property
+    def value(self) -> float:
+        """The win rate at equal lengths."""
+        return 0.5 + self.difference.delta
+
+    @property
+    def low(self) -> float:
+        """The lower end of its 95% interval."""
+        return 0.5 + self.difference.low
+
+    @property
+    def high(self) -> float:
+        """The upper end of its 95% interval."""
+        return 0.5 + self.difference.high
+
+    @property
+    def n(self) -> int:
+        """The number of prompts."""
+        return self.difference.n
+
+    @property
+    def p(self) -> float:
+        """The p of the test against one half."""
+        return self.difference.p
+
+    @property
+    def mde(self) -> float | None:
+        """The smallest lead that a test by itself would show."""
+        return planning.detectable(self.difference)
+
+    @property
+    def needed(self) -> int | None:
+        """The prompts that would show this lead in a test by itself."""
+        return planning.needed(self.difference)
 
 
 def length_controlled(
@@ -60,18 +93,18 @@ def length_controlled(
 
     `difficulty` is one log-odds per prompt; the value is then the mean over prompts. The interval
     is by the delta method on the logit scale, so it stays in [0, 1]. Where all lengths are equal
-    the value is the plain win rate. None where the fit has no finite or no unique maximum: scores
-    that are all the same (ties excepted) or separated by length, one length difference throughout,
-    too few prompts.
+    the value is the plain win rate; where all pairs are ties it is that of pairs none of which
+    differ. None where the fit has no finite or no unique maximum: scores that are all the same
+    (ties excepted) or separated by length, one length difference throughout, too few prompts.
     """
     y, lengths = np.asarray(scores, dtype=float), np.asarray(length_differences, dtype=float)
     if y.size == 0:
         return None
-    longer = float(np.mean(lengths > 0))
-    # equal lengths are where the value is read off
-    extrapolates = bool(lengths.any()) and not 0.10 <= longer <= 0.90
+    unequal = lengths[lengths != 0]
+    longer = float(np.mean(unequal > 0)) if unequal.size else 0.5
+    extrapolates = _extrapolates(lengths, longer)
     if not (y - 0.5).any():
-        return LengthControlled(0.5, 0.5, 0.5, y.size, longer, extrapolates, None, None, None)
+        return LengthControlled(difference([0.0] * y.size, bound=0.5), longer, extrapolates)
     controls = np.ones((y.size, 1))
     if difficulty is not None:
         controls = np.column_stack([controls, difficulty])
@@ -84,21 +117,22 @@ def length_controlled(
         return None
     low, high, p = _on_the_logit_scale(value, error, fit.df_resid)
     sd = error * float(np.sqrt(y.size))
-    needed = prompts_needed(value - 0.5, sd)
-    return LengthControlled(
-        value, low, high, y.size, longer, extrapolates, p, mde(sd, y.size), needed
-    )
+    lead = Difference(value - 0.5, low - 0.5, high - 0.5, y.size, p, sd, y.size)
+    return LengthControlled(lead, longer, extrapolates)
 
 
-def length_controlled_difference(first: Scored, second: Scored) -> Difference | None:
+def difference_at_equal_lengths(
+    first: Scored, second: Scored, confidence: float = CONFIDENCE
+) -> Difference | None:
     """Compare two candidates against one other model: first minus second at equal lengths, in
     shares.
 
     Both are aligned by prompt. The standard error is of a bootstrap over prompts that refits both
     every time, sd included; interval and p are t on it, so that they agree and p is fine enough for
-    Holm. None where either cannot be fitted; where either extrapolates (see `length_controlled`),
-    so does the difference. Raises ValueError where the candidates have different numbers of
-    prompts.
+    Holm. Where both have the same scores and lengths, or nothing but ties, it is that of pairs none
+    of which differ. None where either cannot be fitted; where either extrapolates (see
+    `length_controlled`), so does the difference. Raises ValueError where the candidates have
+    different numbers of prompts.
     """
     sides = [
         (np.asarray(scores, dtype=float), np.asarray(lengths, dtype=float))
@@ -113,11 +147,34 @@ def length_controlled_difference(first: Scored, second: Scored) -> Difference | 
     mine, theirs = length_controlled(*first), length_controlled(*second)
     if mine is None or theirs is None:
         return None
-    are_all_ties = mine.p is None and theirs.p is None
-    are_equal = all(np.array_equal(a, b) for a, b in zip(*sides, strict=True))
-    if are_all_ties or are_equal:
-        return Difference(0.0, 0.0, 0.0, n, None, None, None)
-    return _compared(mine.value - theirs.value, _bootstrap_error(sides), n)
+    if _nothing_differs(sides):
+        return difference([0.0] * n, bound=1.0, confidence=confidence)
+    return _compared(mine.value - theirs.value, _bootstrap_error(sides), n, confidence)
+
+
+def length_controlled_difference(first: Scored, second: Scored) -> power.Difference | None:
+    """Compare two candidates as `difference_at_equal_lengths` does, in the shape that gates take:
+    `p` is None where nothing differs.
+    """
+    found = difference_at_equal_lengths(first, second)
+    if found is None:
+        return None
+    if _nothing_differs([tuple(map(np.asarray, side)) for side in (first, second)]):
+        return power.Difference(0.0, 0.0, 0.0, found.n, None, None, None)
+    mde, needed = power.mde(found.sd, found.n), power.prompts_needed(found.delta, found.sd)
+    return power.Difference(found.delta, found.low, found.high, found.n, found.p, mde, needed)
+
+
+def _extrapolates(lengths: np.ndarray, longer: float) -> bool:
+    # equal lengths are where the value is read off
+    differ = 10 * np.count_nonzero(lengths) >= lengths.size and lengths.any()
+    is_one_sided = bool(differ) and not 0.10 <= longer <= 0.90
+    return is_one_sided or bool(abs(lengths.mean()) > lengths.std())
+
+
+def _nothing_differs(sides: Sequence[tuple[np.ndarray, ...]]) -> bool:
+    are_all_ties = all((scores == 0.5).all() for scores, _ in sides)
+    return are_all_ties or all(np.array_equal(a, b) for a, b in zip(*sides, strict=True))
 
 
 def _design(controls: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -139,7 +196,7 @@ def _fit(y: np.ndarray, design: np.ndarray) -> Any | None:
         return None
     with _expected_warnings():
         try:
-            fit = GLM(y, design, Binomial()).fit(cov_type="HC1", use_t=True)
+            fit = GLM(y, design, Binomial()).fit(cov_type="HC0", use_t=True)
         except np.linalg.LinAlgError:
             # so separated that no weight is left to take an error from
             return None
@@ -171,7 +228,9 @@ def _at_equal_lengths(fit: Any, controls: int) -> tuple[float, float]:
     mean = fit.get_prediction(equal, which="mean", average=True)
     # zero without difficulty
     over_prompts = float(fit.predict(equal).var(ddof=1)) / len(equal)
-    error = np.sqrt(np.squeeze(mean.se) ** 2 + over_prompts)
+    # HC1's n / (n - k), which statsmodels' GLM leaves out, under that name, too
+    of_fit = np.squeeze(mean.se) ** 2 * len(equal) / fit.df_resid
+    error = np.sqrt(of_fit + over_prompts)
     return float(np.squeeze(mean.predicted)), float(error)
 
 
@@ -221,16 +280,14 @@ def _refit(y: np.ndarray, lengths: np.ndarray) -> float:
     return float(special.expit(fit.params[0]))
 
 
-def _compared(delta: float, error: float, n: int) -> Difference:
-    half = float(stats.t.ppf(0.975, n - 1)) * error
-    p = float(2 * stats.t.sf(abs(delta) / error, n - 1))
-    sd = error * float(np.sqrt(n))
+def _compared(delta: float, error: float, n: int, confidence: float) -> Difference:
+    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * error
     return Difference(
-        delta,
-        max(-1.0, delta - half),
-        min(1.0, delta + half),
-        n,
-        p,
-        mde(sd, n),
-        prompts_needed(delta, sd),
+        delta=delta,
+        low=max(-1.0, delta - half),
+        high=min(1.0, delta + half),
+        n=n,
+        p=float(2 * stats.t.sf(abs(delta) / error, n - 1)),
+        sd=error * float(np.sqrt(n)),
+        units=n,
     )

@@ -39,10 +39,13 @@ def skewed_mean(x: np.ndarray, confidence: float) -> SkewedMean:
 
 
 def _bend(x: np.ndarray) -> float:
-    """Return the skewness over sqrt(n): the size of what t leaves out."""
+    """Return the skewness over sqrt(n), the size of what t leaves out; 0 for the last digits that
+    symmetric values leave.
+    """
     if x.size < 3:
         return 0.0
-    return _SHORTFALL * float(stats.skew(x, bias=False)) / float(np.sqrt(x.size))
+    bend = _SHORTFALL * float(stats.skew(x, bias=False)) / float(np.sqrt(x.size))
+    return 0.0 if abs(bend) < 1e-6 else bend
 
 
 def _bent(t: float, bend: float) -> float:

@@ -13,8 +13,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from stagelift.evals.stats.estimates import is_constant, over_seeds, spread
-from stagelift.evals.stats.lengths import _bca, median_difference, ratio
+from stagelift.evals.stats.lengths import median_difference, ratio
 from stagelift.evals.stats.power import Difference, mde, prompts_needed, small_sample_mde
+from stagelift.evals.stats.skewness import skewed_mean
 
 __all__ = ["median_difference", "ratio"]
 
@@ -99,7 +100,8 @@ def _interval(
     if _t_can_be_trusted(d, binary):
         interval = stats.ttest_1samp(d, 0).confidence_interval(confidence)
         return float(interval.low), float(interval.high)
-    return _bca(d, np.mean, confidence) or (float(d.min()), float(d.max()))
+    found = skewed_mean(d, confidence)
+    return found.low, found.high
 
 
 def _t_can_be_trusted(d: np.ndarray, binary: bool) -> bool:
