@@ -30,8 +30,9 @@ class Difference:
 
     `units` is what varies independently: prompts, clusters or seeds; `sd` is the spread of one of
     them. `clusters` counts clusters where prompts came in any. Of values that are -`step`, 0 or
-    `step`, `moved` is the share that is not 0; both are None for other values. Planning
-    (`planning.detectable`, `planning.needed`) works from these.
+    `step`, `moved` is the share that is not 0; both are None for other values. `skewness` is what
+    the test reckoned with, 0 where it is plain t. Planning (`planning.detectable`,
+    `planning.needed`) works from these.
     """
 
     delta: float
@@ -44,6 +45,7 @@ class Difference:
     clusters: int | None = None
     step: float | None = None
     moved: float | None = None
+    skewness: float = 0.0
 
 
 def difference(
@@ -84,6 +86,7 @@ def difference(
         p=mean.p,
         sd=float(d.std(ddof=1)),
         units=d.size,
+        skewness=mean.skewness,
     )
 
 

@@ -5,6 +5,7 @@ Both are of the verdict: of the test behind a difference, at the level that its 
 finished one is, which is what its interval is for.
 """
 
+from collections.abc import Callable
 from math import ceil
 
 import numpy as np
@@ -13,9 +14,11 @@ from scipy.optimize import brentq
 from statsmodels.stats.power import TTestPower
 
 from stagelift.evals.stats.difference import Difference
+from stagelift.evals.stats.skewness import critical
 
 ALPHA = 0.05
 POWER = 0.80
+_MANY = 100_000
 
 
 def detectable(difference: Difference, level: float = ALPHA) -> float | None:
@@ -27,6 +30,8 @@ def detectable(difference: Difference, level: float = ALPHA) -> float | None:
         return None if share is None else difference.step * share
     if difference.units < 2:
         return None
+    if difference.skewness != 0:
+        return _detectable_mean(difference, difference.units, level)
     effect = TTestPower().solve_power(nobs=difference.units, alpha=level, power=POWER)
     return float(effect) * difference.sd
 
@@ -37,13 +42,18 @@ def needed(difference: Difference, level: float = ALPHA) -> int | None:
 
     The answer takes the difference seen for the true one, so it is as uncertain as that is.
     """
-    if difference.clusters is not None or abs(difference.delta) < 1e-6 * difference.sd:
+    size, sd = abs(difference.delta), difference.sd
+    if difference.clusters is not None or size <= 1e-6 * sd:
         return None
-    if difference.sd == 0:
-        return None
-    effect = min(abs(difference.delta) / difference.sd, 5.0)
-    prompts: float = TTestPower().solve_power(effect_size=effect, alpha=level, power=POWER)
-    return ceil(prompts)
+    # three prompts; the solver finds no root much beyond
+    effect = 5.0 if size > 5 * sd else size / sd
+    prompts = ceil(TTestPower().solve_power(effect_size=effect, alpha=level, power=POWER))
+    if difference.step is not None and difference.moved is not None:
+        share, moved = size / difference.step, difference.moved
+        return _fewest(lambda n: power_of_shares(share, moved, n, level) >= POWER, prompts)
+    if difference.skewness != 0:
+        return _fewest(lambda n: _detectable_mean(difference, n, level) <= size, prompts)
+    return prompts
 
 
 def needed_for_margin(margin: float, sd: float) -> int | None:
@@ -59,6 +69,31 @@ def needed_for_margin(margin: float, sd: float) -> int | None:
         effect_size=effect, alpha=ALPHA, power=POWER, alternative="larger"
     )
     return ceil(prompts)
+
+
+def _detectable_mean(difference: Difference, n: int, level: float) -> float:
+    """Return the mean that n skewed values show, with the normal approximation of noncentral t
+    (Johnson and Welch 1940).
+    """
+    # a skewed test asks for more standard errors than t does, on the whole of both sides
+    asked, degrees = sum(critical(difference.skewness, n, level)) / 2, n - 1
+    beyond = float(stats.norm.ppf(POWER)) * np.sqrt(1 + asked**2 / (2 * degrees))
+    return difference.sd * float(asked * (1 - 1 / (4 * degrees)) + beyond) / float(np.sqrt(n))
+
+
+def _fewest(are_enough: Callable[[int], bool], guess: int) -> int:
+    """Search for the number of prompts from which on they are enough, near a guess; of more than
+    can be asked the guess is as good.
+    """
+    if guess > _MANY:
+        return guess
+    few, many = 2, guess + 2
+    while not are_enough(many):
+        few, many = many, 2 * many
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if are_enough(middle) else (middle, many)
+    return many
 
 
 def _detectable_share(n: int, moved: float, level: float) -> float | None:
