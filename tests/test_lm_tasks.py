@@ -19,7 +19,7 @@ from stagelift.evals.lm_eval.tasks import (
 )
 from stagelift.evals.models.model import ModelRef, load_model, load_tokenizer
 from stagelift.evals.records import Metric, TaskScore
-from stagelift.evals.stats.estimates import mean, proportion
+from stagelift.evals.stats.estimates import proportion, rate
 from tests.conftest import MULTIPLE_CHOICE
 
 GOLD_EACH_ONCE = [
@@ -335,7 +335,7 @@ def test_a_metric_without_a_value_is_left_out_and_logged(
     path = write_task(tmp_path, OWN_CODE, SUMS[:5], "own")
     (tmp_path / "utils.py").write_text(UTILS)
     done = run(path, tiny_model, tmp_path / "out")
-    assert done.metrics["own/share"] == mean([0.0, 0.25, 0.5, 0.75, 1.0])
+    assert done.metrics["own/share"] == rate([0.0, 0.25, 0.5, 0.75, 1.0])
     assert done.metrics["own/most"] == Metric(value=4, low=2, high=4, n=5)
     assert set(done.metrics) == {"own/share", "own/most"}
     assert {score.metric for score in done.scores} == {"own/share"}

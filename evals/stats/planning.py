@@ -6,6 +6,7 @@ finished one is, which is what its interval is for.
 """
 
 from collections.abc import Callable
+from functools import cache
 from math import ceil
 
 import numpy as np
@@ -32,8 +33,7 @@ def detectable(difference: Difference, level: float = ALPHA) -> float | None:
         return None
     if difference.skewness != 0:
         return _detectable_mean(difference, difference.units, level)
-    effect = TTestPower().solve_power(nobs=difference.units, alpha=level, power=POWER)
-    return float(effect) * difference.sd
+    return _effect(difference.units, level) * difference.sd
 
 
 def needed(difference: Difference, level: float = ALPHA) -> int | None:
@@ -47,13 +47,14 @@ def needed(difference: Difference, level: float = ALPHA) -> int | None:
         return None
     # three prompts; the solver finds no root much beyond
     effect = 5.0 if size > 5 * sd else size / sd
-    prompts = ceil(TTestPower().solve_power(effect_size=effect, alpha=level, power=POWER))
+    prompts: float = TTestPower().solve_power(effect_size=effect, alpha=level, power=POWER)
+    guess = ceil(prompts)
     if difference.step is not None and difference.moved is not None:
         share, moved = size / difference.step, difference.moved
-        return _fewest(lambda n: power_of_shares(share, moved, n, level) >= POWER, prompts)
+        return _fewest(lambda n: power_of_shares(share, moved, n, level) >= POWER, guess)
     if difference.skewness != 0:
-        return _fewest(lambda n: _detectable_mean(difference, n, level) <= size, prompts)
-    return prompts
+        return _fewest(lambda n: _detectable_mean(difference, n, level) <= size, guess)
+    return guess
 
 
 def needed_for_margin(margin: float, sd: float) -> int | None:
@@ -69,6 +70,12 @@ def needed_for_margin(margin: float, sd: float) -> int | None:
         effect_size=effect, alpha=ALPHA, power=POWER, alternative="larger"
     )
     return ceil(prompts)
+
+
+# a report asks for the same few n and levels again and again
+@cache
+def _effect(n: int, level: float) -> float:
+    return float(TTestPower().solve_power(nobs=n, alpha=level, power=POWER))
 
 
 def _detectable_mean(difference: Difference, n: int, level: float) -> float:
@@ -96,6 +103,7 @@ def _fewest(are_enough: Callable[[int], bool], guess: int) -> int:
     return many
 
 
+@cache
 def _detectable_share(n: int, moved: float, level: float) -> float | None:
     """Solve for the difference in shares at which the test has its power."""
 
