@@ -31,7 +31,7 @@ from stagelift.evals.stats.length_control import length_controlled
 TRIALS = 1000
 SIZES = (8, 20, 50, 128, 500, 1319)
 Rng = np.random.Generator
-# low and high of the 95% interval and the one-sided 5% bounds, from n fresh prompts, clusters, seeds
+# low and high of the 95% interval, and of the one-sided 5% bounds
 Ends = tuple[float, float, float, float]
 
 

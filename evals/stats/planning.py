@@ -82,8 +82,8 @@ def _detectable_mean(difference: Difference, n: int, level: float) -> float:
     """Return the mean that n skewed values show, with the normal approximation of noncentral t
     (Johnson and Welch 1940).
     """
-    # a skewed test asks for more standard errors than t does, on the whole of both sides
-    asked, degrees = sum(critical(difference.skewness, n, level)) / 2, n - 1
+    # a skewed test asks for more standard errors than t does, on one side
+    asked, degrees = max(critical(difference.skewness, n, level)), n - 1
     beyond = float(stats.norm.ppf(POWER)) * np.sqrt(1 + asked**2 / (2 * degrees))
     return difference.sd * float(asked * (1 - 1 / (4 * degrees)) + beyond) / float(np.sqrt(n))
 
