@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from stagelift.harness.checks.sides import load_margins, load_scores
+from stagelift.harness.checks.checking import Request, checked
 from stagelift.reports.gates.answer import render_terminal
-from stagelift.reports.gates.check import check
-from stagelift.reports.gates.margins import read_margins
 
 __all__ = ["assert_no_regression"]
 
@@ -25,18 +23,22 @@ def assert_no_regression(
 ) -> None:
     """Fail where `stagelift check` would, with its table as the message.
 
-    `margins` are as in a recipe's `gates:`, which count where none are given. Raises
-    NotComparableError (not a failed assertion) where the two sides cannot be compared, UsageError
-    where one of them cannot be read.
+    `margins` are as in a recipe's `gates:`; they count above those that the baseline declares.
+    Raises NotComparableError (not a failed assertion) where the two sides cannot be compared or
+    something required is missing, UsageError or ValueError where one of them cannot be read.
     """
-    folder = Path(runs)
-    if margins is None:
-        limits = load_margins([], None, candidate, folder)
-    else:
-        limits = read_margins(margins)
-    new = load_scores(candidate, folder, stage)
-    old = load_scores(baseline, folder, stage, baselines=Path(baselines))
-    answer = check(new, old, limits, allow_missing)
+    answer = checked(
+        Request(
+            candidate=candidate,
+            baseline=baseline,
+            stage=stage,
+            gates=None,
+            margins=margins or {},
+            runs=Path(runs),
+            baselines=Path(baselines),
+            allow_missing=allow_missing,
+        )
+    )
     failures = ["regressed"]
     if inconclusive == "fail":
         failures.append("inconclusive")

@@ -15,14 +15,16 @@ from stagelift.reports.gates.answer import (
     render_markdown,
     render_terminal,
 )
-from stagelift.reports.gates.check import Check, NotComparableError, check
+from stagelift.reports.gates.check import Check, check
 from stagelift.reports.gates.gate import Gate
 from stagelift.reports.gates.margins import Margin
-from tests.test_check import scores
+from stagelift.reports.gates.not_comparable import NotComparableError
+from tests.gates import scores
 
 HOSTILE = "x|`<script>\n::error::%0A, a:b\x1b[31m"
 FALL = Gate(
     metric="accuracy",
+    tier="critical",
     outcome="regressed",
     baseline=1.0,
     candidate=0.5,
@@ -30,7 +32,10 @@ FALL = Gate(
     low=-0.53,
     high=-0.47,
     margin=0.02,
+    given_by="baseline",
     n=800,
+    p=0.001,
+    p_adjusted=0.003,
     warns=False,
     needed=None,
 )
@@ -53,12 +58,12 @@ def test_a_check_of_scores_is_said_in_a_sentence() -> None:
 def test_only_outcomes_that_need_it_have_a_remark() -> None:
     changed = {
         "regressed": "worse, and more than the margin cannot be excluded",
-        "identical": "",
+        "identical": "the responses are the same bytes",
         "improved": "",
     }
     for outcome, said in changed.items():
         assert remark(Gate(**{**vars(FALL), "outcome": outcome})) == said
-    inconclusive = Gate(**{**vars(FALL), "outcome": "inconclusive", "needed": 3200})
+    inconclusive = Gate(**{**vars(FALL), "outcome": "inconclusive", "p": 0.2, "needed": 3200})
     assert remark(inconclusive).endswith(
         "about 3,200 problems would tell (80% power), these are 800"
     )
@@ -71,7 +76,7 @@ def test_the_terminal_has_a_line_per_metric_in_columns() -> None:
     assert lines[2].split("  ")[0] == "metric"
     assert lines[3] == (
         "accuracy, n=800  100.0%    50.0%      -50.0       "
-        "[-53.0, -47.0]        2.0     ✗ regressed"
+        "[-53.0, -47.0]        2.0 (baseline)  ✗ regressed"
     )
     assert lines[-1].startswith("accuracy: worse, and more than the margin")
 

@@ -16,18 +16,20 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from stagelift.evals.files import write_text
-from stagelift.harness.checks.baselines import Baseline, bless, read_baseline
-from stagelift.harness.checks.sides import load_margins, load_scores
+from stagelift.harness.checks.baselines import bless, read_baseline
+from stagelift.harness.checks.margins import merged, read_asked
+from stagelift.harness.checks.sides import load_baseline
 from stagelift.harness.cli import app
 from stagelift.harness.testing import assert_no_regression
 from stagelift.reports.formats.document import render_json
-from stagelift.reports.gates.check import NotComparableError, check, gateable, regressed_copy
+from stagelift.reports.gates.check import check, gateable
 from stagelift.reports.gates.margins import Margin, read_margins
-from stagelift.reports.gates.scores import StageScores, stage_scores
-from stagelift.reports.numbers.passports import run_passport
+from stagelift.reports.gates.not_comparable import NotComparableError
+from stagelift.reports.gates.scores import StageScores
 from stagelift.reports.records import RunRecord
 from stagelift.reports.report import build_report
 from tests.conftest import environment
+from tests.gates import scores, write
 from tests.records import make_chain
 from tests.shared import copied
 
@@ -38,23 +40,6 @@ RIGHT = "c" * 700 + "w" * 300
 def stagelift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
-
-
-def scores(accuracy: "np.ndarray | list[float]", **changes: Any) -> StageScores:
-    values = {"accuracy": {f"p/{number}": float(one) for number, one in enumerate(accuracy)}}
-    fields = {
-        "run": "run",
-        "stage": "grpo",
-        "contract_id": "c0ffee",
-        "contract": {"task": "t", "judge": "j"},
-        "fit": None,
-    }
-    return StageScores(**{**fields, "opponent": "base", "values": values, "lengths": {}, **changes})
-
-
-def write(path: Path, found: StageScores) -> str:
-    write_text(path, Baseline(blessed="2026-01-01T00:00:00+00:00", scores=found).model_dump_json())
-    return str(path)
 
 
 def write_report(path: Path, run: RunRecord) -> str:
@@ -96,7 +81,7 @@ def test_each_answer_has_its_exit_code(
 def test_without_margins_what_both_sides_have_is_gated(
     stagelift: Callable[..., Result], tmp_path: Path
 ) -> None:
-    one = write_report(tmp_path / "one.json", make_chain("new", base="w" * 60, sft="c" * 60))
+    one = write_report(tmp_path / "one.json", make_chain("new", base="w" * 200, sft="c" * 200))
     result = stagelift("check", one, "--baseline", one, "--format", "json")
     assert [gate["metric"] for gate in json.loads(result.stdout)["gates"]] == [
         "accuracy",
@@ -143,12 +128,13 @@ def test_missing_problems_are_allowed_only_by_number(
     stagelift: Callable[..., Result], tmp_path: Path
 ) -> None:
     one, other = (
-        write(tmp_path / "1.json", scores([1.0] * 50)),
-        write(tmp_path / "2.json", scores([1.0] * 48)),
+        write(tmp_path / "1.json", scores([1.0] * 500)),
+        write(tmp_path / "2.json", scores([1.0] * 498)),
     )
     assert stagelift("check", one, "--baseline", other, "--allow-missing", "1").exit_code == 4
     result = stagelift("check", one, "--baseline", other, "--allow-missing", "2")
-    assert result.exit_code == 0 and "2 problems were left out" in result.stdout
+    assert result.exit_code == 0 and "2 problems were on one side only" in result.stdout
+    assert "the bounds allow for 2 problems on one side only, at their worst" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -209,22 +195,48 @@ def test_gates_come_from_a_file_and_the_command_overrides_them(
 
 def test_a_baseline_whose_judge_was_not_checked_is_read_as_it_was_written(tmp_path: Path) -> None:
     blessed = scores([1.0, 0.0], fit=None)
-    assert read_baseline(bless(blessed, tmp_path, "main")).scores == blessed
+    assert read_baseline(bless(blessed, [], tmp_path, "main")).scores == blessed
 
 
-def test_a_recipes_gates_count_below_a_files_and_the_commands(tmp_path: Path) -> None:
-    (tmp_path / "runs" / "new").mkdir(parents=True)
-    (tmp_path / "runs" / "new" / "recipe.yaml").write_text(
-        "name: new\ngates: {accuracy: 1, length_tokens: both, truncated: 3}\n"
+def test_what_the_baseline_declares_counts_below_a_file_and_the_command(tmp_path: Path) -> None:
+    side = scores([1.0], lengths={})
+    declared = read_margins(
+        {"accuracy": 1, "length_tokens": "both", "truncated": 3}, given_by="baseline"
     )
-    (tmp_path / "gates.yaml").write_text("gates: {accuracy: 2, win_rate_base: 4}\n")
-    found = load_margins(["accuracy=5"], tmp_path / "gates.yaml", "new", tmp_path / "runs")
-    assert {margin.metric: (margin.size, margin.both) for margin in found} == {
-        "accuracy": (5, False),
-        "length_tokens": (10, True),
-        "truncated": (3, False),
-        "win_rate_base": (4, False),
+    (tmp_path / "gates.yaml").write_text(
+        "gates: {accuracy: 2, win_rate_base: 4}\ntiers: {advisory: [truncated]}\n"
+    )
+    asked = read_asked(tmp_path / "gates.yaml", {"accuracy": "5"})
+    found = merged(declared, asked, side)
+    assert {margin.metric: vars(margin) for margin in found} == {
+        margin.metric: vars(margin)
+        for margin in (
+            Margin("accuracy", 5, given_by="--margin"),
+            Margin("length_tokens", 10, both=True, given_by="baseline"),
+            Margin("truncated", 3, tier="advisory", given_by="baseline"),
+            Margin("win_rate_base", 4, given_by="gates.yaml"),
+        )
     }
+
+
+def test_margins_of_the_candidates_own_recipe_do_not_count(
+    stagelift: Callable[..., Result], finished_run: Path, tmp_path: Path
+) -> None:
+    copied(finished_run.parent, tmp_path / "old")
+    copied(finished_run.parent, tmp_path / "new")
+    recipe = tmp_path / "new" / "tiny" / "recipe.yaml"
+    recipe.write_text(recipe.read_text() + "gates: {accuracy: 99}\n")
+    check = ["check", "new/tiny", "--baseline", "old/tiny", "--format", "json"]
+    gates = json.loads(stagelift(*check).stdout)["gates"]
+    assert [gate["given_by"] for gate in gates] == ["default"] * 3
+    swapped = ["check", "old/tiny", "--baseline", "new/tiny", "--format", "json"]
+    (gate,) = json.loads(stagelift(*swapped).stdout)["gates"]
+    assert (gate["given_by"], gate["margin"]) == ("baseline's recipe", pytest.approx(0.99))
+    assert stagelift("baseline", "set", "new/tiny").exit_code == 0
+    (gate,) = json.loads(stagelift("check", "old/tiny", *check[2:3], "main", *check[4:]).stdout)[
+        "gates"
+    ]
+    assert (gate["given_by"], gate["margin"]) == ("baseline", pytest.approx(0.99))
 
 
 def test_gates_that_cannot_be_read_are_refused_with_the_recipe(
@@ -290,7 +302,13 @@ def test_a_win_rate_at_equal_lengths_is_gated_and_an_extrapolated_one_is_not() -
     margins, baseline = read_margins({"win_rate_lc_base": 3}), side(0.7, 0)
     assert "win_rate_lc_base" in gateable(baseline)
     assert check(side(0.4, 0), baseline, margins).outcome == "regressed"
-    assert check(baseline, baseline, margins).outcome == "identical"
+    assert check(baseline, baseline, margins).outcome == "non-inferior"
+    few = scores(
+        [],
+        values={"win_rate_base": {f"p/{i}": float(i % 2) for i in range(20)}},
+        lengths={"win_rate_base": {f"p/{i}": float(i % 3 - 1) for i in range(20)}},
+    )
+    assert check(few, few, margins).outcome == "inconclusive"
     with pytest.raises(NotComparableError, match="extrapolates"):
         check(side(0.7, 200), baseline, margins)
 
@@ -316,7 +334,7 @@ def test_github_annotations_cannot_be_ended_by_a_name(
 ) -> None:
     page = tmp_path / "page.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
-    one = write(tmp_path / "one.json", scores([1.0]))
+    one = write(tmp_path / "one.json", scores([1.0] * 300))
     alien = write(tmp_path / "alien.json", scores([1.0], contract={"task": "x\n::error::y"}))
     result = stagelift("check", one, "--baseline", alien, "--format", "github")
     assert result.exit_code == 4 and len(result.stdout.splitlines()) == 1
@@ -331,33 +349,9 @@ def test_markdown_has_a_line_per_gate(stagelift: Callable[..., Result], tmp_path
     one = write(tmp_path / "one.json", scores([1.0, 0.0] * 200))
     text = stagelift("check", one, "--baseline", one, "--format", "markdown").stdout
     assert (
-        text.startswith("# Regression check: identical")
+        text.startswith("# Regression check: non-inferior")
         and "| accuracy, n=400 | 50.0% | 50.0% | 0.0 |" in text
     )
-
-
-def test_the_self_test_fires_or_says_that_it_cannot(
-    stagelift: Callable[..., Result], tmp_path: Path
-) -> None:
-    large = write_report(
-        tmp_path / "large.json", make_chain("new", base="w" * 1000, sft="c" * 1000)
-    )
-    result = stagelift("check", large, "--self-test")
-    assert result.exit_code == 0, result.output
-    assert result.stdout.count("✗ regressed") == 3 and "Self-test passed" in result.stderr
-    small = write(tmp_path / "small.json", scores([1.0] * 10))
-    result = stagelift("check", small, "--self-test")
-    assert result.exit_code == 3 and "Self-test failed: accuracy" in result.stderr
-
-
-@pytest.mark.parametrize("metric", ["accuracy", "win_rate_base", "length_tokens", "truncated"])
-def test_a_copy_is_worse_by_the_margin(metric: str) -> None:
-    run = make_chain("new", base="w" * 400, sft="c" * 300 + "t" * 100)
-    mine = stage_scores(run.stages[1], run, run_passport(run))
-    margins = [Margin(metric, 5)]
-    (found,) = check(regressed_copy(mine, margins), mine, margins).gates
-    assert abs(found.delta) == pytest.approx(found.margin, rel=0.06)
-    assert found.outcome == "regressed"
 
 
 def test_a_run_is_blessed_and_checked_against(
@@ -371,13 +365,20 @@ def test_a_run_is_blessed_and_checked_against(
     )
     first, second = sorted((tmp_path / "baselines" / "main").glob("*.json"))
     assert '"responses"' not in first.read_text() and '"responses"' in second.read_text()
-    assert load_scores("main", Path("runs"), None, baselines=tmp_path / "baselines").stage == "sft"
+    blessed = load_baseline("main", Path("runs"), None, baselines=tmp_path / "baselines")
+    assert blessed.scores.stage == "sft"
     shown, listed = stagelift("baseline", "show").stdout, stagelift("baseline", "history").stdout
     assert "tiny/sft" in shown and shown.count("\n") == 1
     assert "tiny/grpo" in listed and listed.count("\n") == 2
     report = str(finished_run / "report.json")
-    assert "identical" in stagelift("check", report, "--baseline", "main", "--stage", "sft").stdout
-    assert "identical" in stagelift("check", str(finished_run), "--baseline", str(first)).stdout
+    for arguments in (
+        (report, "--baseline", "main", "--stage", "sft"),
+        (str(finished_run), "--baseline", str(first)),
+    ):
+        result = stagelift("check", *arguments)
+        # so few problems prove nothing, and the answer says that nothing differs
+        assert result.exit_code == 3, result.output
+        assert "the responses are the same bytes" in result.stdout
     assert stagelift("baseline", "set", str(finished_run), "--name", "../main").exit_code == 2
 
 
@@ -390,7 +391,7 @@ def test_the_pytest_helper_fails_with_the_table(tmp_path: Path) -> None:
 
 
 def test_a_check_does_not_import_torch(tmp_path: Path) -> None:
-    one = write(tmp_path / "one.json", scores([1.0] * 40))
+    one = write(tmp_path / "one.json", scores([1.0] * 400))
     code = (
         "import sys; from stagelift.harness.cli import app\n"
         f"try: app(['check', {one!r}, '--baseline', {one!r}])\n"
@@ -405,56 +406,3 @@ def test_a_check_does_not_import_torch(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("pairs", "most"), [(60, 9), pytest.param(400, 32, marks=pytest.mark.real)]
-)
-def test_pairs_of_equal_models_seldom_regress(
-    stagelift: Callable[..., Result], tmp_path: Path, pairs: int, most: int
-) -> None:
-    """A/A pairs of 200 problems with all three default gates: exit 1 in at most 8% of 400."""
-    rng = np.random.default_rng(7)
-    codes = [_simulated(stagelift, tmp_path, rng, n=200, drop=0.0) for _ in range(pairs)]
-    assert codes.count(1) <= most, f"exit 1 in {codes.count(1)} of {pairs}"
-    assert set(codes) <= {0, 1, 3}
-
-
-@pytest.mark.parametrize(
-    ("pairs", "least"), [(20, 16), pytest.param(100, 90, marks=pytest.mark.real)]
-)
-def test_a_fall_of_twice_the_margin_is_caught(
-    stagelift: Callable[..., Result], tmp_path: Path, pairs: int, least: int
-) -> None:
-    """Pairs at n = 1,319 with a true drop of four points, twice the margin: caught in at least 90%
-    of 100.
-    """
-    rng = np.random.default_rng(8)
-    codes = [_simulated(stagelift, tmp_path, rng, n=1319, drop=0.04) for _ in range(pairs)]
-    assert codes.count(1) >= least, f"caught {codes.count(1)} of {pairs}"
-
-
-def _simulated(
-    stagelift: Callable[..., Result], folder: Path, rng: np.random.Generator, n: int, drop: float
-) -> int:
-    """Check two models that agree on most problems: each has its own luck on one in five."""
-    hard = rng.random(n)
-    shared = hard < 0.6
-
-    def side(drop: float) -> StageScores:
-        own = rng.random(n) < 0.2
-        right = np.where(own, rng.random(n) < 0.6, shared) & ~(rng.random(n) < drop / 0.6)
-        won = np.where(right, 1.0, np.where(rng.random(n) < 0.5, 0.5, 0.0))
-        tokens = 100 * np.exp(rng.normal(0, 0.2, n)) * (1 + hard)
-        ids = [f"p/{number}" for number in range(n)]
-        columns = {"accuracy": right, "win_rate_base": won, "length_tokens": tokens}
-        return scores(
-            [],
-            values={
-                name: dict(zip(ids, map(float, found), strict=True))
-                for name, found in columns.items()
-            },
-        )
-
-    one, other = write(folder / "one.json", side(drop)), write(folder / "other.json", side(0.0))
-    return stagelift("check", one, "--baseline", other).exit_code

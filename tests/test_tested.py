@@ -23,6 +23,8 @@ ELSEWHERE = {
     "harness.commands.records": THROUGH_THE_COMMAND,
     "harness.commands.report": THROUGH_THE_COMMAND,
     "harness.commands.run": THROUGH_THE_COMMAND,
+    "harness.checks.checking": "every check is made by it, in test_check",
+    "harness.checks.sources": "sides are found by it, in test_check",
     "harness.importing": "`stagelift import` in test_import",
     "harness.rescoring": "`stagelift rescore` in test_rescore",
     "harness.judge_training": "`stagelift judge train` in test_reward_model",

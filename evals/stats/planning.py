@@ -57,17 +57,18 @@ def needed(difference: Difference, level: float = ALPHA) -> int | None:
     return guess
 
 
-def needed_for_margin(margin: float, sd: float) -> int | None:
+def needed_for_margin(margin: float, sd: float, level: float = ALPHA) -> int | None:
     """How many prompts would show with 80% power that nothing is worse by `margin`, were there no
     difference at all.
 
-    One-sided at 5%; `sd` is of the paired differences, in the margin's unit. None without a spread.
+    One-sided at `level`; `sd` is of the paired differences, in the margin's unit. None without a
+    spread.
     """
     if sd == 0:
         return None
     effect = min(margin / sd, 5.0)
     prompts: float = TTestPower().solve_power(
-        effect_size=effect, alpha=ALPHA, power=POWER, alternative="larger"
+        effect_size=effect, alpha=level, power=POWER, alternative="larger"
     )
     return ceil(prompts)
 

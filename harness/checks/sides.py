@@ -1,201 +1,144 @@
-"""What a check compares: a run, a report.json or a blessed baseline -> one stage's scores.
+"""Which stage of each side a check compares, and what the baseline declares."""
 
-And the margins that count.
-"""
-
-import json
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
-
-from stagelift.harness.checks.baselines import history, read_baseline
+from stagelift.harness.checks.baselines import Baseline
+from stagelift.harness.checks.margins import recipe_margins
+from stagelift.harness.checks.sources import Source, open_source
 from stagelift.harness.errors import UsageError
-from stagelift.harness.recipes.yaml_text import read_yaml_file
-from stagelift.reports.folders import RunFolder
-from stagelift.reports.gates.margins import Margin, read_margins
-from stagelift.reports.gates.scores import StageScores, stage_scores
-from stagelift.reports.numbers.passports import run_passport
-from stagelift.reports.records import read_run
+from stagelift.reports.gates.margins import Margin, in_tiers, read_margins, read_tiers
+from stagelift.reports.gates.not_comparable import NotComparableError
+from stagelift.reports.gates.scores import StageScores
+from stagelift.reports.records import NothingEvaluatedError
 
 
-def load_scores(
+@dataclass(frozen=True)
+class BaselineSide:
+    """A baseline's scores, the margins that it declares (maybe none), and what must be said of
+    it.
+    """
+
+    scores: StageScores
+    margins: list[Margin]
+    notes: tuple[str, ...] = ()
+
+
+def load_baseline(
     name: str,
     runs: Path,
     stage: str | None,
     *,
     baselines: Path | None = None,
     responses: bool = False,
-) -> StageScores:
-    """Read one side of a check: a blessed baseline (if `baselines` is given), a file, or a run.
+) -> BaselineSide:
+    """Read what is checked against: a blessed baseline (if `baselines` is given), a file, or a run.
 
-    Without `stage` it is the last one. Raises UsageError where there is no such thing, ValueError
-    where it cannot be read.
+    Of a run `stage` is meant, without it the last one. Raises UsageError where there is no such
+    thing, ValueError where it cannot be read.
     """
-    blessed = [] if baselines is None else history(baselines, name)
-    if blessed:
-        return read_baseline(blessed[-1]).scores
-    if Path(name).is_file():
-        return _read_file(Path(name), stage)
-    folder = run_folder(name, runs)
-    if not folder.is_run():
-        raise _no_such_side(name, runs, baselines)
-    run = read_run(folder.path)
-    names = [record.name for record in run.stages]
-    seeds = {chain.seed for chain in run.chains}
-    whole_lattice = run.lattice and not run.missing and len(seeds) == 1
-    place = _place(names, stage, name, has_last=not run.chains or whole_lattice)
-    return stage_scores(run.stages[place], run, run_passport(run), responses=responses)
+    source = open_source(name, runs, baselines, responses=responses)
+    if isinstance(source, Baseline):
+        return _declared(source)
+    wanted = _last(source) if stage is None else stage
+    _refuse_unknown(source, wanted)
+    if wanted not in source.evaluated:
+        raise UsageError(
+            f"Stage '{wanted}' of '{name}' has no result yet. Go on with the run, or name another "
+            f"with --stage: {', '.join(source.evaluated)}."
+        )
+    scores = source.scores(wanted)
+    return BaselineSide(scores, recipe_margins(source.recipe, scores))
 
 
-def load_margins(
-    written: Sequence[str], gates: Path | None, candidate: str, runs: Path
-) -> list[Margin]:
-    """Merge margins: the candidate's recipe, then a file of gates, then what was written.
+def load_candidate(
+    name: str, runs: Path, stage: str | None, baseline: StageScores
+) -> tuple[StageScores, tuple[str, ...]]:
+    """Read the stage of a candidate that a baseline requires, or `stage`, and what must be said
+    of that choice.
 
-    Empty where there are none.
+    Raises NotComparableError where it has no result, else as `load_baseline`.
     """
-    margins = _recipe_gates(run_folder(candidate, runs).recipe)
-    if gates is not None:
-        margins.update(_gates_file(gates))
-    margins.update(_margin(text) for text in written)
-    return read_margins(margins)
-
-
-def run_folder(name: str, runs: Path) -> RunFolder:
-    """Find a run by folder or name."""
-    if RunFolder(Path(name)).is_run():
-        return RunFolder(Path(name).resolve())
-    return RunFolder(runs / name)
-
-
-def _no_such_side(name: str, runs: Path, baselines: Path | None) -> UsageError:
-    places = f"a run in {runs}, a report.json"
-    if baselines is not None:
-        places += f" or a baseline in {baselines}"
-    return UsageError(
-        f"'{name}' is not {places}. `stagelift runs` and `stagelift baseline show` list what "
-        "there is."
-    )
-
-
-def _read_file(path: Path, stage: str | None) -> StageScores:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {error}.") from None
-    if isinstance(content, dict) and "scores" in content:
-        return read_baseline(path).scores
-    if not isinstance(content, dict) or "stages" not in content:
-        raise UsageError(f"{path} is neither a report.json nor a baseline of stagelift.")
-    try:
-        return _reported_scores(_Report.model_validate(content), path, stage)
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        raise UsageError(
-            f"{path} is no whole report of stagelift: {place} is missing or is not what it should "
-            "be. Report the run again."
-        ) from error
-
-
-class _Chain(BaseModel):
-    seed: int
-
-
-class _Run(BaseModel):
-    name: str
-    contract_id: str
-    contract: dict[str, Any]
-    chains: list[_Chain] = []
-
-
-class _Stage(BaseModel):
-    name: str
-    scores: dict[str, Any] | None = None
-
-
-class _Report(BaseModel):
-    """What a check reads of a report.json."""
-
-    runs: list[_Run]
-    stages: list[_Stage] = Field(min_length=1)
-    attribution: list[Any] = []
-
-
-def _reported_scores(report: _Report, path: Path, stage: str | None) -> StageScores:
-    if len(report.runs) != 1:
-        raise UsageError(
-            f"{path} is a report of {len(report.runs)} runs. Report the one that is meant by "
-            "itself."
+        source = open_source(name, runs, None)
+    except NothingEvaluatedError as error:
+        raise NotComparableError("stage", f"Not comparable: {error}") from None
+    if isinstance(source, Baseline):
+        _refuse_other_stage(source.scores, stage or baseline.stage, name)
+        return source.scores, ()
+    if stage is not None:
+        _refuse_unknown(source, stage)
+    wanted = stage or _required(source, baseline)
+    if wanted not in source.evaluated:
+        raise NotComparableError(
+            "stage",
+            f"Not comparable: the candidate '{name}' has no result of stage '{wanted}'. It has: "
+            f"{', '.join(source.evaluated)}. Go on with the run, or name the stage that is meant "
+            "with --stage.",
         )
-    (run,) = report.runs
-    names = [record.name for record in report.stages]
-    seeds = {chain.seed for chain in run.chains}
-    whole_lattice = bool(report.attribution) and len(seeds) == 1
-    place = _place(names, stage, str(path), has_last=not run.chains or whole_lattice)
-    record = report.stages[place]
-    if record.scores is None:
-        raise UsageError(
-            f"{path} was written by an earlier stagelift, without scores by problem. Report the "
-            "run again."
+    return source.scores(wanted), _stage_notes(source, wanted, baseline)
+
+
+def _declared(blessed: Baseline) -> BaselineSide:
+    if blessed.format is None:
+        note = (
+            "The baseline was written by an earlier stagelift: it declares no gates, and has no "
+            "hash to show that it was not edited. Bless it again with: stagelift baseline set FILE"
         )
-    of_the_run = {
-        "run": run.name,
-        "stage": record.name,
-        "contract_id": run.contract_id,
-        "contract": run.contract,
-    }
-    return StageScores.model_validate(record.scores | of_the_run)
+        return BaselineSide(blessed.scores, [], (note,))
+    margins = read_margins(blessed.gates, given_by="baseline")
+    return BaselineSide(blessed.scores, in_tiers(margins, read_tiers(blessed.tiers)))
 
 
-def _place(names: Sequence[str], wanted: str | None, where: str, *, has_last: bool) -> int:
-    """Find a stage by name, the last one where none is named.
+def _last(source: Source) -> str:
+    if not source.has_last:
+        raise UsageError(
+            f"'{source.where}' has several chains, so name the stage that is meant with --stage. "
+            f"It has: {', '.join(source.evaluated)}."
+        )
+    return source.planned[-1]
 
-    A study has none that is last; a lattice has, the full chain.
+
+def _refuse_unknown(source: Source, stage: str) -> None:
+    known = source.planned
+    if stage not in known:
+        raise UsageError(f"'{source.where}' has no stage '{stage}'. It has: {', '.join(known)}.")
+
+
+def _required(source: Source, baseline: StageScores) -> str:
+    """Return the stage that a baseline requires.
+
+    Where that was the last one of its run, a candidate that goes on to another is not what it was.
+    A run of a single stage, such as an import, is called as its model is.
     """
-    if wanted is None and not has_last:
-        raise UsageError(
-            f"'{where}' has several chains, so name the stage that is meant. It has: "
-            f"{', '.join(names)}."
+    planned = source.planned
+    if not baseline.stages or baseline.stage != baseline.stages[-1] or not source.has_last:
+        return baseline.stage
+    if len(planned) == len(baseline.stages) == 1:
+        return planned[0]
+    if baseline.stage in planned and planned[-1] != baseline.stage:
+        raise NotComparableError(
+            "stage",
+            f"Not comparable: the baseline is of its last stage, '{baseline.stage}', and the last "
+            f"stage of the candidate '{source.where}' is '{planned[-1]}'. Name the one that is "
+            "meant with --stage.",
         )
-    if wanted is None:
-        return len(names) - 1
-    if wanted not in names:
-        raise UsageError(f"'{where}' has no stage '{wanted}'. It has: {', '.join(names)}.")
-    return names.index(wanted)
+    return baseline.stage
 
 
-def _margin(text: str) -> tuple[str, str]:
-    metric, equals, size = text.partition("=")
-    if not equals:
-        raise UsageError(f"--margin {text!r} has no value. Write it as accuracy=2.")
-    return metric.strip(), size.strip()
+def _stage_notes(source: Source, stage: str, baseline: StageScores) -> tuple[str, ...]:
+    planned = source.planned
+    if stage != baseline.stage and len(planned) > 1:
+        return (f"Stage '{stage}' is compared with the baseline's stage '{baseline.stage}'.",)
+    if source.has_last and planned[-1] != stage:
+        return (f"The candidate goes on to stage '{planned[-1]}', which this says nothing of.",)
+    return ()
 
 
-def _gates_file(path: Path) -> dict[str, object]:
-    if not path.exists():
-        raise UsageError(f"--gates {path} does not exist.")
-    if not path.is_file():
-        raise UsageError(f"--gates {path} is not a file.")
-    content = read_yaml_file(path, str(path))
-    if not isinstance(content, dict):
-        raise UsageError(f"{path} holds no gates. Write one metric a line, such as `accuracy: 2`.")
-    return _gates_in(content.get("gates", content), path)
-
-
-def _recipe_gates(recipe: Path) -> dict[str, object]:
-    if not recipe.is_file():
-        return {}
-    content = read_yaml_file(recipe, str(recipe))
-    if not isinstance(content, dict):
-        raise UsageError(f"{recipe} is not a recipe: expected keys such as name, model and stages.")
-    return _gates_in(content.get("gates"), recipe)
-
-
-def _gates_in(section: object, path: Path) -> dict[str, object]:
-    if section is None:
-        return {}
-    if not isinstance(section, dict):
-        raise UsageError(f"The gates in {path} are {section!r}. Write them as {{accuracy: 2}}.")
-    return section
+def _refuse_other_stage(scores: StageScores, wanted: str, name: str) -> None:
+    if scores.stage != wanted:
+        raise NotComparableError(
+            "stage",
+            f"Not comparable: '{name}' holds scores of stage '{scores.stage}', and '{wanted}' is "
+            "required.",
+        )

@@ -1,31 +1,43 @@
 """`stagelift check` and `stagelift baseline`: the regression check of continuous integration.
 
-Exit codes: 0 improved, non-inferior or identical; 1 regressed; 2 bad input; 3 inconclusive; 4 not
-comparable.
+Exit codes: 0 shown to be no worse; 1 regressed; 2 bad input; 3 inconclusive; 4 not comparable, or
+something required is missing. Whatever else goes wrong is 2: 1 is an answer.
 """
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stagelift.harness.commands.options import RunsFolder, fail, keep_garbage, usage_errors
+from stagelift.harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from stagelift.harness.checks.checking import Request
     from stagelift.reports.gates.answer import Answer
 
 baseline_app = typer.Typer(
     help="Bless a run as what later ones are checked against.", no_args_is_help=True
 )
 
+# of a baseline that declares no gates
+_SHOWN = ("accuracy", "win_rate_base", "win_rate", "length_tokens", "length_chars")
+
 Baselines = Annotated[
     Path, typer.Option("--baselines", help="Folder that holds blessed baselines.")
 ]
 StageName = Annotated[
-    str | None, typer.Option("--stage", help="Which stage of a run; the last one if not given.")
+    str | None,
+    typer.Option(
+        "--stage",
+        help="Which stage of a run; if not given, the one that the baseline is of, or the last.",
+    ),
 ]
 
 
@@ -54,18 +66,29 @@ Margins = Annotated[
         "'10 both': also a fall).",
     ),
 ]
-Gates = Annotated[Path | None, typer.Option(help="A YAML file of margins, one metric a line.")]
+Gates = Annotated[
+    Path | None,
+    typer.Option(
+        help="A YAML file of margins, one metric a line, and `tiers: {critical: [...], "
+        "supporting: [...], advisory: [...]}`."
+    ),
+]
 OnInconclusive = Annotated[
     Inconclusive, typer.Option(help="Whether an inconclusive check fails with 3 or passes.")
 ]
 AllowMissing = Annotated[
-    int, typer.Option(min=0, help="How many problems may be on one side only.")
+    int,
+    typer.Option(
+        min=0,
+        help="How many problems may be on one side only; the bounds take them at their worst.",
+    ),
 ]
 SelfTest = Annotated[
     bool,
     typer.Option(
         "--self-test",
-        help="Make a copy of the candidate worse by each margin: the gate must fire.",
+        help="Draw falls by each margin and say how many the gates would catch: exit 0 where each "
+        "catches 80%, else 3.",
     ),
 ]
 
@@ -87,34 +110,33 @@ def check(
     runs: RunsFolder = Path("runs"),
     baselines: Baselines = Path("baselines"),
 ) -> None:
-    """Check a candidate against a baseline: exit 0 not worse, 1 regressed, 2 bad input, 3
-    inconclusive, 4 not comparable.
+    """Check a candidate against a baseline.
+
+    Exit 0 shown to be no worse, 1 regressed, 2 bad input, 3 inconclusive, 4 not comparable or
+    something required is missing.
     """
     keep_garbage()
-    from stagelift.harness.checks.sides import load_margins, load_scores
-    from stagelift.reports.gates.check import NotComparableError, regressed_copy
-    from stagelift.reports.gates.check import check as compare
+    from stagelift.harness.checks.checking import Request
+    from stagelift.harness.checks.margins import written_margins
 
     if baseline is None and not self_test:
         fail(
             "--baseline is missing. Name a run, a report.json or a blessed baseline, or ask for "
             "--self-test."
         )
-    with usage_errors(KeyError):
-        limits = load_margins(margins or [], gates, candidate, runs)
-        new = load_scores(candidate, runs, stage)
-        if self_test:
-            answer: Answer = compare(regressed_copy(new, limits), new, limits)
-        else:
-            old = load_scores(str(baseline), runs, stage, baselines=baselines)
-            try:
-                answer = compare(new, old, limits, allow_missing)
-            except NotComparableError as error:
-                answer = error
-    _write(answer, format)
-    if self_test:
-        raise SystemExit(_self_test_code(answer))
-    raise SystemExit(_exit_code(answer, inconclusive))
+    with _only_answers_end_with_1():
+        request = Request(
+            candidate=candidate,
+            baseline=baseline,
+            stage=stage,
+            gates=gates,
+            margins=written_margins(margins or []),
+            runs=runs,
+            baselines=baselines,
+            allow_missing=allow_missing,
+        )
+        code = _self_test(request, format) if self_test else _check(request, format, inconclusive)
+    raise SystemExit(code)
 
 
 @baseline_app.command("set")
@@ -122,24 +144,39 @@ def baseline_set(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run by name or folder.")],
     name: Annotated[str, typer.Option(help="What to call the baseline.")] = "main",
     stage: StageName = None,
+    margins: Margins = None,
+    gates: Gates = None,
     responses: Annotated[
         bool, typer.Option("--responses", help="Keep the responses in the file, too.")
     ] = False,
     runs: RunsFolder = Path("runs"),
     baselines: Baselines = Path("baselines"),
 ) -> None:
-    """Bless a run: write its scores by problem to a small file for git.
+    """Bless a run: write its scores by problem, and what a check against them requires, to a small
+    file for git.
 
-    Earlier ones are kept as its history.
+    Required are the gates of its recipe, of --gates and of --margin, or else the default ones of
+    the metrics it has. Earlier baselines are kept as its history.
     """
     from stagelift.harness.checks.baselines import bless
-    from stagelift.harness.checks.sides import load_scores
+    from stagelift.harness.checks.margins import merged, read_asked, written_margins
+    from stagelift.harness.checks.sides import load_baseline
+    from stagelift.reports.gates.check import refuse_ungateable
+    from stagelift.reports.gates.not_comparable import NotComparableError
 
-    with usage_errors(KeyError):
-        path = bless(load_scores(run, runs, stage, responses=responses), baselines, name)
-    typer.echo(
-        f"Written: {path} ({path.stat().st_size / 1000:.0f} kB). Check against it with: --baseline "
-        f"{name}"
+    with usage_errors(KeyError, NotComparableError):
+        asked = read_asked(gates, written_margins(margins or []))
+        side = load_baseline(run, runs, stage, responses=responses)
+        limits = merged(side.margins, asked, side.scores)
+        refuse_ungateable(limits, side.scores, "run")
+        path = bless(side.scores, limits, baselines, name)
+    required = ", ".join(
+        f"{margin.metric} {margin.size:g}{' both' if margin.both else ''} ({margin.tier})"
+        for margin in limits
+    )
+    _say(
+        f"Written: {path} ({path.stat().st_size / 1000:.0f} kB). It requires stage "
+        f"'{side.scores.stage}' and {required}. Check against it with: --baseline {name}"
     )
 
 
@@ -179,7 +216,6 @@ def baseline_history(
 
 def _describe(file: Path) -> None:
     from stagelift.harness.checks.baselines import read_baseline
-    from stagelift.reports.words.formatting import safe_text
 
     with usage_errors(KeyError):
         baseline = read_baseline(file)
@@ -187,14 +223,73 @@ def _describe(file: Path) -> None:
     means = ", ".join(
         f"{metric} {sum(values.values()) / len(values):.4g} (n={len(values)})"
         for metric, values in scores.values.items()
-        if metric in ("accuracy", "win_rate_base", "win_rate", "length_tokens", "length_chars")
+        if values and metric in (baseline.gates or _SHOWN)
     )
-    typer.echo(
-        safe_text(
-            f"{file}: {scores.run}/{scores.stage}, blessed {baseline.blessed}, contract "
-            f"{scores.contract_id}; {means}"
-        )
+    gates = ", ".join(
+        f"{metric} {baseline.gates[metric]} ({tier})"
+        for tier, metrics in baseline.tiers.items()
+        for metric in metrics
     )
+    _say(
+        f"{file}: {scores.run}/{scores.stage}, blessed {baseline.blessed}, contract "
+        f"{scores.contract_id}; {means}; gates: {gates or 'none declared'}"
+    )
+
+
+def _say(text: str) -> None:
+    from stagelift.reports.words.formatting import one_line
+
+    typer.echo(one_line(text))
+
+
+def _check(request: "Request", format: CheckFormat, inconclusive: Inconclusive) -> int:
+    """Write the answer, and return its exit code."""
+    from stagelift.harness.checks.checking import checked
+    from stagelift.reports.gates.not_comparable import NotComparableError
+
+    try:
+        answer: Answer = checked(request)
+    except NotComparableError as error:
+        answer = error
+    _write(answer, format)
+    return _exit_code(answer, inconclusive)
+
+
+def _self_test(request: "Request", format: CheckFormat) -> int:
+    """Write what the gates would catch, and say whether that is 80% for each."""
+    from stagelift.harness.checks.checking import self_tested
+    from stagelift.reports.gates import self_test_answer
+    from stagelift.reports.gates.not_comparable import NotComparableError
+
+    try:
+        powers = self_tested(request)
+    except NotComparableError as error:
+        _write(error, format)
+        return 4
+    match format:
+        case CheckFormat.terminal:
+            _write_text(self_test_answer.render_terminal(powers))
+        case CheckFormat.json:
+            _write_text(self_test_answer.render_json(powers))
+        case _:
+            fail(f"A self-test is written as terminal or json, not as {format.value}.")
+    return 0 if all(power.is_enough for power in powers) else 3
+
+
+@contextmanager
+def _only_answers_end_with_1() -> Iterator[None]:
+    """End with 2 whatever goes wrong: 1 says that the candidate regressed, and nothing else."""
+    with usage_errors():
+        try:
+            yield
+        except (UsageError, OSError, ValueError):
+            raise
+        # whatever it is, 1 would be read as "regressed"
+        except Exception as error:
+            raise UsageError(
+                f"The check broke off with {type(error).__name__}: {error}. Nothing was decided. "
+                "Please report it."
+            ) from error
 
 
 def _write(answer: "Answer", format: CheckFormat) -> None:
@@ -212,7 +307,15 @@ def _write(answer: "Answer", format: CheckFormat) -> None:
         case CheckFormat.github:
             text = answers.render_github(answer)
             _add_to_job_page(answers.render_markdown(answer))
+    _write_text(text)
+
+
+def _write_text(text: str) -> None:
+    """Write where the terminal's encoding may lack a symbol."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _add_to_job_page(markdown: str) -> None:
@@ -231,22 +334,3 @@ def _exit_code(answer: "Answer", inconclusive: Inconclusive) -> int:
     if answer.outcome == "inconclusive":
         return 3 if inconclusive is Inconclusive.fail else 0
     return 1 if answer.outcome == "regressed" else 0
-
-
-def _self_test_code(answer: "Answer") -> int:
-    """Say whether every gate fired on a copy that was made worse by its margin."""
-    from stagelift.reports.gates.check import Check
-
-    assert isinstance(answer, Check)
-    silent = [gate.metric for gate in answer.gates if gate.outcome != "regressed"]
-    if not silent:
-        typer.echo(
-            "Self-test passed: every gate fires on a copy that is worse by its margin.", err=True
-        )
-        return 0
-    typer.echo(
-        f"Self-test failed: {', '.join(silent)} would let a fall by the margin through. Use more "
-        "problems or a wider margin.",
-        err=True,
-    )
-    return 3

@@ -50,7 +50,7 @@ def rescore(
     what changed.
     """
     quiet_environment()
-    from stagelift.harness.checks.sides import run_folder
+    from stagelift.harness.checks.sources import run_folder
     from stagelift.harness.rescoring import rescore as score_again
     from stagelift.reports.words.changes import describe_changes
 

@@ -57,7 +57,7 @@ def report(
     Several runs stand side by side, if their contracts agree.
     """
     keep_garbage()
-    from stagelift.harness.checks.sides import run_folder
+    from stagelift.harness.checks.sources import run_folder
 
     form = format or _format_of(output, summary=summary)
     if summary and form is not Format.markdown:

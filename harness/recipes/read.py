@@ -72,7 +72,7 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
     content["evals"]["preference"]["judge"] = {kind: judge} if judge else kind
     if recipe.ray == RaySection():
         del content["ray"]
-    later = ("variants", "reference", "lattice", "seeds", "launcher", "gates")
+    later = ("variants", "reference", "lattice", "seeds", "launcher", "gates", "tiers")
     return _without_unused(content, *later)
 
 

@@ -18,13 +18,13 @@ from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.records import Record
 from stagelift.evals.settings import Against
 from stagelift.reports.folders import RESERVED_NAMES
-from stagelift.reports.gates.margins import read_margins
+from stagelift.reports.gates.margins import in_tiers, read_margins, read_tiers
 from stagelift.stages.kinds import KINDS, kind_named
 from stagelift.stages.precision import DtypeSetting
 from stagelift.stages.settings import StageKind
 
 # sections that change nothing of a run: how it is checked, and what its jobs run on
-CHANGE_NOTHING = ("gates", "launcher", "ray")
+CHANGE_NOTHING = ("gates", "tiers", "launcher", "ray")
 # pairs that a judge is checked with, where the recipe names none
 BUNDLED_GOLD = 128
 
@@ -252,12 +252,21 @@ class Recipe(Record):
     ray: RaySection = RaySection()
     # margins for `stagelift check`; they change nothing of a run
     gates: dict[str, float | str] = {}
+    # what each gate counts for: critical, supporting or advisory
+    tiers: dict[str, list[str]] = {}
 
     @field_validator("gates")
     @classmethod
     def _gates_can_be_read(cls, gates: dict[str, float | str]) -> dict[str, float | str]:
         read_margins(gates)
         return gates
+
+    @model_validator(mode="after")
+    def _tiers_can_be_read(self) -> "Recipe":
+        tiers = read_tiers(self.tiers)
+        if self.gates:
+            in_tiers(read_margins(self.gates), tiers)
+        return self
 
     @field_validator("stages", mode="before")
     @classmethod

@@ -19,6 +19,8 @@ from stagelift.reports.report import Report, RunReport, StageFlips
 from stagelift.reports.words.summary import summary
 
 SCHEMA = 1
+# of a stage's scores: the rest is said of its run
+_SCORES = {"opponent", "answers", "fit", "values", "lengths", "clusters"}
 
 
 def render_json(report: Report) -> str:
@@ -85,7 +87,7 @@ def _stage(stage: StageRecord, run: RunReport) -> dict[str, Any]:
             "seconds": evaluation.seconds,
             "peak_memory_bytes": evaluation.peak_memory_bytes,
         },
-        "scores": scores.model_dump(mode="json", include={"opponent", "fit", "values", "lengths"}),
+        "scores": scores.model_dump(mode="json", include=_SCORES),
     }
 
 

@@ -7,8 +7,11 @@ from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
 
-from stagelift.reports.gates.check import Check, NotComparableError
+from stagelift.evals.metrics.measures import measure
+from stagelift.evals.stats.families import ALPHA
+from stagelift.reports.gates.check import Check
 from stagelift.reports.gates.gate import Gate
+from stagelift.reports.gates.not_comparable import NotComparableError
 from stagelift.reports.gates.scores import StageScores
 from stagelift.reports.words import formatting
 from stagelift.reports.words.escaping import inline, table_line
@@ -37,79 +40,62 @@ def headline(answer: Answer) -> str:
     if isinstance(answer, NotComparableError):
         return str(answer)
     sides = f"{_name(answer.candidate)} against {_name(answer.baseline)}"
-    missing = (
-        f" {answer.missing} problems were left out, as only one side has them."
-        if answer.missing
-        else ""
-    )
+    missing = f" {answer.missing} problems were on one side only." if answer.missing else ""
     return f"{sides}: {answer.outcome}.{missing}"
 
 
 def remark(gate: Gate) -> str:
-    """Say what a gate's outcome means where its word alone does not."""
-    if gate.outcome == "regressed":
-        return "worse, and more than the margin cannot be excluded"
-    if gate.outcome == "inconclusive":
-        open_still = "neither a fall by the margin nor none can be excluded"
-        if gate.needed is None:
-            return open_still
-        return (
-            f"{open_still}; about {gate.needed:,} problems would tell (80% power), these are "
-            f"{gate.n:,}"
-        )
-    return "significantly worse, within the margin" if gate.warns else ""
+    """Say what a gate's outcome means where its word alone does not; "" where it does."""
+    said = [_of_outcome(gate), _of_missing(gate), _of_tier(gate)]
+    return "; ".join(words for words in said if words)
 
 
 def render_terminal(answer: Answer) -> str:
-    """Return the answer as text: a line a metric in columns, and remarks below."""
+    """Return the answer as text: a line a metric in columns, remarks and notes below."""
     if isinstance(answer, NotComparableError):
-        return f"{formatting.safe_text(str(answer))}\n"
+        return f"{formatting.one_line(str(answer))}\n"
     rows = [_COLUMNS, *map(_cells, answer.gates)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    remarks = [f"{gate.metric}: {said}." for gate in answer.gates if (said := remark(gate))]
-    return (
-        formatting.safe_text(
-            "\n".join([headline(answer), "", *lines, *([""] if remarks else []), *remarks])
-        )
-        + "\n"
-    )
+    below = [formatting.one_line(words) for words in [*_remarks(answer), *answer.notes]]
+    first = formatting.one_line(headline(answer))
+    return "\n".join([first, "", *lines, *([""] if below else []), *below]) + "\n"
 
 
 def render_markdown(answer: Answer) -> str:
     """Return the answer as Markdown for a job's page or a comment."""
     if isinstance(answer, NotComparableError):
-        return f"# Regression check: not comparable\n\n{inline(str(answer))}\n"
+        return f"# Regression check: not comparable\n\n{_inline(str(answer))}\n"
     lines = [table_line(_COLUMNS), table_line([":---"] * len(_COLUMNS))]
     lines += [table_line(list(map(inline, _cells(gate)))) for gate in answer.gates]
-    remarks = [
-        f"- {inline(gate.metric)}: {said}." for gate in answer.gates if (said := remark(gate))
-    ]
+    below = [f"- {_inline(words)}" for words in [*_remarks(answer), *answer.notes]]
     note = (
         "Differences are paired by problem. The bounds are one-sided 95%: a metric passes where "
         "its lower bound lies above minus the margin."
     )
     parts = [
         f"# Regression check: {answer.outcome}",
-        inline(headline(answer)),
+        _inline(headline(answer)),
         "\n".join(lines),
-        *(["\n".join(remarks)] if remarks else []),
+        *(["\n".join(below)] if below else []),
         note,
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def render_json(answer: Answer) -> str:
-    """Return the answer as JSON; numbers in the metric's own unit."""
-    return json.dumps(_document(answer), indent=2, ensure_ascii=False) + "\n"
+    """Return the answer as JSON; numbers in the metric's own unit. It is ASCII, and without the
+    marks that a log would take for a command.
+    """
+    return json.dumps(_document(answer), indent=2).replace("##", "\\u0023\\u0023") + "\n"
 
 
 def render_junit(answer: Answer) -> str:
-    """Return the answer as JUnit XML: a test per gated metric; inconclusive ones are failures of
-    their own type.
+    """Return the answer as JUnit XML: a test per gated metric, a failure where the check cannot
+    pass with it; its type is the outcome.
     """
     if isinstance(answer, NotComparableError):
         suite = ElementTree.Element(
@@ -118,9 +104,9 @@ def render_junit(answer: Answer) -> str:
         case = ElementTree.SubElement(
             suite, "testcase", classname="stagelift.check", name="comparable"
         )
-        ElementTree.SubElement(case, "error", type=answer.field, message=_xml(str(answer)))
+        ElementTree.SubElement(case, "error", type=_xml(answer.field), message=_xml(str(answer)))
     else:
-        failed = sum(gate.outcome in ("regressed", "inconclusive") for gate in answer.gates)
+        failed = sum(gate.fails for gate in answer.gates)
         counts = {"tests": str(len(answer.gates)), "failures": str(failed), "errors": "0"}
         suite = ElementTree.Element("testsuite", {"name": "stagelift check", **counts})
         for gate in answer.gates:
@@ -138,25 +124,75 @@ def render_github(answer: Answer) -> str:
     """
     if isinstance(answer, NotComparableError):
         return _annotation("error", "stagelift check", str(answer))
-    return "".join(
+    gates = [
         _annotation(_level(gate), f"stagelift check: {gate.metric}", _sentence(gate))
         for gate in answer.gates
-    )
+    ]
+    notes = [_annotation("notice", "stagelift check", note) for note in answer.notes]
+    return "".join([*gates, *notes])
 
 
 def _name(scores: StageScores) -> str:
     return f"{scores.run}/{scores.stage}"
 
 
+def _remarks(answer: Check) -> list[str]:
+    return [f"{gate.metric}: {said}." for gate in answer.gates if (said := remark(gate))]
+
+
+def _of_outcome(gate: Gate) -> str:
+    match gate.outcome:
+        case "regressed":
+            return "worse, and more than the margin cannot be excluded"
+        case "inconclusive" if gate.same_responses:
+            return f"the responses are the same bytes, and {gate.n:,} say too little{_needed(gate)}"
+        case "inconclusive" if gate.p < ALPHA:
+            return (
+                f"worse by itself ({formatting.p_value(gate.p)}), not after Holm over all gates "
+                f"({formatting.p_value(gate.p_adjusted or gate.p)})"
+            )
+        case "inconclusive":
+            return f"neither a fall by the margin nor none can be excluded{_needed(gate)}"
+        case "identical":
+            return "the responses are the same bytes"
+        case _:
+            return "significantly worse, within the margin" if gate.warns else ""
+
+
+def _needed(gate: Gate) -> str:
+    """Say how many problems would tell."""
+    if gate.needed is None:
+        return ""
+    if gate.needed <= gate.n:
+        return f"; {gate.needed:,} problems of an equally good candidate are enough (80% power)"
+    power = "" if gate.same_responses else " (80% power)"
+    return f"; about {gate.needed:,} problems would tell{power}, these are {gate.n:,}"
+
+
+def _of_missing(gate: Gate) -> str:
+    if not gate.missing:
+        return ""
+    if measure(gate.metric).bounds is None or measure(gate.metric).equal_lengths:
+        return f"{gate.missing} problems on one side only are left out"
+    return f"the bounds allow for {gate.missing} problems on one side only, at their worst"
+
+
+def _of_tier(gate: Gate) -> str:
+    if gate.tier == "advisory":
+        return "advisory, it decides nothing"
+    is_let_pass = gate.tier == "supporting" and gate.outcome == "inconclusive"
+    return "supporting, so that it fails only where it regressed" if is_let_pass else ""
+
+
 def _cells(gate: Gate) -> tuple[str, ...]:
     warning = " (warning)" if gate.warns else ""
     return (
-        f"{gate.metric}, n={gate.n}",
+        formatting.one_line(f"{gate.metric}, n={gate.n}"),
         formatting.plain(gate.metric, gate.baseline),
         formatting.plain(gate.metric, gate.candidate),
         formatting.change(gate.metric, gate.delta),
         formatting.change_interval(gate.metric, gate.low, gate.high),
-        formatting.size(gate.metric, gate.margin),
+        formatting.one_line(f"{formatting.size(gate.metric, gate.margin)} ({gate.given_by})"),
         f"{_SYMBOLS[gate.outcome]} {gate.outcome}{warning}",
     )
 
@@ -186,7 +222,7 @@ def _document(answer: Answer) -> dict[str, Any]:
         side: {"run": scores.run, "stage": scores.stage, "contract_id": scores.contract_id}
         for side, scores in (("candidate", answer.candidate), ("baseline", answer.baseline))
     }
-    gates = [{**asdict(gate), "remark": remark(gate)} for gate in answer.gates]
+    gates = [{**asdict(gate), "fails": gate.fails, "remark": remark(gate)} for gate in answer.gates]
     return {
         "outcome": answer.outcome,
         "field": None,
@@ -194,6 +230,7 @@ def _document(answer: Answer) -> dict[str, Any]:
         **sides,
         "missing": answer.missing,
         "gates": gates,
+        "notes": list(answer.notes),
     }
 
 
@@ -207,27 +244,26 @@ def _add_case(suite: ElementTree.Element, gate: Gate) -> None:
         ElementTree.SubElement(case, "system-out").text = _xml(_sentence(gate))
 
 
+def _inline(text: str) -> str:
+    """Escape text of others as Markdown that a log, too, can show."""
+    return inline(formatting.one_line(text))
+
+
 def _xml(text: str) -> str:
     """Drop what XML has no place for; names come from files."""
-    return "".join(c for c in formatting.safe_text(text) if c not in "\ufffe\uffff")
+    return "".join(c for c in formatting.one_line(text) if c not in "\ufffe\uffff")
 
 
 def _level(gate: Gate) -> str:
-    if gate.outcome in ("regressed", "inconclusive"):
+    if gate.fails:
         return "error"
-    return "warning" if gate.warns else "notice"
+    return "warning" if gate.warns or gate.outcome in ("regressed", "inconclusive") else "notice"
 
 
 def _annotation(level: str, title: str, text: str) -> str:
     """Write one command, escaped as GitHub's runner reads it, so that no name can end it or begin
     another.
     """
-    plain = formatting.safe_text(text).replace("%", "%25").replace("\n", "%0A")
-    name = (
-        formatting.safe_text(title)
-        .replace("%", "%25")
-        .replace("\n", "%0A")
-        .replace(":", "%3A")
-        .replace(",", "%2C")
-    )
+    plain = formatting.one_line(text).replace("%", "%25")
+    name = formatting.one_line(title).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     return f"::{level} title={name}::{plain}\n"

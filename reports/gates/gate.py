@@ -1,23 +1,22 @@
-"""The rule of the regression check for one metric: is the candidate worse than the baseline by more
-than a margin?
+"""The rule of the regression check: is the candidate worse than the baseline by more than a margin?
 
 Paired by prompt, with one-sided 5% bounds L and U of the difference, better being positive: L > 0
 improved; else L > -margin non-inferior; else U < 0 regressed; else inconclusive. "Regressed" says
-that it is worse, and that more than the margin cannot be excluded. It does not know of the training
-seed: both sides are one checkpoint each.
+that it is worse, and that more than the margin cannot be excluded; it is Holm-adjusted over the
+gates that decide, so that equal sides regress on any of them in at most 5% of checks. That all hold
+needs no adjustment (intersection-union). It does not know of the training seed: both sides are one
+checkpoint each.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import stdev
 from typing import Literal
 
-from stagelift.evals.stats import tests
-from stagelift.evals.stats.power import Difference, one_sided_bounds, prompts_for_margin, spread
+from stagelift.evals.stats.families import ALPHA, holm
+from stagelift.reports.gates.evidence import Evidence
+from stagelift.reports.gates.margins import Direction, Tier
 
 Outcome = Literal["improved", "non-inferior", "regressed", "inconclusive", "identical"]
-# what is better
-Direction = Literal["more", "less", "same"]
 _WORST_FIRST: tuple[Outcome, ...] = (
     "regressed",
     "inconclusive",
@@ -32,12 +31,15 @@ class Gate:
     """A gated metric: the difference to the baseline with its bounds, all in the metric's own unit
     and direction.
 
-    `margin` is in that unit, too. `warns` where it is significantly worse, though within the
-    margin. `needed` is how many prompts would make an inconclusive check conclusive with 80% power,
-    were both equally good.
+    `margin` is in that unit, too; `given_by` says where it was declared. `p` is one-sided, of being
+    worse (two-sided where either direction is), `p_adjusted` after Holm, None where the gate is
+    advisory. `warns` where it is significantly worse, though within the margin. `needed` is how
+    many prompts would make an inconclusive check conclusive with 80% power, were both equally good.
+    `missing` problems have the metric on one side only. `same_responses`: byte for byte.
     """
 
     metric: str
+    tier: Tier
     outcome: Outcome
     baseline: float
     candidate: float
@@ -45,105 +47,90 @@ class Gate:
     low: float
     high: float
     margin: float
+    given_by: str
     n: int
+    p: float
+    p_adjusted: float | None
     warns: bool
     needed: int | None
+    missing: int = 0
+    same_responses: bool = False
+
+    @property
+    def fails(self) -> bool:
+        """Whether the check cannot pass with it."""
+        match self.tier:
+            case "critical":
+                return self.outcome in ("regressed", "inconclusive")
+            case "supporting":
+                return self.outcome == "regressed"
+            case "advisory":
+                return False
 
 
-def gate(
-    metric: str,
-    candidate: Sequence[float],
-    baseline: Sequence[float],
-    margin: float,
-    direction: Direction,
-    bound: float | None,
-) -> Gate:
-    """Decide on values aligned by prompt.
-
-    `direction` is what is better; `bound` the largest difference there can be.
-    """
-    differences = [one - other for one, other in zip(candidate, baseline, strict=True)]
-    binary = bound == 1.0 and {*candidate, *baseline} <= {0.0, 1.0}
-    bounds = tests.bounds(differences, binary=binary, bound=bound)
-    n = len(differences)
-    sd = stdev(differences) if n > 1 else 0.0
-    means = sum(baseline) / n, sum(candidate) / n
-    return _gate(metric, means, bounds, margin, direction, n, sd)
-
-
-def gate_estimate(
-    metric: str, baseline: float, candidate: float, found: Difference, margin: float
-) -> Gate:
-    """Decide on an estimate that is no mean over prompts: a win rate at equal lengths, of which
-    more is better.
-    """
-    return _gate(
-        metric,
-        (baseline, candidate),
-        one_sided_bounds(found),
-        margin,
-        "more",
-        found.n,
-        spread(found),
+def decide_all(measured: Sequence[Evidence]) -> list[Gate]:
+    """Decide on every metric, "regressed" Holm-adjusted over those that are not advisory."""
+    family = [found for found in measured if found.margin.tier != "advisory"]
+    adjusted = dict(
+        zip(
+            (found.margin.metric for found in family),
+            holm([found.p for found in family]),
+            strict=True,
+        )
     )
+    return [_decided(found, adjusted.get(found.margin.metric)) for found in measured]
 
 
-def _gate(
-    metric: str,
-    means: tuple[float, float],
-    bounds: tuple[float, float],
-    margin: float,
-    direction: Direction,
-    n: int,
-    sd: float,
-) -> Gate:
-    baseline, candidate = means
-    low, high = bounds
-    identical = low == high == 0
-    outcome, warns = decide(low, high, margin, direction, identical=identical)
-    needed = prompts_for_margin(margin, sd) if outcome == "inconclusive" else None
-    return Gate(
-        metric,
-        outcome,
-        baseline,
-        candidate,
-        candidate - baseline,
-        low,
-        high,
-        margin,
-        n,
-        warns,
-        needed,
-    )
+def overall(gates: Sequence[Gate]) -> Outcome:
+    """Return what the gates make together: every critical one must hold (intersection-union), and
+    no supporting one may have regressed.
+    """
+    counted = [gate.outcome for gate in gates if gate.tier == "critical" or gate.fails]
+    return min(counted, key=_WORST_FIRST.index)
 
 
 def decide(
-    low: float, high: float, margin: float, direction: Direction, *, identical: bool
+    low: float, high: float, margin: float, direction: Direction, *, worse: bool
 ) -> tuple[Outcome, bool]:
     """Apply the rule to the bounds of candidate minus baseline; return the outcome and whether it
-    warns.
+    warns. `worse` says whether it was shown to be worse (in either direction, where both are).
     """
-    if identical:
-        return "identical", False
-    if direction == "more":
-        return _one_sided(low, high, margin)
     if direction == "less":
-        return _one_sided(-high, -low, margin)
-    sides = [_one_sided(low, high, margin), _one_sided(-high, -low, margin)]
-    outcome = worst([outcome for outcome, _ in sides])
-    return outcome, outcome == "non-inferior" and any(warns for _, warns in sides)
-
-
-def worst(outcomes: Sequence[Outcome]) -> Outcome:
-    """Return what several outcomes make together: all must hold (intersection-union), so the worst
-    one counts.
-    """
-    return min(outcomes, key=_WORST_FIRST.index)
-
-
-def _one_sided(low: float, high: float, margin: float) -> tuple[Outcome, bool]:
+        low, high = -high, -low
+    if direction == "same":
+        if -margin < low and high < margin:
+            return "non-inferior", low > 0 or high < 0
+        return ("regressed" if worse else "inconclusive"), False
     if low > 0:
         return "improved", False
     if low > -margin:
         return "non-inferior", high < 0
-    return ("regressed", False) if high < 0 else ("inconclusive", False)
+    return ("regressed" if worse else "inconclusive"), False
+
+
+def _decided(found: Evidence, adjusted: float | None) -> Gate:
+    p = found.p if adjusted is None else adjusted
+    outcome, warns = decide(
+        found.low, found.high, found.size, found.margin.direction(), worse=p < ALPHA
+    )
+    if outcome == "non-inferior" and found.is_identical:
+        outcome = "identical"
+    return Gate(
+        metric=found.margin.metric,
+        tier=found.margin.tier,
+        outcome=outcome,
+        baseline=found.baseline,
+        candidate=found.candidate,
+        delta=found.delta,
+        low=found.low,
+        high=found.high,
+        margin=found.size,
+        given_by=found.margin.given_by,
+        n=found.n,
+        p=found.p,
+        p_adjusted=adjusted,
+        warns=warns,
+        needed=found.needed() if outcome == "inconclusive" else None,
+        missing=found.missing,
+        same_responses=found.same_responses,
+    )

@@ -1,14 +1,24 @@
-"""How much worse a candidate may be, per metric: what `gates:` and `--margin` say."""
+"""How much worse a candidate may be, per metric, and how much that counts: what `gates:`, `tiers:`
+and `--margin` say.
 
+Length has no better direction in a report; in a gate, more of it counts as worse.
+"""
+
+import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from stagelift.evals.metrics.measures import FIXED, measure
 
+Tier = Literal["critical", "supporting", "advisory"]
+# what is better
+Direction = Literal["more", "less", "same"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
 # of a length that may go neither way, where no number is written
 _DEFAULT_LENGTH = 10.0
-_WRITTEN = re.compile(r"(?P<size>\d+(\.\d+)?)?\s*(?P<both>both)?")
+_WRITTEN = re.compile(r"(?P<size>\d+(\.\d+)?(e-?\d+)?)?\s*(?P<both>both)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -17,29 +27,99 @@ class Margin:
     else.
 
     Only a fall of what should be high and a rise of what should be low counts as worse; with
-    `both`, either way does.
+    `both`, either way does. A `critical` metric must be shown to be no worse than that, a
+    `supporting` one must not be shown to be worse, an `advisory` one is told and decides nothing.
+    `given_by` says where the margin was declared.
     """
 
     metric: str
     size: float
     both: bool = False
+    tier: Tier = "critical"
+    given_by: str = "default"
+
+    def direction(self) -> Direction:
+        """Say what is better; of what has no better direction, either one is worse."""
+        known = measure(self.metric)
+        if self.both:
+            return "same"
+        return "less" if known.family == "length" else known.better or "same"
+
+    def written(self) -> str:
+        """Write it as `read_margins` reads it."""
+        return f"{self.size!r} both" if self.both else repr(self.size)
 
 
-def read_margins(written: Mapping[str, object]) -> list[Margin]:
+def read_margins(written: Mapping[str, object], given_by: str = "default") -> list[Margin]:
     """Read margins such as {"accuracy": 2, "length_tokens": "10 both"}.
 
     Raises ValueError, in a sentence.
     """
-    return [_margin(metric, text) for metric, text in written.items()]
+    return [_margin(metric, text, given_by) for metric, text in written.items()]
 
 
 def default_margins(present: set[str]) -> list[Margin]:
-    """Return the margins that count where none was given: of the metrics that both sides have."""
+    """Return the margins that count where none was given: of the metrics that are there."""
     usual = [known for known in FIXED if known.name in present]
     return [Margin(known.name, known.margin) for known in usual if known.margin is not None]
 
 
-def _margin(metric: str, written: object) -> Margin:
+def read_tiers(written: object) -> dict[str, Tier]:
+    """Read tiers such as {"critical": ["accuracy"], "advisory": ["length_tokens"]}, by metric.
+
+    Raises ValueError, in a sentence.
+    """
+    if not isinstance(written, Mapping) or not {*written} <= {*TIERS}:
+        raise ValueError(
+            f"The tiers are {written!r}. Write them as {{critical: [accuracy], supporting: "
+            "[win_rate_base], advisory: [length_tokens]}."
+        )
+    tiers: dict[str, Tier] = {}
+    for tier in TIERS:
+        for metric in _metrics(tier, written.get(tier)):
+            if metric in tiers:
+                raise ValueError(f"'{metric}' is in two tiers. Keep one of them.")
+            tiers[metric] = tier
+    return tiers
+
+
+def in_tiers(margins: Sequence[Margin], tiers: Mapping[str, Tier]) -> list[Margin]:
+    """Put margins into tiers; what no tier names stays in its own, and what has no margin yet takes
+    its default.
+
+    Raises ValueError, in a sentence, where there is none, or nothing is critical: then nothing
+    would have to be shown.
+    """
+    every = [*margins, *_defaults_of({*tiers} - {margin.metric for margin in margins})]
+    named = [replace(margin, tier=tiers.get(margin.metric, margin.tier)) for margin in every]
+    if named and all(margin.tier != "critical" for margin in named):
+        raise ValueError(
+            "No metric is critical, so that a check would pass whatever it sees. Name one under "
+            "`critical`."
+        )
+    return named
+
+
+def _metrics(tier: Tier, written: object) -> list[str]:
+    if written is None:
+        return []
+    if not isinstance(written, list) or not all(isinstance(metric, str) for metric in written):
+        raise ValueError(f"The tier '{tier}' is {written!r}. Write a list of metrics.")
+    return written
+
+
+def _defaults_of(metrics: set[str]) -> list[Margin]:
+    found = {margin.metric: margin for margin in default_margins(metrics)}
+    for metric in sorted(metrics - {*found}):
+        measure(metric)
+        raise ValueError(
+            f"'{metric}' is in a tier and has no margin. Write one, such as `{metric}: 2` under "
+            "`gates`."
+        )
+    return list(found.values())
+
+
+def _margin(metric: str, written: object, given_by: str) -> Margin:
     found = _WRITTEN.fullmatch(str(written).strip())
     if found is None or not found[0]:
         raise ValueError(
@@ -57,11 +137,19 @@ def _margin(metric: str, written: object) -> Margin:
             f"The margin of '{metric}' says `both`, which is for lengths: more of it is better or "
             "worse."
         )
-    if found["size"] is None:
-        return Margin(metric, _DEFAULT_LENGTH, both=True)
-    if (size := float(found["size"])) <= 0:
+    size = _DEFAULT_LENGTH if found["size"] is None else float(found["size"])
+    _refuse_size(metric, size)
+    return Margin(metric, size, bool(found["both"]), given_by=given_by)
+
+
+def _refuse_size(metric: str, size: float) -> None:
+    if size <= 0:
         raise ValueError(
             f"The margin of '{metric}' is {size:g}. It must be above 0: no n shows a difference to "
             "be nothing."
         )
-    return Margin(metric, size, bool(found["both"]))
+    if math.isinf(size) or (measure(metric).unit == "share" and size >= 100):
+        raise ValueError(
+            f"The margin of '{metric}' is {size:g}. It must be below what can be lost (100 points "
+            "of a share), or nothing could fail."
+        )

@@ -13,26 +13,35 @@ from stagelift.evals.records import Passport, Record
 from stagelift.reports.numbers.values import is_compared, prompt_values
 from stagelift.reports.records import RunRecord, StageRecord
 
+# what an earlier stagelift wrote: without the stages of the run and a digest of the responses
+EARLIER = "stagelift-scores-1"
+
 
 class StageScores(Record):
     """The values of each metric by prompt id (means over samples; a win rate's are the judge's
     scores, from 0 to 1).
 
+    `stages` names every stage of the run in order, evaluated or not; empty where that is not known.
     `opponent` is a digest of what base answered: win rates against base compare only where it is
-    the same. `fit` is the judge's fitness, None where it was not checked. `lengths` has, per win
-    rate, how much longer than the opponent's the response to each prompt was, in characters.
+    the same. `answers` is a digest of what the stage answered, byte for byte; None where it is not
+    known, or where there were several samples. `fit` is the judge's fitness, None where it was not
+    checked. `lengths` has, per win rate, how much longer than the opponent's the response to each
+    prompt was, in characters. `clusters` has the cluster of each prompt that is in one.
     """
 
-    format: Literal["stagelift-scores-1"] = "stagelift-scores-1"
+    format: Literal["stagelift-scores-1", "stagelift-scores-2"] = "stagelift-scores-2"
     run: str
     stage: str
+    stages: tuple[str, ...] = ()
     contract_id: str
     contract: dict[str, Any]
     opponent: str
+    answers: str | None = None
     # not written where it was not checked
     fit: bool | None = None
     values: dict[str, dict[str, float]]
     lengths: dict[str, dict[str, float]]
+    clusters: dict[str, str] = {}
     responses: dict[str, str] | None = None
 
 
@@ -45,21 +54,29 @@ def stage_scores(
     return StageScores(
         run=run.name,
         stage=stage.name,
+        stages=(*(known.name for known in run.stages), *run.missing),
         contract_id=stage.evaluation.contract_id,
         contract=stage.evaluation.contract,
         opponent=_digest(run.base(stage)),
+        answers=_digest(stage) if _has_one_sample(stage) else None,
         fit=None if passport is None else passport.fit,
         values={**_metric_values(stage, run.base(stage)), **_judged_values(stage)},
         lengths=_lengths(stage),
+        clusters={score.id: score.cluster for score in stage.scores if score.cluster is not None},
         responses={one: found.response for one, found in stage.generations.items()}
         if responses
         else None,
     )
 
 
-def _digest(base: StageRecord) -> str:
+def _has_one_sample(stage: StageRecord) -> bool:
+    """Say whether the responses that are kept are all there were."""
+    return bool(stage.generations) and all(score.sample == 0 for score in stage.scores)
+
+
+def _digest(stage: StageRecord) -> str:
     written = "\n".join(
-        f"{one} {_hash(found.response)}" for one, found in sorted(base.generations.items())
+        f"{one} {_hash(found.response)}" for one, found in sorted(stage.generations.items())
     )
     return _hash(written)[:16]
 

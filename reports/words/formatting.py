@@ -161,6 +161,13 @@ def safe_text(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """Return safe text as one line that no log acts on: GitHub's runner takes `::error::` at a
+    line's start and `##[error]` anywhere for commands.
+    """
+    return " ".join(safe_text(text).split()).replace("::", ": :").replace("##", "# #")
+
+
 def excerpt(text: str, limit: int = 600) -> str:
     """Return safe text, cut in the middle of nothing: the first `limit` characters and how many are
     left out.

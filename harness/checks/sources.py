@@ -1,0 +1,197 @@
+"""What a name in a check stands for: a blessed baseline, a run, or a report.json."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from stagelift.harness.checks.baselines import Baseline, history, parse_baseline, read_baseline
+from stagelift.harness.checks.strict_json import read_strict_json
+from stagelift.harness.errors import UsageError
+from stagelift.reports.folders import RunFolder
+from stagelift.reports.gates.scores import StageScores, stage_scores
+from stagelift.reports.gates.sound import refuse_unsound
+from stagelift.reports.numbers.passports import run_passport
+from stagelift.reports.records import RunRecord, read_run
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a name holds: stages that have a result, all that were planned, and the scores of each.
+
+    `has_last` says whether one of them is the end of all the others; a study has none, a lattice
+    has, the full chain. `recipe` is its recipe's file, None where there is none.
+    """
+
+    where: str
+    evaluated: list[str]
+    missing: list[str]
+    has_last: bool
+    recipe: Path | None
+    scores: Callable[[str], StageScores]
+
+    @property
+    def planned(self) -> list[str]:
+        """All stages, those without a result last."""
+        return [*self.evaluated, *self.missing]
+
+
+def open_source(
+    name: str, runs: Path, baselines: Path | None, *, responses: bool = False
+) -> Baseline | Source:
+    """Look up a blessed baseline (if `baselines` is given), then a file, then a run.
+
+    Raises UsageError where there is no such thing, ValueError where it cannot be read, and
+    NothingEvaluatedError where it is a run without results.
+    """
+    files = [] if baselines is None else history(baselines, name)
+    if files:
+        return read_baseline(files[-1])
+    path = Path(name)
+    if path.is_file():
+        content = read_strict_json(path)
+        if "scores" in content:
+            return parse_baseline(content, path)
+        return _report_source(content, path)
+    folder = run_folder(name, runs)
+    if not folder.is_run():
+        raise _no_such_side(name, runs, baselines)
+    return _run_source(name, folder, responses=responses)
+
+
+def run_folder(name: str, runs: Path) -> RunFolder:
+    """Find a run by folder or name."""
+    if RunFolder(Path(name)).is_run():
+        return RunFolder(Path(name).resolve())
+    return RunFolder(runs / name)
+
+
+def _run_source(name: str, folder: RunFolder, *, responses: bool) -> Source:
+    run = read_run(folder.path)
+    seeds = {chain.seed for chain in run.chains}
+    whole_lattice = run.lattice and not run.missing and len(seeds) == 1
+
+    def scores(stage: str) -> StageScores:
+        _refuse_twice(run, stage)
+        found = stage_scores(run.stage(stage), run, run_passport(run), responses=responses)
+        refuse_unsound(found, f"{name}/{stage}")
+        return found
+
+    return Source(
+        where=name,
+        evaluated=[stage.name for stage in run.stages],
+        missing=run.missing,
+        has_last=not run.chains or whole_lattice,
+        recipe=folder.recipe,
+        scores=scores,
+    )
+
+
+def _refuse_twice(run: RunRecord, stage: str) -> None:
+    seen = set[tuple[str, str, int]]()
+    for score in run.stage(stage).scores:
+        place = (score.group, score.id, score.sample)
+        if place in seen:
+            raise ValueError(
+                f"Stage '{stage}' of run '{run.name}' has two scores of problem {score.id!r}. "
+                "Evaluate it again."
+            )
+        seen.add(place)
+
+
+def _no_such_side(name: str, runs: Path, baselines: Path | None) -> UsageError:
+    places = f"a run in {runs}, a report.json"
+    if baselines is not None:
+        places += f" or a baseline in {baselines}"
+    return UsageError(
+        f"'{name}' is not {places}. `stagelift runs` and `stagelift baseline show` list what "
+        "there is."
+    )
+
+
+class _Chain(BaseModel):
+    seed: int
+
+
+class _Run(BaseModel):
+    name: str
+    contract_id: str
+    contract: dict[str, Any]
+    chains: list[_Chain] = []
+    missing_stages: list[str] = []
+
+
+class _Stage(BaseModel):
+    name: str
+    scores: dict[str, Any] | None = None
+
+
+class _Report(BaseModel):
+    """What a check reads of a report.json."""
+
+    runs: list[_Run]
+    stages: list[_Stage] = Field(min_length=1)
+    attribution: list[Any] = []
+
+
+def _report_source(content: dict[str, Any], path: Path) -> Source:
+    if "stages" not in content:
+        raise UsageError(f"{path} is neither a report.json nor a baseline of stagelift.")
+    try:
+        report = _Report.model_validate(content)
+    except ValidationError as error:
+        raise _no_whole_report(path, error) from error
+    if len(report.runs) != 1:
+        raise UsageError(
+            f"{path} is a report of {len(report.runs)} runs. Report the one that is meant by "
+            "itself."
+        )
+    (run,) = report.runs
+    evaluated = [stage.name for stage in report.stages]
+    if len({*evaluated}) < len(evaluated):
+        raise UsageError(f"{path} has two stages of one name. Report the run again.")
+    seeds = {chain.seed for chain in run.chains}
+    whole_lattice = bool(report.attribution) and len(seeds) == 1
+    return Source(
+        where=str(path),
+        evaluated=evaluated,
+        missing=run.missing_stages,
+        has_last=not run.chains or whole_lattice,
+        recipe=None,
+        scores=lambda stage: _reported_scores(report, path, stage),
+    )
+
+
+def _reported_scores(report: _Report, path: Path, name: str) -> StageScores:
+    (run,) = report.runs
+    stage = next(stage for stage in report.stages if stage.name == name)
+    if stage.scores is None:
+        raise UsageError(
+            f"{path} was written by an earlier stagelift, without scores by problem. Report the "
+            "run again."
+        )
+    of_the_run = {
+        "run": run.name,
+        "stage": name,
+        "stages": []
+        if run.chains
+        else [stage.name for stage in report.stages] + run.missing_stages,
+        "contract_id": run.contract_id,
+        "contract": run.contract,
+    }
+    try:
+        scores = StageScores.model_validate(stage.scores | of_the_run)
+    except ValidationError as error:
+        raise _no_whole_report(path, error) from error
+    refuse_unsound(scores, str(path))
+    return scores
+
+
+def _no_whole_report(path: Path, error: ValidationError) -> UsageError:
+    place = ".".join(map(str, error.errors()[0]["loc"]))
+    return UsageError(
+        f"{path} is no whole report of stagelift: {place} is missing or is not what it should be. "
+        "Report the run again."
+    )

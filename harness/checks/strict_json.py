@@ -1,0 +1,44 @@
+"""JSON as a check trusts it: every key once, and no NaN or infinity."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from stagelift.harness.errors import UsageError
+
+
+def read_strict_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object. Raises UsageError, naming the file, where it is not one."""
+    try:
+        content = json.loads(
+            path.read_text(encoding="utf-8"),
+            object_pairs_hook=_once,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON that a check can trust: {error}.") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} is neither a report.json nor a baseline of stagelift.")
+    return content
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"{twice!r} is there twice")
+    return content
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]} is no number that 64 bits hold")
+    return number
