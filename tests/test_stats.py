@@ -362,6 +362,13 @@ def test_kappa_of_perfect_agreement_is_one() -> None:
     assert low == pytest.approx(2 * 0.91238 - 1, abs=1e-4)
 
 
+def test_raters_who_never_agree_may_yet_agree() -> None:
+    value, low, high = estimates.kappa(["A", "B"] * 20, ["B", "A"] * 20)
+    # Wilson's upper end for 0 of 40, chance being one half
+    assert (value, low) == (-1, -1)
+    assert high == pytest.approx(2 * 0.08762 - 1, abs=1e-4)
+
+
 def standard_error(metric: Metric) -> float:
     """Take the standard error back out of a t interval."""
     return float((metric.high - metric.value) / scipy.stats.t.ppf(0.975, metric.n - 1))

@@ -5,7 +5,6 @@ the spread between training runs: that needs several seeds, which are a level of
 (`over_seeds`). Differences are in `difference`, planning is in `planning`.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from math import comb
 from statistics import fmean
@@ -189,22 +188,29 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 def kappa(first: Sequence[object], second: Sequence[object]) -> tuple[float, float, float]:
     """Cohen's kappa of two raters' labels with its 95% interval (asymptotic, cut off at -1 and 1).
 
-    0 with [-1, 1] where a rater gave one label only: agreement cannot be told from chance. Perfect
-    agreement has an asymptotic interval of no width: there its lower end is Wilson's for the
-    agreement.
+    0 with [-1, 1] where a rater gave one label only: agreement cannot be told from chance. Where
+    they agree always or never the asymptotic interval may have no width: there its ends are those
+    of Wilson's for the agreement.
     """
     if min(len(set(first)), len(set(second))) < 2:
         return 0.0, -1.0, 1.0
-    if list(first) == list(second):
-        by_chance = sum((count / len(first)) ** 2 for count in Counter(first).values())
-        agreement = proportion(len(first), len(first)).low
-        return 1.0, (agreement - by_chance) / (1 - by_chance), 1.0
     codes = {label: code for code, label in enumerate(dict.fromkeys([*first, *second]))}
     pairs = [(codes[mine], codes[theirs]) for mine, theirs in zip(first, second, strict=True)]
     table, _ = to_table(np.array(pairs), bins=len(codes))
     result = cohens_kappa(table)
-    low, high = max(-1.0, float(result.kappa_low)), min(1.0, float(result.kappa_upp))
-    return float(result.kappa), low, high
+    low, high = float(result.kappa_low), float(result.kappa_upp)
+    agreeing = int(np.trace(table))
+    if agreeing in (0, len(pairs)):
+        agreement, by_chance = proportion(agreeing, len(pairs)), _by_chance(table)
+        low = min(low, (agreement.low - by_chance) / (1 - by_chance))
+        high = max(high, (agreement.high - by_chance) / (1 - by_chance))
+    return float(result.kappa), max(-1.0, low), min(1.0, high)
+
+
+def _by_chance(table: np.ndarray) -> float:
+    """Return how often two raters who give their labels without looking would agree."""
+    shares = table / table.sum()
+    return float(shares.sum(axis=0) @ shares.sum(axis=1))
 
 
 def rate(values: Sequence[float], clusters: Sequence[str] | None = None) -> Metric:
