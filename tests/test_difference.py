@@ -90,6 +90,14 @@ def test_no_interval_is_without_width(value: float, clusters: list[str] | None) 
         assert 0 < found.p <= 1
 
 
+def test_the_last_digits_of_a_sum_are_no_change() -> None:
+    nothing = 0.1 + 0.2 - 0.3
+    whole = 0.7 + 0.2 + 0.1
+    assert nothing != 0 and whole != 1
+    found = difference([nothing] * 40 + [whole] * 3, bound=1)
+    assert found == difference([0.0] * 40 + [1.0] * 3, bound=1)
+
+
 VALUES = {
     "most are zero": ([0.0] * 40 + [0.25, 0.5, -0.25, 0.75, 0.5], 1.0),
     "towards the bounds": ([0.5] * 9 + [0.25, -0.25, -0.5], 0.5),

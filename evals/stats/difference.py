@@ -69,6 +69,9 @@ def difference(
     such bounds, as lengths, take the wider of t and Hall's (`skewness`).
     """
     d = np.asarray(differences, dtype=float)
+    if np.isfinite(bound):
+        # sums of weights leave last digits where there is nothing
+        d = np.round(d / bound, 12) * bound
     if clusters is not None:
         return _over_clusters(d, clusters, bound, confidence)
     if np.isfinite(bound) and set(np.abs(d)) <= {0.0, bound}:
