@@ -21,7 +21,7 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.tools.sm_exceptions import PerfectSeparationWarning, SingularMatrixWarning
 
-from stagelift.evals.stats import planning, power
+from stagelift.evals.stats import planning
 from stagelift.evals.stats.difference import CONFIDENCE, Difference, difference
 
 # scores and length differences, one of each per prompt
@@ -150,19 +150,6 @@ def difference_at_equal_lengths(
     if _nothing_differs(sides):
         return difference([0.0] * n, bound=1.0, confidence=confidence)
     return _compared(mine.value - theirs.value, _bootstrap_error(sides), n, confidence)
-
-
-def length_controlled_difference(first: Scored, second: Scored) -> power.Difference | None:
-    """Compare two candidates as `difference_at_equal_lengths` does, in the shape that gates take:
-    `p` is None where nothing differs.
-    """
-    found = difference_at_equal_lengths(first, second)
-    if found is None:
-        return None
-    if _nothing_differs([tuple(map(np.asarray, side)) for side in (first, second)]):
-        return power.Difference(0.0, 0.0, 0.0, found.n, None, None, None)
-    mde, needed = power.mde(found.sd, found.n), power.prompts_needed(found.delta, found.sd)
-    return power.Difference(found.delta, found.low, found.high, found.n, found.p, mde, needed)
 
 
 def _extrapolates(lengths: np.ndarray, longer: float) -> bool:

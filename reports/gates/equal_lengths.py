@@ -3,14 +3,12 @@ one is no evidence.
 """
 
 from stagelift.evals.metrics.measures import as_judged
-from stagelift.evals.stats.difference import difference
 from stagelift.evals.stats.length_control import (
     LengthControlled,
     Scored,
+    difference_at_equal_lengths,
     length_controlled,
-    length_controlled_difference,
 )
-from stagelift.evals.stats.power import Difference, one_sided_bounds, spread
 from stagelift.reports.gates.evidence import Evidence, one_sided_p, same_responses
 from stagelift.reports.gates.margins import Margin
 from stagelift.reports.gates.not_comparable import NotComparableError
@@ -28,30 +26,30 @@ def evidence_at_equal_lengths(
     shared, missing = _known(as_judged(margin.metric), candidate, baseline)
     first, second = (_columns(margin.metric, scores, shared) for scores in (candidate, baseline))
     mine, theirs = length_controlled(*first), length_controlled(*second)
-    found = length_controlled_difference(first, second)
+    found = difference_at_equal_lengths(first, second, CONFIDENCE)
     if found is None or mine is None or theirs is None:
         raise NotComparableError(
             margin.metric, f"Not comparable: '{margin.metric}' cannot be fitted on these pairs."
         )
-    if found.p is not None:
+    nothing_differs = found.moved == 0
+    if not nothing_differs:
         _refuse_extrapolation(margin.metric, mine, theirs)
-    low, high, p, sd = _bounds(found, margin)
     return Evidence(
         margin=margin,
         size=margin.size / 100,
         baseline=theirs.value,
         candidate=mine.value,
         delta=found.delta,
-        low=low,
-        high=high,
-        p=p,
+        low=found.low,
+        high=found.high,
+        p=one_sided_p(found.p, found.delta, margin.direction()),
         n=found.n,
-        sd=sd,
+        sd=found.sd,
         bound=1.0,
         missing=missing,
         clusters=None,
         same_responses=same_responses(margin.metric, candidate, baseline),
-        same_values=found.p is None,
+        same_values=nothing_differs,
     )
 
 
@@ -77,17 +75,7 @@ def _refuse_extrapolation(metric: str, mine: LengthControlled, theirs: LengthCon
             raise NotComparableError(
                 metric,
                 f"Not comparable: the {side} is longer in {100 * estimate.longer:.1f}% of its "
-                f"pairs, so that '{metric}' extrapolates (it would be {100 * mine.value:.1f}% "
-                f"against {100 * theirs.value:.1f}%). Gate the win rate itself.",
+                "pairs of unequal length, or by more than a standard deviation on average, so that "
+                f"'{metric}' extrapolates (it would be {100 * mine.value:.1f}% against "
+                f"{100 * theirs.value:.1f}%). Gate the win rate itself.",
             )
-
-
-def _bounds(found: Difference, margin: Margin) -> tuple[float, float, float, float]:
-    """Return both bounds, the p of being worse and the spread; where no problem differs, those of
-    the win rate itself.
-    """
-    if found.p is None:
-        same = difference([0.0] * found.n, bound=1.0, confidence=CONFIDENCE)
-        return same.low, same.high, 1.0, 0.0
-    low, high = one_sided_bounds(found)
-    return low, high, one_sided_p(found.p, found.delta, margin.direction()), spread(found)
