@@ -117,12 +117,17 @@ class TaskScore(Record):
 
 
 class Metric(Record):
-    """A value with its 95% interval and the number of prompts behind it."""
+    """A value with its 95% interval and the number of prompts behind it.
+
+    `clusters` counts what these came in, None where each stands alone.
+    """
 
     value: float
     low: float
     high: float
     n: int
+    # not written where there are none
+    clusters: int | None = Field(default=None, exclude_if=lambda clusters: clusters is None)
 
 
 class Usage(Record):

@@ -29,6 +29,7 @@ from stagelift.evals.judges.gold import gold_agreement
 from stagelift.evals.judges.judging import judge_responses
 from stagelift.evals.judges.passport import passport
 from stagelift.evals.metrics.answers import EXTRACTION
+from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.suite import compute_metrics
 from stagelift.evals.records import EvalResult, GoldAgreement, Passport, Role, Verdict
 from stagelift.harness.environment import versions
@@ -142,8 +143,7 @@ def _contract(form: ImportFormat, imported: Imported) -> dict[str, Any]:
 
 def _clusters(imported: Imported) -> dict[str, str]:
     """What the contract says of clusters: how many, and which prompts come together."""
-    scores = imported.stages[0].scores
-    clusters = {score.id: score.cluster for score in scores if score.cluster is not None}
+    clusters = clusters_of(imported.stages[0].scores)
     if not clusters:
         return {}
     together = partition(clusters)

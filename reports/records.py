@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.folders import EvaluationFolder
+from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.measures import measure, win_rate_name
 from stagelift.evals.metrics.timing import SECONDS_PER_RESPONSE, seconds_by_batch, timing_metrics
 from stagelift.evals.records import EvalResult, Generation, PairScore, Score, Verdict
@@ -61,11 +62,7 @@ class StageRecord:
         known = measure(metric)
         if known.family == "time":
             return {}
-        return {
-            score.id: score.cluster
-            for score in self.scores
-            if score.group == known.group and score.cluster is not None
-        }
+        return clusters_of(score for score in self.scores if score.group == known.group)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What prompts come in: how clusters are read, what is refused, and that they are compared."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import pytest
 from stagelift.evals.data.clusters import cluster_name, partition
 from stagelift.evals.data.problems import groups_in_clusters, load_problems
 from stagelift.evals.data.source import Source
-from stagelift.evals.records import Score
+from stagelift.evals.metrics.clusters import clusters_of, of_prompts
+from stagelift.evals.metrics.suite import compute_metrics
+from stagelift.evals.metrics.winrate import win_rate
+from stagelift.evals.records import Metric, Score, Verdict
+from stagelift.evals.stats import estimates
 from stagelift.reports.numbers.compare import compare_stages
 from stagelift.reports.records import RunRecord
 from tests.records import make_run, make_score, make_stage
@@ -132,3 +137,71 @@ def test_stages_whose_problems_come_in_different_clusters_are_not_compared() -> 
     base = make_stage("base", scores)
     with pytest.raises(ValueError, match="come in different clusters"):
         compare_stages([make_run([base, make_stage("sft", clustered, [base])])])
+
+
+def clustered_scores(right: str, cluster_of: str) -> list[Score]:
+    """A score for each prompt, right where there is a 1, as long as its place; and its cluster."""
+    return [
+        make_score(f"p/{number}", letter == "1", 40 + number).model_copy(update={"cluster": name})
+        for number, (letter, name) in enumerate(zip(right, cluster_of, strict=True))
+    ]
+
+
+def width(metric: Metric) -> float:
+    return metric.high - metric.low
+
+
+def test_clusters_come_in_the_order_of_the_prompts_that_are_asked_for() -> None:
+    known = clusters_of(clustered_scores("101", "abb"))
+    assert of_prompts(known, ["p/2", "p/0"]) == ["b", "a"]
+    assert of_prompts({}, ["p/2"]) is None
+
+
+def test_every_value_over_clusters_counts_them() -> None:
+    metrics = compute_metrics(clustered_scores("11001100", "aabbccdd"), []).metrics
+    assert {"accuracy", "length_tokens", "length_tokens_p90", "truncated"} <= set(metrics)
+    assert {(metric.n, metric.clusters) for metric in metrics.values()} == {(8, 4)}
+
+
+def test_prompts_that_are_alike_in_their_cluster_tell_less() -> None:
+    alike = compute_metrics(
+        clustered_scores("11110000" * 4, "aaaabbbbccccddddeeeeffffgggghhhh"), []
+    )
+    alone = compute_metrics(
+        clustered_scores("11110000" * 4, "abcdefghijklmnopqrstuvwxyzABCDEF"), []
+    )
+    for name in ("accuracy", "length_tokens", "length_tokens_median"):
+        assert alike.metrics[name].value == alone.metrics[name].value
+        assert width(alike.metrics[name]) > 1.5 * width(alone.metrics[name])
+    # eight clusters, half of them right, are eight prompts, but for seven degrees of freedom
+    assert alike.metrics["accuracy"].low < estimates.proportion(4, 8).low
+
+
+def test_clusters_of_one_prompt_are_prompts() -> None:
+    values, names = [0.0, 1.0, 1.0, 0.0, 1.0, 1.0], list("abcdef")
+    for estimate in (estimates.rate, estimates.mean, partial(estimates.quantile, q=0.5)):
+        alone, each = estimate(values), estimate(values, clusters=names)
+        assert (each.clusters, alone.clusters) == (6, None)
+        assert (each.low, each.high) == pytest.approx((alone.low, alone.high))
+    assert "clusters" not in estimates.mean(values).model_dump_json()
+
+
+def test_what_is_equal_everywhere_may_yet_differ_by_whole_clusters() -> None:
+    none_right = estimates.rate([0.0] * 64, [str(number // 2) for number in range(64)])
+    # fewer than 64 prompts, at most 32: 0 of 64 would end at 5.7%, 0 of 32 at 10.7%
+    assert none_right.low == 0 and 0.107 < none_right.high < 0.12
+    one = estimates.mean([3.0, 5.0], ["a", "a"])
+    assert one.clusters == 1 and one.low < 1 and one.high > 7
+
+
+def test_a_win_rate_over_clusters_is_wider_than_over_prompts() -> None:
+    verdicts = [
+        Verdict(id=f"p/{number}", against="base", score=score, reason="longest")
+        for number, score in enumerate([1.0] * 8 + [0.0] * 8 + [0.5] * 8)
+    ]
+    clusters = {f"p/{number}": str(number // 4) for number in range(24)}
+    alone, together = win_rate(verdicts), win_rate(verdicts, clusters)
+    assert alone is not None and together is not None
+    assert together.value == alone.value == 0.5
+    assert (together.n, together.clusters) == (24, 6)
+    assert width(together) > 1.5 * width(alone)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
+from stagelift.evals.metrics.clusters import clusters_of, of_prompts
 from stagelift.evals.metrics.measures import of_family, pass_name
 from stagelift.evals.records import Metric, Outcome, Score
 from stagelift.evals.stats import estimates
@@ -33,15 +34,16 @@ def accuracy_metrics(scores: Sequence[Score]) -> dict[str, Metric]:
 
 
 def share(scores: Sequence[Score], field: str) -> Metric | None:
-    """Share of true values: Wilson over problems, or with several samples a t interval over the
-    problems' means.
+    """Share of true values, over problems or over the clusters they come in, the samples of each
+    averaged first.
 
     None where not every score has the field.
     """
     values = [(score.id, getattr(score, field)) for score in scores]
     if not values or any(value is None for _, value in values):
         return None
-    return estimates.rate(list(estimates.prompt_means(values).values()))
+    means = estimates.prompt_means(values)
+    return estimates.rate(list(means.values()), of_prompts(clusters_of(scores), means))
 
 
 def pass_at(scores: Sequence[Score], k: int) -> dict[str, float]:
@@ -82,4 +84,9 @@ def count_outcomes(scores: Sequence[Score]) -> dict[Outcome, int]:
 
 def _pass_at(scores: Sequence[Score]) -> dict[str, Metric]:
     fewest = min(Counter(score.id for score in scores).values())
-    return {pass_name(k): estimates.rate(list(pass_at(scores, k).values())) for k in ks(fewest)}
+    solved = {k: pass_at(scores, k) for k in ks(fewest)}
+    clusters = clusters_of(scores)
+    return {
+        pass_name(k): estimates.rate(list(shares.values()), of_prompts(clusters, shares))
+        for k, shares in solved.items()
+    }

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from math import inf
 
 from stagelift.evals.metrics.accuracy import share
+from stagelift.evals.metrics.clusters import clusters_of, of_prompts
 from stagelift.evals.metrics.measures import Measure, of_family, quantiles
 from stagelift.evals.records import Metric, Score
 from stagelift.evals.stats import estimates
@@ -33,11 +34,12 @@ def _of_length(length: Measure, scores: Sequence[Score]) -> dict[str, Metric]:
     values = [(score.id, getattr(score, str(length.field))) for score in scores]
     if not values or any(value is None for _, value in values):
         return {}
-    lengths = list(estimates.prompt_means(values).values())
+    means = estimates.prompt_means(values)
+    lengths, clusters = list(means.values()), of_prompts(clusters_of(scores), means)
     by_quantile = {
-        quantile.name: estimates.quantile(lengths, _SHARE_BELOW[str(quantile.quantile)])
+        quantile.name: estimates.quantile(lengths, _SHARE_BELOW[str(quantile.quantile)], clusters)
         for quantile in quantiles(length.name)
     }
-    known = {length.name: estimates.mean(lengths)} | by_quantile
+    known = {length.name: estimates.mean(lengths, clusters)} | by_quantile
     # no response is shorter than nothing
     return {name: estimates.clipped(metric, 0, inf) for name, metric in known.items()}

@@ -7,6 +7,7 @@ from typing import NamedTuple, get_args
 
 from stagelift.evals.data.problems import Problem
 from stagelift.evals.metrics.accuracy import accuracy_metrics, count_outcomes
+from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.length import length_metrics
 from stagelift.evals.metrics.measures import in_group, win_rate_name
 from stagelift.evals.metrics.scoring import score
@@ -51,7 +52,8 @@ def compute_metrics(scores: Sequence[Score], verdicts: Sequence[Verdict]) -> Mea
     outcomes = count_outcomes(groups["test"])
     measurement = Measurement(_score_metrics(groups), outcomes, {}, [])
     for (against, group), judged in _by_pairing(verdicts).items():
-        _add_win_rate(measurement, win_rate_name(against, group), judged)
+        clusters = clusters_of(groups[group])
+        _add_win_rate(measurement, win_rate_name(against, group), judged, clusters)
         at_equal_lengths = win_rate_name(against, group, equal_lengths=True)
         _add_length_controlled(measurement, at_equal_lengths, judged)
     return measurement
@@ -77,8 +79,10 @@ def _by_pairing(verdicts: Sequence[Verdict]) -> dict[tuple[Role, Group], list[Ve
     return pairings
 
 
-def _add_win_rate(measurement: Measurement, name: str, verdicts: Sequence[Verdict]) -> None:
-    rate = win_rate(verdicts)
+def _add_win_rate(
+    measurement: Measurement, name: str, verdicts: Sequence[Verdict], clusters: Mapping[str, str]
+) -> None:
+    rate = win_rate(verdicts, clusters)
     if rate is None:
         return
     measurement.metrics[name] = rate

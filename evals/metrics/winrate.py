@@ -6,26 +6,37 @@ length-controlled one estimates what it would be at equal lengths: it takes out 
 also where longer was better.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from stagelift.evals.metrics.clusters import of_prompts
 from stagelift.evals.records import Metric, Verdict
 from stagelift.evals.stats.difference import difference
 from stagelift.evals.stats.length_control import LengthControlled, length_controlled
 
 
-def win_rate(verdicts: Sequence[Verdict]) -> Metric | None:
+def win_rate(
+    verdicts: Sequence[Verdict], clusters: Mapping[str, str] | None = None
+) -> Metric | None:
     """Mean score over prompts, ties counting half; None without a verdict.
 
     Its interval is that of its lead over one half, which is what a report's verdict is of.
+    `clusters` are what prompts come in, by prompt id.
     """
     scores = decided(verdicts)
-    return over_half(scores) if scores else None
+    judged = (verdict.id for verdict in verdicts if verdict.score is not None)
+    return over_half(scores, of_prompts(clusters or {}, judged)) if scores else None
 
 
-def over_half(scores: Sequence[float]) -> Metric:
+def over_half(scores: Sequence[float], clusters: Sequence[str] | None = None) -> Metric:
     """Return the mean of scores in [0, 1], with the interval of their difference to one half."""
-    lead = difference([score - 0.5 for score in scores], bound=0.5)
-    return Metric(value=0.5 + lead.delta, low=0.5 + lead.low, high=0.5 + lead.high, n=lead.n)
+    lead = difference([score - 0.5 for score in scores], bound=0.5, clusters=clusters)
+    return Metric(
+        value=0.5 + lead.delta,
+        low=0.5 + lead.low,
+        high=0.5 + lead.high,
+        n=lead.n,
+        clusters=lead.clusters,
+    )
 
 
 def win_tie_loss(verdicts: Sequence[Verdict]) -> tuple[int, int, int]:

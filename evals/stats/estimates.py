@@ -1,8 +1,9 @@
 """One value with its interval: thin calls into scipy and statsmodels, as the statistics page says.
 
-The unit of analysis is the prompt. Nothing here knows what is being measured. It does not measure
-the spread between training runs: that needs several seeds, which are a level of their own
-(`over_seeds`). Differences are in `difference`, planning is in `planning`.
+The unit of analysis is the prompt, or the cluster that prompts come in. Nothing here knows what is
+being measured. It does not measure the spread between training runs: that needs several seeds,
+which are a level of their own (`over_seeds`). Differences are in `difference`, planning is in
+`planning`.
 """
 
 from collections.abc import Sequence
@@ -32,16 +33,26 @@ def mean(values: Sequence[float], clusters: Sequence[str] | None = None) -> Metr
     values of a single cluster, show no spread to go by: `_of_equals`.
     """
     x = np.asarray(values, dtype=float)
-    if clusters is None and x.size > 1 and not is_constant(x):
+    groups, k = _groups(x, clusters)
+    # a cluster of one prompt is a prompt
+    if k in (None, x.size) and x.size > 1 and not is_constant(x):
         found = skewed_mean(x, 0.95)
-        return Metric(value=found.value, low=found.low, high=found.high, n=x.size)
-    names = range(x.size) if clusters is None else clusters
-    _, groups, sizes = np.unique(names, return_inverse=True, return_counts=True)
+        return Metric(value=found.value, low=found.low, high=found.high, n=x.size, clusters=k)
     sums = np.bincount(groups, weights=x - x.mean())
-    if sizes.size < 2 or is_constant(x.mean() + sums):
-        return _of_equals(x, sizes.size)
-    low, high = _t_interval(x.mean() + sums / sizes.mean())
-    return Metric(value=float(x.mean()), low=low, high=high, n=x.size)
+    if sums.size < 2 or is_constant(x.mean() + sums):
+        return _of_equals(x, sums.size).model_copy(update={"clusters": k})
+    low, high = _t_interval(x.mean() + sums * sums.size / x.size)
+    return Metric(value=float(x.mean()), low=low, high=high, n=x.size, clusters=k)
+
+
+def _groups(x: np.ndarray, clusters: Sequence[str] | None) -> tuple[np.ndarray, int | None]:
+    """Number the clusters: which one each value is in, and how many there are; each value is its
+    own where there are none.
+    """
+    if clusters is None:
+        return np.arange(x.size), None
+    names, groups = np.unique(list(clusters), return_inverse=True)
+    return groups, int(names.size)
 
 
 def _of_equals(x: np.ndarray, units: int) -> Metric:
@@ -150,7 +161,7 @@ def clipped(metric: Metric, low: float, high: float) -> Metric:
     return metric.model_copy(update={"low": max(low, metric.low), "high": min(high, metric.high)})
 
 
-def quantile(values: Sequence[float], q: float) -> Metric:
+def quantile(values: Sequence[float], q: float, clusters: Sequence[str] | None = None) -> Metric:
     """Sample quantile with its exact order-statistic interval (`scipy.stats.quantile_test`,
     Conover).
 
@@ -158,8 +169,16 @@ def quantile(values: Sequence[float], q: float) -> Metric:
     Where the sample is too small for 95% coverage on a side, that side lies as far beyond the
     smallest or largest value as that is from the quantile; where nothing differs in so small a
     sample, as far as for a mean.
+
+    Where prompts come in `clusters` (one name per value), the exact interval of the share q at the
+    effective number of prompts (see `rate`) is turned into values (Woodruff 1952, Journal of the
+    American Statistical Association 47:635).
     """
     x = np.asarray(values, dtype=float)
+    groups, k = _groups(x, clusters)
+    if k not in (None, x.size):
+        low, high = _over_clusters(x, q, groups)
+        return Metric(value=float(np.quantile(x, q)), low=low, high=high, n=x.size, clusters=k)
     interval = stats.quantile_test(x, p=q).confidence_interval()
     value = float(np.quantile(x, q))
     beyond = _of_equals(x, x.size) if is_constant(x) else None
@@ -167,7 +186,14 @@ def quantile(values: Sequence[float], q: float) -> Metric:
     high = 2 * x.max() - value if beyond is None else beyond.high
     low = low if np.isnan(interval.low) else interval.low
     high = high if np.isnan(interval.high) else interval.high
-    return Metric(value=value, low=float(low), high=float(high), n=x.size)
+    return Metric(value=value, low=float(low), high=float(high), n=x.size, clusters=k)
+
+
+def _over_clusters(x: np.ndarray, q: float, groups: np.ndarray) -> tuple[float, float]:
+    _, effective = _effective((x <= np.quantile(x, q)).astype(float), groups)
+    lower, upper = proportion_confint(q * effective, effective, method="beta")
+    low, high = np.quantile(x, lower, method="lower"), np.quantile(x, upper, method="higher")
+    return float(low), float(high)
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -221,13 +247,14 @@ def rate(values: Sequence[float], clusters: Sequence[str] | None = None) -> Metr
     these values do (Korn and Graubard 1998; Wilson's in place of Clopper and Pearson's: Dean and
     Pagano 2015), reduced for the degrees of freedom that its variance has.
     """
-    if clusters is None and set(values) <= {0.0, 1.0}:
-        return proportion(round(sum(values)), len(values))
     x = np.asarray(values, dtype=float)
-    _, groups = np.unique(range(x.size) if clusters is None else clusters, return_inverse=True)
+    groups, k = _groups(x, clusters)
+    # a cluster of one prompt is a prompt
+    if k in (None, x.size) and set(values) <= {0.0, 1.0}:
+        return proportion(round(sum(values)), x.size).model_copy(update={"clusters": k})
     value = float(x.mean())
     low, high = proportion_confint(*_effective(x, groups), method="wilson")
-    return Metric(value=value, low=min(value, low), high=max(value, high), n=x.size)
+    return Metric(value=value, low=min(value, low), high=max(value, high), n=x.size, clusters=k)
 
 
 # of one unit, all right or all wrong: what was seen alike may yet vary by whole units
