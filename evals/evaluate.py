@@ -23,7 +23,7 @@ from stagelift.evals.judges.judge import Judge
 from stagelift.evals.judges.judging import Responses, judge_responses
 from stagelift.evals.judges.load import judges_prompts, load_judge
 from stagelift.evals.judges.passport import passport
-from stagelift.evals.metrics.answers import EXTRACTION
+from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.preference_accuracy import preference_accuracy
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.metrics.suite import compute_metrics, score_responses

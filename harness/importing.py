@@ -28,7 +28,7 @@ from stagelift.evals.judges import reference
 from stagelift.evals.judges.gold import gold_agreement
 from stagelift.evals.judges.judging import judge_responses
 from stagelift.evals.judges.passport import passport
-from stagelift.evals.metrics.answers import EXTRACTION
+from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.suite import compute_metrics
 from stagelift.evals.records import EvalResult, GoldAgreement, Passport, Role, Verdict

@@ -20,7 +20,7 @@ from stagelift.evals.data.source import (
 from stagelift.evals.judges.load import check_judge
 from stagelift.evals.lm_eval.extras import check_extras
 from stagelift.evals.lm_eval.fingerprint import task_fingerprint
-from stagelift.evals.metrics.answers import read_target
+from stagelift.evals.metrics.answers.reading import read_target
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.models.model import ModelRef, model_folder

@@ -15,7 +15,7 @@ from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.judges import reference
 from stagelift.evals.judges.judging import Responses, judge_responses
 from stagelift.evals.judges.passport import passport
-from stagelift.evals.metrics.answers import EXTRACTION
+from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.metrics.suite import compute_metrics
@@ -121,7 +121,7 @@ def _rescore_stage(
     if new == old and change.metrics:
         raise UsageError(
             f"Stage '{name}' is read otherwise now although its contract says it was read the same "
-            "way: the code changed without its version (EXTRACTION in evals/metrics/answers.py). "
+            "way: the code changed without its version (EXTRACTION in evals/metrics/answers/reading.py). "
             "Nothing was stored."
         )
     if not new.is_complete():

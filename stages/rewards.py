@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stagelift.evals.metrics.answers import EXTRACTION
+from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.scoring import is_correct
 
 Reward = Callable[..., list[float]]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stagelift.evals.metrics.answers import read_answer, read_target
+from stagelift.evals.metrics.answers.reading import read_answer, read_target
 
 DATA = Path(os.environ.get("STAGELIFT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -182,12 +182,8 @@ UNREADABLE = [
     "3 \u2013 5",
     "12:30",
     "1,5",
-    "€2,50",
     "0,500",
-    "12,34,567",
-    "1.234,56",
     "18.5.2",
-    "1 234",
     "1 234/5",
     "3/4/2020",
     "1/0",
@@ -199,12 +195,9 @@ UNREADABLE = [
     "2 dozen",
     "2 and a half",
     "18th",
-    "20k",
     "1e999999999",
     "9" * 60,
     "1/" + "7" * 60,
-    # Arabic digits
-    "\u0661\u0668",
     "-(5)",
     r"-$\left(5\right)$",
     r"$-\left(5\right)$",
@@ -222,10 +215,6 @@ UNREADABLE = [
     "The answer is 3 squared",
     "The answer is 10 to the power of 3",
     "The answer is 5 degrees below zero",
-    "The answer is that each of the 4 friends gets 6 apples.",
-    "The answer is that in 3 days she makes 18 dollars",
-    "The answer is that after 2 weeks John will have saved $50.",
-    "The answer is: after buying 3 books she has $5 left.",
     r"\boxed{\text{in 3 days } 18}",
     "The answer is 3-5",
     "The answer is 3 or 4",

@@ -82,7 +82,7 @@ def test_a_changed_scorer_says_what_it_changed_and_keeps_the_old_records(
         after[name] == content for name, content in before.items() if name not in written_anew
     )
     run = read_run(copied)
-    assert run.contract["extraction"] == "numeric-1"
+    assert run.contract["extraction"] == EXTRACTION
     # carried over: no model was asked
     assert run.stages[1].evaluation.metrics["preference_accuracy"].n == 6
     assert "nothing changed" in stagelift("rescore", "tiny").stdout

@@ -1,6 +1,6 @@
 """Read an answer out of a response three ways and compare each with the target.
 
-`numeric` is ours (`evals.answers`) and is what accuracy means here; strict and flexible are
+`numeric` is ours (`answers.reading`) and is what accuracy means here; strict and flexible are
 lm-eval's gsm8k filters and exact match, run by lm-eval's own task object. The GRPO reward calls
 `is_correct`, so reward and metric agree. Nothing here judges the working: a right number after
 wrong steps is right.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from stagelift.evals.data.problems import Problem
 from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT, build_task, response_filter
-from stagelift.evals.metrics.answers import read_answer, read_target
+from stagelift.evals.metrics.answers.reading import read_answer, read_target
 from stagelift.evals.records import Generation, Outcome, Score
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from stagelift.evals.judges.load import JudgeSettings, judge_identity, judges_pr
 from stagelift.evals.judges.reward_model import RewardModelJudge
 from stagelift.evals.lm_eval.fingerprint import task_fingerprint
 from stagelift.evals.lm_eval.gsm8k import FEWSHOT_SEED
-from stagelift.evals.metrics.answers import EXTRACTION
+from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.models import bundled, pretrained
 from stagelift.evals.models.engines.transformers import TransformersEngine
 from stagelift.evals.models.model import ModelRef, load_tokenizer

@@ -1,0 +1,1 @@
+"""The number that a response states: `reading` reads it, the other files are its steps."""
