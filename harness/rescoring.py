@@ -121,8 +121,8 @@ def _rescore_stage(
     if new == old and change.metrics:
         raise UsageError(
             f"Stage '{name}' is read otherwise now although its contract says it was read the same "
-            "way: the code changed without its version (EXTRACTION in evals/metrics/answers/reading.py). "
-            "Nothing was stored."
+            "way: the code changed without its version (EXTRACTION in "
+            "evals/metrics/answers/reading.py). Nothing was stored."
         )
     if not new.is_complete():
         # as a worker does

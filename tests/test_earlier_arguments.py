@@ -32,6 +32,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     shutil.copytree(DATA / "earlier" / "model", tmp_path / "earlier" / "model")
     (tmp_path / "earlier" / "stored").rename(tmp_path / "earlier" / "runs")
     monkeypatch.chdir(tmp_path / "earlier")
+    for run in ("saving", "seldom"):
+        # answers are read otherwise than then: an evaluation is of one reading
+        assert stagelift("rescore", run).exit_code == 0
     return Store(Path("runs"))
 
 
@@ -92,9 +95,7 @@ def test_a_finished_run_stays_as_it_is_to_the_byte(store: Store, run: list[str])
     result = stagelift("run", "saving.yaml", *run)
     assert result.exit_code == 0, result.output
     after = files(store.nodes) | files(store.run(name).path)
-    assert {file: after[file] for file in before} == before
-    written_for_readers = {Path(file).name for file in after.keys() - before.keys()}
-    assert written_for_readers == {"report.md", "report.html", "report.json", "README.md"}
+    assert after == before
 
 
 def test_a_run_that_is_new_trains_nothing_again(store: Store) -> None:

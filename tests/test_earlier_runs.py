@@ -59,9 +59,14 @@ def test_a_stored_run_is_reported_to_the_byte(earlier: Path, run: str) -> None:
 
 @pytest.mark.parametrize("run", ["chain", "study"])
 def test_every_node_of_a_stored_run_is_found(earlier: Path, run: str) -> None:
-    """What it is asked may have changed since, and then it is evaluated again: never trained."""
+    """What it is asked may have changed since, and then it is evaluated again: never trained.
+
+    GRPO is: its reward reads answers, so with another reading it is another training.
+    """
     stages = json.loads((earlier / "runs" / run / "run.json").read_text(encoding="utf-8"))["stages"]
     said = stagelift("run", f"{run}.yaml", "--dry-run").stdout.splitlines()[1:]
+    stages = [stage for stage in stages if not stage["node"].startswith("nodes/grpo-")]
+    said = [line for line in said if ": grpo-" not in line]
     found = [Path(stage["node"]).name for stage in stages]
     assert [line.split(": ")[1].split(", ")[0] for line in said] == found
     assert [line.split(", ")[1] for line in said[1:]] == ["trained"] * len(found[1:])

@@ -8,6 +8,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Metric
 from stagelift.harness.cli import app

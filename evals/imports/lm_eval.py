@@ -17,7 +17,7 @@ from stagelift.evals.imports.number_targets import TargetUse, are_numbers_to_sta
 from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
 from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT
 from stagelift.evals.lm_eval.names import metric_name
-from stagelift.evals.metrics.answers import read_target
+from stagelift.evals.metrics.answers.reading import read_target
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.records import Generation, Score, TaskScore
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from stagelift.evals.metrics.answers import read_target
+from stagelift.evals.metrics.answers.reading import read_target
 
 # the metrics of lm-eval's tasks that hold a response against its target
 _MATCHES = {"exact_match", "exact", "em", "math_verify", "numerical_match", "relaxed_accuracy"}

@@ -44,10 +44,8 @@ _KEY = re.compile(
 
 
 def _last_key(text: str) -> re.Match[str] | None:
-    last = None
-    for last in _KEY.finditer(text):
-        pass
-    return last
+    keys = list(_KEY.finditer(text))
+    return keys[-1] if keys else None
 
 
 def _decoded(value: str) -> str:

@@ -99,7 +99,7 @@ def _one_comma(match: re.Match[str], habit: _Habit) -> str:
     if len(match[2]) == 3 and re.fullmatch(r"[1-9]\d{0,2}", match[1]):
         return f"{match[1]}:{match[2]}" if is_local else match[0]
     is_price = len(match[2]) == 2 and _CURRENCY.search(_around(match))
-    return f"{match[1]}.{match[2]}" if is_local or is_price and not habit.points else match[0]
+    return f"{match[1]}.{match[2]}" if is_local or (is_price and not habit.points) else match[0]
 
 
 def _one_point(match: re.Match[str], habit: _Habit) -> str:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 
 from stagelift.evals.metrics.answers.numerals import Number, numbers
 
@@ -213,7 +213,7 @@ def main_number(sentence: str, hints: Hints = NO_HINTS) -> Fraction | None:
 
 def _is_range(sentence: str, several: list[Number]) -> bool:
     """Say whether two numbers are joined, as in "3 or 4" and "3 hours 20"."""
-    pairs = zip(several, several[1:], strict=False)
+    pairs = pairwise(several)
     return any(_JOIN.fullmatch(sentence, a.end, b.start) for a, b in pairs)
 
 
