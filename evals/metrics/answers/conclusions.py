@@ -69,11 +69,13 @@ def concludes(sentence: str) -> bool:
 
 _WORDS = (
     r"so(?![ ]far\b)|therefore|thus|hence|altogether|overall|consequently|accordingly|finally"
-    r"|in[ ](?:total|all|conclusion|summary|the[ ]end)|as[ ]a[ ]result|(?:that|this|which|it)[ ]means"
+    r"|in[ ](?:total|all|conclusion|summary|the[ ]end)|as[ ]a[ ]result"
+    r"|(?:that|this|which|it)[ ]means"
     r"|(?:the[ ])?(?:grand[ ]|final[ ])?(?:total|result)|we[ ](?:conclude|find|get)|to[ ]conclude"
     r"|por[ ](?:lo[ ])?tanto|entonces|así[ ]que|en[ ]total|en[ ]conclusión|luego|por[ ]consiguiente"
     r"|donc|ainsi|par[ ]conséquent|au[ ]total|en[ ]tout|finalement"
-    r"|daher|deshalb|somit|folglich|insgesamt|damit|demnach|(?-i:Also)(?=[ ](?:hat|haben|ist|sind|muss"
+    r"|daher|deshalb|somit|folglich|insgesamt|damit|demnach"
+    r"|(?-i:Also)(?=[ ](?:hat|haben|ist|sind|muss"
     r"|[a-zäöü]{2,12}[tn][ ](?:sie|er|es|man|wir|die|der|das|[A-ZÄÖÜ])))"
     r"|следовательно|поэтому|итак|таким[ ]образом|значит|итого|всего|в[ ]итоге|в[ ]сумме"
     r"|kwa[ ]hiyo|kwa[ ]hivyo|hivyo|jumla|quindi|pertanto|dunque|in[ ]totale|portanto|logo|então"

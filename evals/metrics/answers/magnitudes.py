@@ -6,8 +6,8 @@ import re
 _WORDS = {
     1: "十",
     2: "hundred 百 백 ร้อย শত శతం",
-    3: "thousand k tsd tausend mille mila tysiąc tysiące tysięcy тысяча тысячи тысяч тысячу тыс тисяч"
-    " тисячі duizend tusen tuhat tuhatta tisíc ezer ribu nghìn ngàn mii хиляди χιλιάδες"
+    3: "thousand k tsd tausend mille mila tysiąc tysiące tysięcy тысяча тысячи тысяч тысячу"
+    " тыс тисяч тисячі duizend tusen tuhat tuhatta tisíc ezer ribu nghìn ngàn mii хиляди χιλιάδες"
     " 千 천 พัน হাজার వేల వేలు हज़ार हजार ألف آلاف هزار אלף",
     4: "万 萬 만 หมื่น",
     5: "lakh lakhs lac lacs แสน লক্ষ লাখ లక్ష లక్షలు లక్షల लाख",

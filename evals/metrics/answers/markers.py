@@ -33,15 +33,18 @@ _NOUNS = (
     "|odpověď|válasz|răspuns|răspunsul|απάντηση|תשובה|التשובה"
 )
 _NOUNS_UNSPACED = (
-    "答案|答え|正解|回答|解答|答|คำตอบ|ตอบ|উত্তর|সমাধান|సమాధానం|జవాబు|उत्तर|जवाब|정답|답변|답|đáp số|đáp án"
-    "|câu trả lời|الجواب|الإجابة|جواب|پاسخ"
+    "答案|答え|正解|回答|解答|答|คำตอบ|ตอบ|উত্তর|সমাধান|సమాధానం|జవాబు|उत्तर|जवाब|정답|답변|답|đáp số"
+    "|đáp án|câu trả lời|الجواب|الإجابة|جواب|پاسخ"
 )
 _VERBS = (
     "es igual a|es|son|sería|est égale? à|est de|est|sont|serait|ist gleich|ist|sind|lautet|beträgt"
     "|wäre|è|sono|é|são|is|zijn|är|er|jest|to|wynosi|ni|adalah|là|равен|равна|равно|составляет|on|je"
     "|este|είναι"
 )
-_VERBS_UNSPACED = "应该是|應該是|就是|等于|等於|是|为|為|は|คือ|เท่ากับ|হলো|হল|হবে|হচ্ছে|টি হল|টি হলো|টি|ఏమిటంటే|है|은|는|هو|هي"
+_VERBS_UNSPACED = (
+    "应该是|應該是|就是|等于|等於|是|为|為|は|คือ|เท่ากับ|হলো|হল|হবে|হচ্ছে|টি হল"
+    "|টি হলো|টি|ఏమిటంటే|है|은|는|هو|هي"
+)
 _MARKER = re.compile(
     rf"""(?ix)
     (?P<doubt> \b(?:not|if|whether|unless|wenn|ob|si|se|если) [ ]

@@ -112,7 +112,8 @@ _REWRITES = [
             "=",
         ),
         (
-            r"(?i)(\b(?:plus|minus|times|divided by|multiplied by) [$€£]?\d[\d.,]{0,20}(?: [a-z]{1,12})?)"
+            r"(?i)(\b(?:plus|minus|times|divided by|multiplied by) [$€£]?\d[\d.,]{0,20}"
+            r"(?: [a-z]{1,12})?)"
             r" (?:makes?|is|gives|are|equals?)(?= [-$€£]{0,2}\d)",
             r"\1 =",
         ),
@@ -125,8 +126,8 @@ _REWRITES = [
         (r"(₹ ?-?\d[\d.,]{0,30}) ?(?:cr|Cr)\b", r"\1 crore"),
         (r"([-+])[$£€¥₹] ?(?=[\d.\\])", r"\1"),
         (
-            r"\b(?:USD|EUR|GBP|INR|CAD|AUD|US(?= ?\$)|[RC](?=\$)|R[Ss]\.?|approx\.?|ca\.|Tk\.?|Ksh\.?"
-            r"|KSh\.?|Tsh\.?|TSh\.?|S/\.?) ?(?=[-$]? ?\d)",
+            r"\b(?:USD|EUR|GBP|INR|CAD|AUD|US(?= ?\$)|[RC](?=\$)|R[Ss]\.?|approx\.?|ca\.|Tk\.?"
+            r"|Ksh\.?|KSh\.?|Tsh\.?|TSh\.?|S/\.?) ?(?=[-$]? ?\d)",
             " ",
         ),
         (r"[$£€¥₹₽₩฿৳]", " "),

@@ -1,8 +1,9 @@
 r"""Read the final numeric answer out of a response, as an exact number in one canonical form.
 
 Two answers are equal when their canonical strings are. In order: what stands in a thought is not
-said; a tag, a JSON key or a box decides; a new turn or problem ends the response; explicit markers
-(`####`, "the answer is", a last line `A: n`); a plain conclusion; what is taken back does not count.
+said; a tag, a JSON key or a box decides; a new turn or problem ends the response; explicit
+markers (`####`, "the answer is", a last line `A: n`); a plain conclusion. What is taken back does
+not count.
 Where that can be read in two ways the answer is None: a response is never right or wrong by
 accident.
 
@@ -85,7 +86,7 @@ _BOLD = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)")
 
 
 def _in_bold(turn: str) -> Fraction | None:
-    """Return the number in bold type in the last paragraph that has one, where it is the only one."""
+    """Return the number in bold type of the last paragraph that has one, where it is alone."""
     for paragraph in reversed(turn.rstrip().split("\n")[-5:]):
         if spans := _BOLD.findall(paragraph):
             values = {stated(plain(span)) for span in spans} - {None}

@@ -11,7 +11,7 @@ from stagelift.evals.metrics.answers.sentences import NO_HINTS, SENTENCE_END, st
 def standing(value: Fraction | None, rest: str) -> Fraction | None:
     """Return what holds after `value` was stated and `rest` was said.
 
-    That is `value`, or what replaced it; None where it was taken back and nothing clear replaced it.
+    That is `value`, or what replaced it; None where it was taken back and nothing clear came.
     """
     if (cue := _TAKEN_BACK.search(rest)) is not None:
         instead = _instead(rest[cue.start() :])
@@ -36,15 +36,19 @@ _TAKEN_BACK = re.compile(
         | i[ ](?:made|have[ ]made|see)[ ](?:an?|my|the)[ ](?:[a-z]+[ ])?(?:mistake|error)
         | made[ ]an?[ ](?:[a-z]+[ ])?(?:mistake|error)
         | (?:that|this|it|which|answer|above|calculation|result)(?:['’]s|[ ]is|[ ]was)
-          [ ](?:actually[ ]|clearly[ ]|obviously[ ])?(?:wrong|incorrect|mistaken|not[ ]right|not[ ]correct|a[ ]mistake)
-        | (?:that|this|it|that['’]s)[ ](?:isn['’]t|wasn['’]t|can['’]t[ ]be|cannot[ ]be|not)[ ](?:right|correct)
+          [ ](?:actually[ ]|clearly[ ]|obviously[ ])?
+          (?:wrong|incorrect|mistaken|not[ ]right|not[ ]correct|a[ ]mistake)
+        | (?:that|this|it|that['’]s)
+          [ ](?:isn['’]t|wasn['’]t|can['’]t[ ]be|cannot[ ]be|not)[ ](?:right|correct)
         | i[ ](?:was|am)[ ]wrong | miscalculated | miscounted | misread | i[ ]forgot
         | my[ ](?:mistake|apologies|error) | correction | erratum
         | let[ ]me[ ](?:correct|fix|redo|revise|reconsider|recalculate|try[ ]again|start[ ]over)
         | (?:need|have)[ ]to[ ](?:correct|revise|fix)
         | espera | perdón | mejor[ ]dicho | o[ ]más[ ]bien | corrección | me[ ]equivoqué
-        | attends | attendez | ou[ ]plutôt | je[ ]me[ ]suis[ ]trompée? | erreur | moment[ ]mal | warte
-        | halt | nein | quatsch | besser[ ]gesagt | korrektur | ich[ ]habe[ ]mich[ ](?:verrechnet|geirrt)
+        | attends | attendez | ou[ ]plutôt | je[ ]me[ ]suis[ ]trompée? | erreur
+        | moment[ ]mal | warte
+        | halt | nein | quatsch | besser[ ]gesagt | korrektur
+        | ich[ ]habe[ ]mich[ ](?:verrechnet|geirrt)
         | погоди | подожди(?:те)? | стоп | вернее | точнее | исправ\w{1,9} | ошиб\w{1,9} | нет(?=,)
         | aspetta | anzi | scusa | espere | aliás | errei | wacht | subiri | samahani | hapana(?=,)
         )\b
@@ -54,11 +58,14 @@ _TAKEN_BACK = re.compile(
 )
 _LOOKED_AT_AGAIN = re.compile(
     r"(?i)\b(?:actually|hmm+|sorry|apologi[sz]e)\b"
-    r"|(?P<check>\b(?:re-?check|re-?count|re-?calculat|re-?read|double[- ]check|upon re|on re)[a-z]*)"
+    r"|(?P<check>\b(?:re-?check|re-?count|re-?calculat|re-?read|double[- ]check|upon re"
+    r"|on re)[a-z]*)"
 )
 _INSTEAD = re.compile(
-    r"""(?ix) \b(?: (?:it|that|he|she|answer)(?:['’]s|[ ]is|[ ]was)(?:[ ](?:actually|really|in[ ]fact|rather))?
-      | (?:should|must|ought[ ]to)[ ](?:actually[ ]|really[ ]|have[ ]|rather[ ])?be(?:en)? | i[ ]meant?
+    r"""(?ix) \b(?: (?:it|that|he|she|answer)(?:['’]s|[ ]is|[ ]was)
+        (?:[ ](?:actually|really|in[ ]fact|rather))?
+      | (?:should|must|ought[ ]to)[ ](?:actually[ ]|really[ ]|have[ ]|rather[ ])?be(?:en)?
+      | i[ ]meant?
       | (?:or[ ])?rather | correction | make[ ](?:it|that) | (?:is|was)[ ]actually
       | (?:correct|right|actual|true|real|new|final|corrected|revised|proper)[ ]
         (?:answer|value|number|result|total|amount)(?:[ ](?:is|was|should[ ]be|would[ ]be))?

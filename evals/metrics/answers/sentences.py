@@ -16,7 +16,9 @@ BEGINS_WITH_NUMBER = re.compile(r"""["'“‘(\[{ ]{0,4}[-+\u2013]?\.?\d""")
 DENIED = re.compile(
     r"(?i)\b(?:not|never|neither|nor|cannot|wrong|incorrect|whether|nicht|kein|falsch|no es|no son"
     r"|n'est pas|ne sont pas|incorrecta|non è|não é|niet|sio|si sahihi)\b|n['’]t\b"
-    r"|\bif the answer\b|\bне (?:\d|равн|являет)|неверн|неправильн|不是|错误|錯誤|ではない|ではありません|ไม่ใช่|নয়|కాదు|नहीं|아니"
+    r"|\bif the answer\b|\bне (?:\d|равн|являет)|неверн"
+    r"|неправильн|不是|错误|錯誤|ではない|ではありません|ไม่ใช่"
+    r"|নয়|కాదు|नहीं|아니"
 )
 
 
@@ -179,7 +181,8 @@ _KNOWN = re.compile(
 )
 # "in 7 days she makes", "after buying 3 books she has", "for each of 5 days"
 _CIRCUMSTANCE = re.compile(
-    r"(?i)(?:\A|[,;:] ?|\b(?:that|so|therefore|thus|hence|dass|que|что|daher|also|donc|entonces) )\W{0,3}"
+    r"(?i)(?:\A|[,;:] ?|\b(?:that|so|therefore|thus|hence|dass|que|что|daher|also|donc|entonces) )"
+    r"\W{0,3}"
     r"(?:in|after|for|within|over|during|with|at|by|on|from|given|since|if|when|nach|bei|mit|für|an"
     r"|en|después de|tras|por|con|para|après|pour|avec|pendant|за|через|после|в|на|с|dopo|per"
     r"|depois de|em|kwa|baada ya)"

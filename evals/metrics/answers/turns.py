@@ -14,7 +14,8 @@ _PROBLEM = (
     r"question|q|problem|exercise|task|query|prompt|puzzle|pregunta|problema|ejercicio|frage|aufgabe"
     r"|problème|exercice|вопрос|задача|问题|問題|问|問|題目|题目|題|质问|質問|swali|tatizo|คำถาม|โจทย์"
     r"|প্রশ্ন|সমস্যা|ప్రశ్న|సమస్య|प्रश्न|सवाल|문제|질문|domanda|esercizio|pergunta|questão|exercício"
-    r"|vraag|opgave|pytanie|zadanie|fråga|uppgift|soru|câu[ ]hỏi|bài[ ]toán|pertanyaan|soal|السؤال|سؤال"
+    r"|vraag|opgave|pytanie|zadanie|fråga|uppgift|soru|câu[ ]hỏi|bài[ ]toán|pertanyaan|soal"
+    r"|السؤال|سؤال"
 )
 _NEXT = r"(?:(?:next|new|another|similar|follow[- ]?up|bonus|practice)[ ])?"
 _MARK = re.compile(
@@ -26,7 +27,8 @@ _MARK = re.compile(
     | ^[ \t]{{0,8}} (?P<dress> [\#>*_\[(-]{{1,6}}[ ]? )? {_NEXT}
       (?P<name> {_REPLY}|{_PROMPT}|{_PROBLEM}|example(?=[ ]\#?\d) )
       (?P<number> [ ]?\#?\d{{1,3}} )?
-      (?: [ ]?[*_\])]{{0,4}}[ ]?[:：](?!\d) | (?(dress)|(?(number)|(?!))) [.]?[*_\])]{{0,4}}[ \t]*$ )
+      (?: [ ]?[*_\])]{{0,4}}[ ]?[:：](?!\d)
+        | (?(dress)|(?(number)|(?!))) [.]?[*_\])]{{0,4}}[ \t]*$ )
     | ^[ \t]{{0,8}} (?P<line> user|assistant|human|system ) [ \t]*$
     | (?<=[.!?\d}}]) (?P<glued> user|assistant|human ) (?=\n) """
 )
