@@ -64,9 +64,9 @@ def difference(
     gate.
 
     Values that are -bound, 0 or bound take Bonett and Price's interval, at every n. So do, with
-    pairs of about their own size added, values of which most are zero or all are equal. Others that
-    reach towards the bounds take t, or Bonett and Price's where they are skewed; values without
-    such bounds, as lengths, take the wider of t and Hall's (`skewness`).
+    pairs of about their own size added, values of which most are zero or all are equal. Others take
+    t: where they are skewed and reach towards the bounds Bonett and Price's instead, and where they
+    do not reach so far, as lengths, the widest of these two and Hall's (`skewness`).
     """
     d = np.asarray(differences, dtype=float)
     if np.isfinite(bound):
@@ -78,19 +78,14 @@ def difference(
         return _three_valued(d, bound, confidence)
     if _is_sparse(d):
         return _adjusted(d, bound, confidence, d.size - 1)
-    if d @ d > _FAR * d.size * bound**2:
-        return _towards_bounds(d, bound, confidence)
-    mean = skewed_mean(d, confidence)
-    return Difference(
-        delta=mean.value,
-        low=max(-bound, mean.low),
-        high=min(bound, mean.high),
-        n=d.size,
-        p=mean.p,
-        sd=float(d.std(ddof=1)),
-        units=d.size,
-        skewness=mean.skewness,
-    )
+    is_skewed = abs(stats.skew(d)) > _SKEWED * np.sqrt(d.size)
+    reaches_bounds = d @ d > _FAR * d.size * bound**2
+    if reaches_bounds and not is_skewed:
+        return _by_t(d, bound, confidence)
+    if not is_skewed or np.isinf(bound):
+        return _skewed(d, bound, confidence)
+    adjusted = _adjusted(d, bound, confidence, d.size - 1)
+    return adjusted if reaches_bounds else _wider(_skewed(d, bound, confidence), adjusted)
 
 
 def of_counts(
@@ -145,10 +140,23 @@ def _is_sparse(d: np.ndarray) -> bool:
     return d.size < 2 or is_constant(d) or bool(2 * np.count_nonzero(d) < d.size)
 
 
-def _towards_bounds(d: np.ndarray, bound: float, confidence: float) -> Difference:
-    if abs(stats.skew(d)) > _SKEWED * np.sqrt(d.size):
-        return _adjusted(d, bound, confidence, d.size - 1)
-    return _by_t(d, bound, confidence)
+def _skewed(d: np.ndarray, bound: float, confidence: float) -> Difference:
+    mean = skewed_mean(d, confidence)
+    return Difference(
+        delta=mean.value,
+        low=max(-bound, mean.low),
+        high=min(bound, mean.high),
+        n=d.size,
+        p=mean.p,
+        sd=float(d.std(ddof=1)),
+        units=d.size,
+        skewness=mean.skewness,
+    )
+
+
+def _wider(one: Difference, other: Difference) -> Difference:
+    low, high = min(one.low, other.low), max(one.high, other.high)
+    return replace(one, low=low, high=high, p=max(one.p, other.p), sd=max(one.sd, other.sd))
 
 
 def _by_t(d: np.ndarray, bound: float, confidence: float) -> Difference:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 # standard errors of the skewness of normal values, sqrt(6 / n): up to here values may be symmetric
-_CHANCE = 2.0
+_CHANCE = 1.0
 # a sample's skewness falls short of a heavy tail's: with half as much again, coverage is nearest
 # to what is said for log-normal tails (tests/calibration.py)
 _SHORTFALL = 1.5
