@@ -84,7 +84,8 @@ def test_three_stages_keep_the_laws() -> None:
     run = make_study(stages, chains, lattice=True)
     found = shares(run)
     assert found["sft"].value == pytest.approx(0.4) and found["dpo"].value == pytest.approx(0.4)
-    assert (found["grpo"].value, found["grpo"].low, found["grpo"].high) == (0, 0, 0)
+    # nothing seen, which is not nothing
+    assert found["grpo"].low < found["grpo"].value == 0 < found["grpo"].high
     assert {one.stages for one in interactions(run)} == {
         ("sft", "dpo"),
         ("sft", "grpo"),

@@ -108,3 +108,5 @@ if __name__ == "__main__":
     for name in RUNS:
         for report, text in written(folder / "runs" / name).items():
             (EARLIER / "stored" / name / report).write_bytes(text)
+    for card in (folder / "runs").glob("nodes/*/adapter/README.md"):
+        (EARLIER / "stored" / card.relative_to(folder / "runs")).write_bytes(card.read_bytes())

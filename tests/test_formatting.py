@@ -3,6 +3,7 @@
 import pytest
 
 from stagelift.evals.records import Metric
+from stagelift.evals.stats.difference import Difference
 from stagelift.reports.numbers.seeds import mean_over_seeds
 from stagelift.reports.numbers.values import largest_difference, mean_of
 from stagelift.reports.numbers.verdicts import decide
@@ -30,7 +31,8 @@ def test_a_score_of_six_of_ten_points_is_no_share() -> None:
     assert written("mt_bench/score", 6.4, 6.1, 6.7) == "6.4 [6.1, 6.7]"
     assert formatting.change("mt_bench/score", 0.4) == "+0.4"
     assert formatting.size("mt_bench/score", 0.25) == "0.2"
-    assert largest_difference("mt_bench/score", [6.0, 7.5]) is None
+    assert largest_difference("mt_bench/score", [6.0, 7.5]) == 7.5
+    assert largest_difference("wikitext/loglikelihood", [-9.0, -2.0]) == 9.0
 
 
 def test_an_interval_over_seeds_is_cut_off_at_the_metrics_own_ends_only() -> None:
@@ -43,9 +45,10 @@ def test_an_interval_over_seeds_is_cut_off_at_the_metrics_own_ends_only() -> Non
 
 
 def test_a_mean_over_prompts_is_cut_off_at_the_metrics_own_ends_only() -> None:
-    assert mean_of("accuracy", [0.5, 1.0, 1.0]).high == 1.0
+    assert mean_of("accuracy", [0.5, 1.0, 1.0]).high <= 1.0
     assert mean_of("length_tokens", [0.5, 1.0, 1.0]).high > 1.0
-    assert largest_difference("length_tokens", [0.5, 1.0]) is None
+    assert largest_difference("length_tokens", [20, 60]) == 60
+    assert largest_difference("length_tokens", [0]) == 1
     assert largest_difference("accuracy", [0.5]) == 1.0
 
 
@@ -54,14 +57,29 @@ def test_a_mean_over_prompts_is_cut_off_at_the_metrics_own_ends_only() -> None:
     [
         ("accuracy", 0.1, 0.01, "improved"),
         ("accuracy", -0.1, 0.01, "regressed"),
-        ("length_tokens", -5.0, 0.01, "improved"),
-        ("length_tokens", 5.0, 0.01, "regressed"),
+        ("truncated", -0.1, 0.01, "improved"),
+        ("length_tokens", -5.0, 0.01, "shorter"),
+        ("length_tokens", 5.0, 0.01, "longer"),
+        ("seconds_per_response", 5.0, 0.01, "slower"),
         ("wikitext/word_perplexity", 1.0, 0.049, "regressed"),
-        ("accuracy", 0.1, 0.05, "no difference shown"),
-        ("accuracy", 0.0, None, "identical"),
+        ("accuracy", 0.1, 0.05, "not after Holm"),
     ],
 )
-def test_a_verdict_follows_from_p_and_direction(
-    metric: str, delta: float, p: float | None, verdict: str
+def test_a_verdict_follows_from_the_interval_its_adjusted_p_and_the_direction(
+    metric: str, delta: float, p: float, verdict: str
 ) -> None:
-    assert decide(metric, delta, p) == verdict
+    assert decide(metric, interval(delta, delta / 2, delta * 2), p) == verdict
+
+
+def test_an_interval_that_holds_zero_shows_nothing() -> None:
+    assert decide("accuracy", interval(0.1, -0.1, 0.3), 0.01) == "no difference shown"
+
+
+def interval(delta: float, *ends: float) -> Difference:
+    return Difference(delta, min(ends), max(ends), n=40, p=0.01, sd=1.0, units=40)
+
+
+def test_an_end_next_to_zero_keeps_its_sign() -> None:
+    assert formatting.change_interval("accuracy", 0.0001, 0.2) == "[+0.0, +20.0]"
+    assert formatting.change_interval("accuracy", -0.2, -0.0001) == "[-20.0, -0.0]"
+    assert formatting.change_interval("accuracy", 0.0, 0.2) == "[0.0, +20.0]"

@@ -59,7 +59,7 @@ def test_several_stages_in_one_file_become_the_stages_of_one_run(tmp_path: Path)
         1,
     )
     assert sft.evaluation.metrics["win_rate_base"].value == 1
-    assert sft.evaluation.passport is not None and sft.evaluation.passport.fit is True
+    assert sft.evaluation.passport is not None and sft.evaluation.passport.fit is None
     verdicts = {c.metric: c.verdict for c in build_report([run]).comparisons()}
     assert verdicts["accuracy"] == "improved"
     assert run.missing == [] and run.wall_clock_seconds == 0

@@ -12,9 +12,10 @@ from stagelift.evals.judges.gold import gold_agreement
 from stagelift.evals.judges.judge import Judge, Opinion, Pair
 from stagelift.evals.judges.judging import judge_pairs
 from stagelift.evals.judges.passport import passport, position_consistency
-from stagelift.evals.judges.reference import reference_judge
+from stagelift.evals.judges.reference import ID, reference_judge
 from stagelift.evals.judges.verdicts import verdicts_judge
 from stagelift.evals.records import Verdict
+from stagelift.reports.words.provenance import passport_lines
 from tests.judges import answered, opinionated
 from tests.test_winrate import worked_verdicts
 
@@ -59,6 +60,15 @@ def test_a_judge_that_knows_the_answers_is_fit() -> None:
     assert (gold.agreement.value, gold.kappa.value, gold.failures) == (1, 1, 0)
     assert gold.control.value < 0.5 and gold.kappa.low < 1
     assert passport("j", None, [], gold, None).fit is True
+
+
+def test_a_judge_that_decides_by_the_targets_is_not_checked_by_pairs_made_from_them() -> None:
+    gold = gold_agreement(reference_judge(), MATH, "math")
+    found = passport(ID, None, [], gold, None)
+    assert (found.gold, found.fit) == (gold, None)
+    written = dict(passport_lines(found))
+    assert "fit by construction, which checks nothing" in written["judge's fitness"]
+    assert "FIT TO DECIDE" not in written["judge's fitness"]
 
 
 def coin() -> Judge:

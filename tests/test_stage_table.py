@@ -43,7 +43,7 @@ def test_what_a_stage_added_stands_between_its_column_and_the_one_before() -> No
 
 def test_no_difference_shown_comes_with_mde_and_the_n_that_would_show_it() -> None:
     (note,) = cells(stage_table(report()), "accuracy")["dpo added"].notes
-    assert note == "MDE 4.7, n needed 473"
+    assert note == "MDE 14.7, n needed 543"
 
 
 def test_the_chain_to_base_stands_below_from_the_second_trained_stage_on() -> None:
@@ -69,7 +69,7 @@ def test_win_rates_stand_where_their_opponent_is() -> None:
     table = stage_table(report())
     base, previous = cells(table, "win rate", "base"), cells(table, "win rate", "previous")
     assert base["sft"].verdict == "improved" and base["sft added"].is_empty
-    assert previous["dpo added"].notes[-2] == "W/T/L 1/59/0" and previous["dpo"].is_empty
+    assert previous["dpo added"].notes[-1] == "W/T/L 1/59/0" and previous["dpo"].is_empty
 
 
 def test_an_unfit_judge_gives_no_verdict() -> None:

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from stagelift.reports.report import build_report
+from stagelift.reports.words.formatting import OTHER_FAMILY
 from stagelift.reports.words.summary import summary
 from tests.records import make_chain, with_passport
 
@@ -11,24 +12,32 @@ def test_each_stages_verdicts_are_told_in_words() -> None:
     run = make_chain(base="w" * N, sft="c" * 40 + "w" * 20, dpo="c" * 41 + "w" * 19)
     text = summary(build_report([run]))
     assert text.startswith(
-        "sft improved accuracy and the win rate against base; response length and the share of "
-        "cut-off responses did not change. dpo: no difference against sft was shown in accuracy or "
-        "the win rate; response length and the share of cut-off responses did not change. The "
-        "whole chain up to dpo improved accuracy and the win rate against base; "
+        "sft improved accuracy against base; no difference was shown in response length or the "
+        "share of cut-off responses. dpo against sft: no difference was shown in accuracy, "
+        "response length or the share of cut-off responses. The whole chain up to dpo improved "
+        f"accuracy {OTHER_FAMILY} against base; "
     )
+    assert "The win rate is accuracy again: its judge knows the targets." in text
     assert text.endswith(
         "That none was shown does not mean that there is none: with n=60, an accuracy change below "
-        "4.7 points would often go unseen."
+        "14.7 points would often go unseen."
     )
 
 
-def test_a_regression_is_called_one_and_lengths_say_which_way() -> None:
+def test_a_regression_is_called_one_and_longer_is_not() -> None:
     text = summary(build_report([make_chain(base="c" * N, sft="t" * 40 + "c" * 20)]))
     assert (
-        "sft regressed accuracy, the win rate, response length (longer) and the share of cut-off "
-        "responses" in text
+        "sft regressed accuracy and the share of cut-off responses against base; response length "
+        "got longer." in text
     )
     assert "improved" not in text and "shown" not in text
+
+
+def test_what_the_family_takes_away_is_told_with_its_adjusted_p() -> None:
+    run = make_chain(base="w" * N, sft="c" * 6 + "w" * 54, dpo="c" * 5 + "w" * 55)
+    assert "sft against base: not after Holm's adjustment: accuracy (p = 0.083);" in summary(
+        build_report([run])
+    )
 
 
 def test_a_win_rate_by_an_unfit_judge_is_left_out_and_it_says_so() -> None:
@@ -52,8 +61,7 @@ def test_several_runs_are_named_and_not_compared() -> None:
     )
     assert (
         text.startswith("one: sft improved accuracy")
-        and " two: sft: accuracy, response length and the share of cut-off responses did not "
-        "change against base; "
+        and " two: sft against base: no difference was shown in accuracy, response length or the "
         in text
     )
     assert text.endswith(

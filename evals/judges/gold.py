@@ -15,7 +15,8 @@ from stagelift.evals.judges.judging import Answered, judge_pairs
 from stagelift.evals.judges.passport import position_consistency
 from stagelift.evals.metrics.scoring import is_correct
 from stagelift.evals.records import GoldAgreement, Metric, Verdict
-from stagelift.evals.stats import estimates, tests
+from stagelift.evals.stats import estimates
+from stagelift.evals.stats.difference import difference
 
 # raise it when agreement is counted differently
 GOLD_VERSION = "gold-2"
@@ -92,7 +93,5 @@ def _picked(verdict: Verdict) -> str:
 
 def _advantage(judge_credits: Sequence[float], control_credits: Sequence[float]) -> Metric:
     paired = zip(judge_credits, control_credits, strict=True)
-    difference = tests.difference(
-        [of_judge - of_control for of_judge, of_control in paired], bound=1
-    )
-    return Metric(value=difference.delta, low=difference.low, high=difference.high, n=difference.n)
+    lead = difference([of_judge - of_control for of_judge, of_control in paired], bound=1.0)
+    return Metric(value=lead.delta, low=lead.low, high=lead.high, n=lead.n)

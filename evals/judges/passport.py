@@ -4,6 +4,7 @@ The better answer of a gold pair is known. Rates are over prompts: several verdi
 count as their mean. A passport does not say that the gold pairs are like the pairs judged.
 """
 
+import re
 from collections.abc import Callable, Sequence
 
 from stagelift.evals.judges.judging import SAME
@@ -20,7 +21,8 @@ def passport(
 ) -> Passport:
     """Sum up a judge over verdicts of one or more stages.
 
-    Pairs of equal responses were never shown to it: left out.
+    Pairs of equal responses were never shown to it: left out. Agreement by construction does not
+    check whether it is fit.
     """
     shown = [verdict for verdict in verdicts if verdict.reason != SAME]
     return Passport(
@@ -32,7 +34,7 @@ def passport(
         first_slot_rate=first_slot_rate(shown),
         prefers_longer=prefers_longer(shown),
         gold=gold,
-        fit=None if gold is None else is_fit(gold),
+        fit=None if gold is None or knows_targets(judge) else is_fit(gold),
         usage=usage,
     )
 
@@ -43,6 +45,15 @@ def is_fit(gold: GoldAgreement) -> bool:
     It beats picking the longer answer, and it picks the better one in more than half of the pairs.
     """
     return gold.advantage.low > 0 and gold.agreement.low > 0.5
+
+
+def knows_targets(judge: str) -> bool:
+    """Say whether a judge of this id decides by the targets that accuracy is read against.
+
+    Gold pairs that such a judge can decide are made from the same targets, so that it agrees with
+    them by construction.
+    """
+    return re.fullmatch(r"reference-\d+", judge) is not None
 
 
 def position_consistency(verdicts: Sequence[Verdict]) -> Metric | None:

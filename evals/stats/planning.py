@@ -8,6 +8,7 @@ finished one is, which is what its interval is for.
 from collections.abc import Callable
 from functools import cache
 from math import ceil
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -27,7 +28,7 @@ def detectable(difference: Difference, level: float = ALPHA) -> float | None:
     prompts (clusters, seeds) that vary as these do; None where none that can be is large enough.
     """
     if difference.step is not None and difference.moved is not None:
-        share = _detectable_share(difference.n, difference.moved, level)
+        share = detectable_share(difference.n, difference.moved, level)
         return None if share is None else difference.step * share
     if difference.units < 2:
         return None
@@ -47,8 +48,7 @@ def needed(difference: Difference, level: float = ALPHA) -> int | None:
         return None
     # three prompts; the solver finds no root much beyond
     effect = 5.0 if size > 5 * sd else size / sd
-    prompts: float = TTestPower().solve_power(effect_size=effect, alpha=level, power=POWER)
-    guess = ceil(prompts)
+    guess = ceil(_solved(effect_size=effect, alpha=level))
     if difference.step is not None and difference.moved is not None:
         share, moved = size / difference.step, difference.moved
         return _fewest(lambda n: power_of_shares(share, moved, n, level) >= POWER, guess)
@@ -67,16 +67,20 @@ def needed_for_margin(margin: float, sd: float, level: float = ALPHA) -> int | N
     if sd == 0:
         return None
     effect = min(margin / sd, 5.0)
-    prompts: float = TTestPower().solve_power(
-        effect_size=effect, alpha=level, power=POWER, alternative="larger"
-    )
-    return ceil(prompts)
+    return ceil(_solved(effect_size=effect, alpha=level, alternative="larger"))
 
 
 # a report asks for the same few n and levels again and again
 @cache
 def _effect(n: int, level: float) -> float:
-    return float(TTestPower().solve_power(nobs=n, alpha=level, power=POWER))
+    return _solved(nobs=n, alpha=level)
+
+
+def _solved(**known: Any) -> float:
+    """Solve for what is left of a t test's effect, n and level; statsmodels gives a number or an
+    array of one.
+    """
+    return float(np.squeeze(TTestPower().solve_power(power=POWER, **known)))
 
 
 def _detectable_mean(difference: Difference, n: int, level: float) -> float:
@@ -105,8 +109,10 @@ def _fewest(are_enough: Callable[[int], bool], guess: int) -> int:
 
 
 @cache
-def _detectable_share(n: int, moved: float, level: float) -> float | None:
-    """Solve for the difference in shares at which the test has its power."""
+def detectable_share(n: int, moved: float, level: float = ALPHA) -> float | None:
+    """Return the smallest difference in shares that a test at `level` shows with 80% power, where
+    that share of n pairs differs; None where none does.
+    """
 
     def lacking(share: float) -> float:
         return power_of_shares(share, max(moved, share), n, level) - POWER

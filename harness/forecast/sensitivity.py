@@ -7,15 +7,14 @@ every second one, which is about the most.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from math import sqrt
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import stdev
 
 from stagelift.evals.metrics.measures import in_group
 from stagelift.evals.records import Group
+from stagelift.evals.stats.difference import Difference, difference
 from stagelift.evals.stats.estimates import prompt_means
-from stagelift.evals.stats.power import mde
+from stagelift.evals.stats.planning import detectable, detectable_share
 from stagelift.harness.forecast.history import parents
 from stagelift.reports.folders import RunsFolder
 
@@ -28,15 +27,16 @@ class Sensitivity:
     """Smallest differences, as shares, that `n` problems show with 80% power.
 
     `earlier` goes from the least to the most of `pairs` of stages that were measured before, None
-    where there are none; `assumed` and `most` are for shares of problems that change.
+    where there are none; `assumed` and `most` are for shares of problems that change, None where
+    even a change of all could go unseen.
     """
 
     metric: str
     n: int
     earlier: tuple[float, float] | None
     pairs: int
-    assumed: float
-    most: float
+    assumed: float | None
+    most: float | None
 
 
 def sensitivity(root: Path, contract_id: str, counts: Mapping[Group, int]) -> list[Sensitivity]:
@@ -45,26 +45,26 @@ def sensitivity(root: Path, contract_id: str, counts: Mapping[Group, int]) -> li
 
 
 def _of_group(root: Path, contract_id: str, group: Group, n: int) -> Sensitivity:
-    spreads = [spread for spread in _spreads(root, contract_id, group) if spread > 0]
-    effects = sorted(mde(spread, n) for spread in spreads)
+    earlier = [replace(seen, n=n, units=n) for seen in _earlier(root, contract_id, group)]
+    effects = sorted(effect for seen in earlier if (effect := detectable(seen)) is not None)
     return Sensitivity(
         metric=in_group("accuracy", group),
         n=n,
         earlier=(effects[0], effects[-1]) if effects else None,
         pairs=len(effects),
-        assumed=mde(sqrt(ASSUMED), n),
-        most=mde(sqrt(MOST), n),
+        assumed=detectable_share(n, ASSUMED),
+        most=detectable_share(n, MOST),
     )
 
 
-def _spreads(root: Path, contract_id: str, group: Group) -> Iterator[float]:
-    """Yield the standard deviation of the paired differences between each node and its parent."""
+def _earlier(root: Path, contract_id: str, group: Group) -> Iterator[Difference]:
+    """Yield the paired differences between each node and its parent that changed anything."""
     scores = {name: _accuracies(root, name, contract_id, group) for name in parents(root)}
     for name, parent in parents(root).items():
         mine, theirs = scores[name], scores.get(parent or "", {})
-        shared = [mine[problem] - theirs[problem] for problem in mine if problem in theirs]
-        if len(shared) > 1:
-            yield stdev(shared)
+        changes = [mine[problem] - theirs[problem] for problem in mine if problem in theirs]
+        if len(changes) > 1 and any(changes):
+            yield difference(changes, bound=1.0)
 
 
 def _accuracies(root: Path, node: str, contract_id: str, group: Group) -> dict[str, float]:

@@ -219,10 +219,14 @@ def _sensitivity(effects: Sequence[sensitivity.Sensitivity]) -> Table:
             measure(effect.metric).title,
             f"{effect.n:,}",
             _earlier(effect),
-            f"{100 * effect.assumed:.1f}",
-            f"{100 * effect.most:.1f}",
+            _points(effect.assumed),
+            _points(effect.most),
         )
     return table
+
+
+def _points(effect: float | None) -> str:
+    return "none" if effect is None else f"{100 * effect:.1f}"
 
 
 def _earlier(effect: sensitivity.Sensitivity) -> str:

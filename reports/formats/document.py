@@ -115,8 +115,18 @@ def _strength(strength: Strength) -> dict[str, Any]:
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
-    names = [field.name for field in fields(comparison)]
-    return {name: _plain(getattr(comparison, name)) for name in names}
+    """Give the difference's numbers beside the verdict.
+
+    Earlier forms had the p of a sign test, too, which contradicted the verdict: it is always None.
+    """
+    names = ("delta", "low", "high", "n", "p")
+    plain = {
+        field.name: _plain(getattr(comparison, field.name))
+        for field in fields(comparison)
+        if field.name != "difference"
+    }
+    numbers = {name: getattr(comparison, name) for name in names}
+    return plain | numbers | {"p_sign": None, "clusters": comparison.difference.clusters}
 
 
 def _flips(flips: StageFlips) -> dict[str, Any]:

@@ -10,14 +10,14 @@ is the paired one over prompts; with three seeds or more, which differ, it is ov
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import factorial
 
-from stagelift.evals.metrics.measures import measure
-from stagelift.evals.stats import estimates, tests
-from stagelift.reports.numbers.seeds import SEEDS_FOR_AN_INTERVAL
-from stagelift.reports.numbers.values import model_metrics, model_values, within
+from stagelift.evals.stats.difference import Difference, difference
+from stagelift.evals.stats.families import holm
+from stagelift.reports.numbers.seeds import difference_over_seeds
+from stagelift.reports.numbers.values import largest_difference, model_metrics, model_values
 from stagelift.reports.records import RunRecord, StageRecord
 
 Subset = frozenset[str]
@@ -60,6 +60,8 @@ class Attribution:
 class Interaction:
     """The interaction of two stages for a metric: below zero they add less together than each
     without the other.
+
+    `p_adjusted` is Holm's over all interactions of the run.
     """
 
     run: str
@@ -70,34 +72,43 @@ class Interaction:
     high: float
     n: int
     over: str
+    p: float
+    p_adjusted: float
 
 
 @dataclass(frozen=True)
 class _Lattice:
-    """The values of one metric for all subsets, one mapping per seed."""
+    """The values of one metric for all subsets, one mapping per seed; `clusters` are the prompts'
+    where they come in any.
+    """
 
     run: str
     metric: str
     stages: tuple[str, ...]
     seeds: list[Values]
+    clusters: Mapping[str, str]
 
-    def effect(self, weights: Mapping[Subset, float]) -> tuple[Effect, int, str]:
-        """Return the weighted sum over subsets with its interval, what n counts and over what it
-        is.
-        """
+    def effect(self, weights: Mapping[Subset, float]) -> tuple[Difference, str]:
+        """Return the weighted sum over subsets with its interval, and over what that is."""
         by_seed = [_weighted(weights, values) for values in self.seeds]
         means = [sum(values.values()) / len(values) for values in by_seed if values]
-        most = _largest_sum(self.metric, weights)
-        if len(means) >= SEEDS_FOR_AN_INTERVAL and not estimates.is_constant(means):
-            bounds = None if most is None else (-most, most)
-            mean = within(bounds, estimates.over_seeds(means))
-            return Effect(mean.value, mean.low, mean.high), mean.n, "seeds"
+        most = self._largest_sum(weights)
+        over_seeds = difference_over_seeds(means, most)
+        if over_seeds is not None:
+            return over_seeds, "seeds"
         first = by_seed[0]
         shared = [prompt for prompt in first if all(prompt in values for values in by_seed)]
         averaged = [sum(values[prompt] for values in by_seed) / len(by_seed) for prompt in shared]
-        is_binary = most is not None and set(averaged) <= {-1.0, 0.0, 1.0}
-        difference = tests.difference(averaged, binary=is_binary, bound=most)
-        return Effect(difference.delta, difference.low, difference.high), difference.n, "prompts"
+        clusters = [self.clusters.get(prompt, prompt) for prompt in shared]
+        made = difference(averaged, bound=most, clusters=clusters if self.clusters else None)
+        return made, "prompts"
+
+    def _largest_sum(self, weights: Mapping[Subset, float]) -> float:
+        """Return the most that values of the metric can sum up to."""
+        models = [model for values in self.seeds for model in values.values()]
+        seen = (value for model in models for value in model.values())
+        most = sum(weight for weight in weights.values() if weight > 0)
+        return largest_difference(self.metric, seen) * most
 
 
 def attribution(run: RunRecord) -> list[Attribution]:
@@ -109,10 +120,14 @@ def attribution(run: RunRecord) -> list[Attribution]:
 
 def interactions(run: RunRecord) -> list[Interaction]:
     """Return the interaction of every two stages for every metric; empty where `attribution` is."""
-    return [
+    found = [
         _interaction(lattice, pair)
         for lattice in _lattices(run)
         for pair in combinations(lattice.stages, 2)
+    ]
+    adjusted = holm([interaction.p for interaction in found])
+    return [
+        replace(interaction, p_adjusted=p) for interaction, p in zip(found, adjusted, strict=True)
     ]
 
 
@@ -120,33 +135,40 @@ def _attribution(lattice: _Lattice, stage: str) -> Attribution:
     base: Subset = frozenset()
     alone = frozenset([stage])
     everything = frozenset(lattice.stages)
-    shapley, n, over = lattice.effect(_shapley_weights(stage, lattice.stages))
+    shapley, over = lattice.effect(_shapley_weights(stage, lattice.stages))
     return Attribution(
         run=lattice.run,
         metric=lattice.metric,
         stage=stage,
-        value=shapley.value,
+        value=shapley.delta,
         low=shapley.low,
         high=shapley.high,
-        n=n,
+        n=shapley.n,
         over=over,
-        alone=lattice.effect({alone: 1.0, base: -1.0})[0],
-        on_top=lattice.effect({everything: 1.0, everything - alone: -1.0})[0],
-        whole=lattice.effect({everything: 1.0, base: -1.0})[0],
+        alone=_effect(lattice, {alone: 1.0, base: -1.0}),
+        on_top=_effect(lattice, {everything: 1.0, everything - alone: -1.0}),
+        whole=_effect(lattice, {everything: 1.0, base: -1.0}),
     )
 
 
+def _effect(lattice: _Lattice, weights: Mapping[Subset, float]) -> Effect:
+    made, _ = lattice.effect(weights)
+    return Effect(made.delta, made.low, made.high)
+
+
 def _interaction(lattice: _Lattice, pair: tuple[str, str]) -> Interaction:
-    effect, n, over = lattice.effect(_interaction_weights(pair, lattice.stages))
+    made, over = lattice.effect(_interaction_weights(pair, lattice.stages))
     return Interaction(
         run=lattice.run,
         metric=lattice.metric,
         stages=pair,
-        value=effect.value,
-        low=effect.low,
-        high=effect.high,
-        n=n,
+        value=made.delta,
+        low=made.low,
+        high=made.high,
+        n=made.n,
         over=over,
+        p=made.p,
+        p_adjusted=made.p,
     )
 
 
@@ -200,15 +222,6 @@ def _weighted(weights: Mapping[Subset, float], values: Values) -> dict[str, floa
     }
 
 
-def _largest_sum(metric: str, weights: Mapping[Subset, float]) -> float | None:
-    """The most that values of a metric can sum up to; None where they have no ends."""
-    bounds = measure(metric).bounds
-    if bounds is None:
-        return None
-    low, high = bounds
-    return (high - low) * sum(weight for weight in weights.values() if weight > 0)
-
-
 def _lattices(run: RunRecord) -> list[_Lattice]:
     """Read every metric of a lattice whose models are all evaluated."""
     if not run.lattice or run.missing:
@@ -221,7 +234,13 @@ def _lattices(run: RunRecord) -> list[_Lattice]:
         return []
     every_model = [stage for models in seeds for stage in models.values()]
     return [
-        _Lattice(run.name, name, stages, [_values(name, models, run) for models in seeds])
+        _Lattice(
+            run=run.name,
+            metric=name,
+            stages=stages,
+            seeds=[_values(name, models, run) for models in seeds],
+            clusters=every_model[0].clusters(name),
+        )
         for name in model_metrics(every_model)
     ]
 

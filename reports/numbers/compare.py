@@ -1,5 +1,5 @@
 """Records -> comparisons: every difference between a stage and an earlier one, paired by prompt,
-Holm-adjusted.
+Holm-adjusted in two families.
 
 All the arithmetic of a report lives here. Differences are in the metric's own unit (shares, tokens,
 characters).
@@ -9,17 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stagelift.evals.contract import first_difference
-from stagelift.evals.metrics.measures import (
-    at_equal_lengths,
-    measure,
-    whoever_it_is_against,
-    without_stand_ins,
-)
+from stagelift.evals.metrics.measures import at_equal_lengths, measure, without_stand_ins
 from stagelift.evals.metrics.winrate import length_controlled_win_rate
 from stagelift.evals.records import Metric, Verdict
-from stagelift.evals.stats import tests
-from stagelift.evals.stats.length_control import LengthControlled
-from stagelift.evals.stats.power import Difference
+from stagelift.evals.stats.difference import Difference, difference
+from stagelift.evals.stats.lengths import median_difference, ratio
+from stagelift.evals.stats.planning import detectable, needed
+from stagelift.reports.numbers.families import Decided, Family, Test, adjust, equal_test
+from stagelift.reports.numbers.headline import headline_metrics
 from stagelift.reports.numbers.values import (
     is_compared,
     is_of_pairs,
@@ -32,65 +29,124 @@ from stagelift.reports.records import RunRecord, StageRecord
 
 @dataclass(frozen=True)
 class Comparison:
-    """One difference with its interval and verdict.
+    """A paired difference with the verdict that its family of tests leaves it.
 
-    `p`, `p_adjusted` and `mde` are None where all pairs are identical.
+    For win rates the difference is to one half. `p_adjusted` and `level` are what Holm makes of the
+    test in its family: the verdict claims a difference where `p` is below the level. `mde` is the
+    smallest true difference that the verdict would show with 80% power, None where this n shows
+    none at all; `needed` is the number of prompts with which the verdict would show the difference
+    seen, None where more prompts would not tell.
 
     A length-controlled win rate that rests on an extrapolation is `extrapolated`: it gets no other
-    verdict and is not among the tests that Holm adjusts for. For win rates the difference is to one
-    half, and `p_sign` is the exact sign test over the decided pairs. Lengths have the `ratio` of
-    geometric means and the `median` of the differences, too. `needed` is the number of prompts that
-    would show this difference with 80% power.
+    verdict, is not among the tests that Holm adjusts for, and the five are None. Lengths have the
+    `ratio` of geometric means and the `median` of the differences, too.
     """
 
     run: str
     metric: str
     stage: str
     against: str
-    delta: float
-    low: float
-    high: float
-    n: int
-    p: float | None
+    difference: Difference
+    family: Family | None
     p_adjusted: float | None
-    p_sign: float | None
+    level: float | None
     mde: float | None
     needed: int | None
     ratio: Metric | None
     median: Metric | None
     verdict: Decision
 
+    @property
+    def delta(self) -> float:
+        return self.difference.delta
+
+    @property
+    def low(self) -> float:
+        return self.difference.low
+
+    @property
+    def high(self) -> float:
+        return self.difference.high
+
+    @property
+    def n(self) -> int:
+        return self.difference.n
+
+    @property
+    def p(self) -> float:
+        return self.difference.p
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A difference before its family is known.
+
+    `test` is what equal tests share. Where responses are the same bytes it is `identical`.
+    """
+
+    run: str
+    metric: str
+    stage: str
+    against: str
+    difference: Difference
+    test: Test
+    is_headline: bool
+    is_identical: bool
+    is_extrapolated: bool = False
+    ratio: Metric | None = None
+    median: Metric | None = None
+
 
 def compare_stages(runs: Sequence[RunRecord]) -> list[Comparison]:
     """Compare every stage with the one before it and with base.
 
-    Holm runs over all comparisons returned.
+    Holm runs over the headline of all runs, and over everything else.
 
     Raises ValueError where the runs were not evaluated under one contract, naming the field that
     differs.
     """
     _refuse_unequal_contracts(runs)
-    comparisons = [
-        comparison
-        for run in runs
-        for stage in run.stages
-        for comparison in _compare_stage(stage, run)
-    ]
-    family = {
-        _test(comparison): comparison.p
-        for comparison in comparisons
-        if comparison.verdict != "extrapolated"
-    }
-    adjusted = dict(zip(family, tests.holm(list(family.values())), strict=True))
-    return [_decided(comparison, adjusted.get(_test(comparison))) for comparison in comparisons]
+    tested = [found for run in runs for stage in run.stages for found in _test_stage(stage, run)]
+    decided = _families(tested)
+    return [_decided(found, decided.get(found.test)) for found in tested]
 
 
-def _test(comparison: Comparison) -> tuple[str, str, str, str]:
-    """Name the test behind a comparison: against base and previous are one test where they are one
-    model.
-    """
-    metric = whoever_it_is_against(comparison.metric)
-    return comparison.run, metric, comparison.stage, comparison.against
+def _families(tested: Sequence[_Tested]) -> dict[Test, Decided]:
+    """Adjust both families; a test that is one of the headline anywhere is one everywhere."""
+    counted = [found for found in tested if not found.is_extrapolated]
+    headline = {found.test: found.difference.p for found in counted if found.is_headline}
+    other = {found.test: found.difference.p for found in counted if found.test not in headline}
+    return adjust("headline", headline) | adjust("other", other)
+
+
+def _decided(tested: _Tested, decided: Decided | None) -> Comparison:
+    comparison = Comparison(
+        run=tested.run,
+        metric=tested.metric,
+        stage=tested.stage,
+        against=tested.against,
+        difference=tested.difference,
+        family=None,
+        p_adjusted=None,
+        level=None,
+        mde=None,
+        needed=None,
+        ratio=tested.ratio,
+        median=tested.median,
+        verdict="extrapolated",
+    )
+    if decided is None or tested.is_extrapolated:
+        return comparison
+    verdict = decide(tested.metric, tested.difference, decided.p_adjusted)
+    return replace(
+        comparison,
+        family=decided.family,
+        p_adjusted=decided.p_adjusted,
+        level=decided.level,
+        mde=detectable(tested.difference, decided.level),
+        needed=needed(tested.difference, decided.level),
+        verdict="identical" if tested.is_identical else verdict,
+    )
 
 
 def _refuse_unequal_contracts(runs: Sequence[RunRecord]) -> None:
@@ -105,18 +161,16 @@ def _refuse_unequal_contracts(runs: Sequence[RunRecord]) -> None:
             )
 
 
-def _compare_stage(stage: StageRecord, run: RunRecord) -> list[Comparison]:
+def _test_stage(stage: StageRecord, run: RunRecord) -> list[_Tested]:
     earlier_stages = _earlier_stages(stage, run)
-    comparisons = []
+    tested = []
     # previous and base are the same for the first trained stage: compared once
     for earlier in {earlier.name: earlier for earlier in earlier_stages.values()}.values():
         _refuse_different_problems(stage, earlier)
-        comparisons += _compare_metrics(stage, earlier, run.base(stage))
+        tested += _test_metrics(stage, earlier, run)
     for name, verdicts in stage.verdicts.items():
-        opponent = earlier_stages.get(measure(name).against or "")
-        against = "reference" if opponent is None else opponent.name
-        comparisons += _compare_win_rate(name, stage, against, verdicts)
-    return comparisons
+        tested += _test_win_rate(name, stage, earlier_stages, verdicts)
+    return tested
 
 
 def _earlier_stages(stage: StageRecord, run: RunRecord) -> dict[str, StageRecord]:
@@ -142,16 +196,14 @@ def _refuse_different_problems(stage: StageRecord, earlier: StageRecord) -> None
         )
 
 
-def _compare_metrics(
-    stage: StageRecord, earlier: StageRecord, base: StageRecord
-) -> list[Comparison]:
+def _test_metrics(stage: StageRecord, earlier: StageRecord, run: RunRecord) -> list[_Tested]:
     names = [
         name
         for name in without_stand_ins(stage.evaluation.metrics)
         if is_compared(name, stage) and _is_measured(name, earlier)
     ]
-    comparisons = [_compare_metric(name, stage, earlier, base) for name in names]
-    return [comparison for comparison in comparisons if comparison is not None]
+    tested = [_test_metric(name, stage, earlier, run) for name in names]
+    return [found for found in tested if found is not None]
 
 
 def _is_measured(name: str, earlier: StageRecord) -> bool:
@@ -159,85 +211,106 @@ def _is_measured(name: str, earlier: StageRecord) -> bool:
     return name in earlier.evaluation.metrics or is_of_pairs(name)
 
 
-def _compare_metric(
-    name: str, stage: StageRecord, earlier: StageRecord, base: StageRecord
-) -> Comparison | None:
+def _test_metric(
+    name: str, stage: StageRecord, earlier: StageRecord, run: RunRecord
+) -> _Tested | None:
+    base = run.base(stage)
     now, before = prompt_values(name, stage, base), prompt_values(name, earlier, base)
     # joined by id, never by position
-    shared = [problem for problem in now if problem in before]
+    shared = [prompt for prompt in now if prompt in before]
     if not shared:
         return None
-    values = [now[problem] for problem in shared]
-    values_before = [before[problem] for problem in shared]
-    differences = [now[problem] - before[problem] for problem in shared]
-    seen = {*values, *values_before}
-    bound = largest_difference(name, seen)
-    difference = tests.difference(differences, binary=seen <= {0.0, 1.0}, bound=bound)
-    comparison = _comparison(name, stage, earlier.name, difference)
+    changes = {prompt: now[prompt] - before[prompt] for prompt in shared}
+    seen = [values[prompt] for values in (now, before) for prompt in shared]
+    tested = _tested(name, stage, earlier.name, changes, largest_difference(name, seen))
+    is_step = earlier.name == stage.parent
+    tested = replace(
+        tested,
+        is_headline=is_step and name in headline_metrics(stage),
+        is_identical=_is_identical(name, stage, earlier, changes),
+    )
     if measure(name).family != "length":
-        return comparison
-    ratio = tests.ratio(values, values_before)
-    return replace(comparison, ratio=ratio, median=tests.median_difference(differences))
+        return tested
+    return replace(
+        tested,
+        ratio=ratio([now[prompt] for prompt in shared], [before[prompt] for prompt in shared]),
+        median=median_difference(list(changes.values())),
+    )
 
 
-def _compare_win_rate(
-    name: str, stage: StageRecord, against: str, verdicts: Mapping[str, Verdict]
-) -> list[Comparison]:
+def _test_win_rate(
+    name: str,
+    stage: StageRecord,
+    earlier_stages: Mapping[str, StageRecord],
+    verdicts: Mapping[str, Verdict],
+) -> list[_Tested]:
     """Compare a win rate, and the length-controlled one where there is one, with one half."""
-    leads = [verdict.score - 0.5 for verdict in verdicts.values() if verdict.score is not None]
+    leads = {
+        prompt: verdict.score - 0.5
+        for prompt, verdict in verdicts.items()
+        if verdict.score is not None
+    }
     if not leads:
         return []
-    raw = _comparison(name, stage, against, tests.difference(leads, bound=0.5))
-    comparisons = [replace(raw, p_sign=tests.sign_test(leads))]
-    rate = length_controlled_win_rate(list(verdicts.values()))
-    if rate is not None:
-        comparisons.append(_length_controlled(name, stage, against, rate))
-    return comparisons
-
-
-def _length_controlled(
-    name: str, stage: StageRecord, against: str, rate: LengthControlled
-) -> Comparison:
-    difference = Difference(
-        delta=rate.value - 0.5,
-        low=rate.low - 0.5,
-        high=rate.high - 0.5,
-        n=rate.n,
-        p=rate.p,
-        mde=rate.mde,
-        needed=rate.needed,
+    opponent = earlier_stages.get(measure(name).against or "")
+    against = "reference" if opponent is None else opponent.name
+    tested = replace(
+        _tested(name, stage, against, leads, 0.5),
+        is_headline=name in headline_metrics(stage),
+        is_identical=opponent is not None and _is_identical(name, stage, opponent, leads),
     )
-    comparison = _comparison(at_equal_lengths(name), stage, against, difference)
-    if rate.extrapolates and rate.p is not None:
-        return replace(comparison, verdict="extrapolated")
-    return comparison
+    at_equal = _at_equal_lengths(tested, list(verdicts.values()))
+    return [tested] if at_equal is None else [tested, at_equal]
 
 
-def _comparison(
-    metric: str, stage: StageRecord, against: str, difference: Difference
-) -> Comparison:
-    return Comparison(
+def _at_equal_lengths(tested: _Tested, verdicts: Sequence[Verdict]) -> _Tested | None:
+    rate = length_controlled_win_rate(verdicts)
+    if rate is None:
+        return None
+    decided = sorted((one.id, one) for one in verdicts if one.score is not None)
+    leads = {prompt: (verdict.score or 0.0) - 0.5 for prompt, verdict in decided}
+    lengths = [float(verdict.length_difference or 0) for _, verdict in decided]
+    return replace(
+        tested,
+        metric=at_equal_lengths(tested.metric),
+        difference=rate.difference,
+        test=equal_test(leads, 0.5, lengths),
+        is_headline=False,
+        is_extrapolated=rate.extrapolates and not tested.is_identical,
+    )
+
+
+def _tested(
+    metric: str, stage: StageRecord, against: str, changes: Mapping[str, float], bound: float
+) -> _Tested:
+    known = stage.clusters(metric)
+    clusters = [known.get(prompt, prompt) for prompt in changes] if known else None
+    return _Tested(
         run=stage.run,
         metric=metric,
         stage=stage.name,
         against=against,
-        delta=difference.delta,
-        low=difference.low,
-        high=difference.high,
-        n=difference.n,
-        p=difference.p,
-        p_adjusted=None,
-        p_sign=None,
-        mde=difference.mde,
-        needed=difference.needed,
-        ratio=None,
-        median=None,
-        verdict="no difference shown",
+        difference=difference(list(changes.values()), bound=bound, clusters=clusters),
+        test=equal_test(changes, bound),
+        is_headline=False,
+        is_identical=False,
     )
 
 
-def _decided(comparison: Comparison, p_adjusted: float | None) -> Comparison:
-    if comparison.verdict == "extrapolated":
-        return comparison
-    verdict = decide(comparison.metric, comparison.delta, p_adjusted)
-    return replace(comparison, p_adjusted=p_adjusted, verdict=verdict)
+def _is_identical(
+    name: str, stage: StageRecord, other: StageRecord, changes: Mapping[str, float]
+) -> bool:
+    """Say whether the responses behind a metric are the same bytes on both sides.
+
+    Of several samples of a prompt only the first is at hand, and pairs, tasks and batches have no
+    responses: of these it is never said.
+    """
+    if name in stage.stored_values or measure(name).family == "preference accuracy":
+        return False
+    if any(changes.values()) or any(score.sample for score in (*stage.scores, *other.scores)):
+        return False
+    mine, theirs = stage.generations, other.generations
+    return all(
+        prompt in mine and prompt in theirs and mine[prompt].response == theirs[prompt].response
+        for prompt in changes
+    )

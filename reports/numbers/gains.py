@@ -3,7 +3,7 @@ responses used to fail.
 
 From no readable answer to a right one is format, from cut off to right stopping, from wrong to
 right reasoning; each minus the reverse. It does not say why an answer became right: `reasoning` is
-whatever turned a readable wrong number into the right one, luck included.
+whatever turned a readable wrong number into the right one, and a lucky number counts.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stagelift.evals.records import Group, Outcome, Score
-from stagelift.evals.stats import tests
+from stagelift.evals.stats.difference import difference
 from stagelift.reports.records import RunRecord, StageRecord
 
 Cause = Literal["format", "stopping", "reasoning"]
@@ -76,7 +76,12 @@ def _gain(metric: str, group: Group, stage: StageRecord, before: StageRecord) ->
     causes = dict(_CAUSES)
     if not _is_truncation_known(asked):
         del causes["truncated"]
-    parts = [_part(outcome, cause, shared) for outcome, cause in causes.items()]
+    known = stage.clusters(metric)
+    clusters = [known.get(problem, problem) for problem in now if problem in then]
+    parts = [
+        _part(outcome, cause, shared, clusters if known else None)
+        for outcome, cause in causes.items()
+    ]
     delta = sum(now["correct"] - then["correct"] for then, now in shared) / len(shared)
     return Gain(stage.run, metric, stage.name, before.name, delta, len(shared), parts)
 
@@ -104,6 +109,7 @@ def _part(
     outcome: Outcome,
     cause: Cause,
     shared: Sequence[tuple[dict[Outcome, float], dict[Outcome, float]]],
+    clusters: Sequence[str] | None,
 ) -> Part:
     """Pair every sample before with every sample after, problem by problem; so the parts sum to the
     difference exactly.
@@ -111,13 +117,12 @@ def _part(
     gained = [then[outcome] * now["correct"] for then, now in shared]
     lost = [then["correct"] * now[outcome] for then, now in shared]
     moved = [up - down for up, down in zip(gained, lost, strict=True)]
-    is_binary = set(moved) <= {-1.0, 0.0, 1.0}
-    difference = tests.difference(moved, binary=is_binary, bound=1.0)
+    added = difference(moved, bound=1.0, clusters=clusters)
     return Part(
         cause=cause,
         gained=sum(gained) / len(shared),
         lost=sum(lost) / len(shared),
-        delta=difference.delta,
-        low=difference.low,
-        high=difference.high,
+        delta=added.delta,
+        low=added.low,
+        high=added.high,
     )

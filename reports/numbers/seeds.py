@@ -8,11 +8,12 @@ or another machine, would change.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Metric
 from stagelift.evals.stats import estimates
+from stagelift.evals.stats.difference import Difference, seed_difference
 from stagelift.reports.numbers.values import (
     model_metrics,
     model_values,
@@ -196,6 +197,18 @@ def mean_over_seeds(
     if difference:
         bounds = of_differences(bounds)
     return within(bounds, estimates.over_seeds(values))
+
+
+def difference_over_seeds(values: Sequence[float], bound: float) -> Difference | None:
+    """Return the difference over seeds, cut off at the `bound` either way; None where there is no
+    interval (see `mean_over_seeds`).
+    """
+    if len(values) < SEEDS_FOR_AN_INTERVAL:
+        return None
+    made = seed_difference(values)
+    if made is None:
+        return None
+    return replace(made, low=max(-bound, made.low), high=min(bound, made.high))
 
 
 def _over(

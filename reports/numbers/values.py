@@ -133,17 +133,18 @@ def of_differences(bounds: Bounds | None) -> Bounds | None:
     return low - high, high - low
 
 
-def largest_difference(name: str, values: Iterable[float]) -> float | None:
-    """Return the most that two values can differ by, None where there is no such end.
+def largest_difference(name: str, values: Iterable[float]) -> float:
+    """Return the most that two values can differ by.
 
-    What lm-eval's metrics can be is not known: where all values lie between 0 and 1, these are
-    taken for the ends.
+    Of a metric without ends of its own that is from nothing to the largest value seen. What
+    lm-eval's metrics can be is not known: where all values lie between 0 and 1, these are taken for
+    the ends.
     """
-    known = measure(name)
+    known, seen = measure(name), [0.0, *values]
     if known.bounds is not None:
         return known.bounds[1] - known.bounds[0]
-    if known.family != "lm-eval task":
-        return None
-    if all(0 <= value <= 1 for value in values):
+    low, high = min(seen), max(seen)
+    if known.family == "lm-eval task" and low >= 0 and high <= 1:
         return 1.0
-    return None
+    # where nothing but zero was seen a difference is in units
+    return high - low or 1.0

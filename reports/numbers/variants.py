@@ -9,12 +9,18 @@ another seed would give others. The Pareto front takes the values as they are, n
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from math import inf
 
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Metric
-from stagelift.evals.stats import tests
-from stagelift.evals.stats.power import Difference
-from stagelift.reports.numbers.seeds import mean_over_seeds, seed_differences
+from stagelift.evals.stats.difference import Difference, difference
+from stagelift.evals.stats.planning import detectable, needed
+from stagelift.reports.numbers.families import Decided, Test, adjust, equal_test
+from stagelift.reports.numbers.seeds import (
+    difference_over_seeds,
+    mean_over_seeds,
+    seed_differences,
+)
 from stagelift.reports.numbers.values import (
     largest_difference,
     mean_of,
@@ -46,7 +52,8 @@ class VariantDifference:
     """A metric's difference to the reference variant, in its own unit; `n` counts prompts, or seeds
     (`over`).
 
-    `p`, `p_adjusted` and `mde` are None where all pairs are identical.
+    `p_adjusted`, `level`, `mde` and `needed` are as in a comparison of stages, in a family of
+    variants.
     """
 
     metric: str
@@ -55,9 +62,11 @@ class VariantDifference:
     high: float
     n: int
     over: str
-    p: float | None
-    p_adjusted: float | None
+    p: float
+    p_adjusted: float
+    level: float
     mde: float | None
+    needed: int | None
     verdict: Decision
 
 
@@ -88,51 +97,38 @@ class RankedVariant:
         return next(made, None)
 
 
+@dataclass(frozen=True)
+class _Tested:
+    """A difference to the reference before its family is known; `test` is what equal tests
+    share.
+    """
+
+    metric: str
+    difference: Difference
+    over: str
+    test: Test
+
+
 def rank_variants(run: RunRecord) -> list[RankedVariant]:
     """Return every variant at every stage at which variants differ, best accuracy first; Holm runs
-    over all of them.
+    over all of them, equal tests once.
     """
     if run.reference is None:
         return []
-    variants = [
-        variant for place, stages in _places(run) for variant in _compared(run, place, stages)
+    compared = [
+        compared for place, stages in _places(run) for compared in _compared(run, place, stages)
     ]
-    decided = _adjusted(variants)
+    family = {one.test: one.difference.p for _, tested in compared for one in tested}
+    decided = adjust("variants", family)
+    variants = [
+        replace(variant, differences=tuple(_decided(one, decided[one.test]) for one in tested))
+        for variant, tested in compared
+    ]
     return [
         variant
-        for _, at_stage in groupby(decided, key=lambda variant: variant.stage)
+        for _, at_stage in groupby(variants, key=lambda variant: variant.stage)
         for variant in _ranked(list(at_stage))
     ]
-
-
-def _adjusted(variants: Sequence[RankedVariant]) -> Iterator[RankedVariant]:
-    """Yield the variants with verdicts on their differences, Holm-adjusted over all of them."""
-    family = {
-        _test(difference, variant, variants): difference.p
-        for variant in variants
-        for difference in variant.differences
-    }
-    adjusted = dict(zip(family, tests.holm(list(family.values())), strict=True))
-    for variant in variants:
-        differences = tuple(
-            _decided(difference, adjusted[_test(difference, variant, variants)])
-            for difference in variant.differences
-        )
-        yield replace(variant, differences=differences)
-
-
-def _test(
-    difference: VariantDifference, variant: RankedVariant, variants: Sequence[RankedVariant]
-) -> tuple[object, ...]:
-    """Name the test behind a difference: at the end of the chains it may be one that was made at a
-    stage.
-    """
-    reference = next(
-        candidate
-        for candidate in variants
-        if (candidate.stage, candidate.variant) == (variant.stage, variant.reference)
-    )
-    return difference.metric, variant.members, reference.members
 
 
 def _places(run: RunRecord) -> Iterator[tuple[str, dict[str, list[StageRecord]]]]:
@@ -175,7 +171,7 @@ def _chains(run: RunRecord) -> dict[str, list[dict[str, StageRecord]]]:
 
 def _compared(
     run: RunRecord, place: str, stages: dict[str, list[StageRecord]]
-) -> list[RankedVariant]:
+) -> list[tuple[RankedVariant, list[_Tested]]]:
     """Compare the variants at one place with the reference; none where all of them are the same
     models there.
     """
@@ -189,8 +185,9 @@ def _compared(
         if name in COMPARED and all(name in stage.evaluation.metrics for stage in every)
     ]
     reference = stages.get(run.reference)
-    return [
-        RankedVariant(
+    compared = []
+    for variant, seeds in stages.items():
+        ranked = RankedVariant(
             run=run.name,
             stage=place,
             variant=variant,
@@ -198,13 +195,13 @@ def _compared(
             members=tuple(stage.name for stage in seeds),
             values={name: _value(name, run, seeds) for name in names},
             cost=_cost(run, seeds),
-            differences=tuple(_differences(run, names, seeds, reference)),
+            differences=(),
             # placed among the others by `_ranked`
             rank=0,
             on_front=None,
         )
-        for variant, seeds in stages.items()
-    ]
+        compared.append((ranked, list(_tests(run, names, seeds, reference))))
+    return compared
 
 
 def _value(name: str, run: RunRecord, stages: Sequence[StageRecord]) -> Metric:
@@ -216,15 +213,15 @@ def _value(name: str, run: RunRecord, stages: Sequence[StageRecord]) -> Metric:
     over = mean_over_seeds(name, [stage.evaluation.metrics[name].value for stage in stages])
     if over is not None:
         return over
-    return mean_of(name, list(_over_seeds(name, run, stages).values()))
+    return mean_of(name, list(_seed_means(name, run, stages).values()))
 
 
-def _differences(
+def _tests(
     run: RunRecord,
     names: Sequence[str],
     stages: Sequence[StageRecord],
     reference: Sequence[StageRecord] | None,
-) -> Iterator[VariantDifference]:
+) -> Iterator[_Tested]:
     """Yield the differences to the reference, which has none to itself, nor where it is missing."""
     if reference is None or reference == stages:
         return
@@ -232,20 +229,12 @@ def _differences(
     if len(bases) > 1:
         names = [name for name in names if not _is_of_base(name)]
     for name in names:
-        difference, over = _difference(run, name, stages, reference)
-        if difference is not None:
-            yield VariantDifference(
-                metric=name,
-                delta=difference.delta,
-                low=difference.low,
-                high=difference.high,
-                n=difference.n,
-                over=over,
-                p=difference.p,
-                p_adjusted=None,
-                mde=difference.mde,
-                verdict="no difference shown",
-            )
+        by_seed = seed_differences(run, name, stages, reference)
+        if by_seed is None:
+            continue
+        tested = _over_seeds(name, by_seed) or _over_prompts(run, name, stages, reference)
+        if tested is not None:
+            yield tested
 
 
 def _is_of_base(name: str) -> bool:
@@ -256,23 +245,31 @@ def _is_of_base(name: str) -> bool:
     return known.against == "base" or known.unit == "tokens"
 
 
-def _difference(
+def _over_seeds(name: str, by_seed: Sequence[float]) -> _Tested | None:
+    bounds = measure(name).bounds
+    bound = inf if bounds is None else bounds[1] - bounds[0]
+    made = difference_over_seeds(by_seed, bound)
+    if made is None:
+        return None
+    changes = {f"seed {place}": change for place, change in enumerate(by_seed)}
+    return _Tested(name, made, "seeds", equal_test(changes, 1.0))
+
+
+def _over_prompts(
     run: RunRecord, name: str, stages: Sequence[StageRecord], reference: Sequence[StageRecord]
-) -> tuple[Difference | None, str]:
-    by_seed = seed_differences(run, name, stages, reference)
-    if by_seed is None:
-        return None, "prompts"
-    if mean_over_seeds(name, by_seed, difference=True) is not None:
-        return tests.seed_difference(by_seed), "seeds"
-    mine, theirs = _over_seeds(name, run, stages), _over_seeds(name, run, reference)
-    pairs = [(mine[prompt], theirs[prompt]) for prompt in mine if prompt in theirs]
-    differences = [value - value_of_reference for value, value_of_reference in pairs]
-    seen = {value for pair in pairs for value in pair}
-    bound = largest_difference(name, seen)
-    return tests.difference(differences, binary=seen <= {0.0, 1.0}, bound=bound), "prompts"
+) -> _Tested | None:
+    mine, theirs = _seed_means(name, run, stages), _seed_means(name, run, reference)
+    changes = {prompt: mine[prompt] - theirs[prompt] for prompt in mine if prompt in theirs}
+    if not changes:
+        return None
+    seen = [values[prompt] for values in (mine, theirs) for prompt in changes]
+    bound, known = largest_difference(name, seen), stages[0].clusters(name)
+    clusters = [known.get(prompt, prompt) for prompt in changes] if known else None
+    made = difference(list(changes.values()), bound=bound, clusters=clusters)
+    return _Tested(name, made, "prompts", equal_test(changes, bound))
 
 
-def _over_seeds(name: str, run: RunRecord, stages: Sequence[StageRecord]) -> dict[str, float]:
+def _seed_means(name: str, run: RunRecord, stages: Sequence[StageRecord]) -> dict[str, float]:
     """Return the mean over seeds by prompt."""
     by_seed = [model_values(name, stage, run.base(stage)) for stage in stages]
     shared = [prompt for prompt in by_seed[0] if all(prompt in values for values in by_seed)]
@@ -300,9 +297,22 @@ def _parameters(run: RunRecord, name: str) -> int:
     return 0 if training is None else training.trainable_parameters
 
 
-def _decided(difference: VariantDifference, p_adjusted: float | None) -> VariantDifference:
-    verdict = decide(difference.metric, difference.delta, p_adjusted)
-    return replace(difference, p_adjusted=p_adjusted, verdict=verdict)
+def _decided(tested: _Tested, decided: Decided) -> VariantDifference:
+    made = tested.difference
+    return VariantDifference(
+        metric=tested.metric,
+        delta=made.delta,
+        low=made.low,
+        high=made.high,
+        n=made.n,
+        over=tested.over,
+        p=made.p,
+        p_adjusted=decided.p_adjusted,
+        level=decided.level,
+        mde=detectable(made, decided.level),
+        needed=needed(made, decided.level) if tested.over == "prompts" else None,
+        verdict=decide(tested.metric, made, decided.p_adjusted),
+    )
 
 
 def _ranked(variants: list[RankedVariant]) -> list[RankedVariant]:

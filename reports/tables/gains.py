@@ -31,8 +31,10 @@ def gain_notes() -> str:
     return (
         "Where each stage's accuracy came from, in percentage points: format is unparsed → "
         "correct, stopping cut off → correct, reasoning wrong → correct, each minus the reverse; "
-        "the parts sum to the difference in numeric accuracy. Where strict accuracy gains more "
-        "than numeric, the stage taught the #### line."
+        "the parts sum to the difference in numeric accuracy. A part says how the response before "
+        "failed, not why the one after is right: under reasoning a lucky number counts as well. "
+        "Intervals are each on its own. Where strict accuracy gains more than numeric, responses "
+        "came to have the #### line."
     )
 
 
@@ -45,7 +47,9 @@ def _row(gain: Gain, run: RunReport, report: Report) -> Row:
     title = report.column(stage)
     if measure(gain.metric).group == "held_out":
         title += ", held-out"
-    return Row(title, (numeric, *cells, strict), note=f"after {gain.against}, n={gain.n}")
+    clusters = len({*stage.clusters(gain.metric).values()})
+    note = f"after {gain.against}, {formatting.counted(gain.n, clusters)}"
+    return Row(title, (numeric, *cells, strict), note)
 
 
 def _difference(metric: str, stage: StageRecord, against: str, run: RunReport) -> Cell:

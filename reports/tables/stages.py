@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from stagelift.evals.metrics.measures import measure, quantiles, rows
 from stagelift.evals.records import EvalResult
 from stagelift.reports.numbers.compare import Comparison
+from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.tables.table import BELOW_NOISE, NOTHING, Cell, Column, Row, Table, merged
@@ -78,7 +79,10 @@ def _metric_group(name: str, places: list[_Place], *, details: bool) -> tuple[Ro
     known = measure(name)
     metrics = [place.stage.evaluation.metrics for place in places]
     counts = sorted({measured[name].n for measured in metrics if name in measured})
-    note = f"{known.reading}, n={'/'.join(map(str, counts))}"
+    clusters = max(len({*place.stage.clusters(name).values()}) for place in places)
+    note = f"{known.reading}, {formatting.counted('/'.join(map(str, counts)), clusters)}"
+    if any(is_accuracy_again(name, place.stage) for place in places):
+        note += "; accuracy again"
     row = Row(known.title, tuple(_cell(name, place) for place in places), note)
     to_base = tuple(_to_base(name, place) for place in places)
     if not details or all(cell.is_empty for cell in to_base):
@@ -122,6 +126,8 @@ def _with_verdict(cell: Cell, comparison: Comparison, run: RunReport) -> Cell:
     if faint:
         notes = (BELOW_NOISE, *notes)
     word = formatting.verdict(comparison)
+    if comparison.family == "other":
+        word = f"{word} {formatting.OTHER_FAMILY}"
     return replace(cell, verdict=comparison.verdict, word=word, notes=notes, faint=faint)
 
 
@@ -152,8 +158,6 @@ def _win_rate(name: str, place: _Place, cell: Cell) -> Cell:
         return replace(cell, notes=("judge not fit to decide", *notes))
     if comparison is None:
         return replace(cell, notes=tuple(notes))
-    if comparison.p_sign is not None:
-        notes.append(f"sign test {formatting.p_value(comparison.p_sign)}")
     return _with_verdict(replace(cell, notes=tuple(notes)), comparison, place.run)
 
 

@@ -96,9 +96,12 @@ def _difference(metric: str, variant: RankedVariant, run: RunReport) -> Cell:
     notes = []
     if faint:
         notes.append(BELOW_NOISE)
-    if difference.verdict == "no difference shown" and difference.mde is not None:
-        notes.append(f"MDE {formatting.size(metric, difference.mde)}")
-    return Cell(text, interval, difference.verdict, difference.verdict, tuple(notes), faint)
+    if difference.verdict in ("no difference shown", "not after Holm"):
+        notes.append(formatting.planned(metric, difference.mde, difference.needed))
+    word = str(difference.verdict)
+    if difference.verdict == "not after Holm":
+        word = formatting.not_after_holm(difference.p, difference.p_adjusted)
+    return Cell(text, interval, difference.verdict, word, tuple(notes), faint)
 
 
 def _costs(variant: RankedVariant) -> list[str]:

@@ -7,6 +7,8 @@ from stagelift.evals.metrics.measures import Unit, measure
 from stagelift.evals.records import Metric
 from stagelift.reports.numbers.compare import Comparison
 
+# behind a verdict that is not of the headline family
+OTHER_FAMILY = "†"
 # how many decimals a unit is written with; shares are written in percent
 _DECIMALS: dict[Unit, int] = {"share": 1, "tokens": 1, "characters": 1, "points": 1, "seconds": 3}
 
@@ -61,6 +63,11 @@ def value_with_n(name: str, metric: Metric) -> str:
     return f"{value(name, metric)}, n={metric.n}"
 
 
+def counted(n: str | int, clusters: int) -> str:
+    """Write how many prompts, and in how many clusters where they come in any."""
+    return f"n={n} in {clusters} clusters" if clusters else f"n={n}"
+
+
 def difference(comparison: Comparison) -> tuple[str, str]:
     """Write a difference and its interval, in percentage points or the metric's unit: `+47.7` and
     `[+38.1, +57.2]`.
@@ -77,8 +84,17 @@ def change(metric: str, delta: float) -> str:
 
 
 def change_interval(metric: str, low: float, high: float) -> str:
-    """Write a difference's interval: `[+38.1, +57.2]`."""
-    return f"[{change(metric, low)}, {change(metric, high)}]"
+    """Write a difference's interval: `[+38.1, +57.2]`.
+
+    Where it leaves out zero by less than is written the end next to it keeps its sign: `[+0.0,
+    +5.1]`.
+    """
+    ends = [change(metric, low), change(metric, high)]
+    if low > 0 and not ends[0].startswith("+"):
+        ends[0] = f"+{ends[0]}"
+    if high < 0 and not ends[1].startswith("-"):
+        ends[1] = f"-{ends[1]}"
+    return f"[{', '.join(ends)}]"
 
 
 def change_with_interval(metric: str, delta: float, low: float, high: float) -> str:
@@ -94,14 +110,23 @@ def size(metric: str, amount: float) -> str:
 
 
 def verdict(comparison: Comparison) -> str:
-    """Write a verdict as a word or three.
+    """Write a verdict in a few words.
 
     Against a reference from elsewhere nothing improved: a win rate is above one half.
     """
+    if comparison.verdict == "not after Holm":
+        return not_after_holm(comparison.p, comparison.p_adjusted)
     if measure(comparison.metric).against != "reference":
         return comparison.verdict
     beside_a_reference = {"improved": "above one half", "regressed": "below one half"}
     return beside_a_reference.get(comparison.verdict, comparison.verdict)
+
+
+def not_after_holm(p: float, p_adjusted: float | None) -> str:
+    """Write the verdict that a family of tests took away, with both p values."""
+    if p_adjusted is None:
+        return "not after Holm"
+    return f"not after Holm ({p_value(p)}, adjusted {p_value(p_adjusted)})"
 
 
 def verdict_notes(comparison: Comparison) -> list[str]:
@@ -111,12 +136,22 @@ def verdict_notes(comparison: Comparison) -> list[str]:
     A length has its ratio beside it, which says more than tokens where lengths are skewed.
     """
     notes = []
-    if comparison.verdict == "no difference shown" and comparison.mde is not None:
-        needed = "" if comparison.needed is None else f", n needed {_many(comparison.needed)}"
-        notes.append(f"MDE {size(comparison.metric, comparison.mde)}{needed}")
+    if comparison.verdict in ("no difference shown", "not after Holm"):
+        notes.append(planned(comparison.metric, comparison.mde, comparison.needed))
     if (ratio := comparison.ratio) is not None:
-        notes.append(f"× {ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]")
+        # equal ratios show no spread to take an interval from
+        interval = f" [{ratio.low:.2f}, {ratio.high:.2f}]" if ratio.low < ratio.high else ""
+        notes.append(f"× {ratio.value:.2f}{interval}")
     return notes
+
+
+def planned(metric: str, mde: float | None, needed: int | None) -> str:
+    """Say what a verdict could have shown, and how many prompts it would take."""
+    if mde is None:
+        return "too few to show any"
+    if needed is None:
+        return f"MDE {size(metric, mde)}"
+    return f"MDE {size(metric, mde)}, n needed {_many(needed)}"
 
 
 def _many(count: int) -> str:

@@ -2,7 +2,8 @@
 device, time.
 """
 
-from stagelift.evals.records import GoldAgreement, Passport, Usage
+from stagelift.evals.judges.passport import knows_targets
+from stagelift.evals.records import Passport, Usage
 from stagelift.reports.records import RunRecord
 from stagelift.reports.report import Report
 from stagelift.reports.words import formatting
@@ -77,9 +78,7 @@ def passport_lines(passport: Passport) -> list[tuple[str, str]]:
         ("judge's pairs", _behaviour(passport) if passport.pairs else ""),
         (
             "judge's fitness",
-            "not checked: no gold pairs"
-            if passport.gold is None
-            else _fitness(passport.gold, passport.fit),
+            "not checked: no gold pairs" if passport.gold is None else _fitness(passport),
         ),
         ("judge's cost", "" if passport.usage is None else _usage(passport.usage)),
     ]
@@ -115,14 +114,27 @@ def _behaviour(passport: Passport) -> str:
     return "; ".join([f"{passport.pairs} judged, {passport.failures} without a verdict", *written])
 
 
-def _fitness(gold: GoldAgreement, fit: bool | None) -> str:
+def _fitness(passport: Passport) -> str:
+    gold = passport.gold
+    assert gold is not None, "a judge that was not checked has no fitness"
     kappa, control = gold.kappa, formatting.share(gold.control)
-    decision = "FIT TO DECIDE" if fit else "NOT FIT TO DECIDE: it does not beat the longest control"
     return (
-        f"{decision}; agrees with {gold.pairs} {formatting.share_with_n(gold.agreement)}, "
-        f"longest control {control}, kappa {kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}], "
+        f"{_decision(passport)}; agrees with {gold.pairs} "
+        f"{formatting.share_with_n(gold.agreement)}, longest control {control}, "
+        f"kappa {kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}], "
         f"{gold.failures} without a verdict"
     )
+
+
+def _decision(passport: Passport) -> str:
+    if knows_targets(passport.judge):
+        return (
+            "fit by construction, which checks nothing: the gold pairs are made from the targets "
+            "that it decides by"
+        )
+    if passport.fit:
+        return "FIT TO DECIDE"
+    return "NOT FIT TO DECIDE: it does not beat the longest control"
 
 
 def _usage(usage: Usage) -> str:

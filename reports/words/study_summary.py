@@ -5,9 +5,11 @@ seeds make of it.
 from collections.abc import Iterator, Sequence
 
 from stagelift.evals.metrics.measures import measure
+from stagelift.evals.stats.families import ALPHA
 from stagelift.reports.numbers.attribution import Interaction
 from stagelift.reports.numbers.seeds import OverSeeds
 from stagelift.reports.numbers.variants import RankedVariant, VariantDifference
+from stagelift.reports.numbers.verdicts import SHOWN
 from stagelift.reports.report import RunReport
 from stagelift.reports.words import formatting
 
@@ -32,7 +34,7 @@ def _lattice(run: RunReport) -> Iterator[str]:
         f"{shares[0].over})."
     )
     pairs = [one for one in run.interactions if one.metric == _METRIC]
-    yield from (_interaction(one) for one in pairs if one.low > 0 or one.high < 0)
+    yield from (_interaction(one) for one in pairs if one.p_adjusted < ALPHA)
 
 
 def _interaction(one: Interaction) -> str:
@@ -54,7 +56,7 @@ def _variants(run: RunReport) -> Iterator[str]:
         front = [one.variant for one in last if one.on_front]
         yield (
             "On the Pareto front of accuracy, trained parameters, minutes and peak memory after "
-            f"{last[0].stage}: {formatting.listed(front)}."
+            f"{last[0].stage}, noise and all: {formatting.listed(front)}."
         )
 
 
@@ -95,7 +97,7 @@ def _place(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterato
 
 
 def _differs(found: VariantDifference) -> bool:
-    return found.verdict in ("improved", "regressed", "changed")
+    return found.verdict in SHOWN
 
 
 def _unseen(alike: Sequence[tuple[RankedVariant, VariantDifference]]) -> str:

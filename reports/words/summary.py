@@ -1,5 +1,5 @@
-"""The report in a paragraph, made of its verdicts alone: what each stage improved, regressed, or
-was not shown to change.
+"""The report in a paragraph, made of its verdicts alone: what each stage improved, regressed, made
+longer or shorter, or was not shown to change.
 
 It has no opinion: it does not say why, whether a change is worth its cost, or which metric matters.
 """
@@ -15,9 +15,11 @@ from stagelift.evals.metrics.measures import (
 )
 from stagelift.evals.records import Group, Role
 from stagelift.reports.numbers.compare import Comparison
+from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
+from stagelift.reports.words.formatting import OTHER_FAMILY
 from stagelift.reports.words.study_summary import study_sentences
 
 
@@ -65,8 +67,8 @@ def _step(stage: StageRecord, before: StageRecord, run: RunReport) -> str:
     """Against base a stage may have been judged as that or as the stage before."""
     opponents = {measure(name).against for name in stage.evaluation.metrics}
     role: Role = "base" if before.parent is None and "base" in opponents else "previous"
-    found = _comparisons(stage, before, role, run)
-    return _sentence(stage.name, f"against {before.name}", found)
+    compared = _comparisons(stage, before, role, run)
+    return _sentence(stage.name, f"against {before.name}", compared)
 
 
 def _whole_chain(run: RunReport) -> str:
@@ -74,8 +76,8 @@ def _whole_chain(run: RunReport) -> str:
     if len(run.stages) < 3:
         return ""
     first, last = run.stages[0], run.stages[-1]
-    found = _comparisons(last, first, "base", run)
-    return _sentence(f"The whole chain up to {last.name}", f"against {first.name}", found)
+    compared = _comparisons(last, first, "base", run)
+    return _sentence(f"The whole chain up to {last.name}", f"against {first.name}", compared)
 
 
 def _beside_reference(run: RunReport) -> list[str]:
@@ -96,20 +98,29 @@ def _beside_reference(run: RunReport) -> list[str]:
 
 
 def _judge(run: RunReport) -> list[str]:
-    unfit = run.has_unfit_judge
-    return ["The judge is not fit to decide, so no win rate counts here."] if unfit else []
+    if run.has_unfit_judge:
+        return ["The judge is not fit to decide, so no win rate counts here."]
+    rates = [(name, stage) for stage in run.stages for name in stage.verdicts]
+    if any(is_accuracy_again(name, stage) for name, stage in rates):
+        return ["The win rate is accuracy again: its judge knows the targets."]
+    return []
 
 
 def _comparisons(
     stage: StageRecord, other: StageRecord, role: Role, run: RunReport
 ) -> list[Comparison]:
     """Return the verdicts of a stage against another: one reading of each metric, and the win rate
-    in this role.
+    in this role where it says more than accuracy.
     """
-    names = ordered(without_stand_ins(stage.evaluation.metrics))
-    found = [run.find(name, stage, other.name) for name in names if _counts(name, role)]
-    unfit = run.has_unfit_judge
-    return [one for one in found if one is not None and not (unfit and _is_win_rate(one))]
+    names = [
+        name
+        for name in ordered(without_stand_ins(stage.evaluation.metrics))
+        if _counts(name, role) and not is_accuracy_again(name, stage)
+    ]
+    if run.has_unfit_judge:
+        names = [name for name in names if measure(name).family != "win rate"]
+    compared = [run.find(name, stage, other.name) for name in names]
+    return [comparison for comparison in compared if comparison is not None]
 
 
 def _counts(name: str, role: Role) -> bool:
@@ -117,57 +128,47 @@ def _counts(name: str, role: Role) -> bool:
     return known.noun is not None and known.against in (None, role)
 
 
-def _is_win_rate(comparison: Comparison) -> bool:
-    return measure(comparison.metric).family == "win rate"
-
-
-def _sentence(subject: str, against: str, found: Sequence[Comparison]) -> str:
-    """Say first what changed, then what was not shown to, then what is the same problem by
-    problem.
+def _sentence(subject: str, against: str, compared: Sequence[Comparison]) -> str:
+    """Say first what changed, then what the family of tests took away, what was not shown, and what
+    is of the same responses.
     """
-    verdicts = {
-        one: _nouns(found, one)
-        for one in ("improved", "regressed", "changed", "no difference shown", "identical")
-    }
     changed = [
-        f"{verb} {formatting.listed(verdicts[verb])}"
-        for verb in ("improved", "regressed", "changed")
-        if verdicts[verb]
+        f"{verb} {formatting.listed(nouns)}"
+        for verb in ("improved", "regressed")
+        if (nouns := _nouns(compared, verb))
     ]
-    unclear, same = verdicts["no difference shown"], verdicts["identical"]
     clauses = [f"{formatting.listed(changed)} {against}"] if changed else []
-    if unclear:
-        beside = "" if changed else f" {against}"
-        clauses.append(f"no difference{beside} was shown in {formatting.listed(unclear, 'or')}")
-    if same:
-        clauses.append(
-            f"{formatting.listed(same)} did not change{'' if clauses else f' {against}'}"
-        )
-    if any(_is_win_rate(one) and one.verdict == "identical" for one in found):
-        clauses.append("every judged pair was a tie")
+    clauses += [
+        f"{formatting.listed(nouns)} got {word}"
+        for word in ("longer", "shorter", "slower", "faster")
+        if (nouns := _nouns(compared, word))
+    ]
+    if taken := [
+        f"{_noun(comparison)} ({formatting.p_value(comparison.p_adjusted or 1.0)})"
+        for comparison in compared
+        if comparison.verdict == "not after Holm"
+    ]:
+        clauses.append(f"not after Holm's adjustment: {formatting.listed(taken)}")
+    if unclear := _nouns(compared, "no difference shown"):
+        clauses.append(f"no difference was shown in {formatting.listed(unclear, 'or')}")
+    if same := _nouns(compared, "identical"):
+        clauses.append(f"the same responses, byte for byte, stand behind {formatting.listed(same)}")
     if not clauses:
         return ""
-    return f"{subject}{'' if changed else ':'} {'; '.join(clauses)}."
+    if changed:
+        return f"{subject} {'; '.join(clauses)}."
+    return f"{subject} {against}: {'; '.join(clauses)}."
 
 
-def _nouns(found: Sequence[Comparison], decision: str) -> list[str]:
-    """Name what has a verdict; a win rate of nothing but ties did not stay the same, it is one
-    half.
-    """
-    return [
-        _noun(one)
-        for one in found
-        if one.verdict == decision and not (decision == "identical" and _is_win_rate(one))
-    ]
+def _nouns(compared: Sequence[Comparison], decision: str) -> list[str]:
+    return [_noun(comparison) for comparison in compared if comparison.verdict == decision]
 
 
-def _noun(found: Comparison) -> str:
-    """Name a metric; of a length that changed also which way, for shorter counts as improved."""
-    known = measure(found.metric)
+def _noun(comparison: Comparison) -> str:
+    """Name a metric, with a mark where its test is not of the headline family."""
+    known = measure(comparison.metric)
     noun = known.noun or known.title
-    if known.family != "length" or found.verdict not in ("improved", "regressed"):
-        return noun
-    return f"{noun} ({'shorter' if found.delta < 0 else 'longer'})"
+    return f"{noun} {OTHER_FAMILY}" if comparison.family == "other" else noun
 
 
 def _detectable(report: Report) -> str:
@@ -178,7 +179,7 @@ def _detectable(report: Report) -> str:
         (comparison.mde, comparison.n)
         for comparison in report.comparisons()
         if comparison.metric == "accuracy"
-        and comparison.verdict == "no difference shown"
+        and comparison.verdict in ("no difference shown", "not after Holm")
         and comparison.mde is not None
     ]
     if not unseen:
