@@ -56,6 +56,21 @@ class EvaluationFolder:
         return self.path / _GENERATIONS
 
     @property
+    def scores(self) -> Path:
+        """The file of how responses were read."""
+        return self.path / _SCORES
+
+    @property
+    def verdicts(self) -> Path:
+        """The file of how responses were judged."""
+        return self.path / _VERDICTS
+
+    @property
+    def result(self) -> Path:
+        """The file of the metrics; where it is, everything else is, too."""
+        return self.path / RESULT
+
+    @property
     def timings(self) -> Path:
         """The file of how long each batch of responses took."""
         return self.path / _TIMINGS
@@ -77,11 +92,11 @@ class EvaluationFolder:
 
     def is_complete(self) -> bool:
         """Say whether the result is there, and with it everything else."""
-        return (self.path / RESULT).exists()
+        return self.result.exists()
 
     def missing(self) -> Path | None:
         """Name the first file that a complete evaluation lacks; None where nothing is amiss."""
-        needed = (self.path / _SCORES, self.generations)
+        needed = (self.scores, self.generations)
         return next((file for file in needed if not file.exists()), None)
 
     def read_generations(self) -> list[Generation]:
@@ -103,23 +118,36 @@ class EvaluationFolder:
 
     def read_scores(self) -> list[Score]:
         """Read how the responses were read."""
-        return read_records(self.path / _SCORES, Score)
+        return read_records(self.scores, Score)
 
     def read_verdicts(self) -> list[Verdict]:
         """Read how the responses were judged."""
-        return read_records(self.path / _VERDICTS, Verdict)
+        return read_records(self.verdicts, Verdict)
 
     def read_result(self) -> EvalResult:
         """Read the result. Raises OSError where there is none, ValueError where it is damaged."""
-        return read_record(self.path / RESULT, EvalResult)
+        return read_record(self.result, EvalResult)
+
+    def read_all(self) -> "StoredEvaluation":
+        """Read every record of a finished evaluation."""
+        return StoredEvaluation(
+            files=self,
+            result=self.read_result(),
+            generations=self.read_generations(),
+            scores=self.read_scores(),
+            verdicts=self.read_verdicts(),
+            pairs=self.read_pairs(),
+            task_scores=self.read_task_scores(),
+            timings=self.read_timings(),
+        )
 
     def finish(
         self, scores: Sequence[Score], verdicts: Sequence[Verdict], result: EvalResult
     ) -> None:
         """Write what came of the answers, the result last."""
-        write_records(self.path / _SCORES, scores)
-        write_records(self.path / _VERDICTS, verdicts)
-        write_record(self.path / RESULT, result)
+        write_records(self.scores, scores)
+        write_records(self.verdicts, verdicts)
+        write_record(self.result, result)
 
     def finish_from(
         self,
@@ -142,6 +170,20 @@ def evaluation_folder(folder: Path, contract_id: str, repeat: int) -> Evaluation
     """Return where in a folder a model is evaluated under a contract, or once more under it."""
     name = f"{contract_id}{_REPEAT}{repeat}" if repeat else contract_id
     return EvaluationFolder(folder / name)
+
+
+@dataclass(frozen=True)
+class StoredEvaluation:
+    """Every record that a finished evaluation left in its folder."""
+
+    files: EvaluationFolder
+    result: EvalResult
+    generations: list[Generation]
+    scores: list[Score]
+    verdicts: list[Verdict]
+    pairs: list[PairScore]
+    task_scores: list[TaskScore]
+    timings: list[Timing]
 
 
 @dataclass(frozen=True)

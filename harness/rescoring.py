@@ -23,6 +23,7 @@ from stagelift.evals.records import EvalResult, Generation, Passport, Role, Scor
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.store import lock_run
+from stagelift.reports.contradictions import refuse_contradictions
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.run_file import RunRepeat, RunStage
 from stagelift.reports.words.changes import Change
@@ -107,11 +108,14 @@ def _rescore_stage(
     name: str, node: NodeFolder, old: EvaluationFolder, before: Sequence[Responses]
 ) -> _Rescored:
     """Score one stage; `before` are the stages of its chain up to it, the first of them base."""
-    held, result = old.read_scores(), old.read_result()
-    generations = old.read_generations()
+    stored = old.read_all()
+    held, result, generations = stored.scores, stored.result, stored.generations
+    if "extraction" in result.contract:
+        # what was read by earlier code need not agree with what is said now
+        refuse_contradictions(stored)
     scores = _scores(generations, held, result.contract)
     contract = {"samples": 1} | result.contract | {"extraction": EXTRACTION}
-    verdicts = old.read_verdicts()
+    verdicts = stored.verdicts
     if str(contract["judge"]).startswith("reference-"):
         contract["judge"] = reference.ID
         verdicts = _judged((scores, generations), before, {verdict.against for verdict in verdicts})

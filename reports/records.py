@@ -5,14 +5,19 @@ All a report needs, and no torch.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isclose
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from stagelift.evals.folders import EvaluationFolder
+from stagelift.evals.folders import EvaluationFolder, StoredEvaluation
 from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.measures import measure, win_rate_name
+from stagelift.evals.metrics.preference_accuracy import NAMES as PREFERENCE_ACCURACIES
+from stagelift.evals.metrics.preference_accuracy import pair_values
 from stagelift.evals.metrics.timing import SECONDS_PER_RESPONSE, seconds_by_batch, timing_metrics
 from stagelift.evals.records import EvalResult, Generation, PairScore, Score, Verdict
+from stagelift.reports.contradictions import REMEDY, refuse_contradictions
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.run_file import RunChain, RunFile, RunStage
 from stagelift.stages.folders import NodeFolder
@@ -160,8 +165,9 @@ def read_run(path: Path) -> RunRecord:
         )
     _refuse_gaps(run.name, done)
     stages = {stage.name: _read_stage(run.name, stage, folder) for stage in done}
+    _refuse_unequal_prompts(run.name, list(stages.values()))
     first = next(iter(stages.values())).evaluation
-    return RunRecord(
+    record = RunRecord(
         name=run.name,
         model=run.model,
         data=run.data,
@@ -179,6 +185,9 @@ def read_run(path: Path) -> RunRecord:
         reference=run.reference,
         repeats=tuple(_read_repeats(run, stages, folder)),
     )
+    for stage in record.stages:
+        _refuse_other_pairs(stage, record.base(stage))
+    return record
 
 
 def _evaluation(place: str, folder: RunFolder) -> EvaluationFolder:
@@ -193,6 +202,47 @@ def _refuse_gaps(run: str, done: Sequence[RunStage]) -> None:
             f"Stage '{gap}' of run '{run}' is not evaluated, but later ones are, which were "
             "compared with it. `stagelift run` evaluates it again."
         )
+
+
+def _refuse_unequal_prompts(run: str, stages: Sequence[StageRecord]) -> None:
+    """Stages of one contract were asked the same, with the same targets."""
+    first, *others = stages
+    asked = _asked(first)
+    for stage in others:
+        if stage.evaluation.contract_id != first.evaluation.contract_id:
+            continue
+        differing = sorted(asked ^ _asked(stage), key=str)
+        if differing:
+            raise ValueError(
+                f"Stages '{first.name}' and '{stage.name}' of run '{run}' have one contract, but "
+                f"were not asked the same: they differ in '{differing[0][1]}'. {REMEDY}"
+            )
+
+
+def _refuse_other_pairs(stage: StageRecord, base: StageRecord) -> None:
+    """Preference accuracy is made of two stages' pairs: it can be checked here only."""
+    for name in PREFERENCE_ACCURACIES:
+        told = stage.evaluation.metrics.get(name)
+        if told is None or stage.pairs.keys() - base.pairs.keys():
+            continue
+        found = fmean(pair_values(list(stage.pairs.values()), base.pairs, name).values())
+        if not isclose(told.value, found, abs_tol=1e-9):
+            raise ValueError(
+                f"The result of stage '{stage.name}' says {name} is {told.value:.6g}, and its "
+                f"pairs and base's give {found:.6g}. {REMEDY}"
+            )
+
+
+def _asked(stage: StageRecord) -> set[tuple[str, str, str, str | None]]:
+    """Return all that a stage was asked: where, the prompt's id, the question and its target."""
+    scored = {(score.group, score.id, score.question, score.target) for score in stage.scores}
+    tasks = {
+        (name, document, "", None)
+        for name, values in stage.stored_values.items()
+        if name != SECONDS_PER_RESPONSE
+        for document in values
+    }
+    return scored | {("pairs", pair, "", None) for pair in stage.pairs} | tasks
 
 
 def _chain(chain: RunChain, stages: dict[str, StageRecord]) -> ChainRecord:
@@ -225,13 +275,14 @@ def _read_stage(run: str, stage: RunStage, folder: RunFolder) -> StageRecord:
     missing = evaluation.missing()
     if missing is not None:
         raise ValueError(f"{missing} is missing. Delete {evaluation.path} and run again.")
-    result = _with_timings(evaluation.read_result(), evaluation)
-    if "extraction" not in result.contract:
+    stored = evaluation.read_all()
+    if "extraction" not in stored.result.contract:
         raise ValueError(
             f"Run '{run}' was scored by an earlier stagelift, with lm-eval's flexible filter only. "
             f"Read its responses again with: stagelift rescore {run}"
         )
-    generations = evaluation.read_generations()
+    refuse_contradictions(stored)
+    first_samples = [response for response in stored.generations if response.sample == 0]
     return StageRecord(
         run=run,
         name=stage.name,
@@ -239,34 +290,34 @@ def _read_stage(run: str, stage: RunStage, folder: RunFolder) -> StageRecord:
         parent=stage.parent,
         identity=node.read().identity if node.is_described() else {},
         training=node.read_result() if node.is_trained() else None,
-        evaluation=result,
-        scores=evaluation.read_scores(),
-        generations={response.id: response for response in generations if response.sample == 0},
-        verdicts=_verdicts(evaluation),
-        pairs={pair.id: pair for pair in evaluation.read_pairs()},
-        stored_values=_stored_values(evaluation),
+        evaluation=_with_timings(stored),
+        scores=stored.scores,
+        generations={response.id: response for response in first_samples},
+        verdicts=_verdicts(stored),
+        pairs={pair.id: pair for pair in stored.pairs},
+        stored_values=_stored_values(stored),
         merged=stage.merged,
     )
 
 
-def _verdicts(evaluation: EvaluationFolder) -> dict[str, dict[str, Verdict]]:
+def _verdicts(stored: StoredEvaluation) -> dict[str, dict[str, Verdict]]:
     verdicts: dict[str, dict[str, Verdict]] = {}
-    for verdict in evaluation.read_verdicts():
+    for verdict in stored.verdicts:
         verdicts.setdefault(win_rate_name(verdict.against, verdict.group), {})[verdict.id] = verdict
     return verdicts
 
 
-def _with_timings(result: EvalResult, evaluation: EvaluationFolder) -> EvalResult:
+def _with_timings(stored: StoredEvaluation) -> EvalResult:
     """Add what was timed, where it was: result.json says nothing of it."""
-    timed = timing_metrics(evaluation.read_timings())
-    return result.model_copy(update={"metrics": result.metrics | timed})
+    timed = timing_metrics(stored.timings)
+    return stored.result.model_copy(update={"metrics": stored.result.metrics | timed})
 
 
-def _stored_values(evaluation: EvaluationFolder) -> dict[str, dict[str, float]]:
+def _stored_values(stored: StoredEvaluation) -> dict[str, dict[str, float]]:
     values: dict[str, dict[str, float]] = {}
-    for score in evaluation.read_task_scores():
+    for score in stored.task_scores:
         values.setdefault(score.metric, {})[score.id] = score.value
-    timed = seconds_by_batch(evaluation.read_timings())
+    timed = seconds_by_batch(stored.timings)
     if timed:
         values[SECONDS_PER_RESPONSE] = timed
     return values

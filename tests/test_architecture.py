@@ -18,7 +18,7 @@ ARROWS = {
     "-> data, stats, folders -> files, records",
     "stages": "",
     "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records "
-    "-> folders -> run_file",
+    "-> folders -> run_file; records -> contradictions -> recount",
     "harness": "cli -> commands -> run, judge_training, forecast, importing, rescoring, outputs, "
     "checks; run -> preflight -> graph, workers -> recipes; run -> schedule; forecast -> graph; "
     "judge_training -> preflight; importing, rescoring -> graph; testing -> checks -> recipes; "
