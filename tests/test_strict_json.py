@@ -17,6 +17,7 @@ from stagelift.harness.errors import UsageError
         ('{"a": 1e999}', "1e999 is no number that 64 bits hold"),
         ("[" * 100_000, "is not JSON that a check can trust"),
         ('{"a": ' + "9" * 5000 + "}", "is not JSON that a check can trust"),
+        ('{"a": {"\\uD800 half": 1}}', "is not JSON that a check can trust"),
         ("{", "is not JSON that a check can trust"),
         ("[1]", "is neither a report.json nor a baseline"),
     ],
@@ -35,5 +36,5 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_sound_object_is_read(tmp_path: Path) -> None:
-    (tmp_path / "side.json").write_text('{"a": {"b": [1.5, null]}}')
-    assert read_strict_json(tmp_path / "side.json") == {"a": {"b": [1.5, None]}}
+    (tmp_path / "side.json").write_text('{"a": {"b": [1.5, null, "\\ud83d\\ude00"]}}')
+    assert read_strict_json(tmp_path / "side.json") == {"a": {"b": [1.5, None, "😀"]}}

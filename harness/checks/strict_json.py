@@ -1,4 +1,4 @@
-"""JSON as a check trusts it: every key once, and no NaN or infinity."""
+"""JSON as a check trusts it: every key once, no NaN or infinity, and text that is Unicode."""
 
 import json
 import math
@@ -11,12 +11,16 @@ from stagelift.harness.errors import UsageError
 def read_strict_json(path: Path) -> dict[str, Any]:
     """Read a JSON object. Raises UsageError, naming the file, where it is not one."""
     try:
+        text = path.read_text(encoding="utf-8")
         content = json.loads(
-            path.read_text(encoding="utf-8"),
+            text,
             object_pairs_hook=_once,
             parse_constant=_refuse_constant,
             parse_float=_finite,
         )
+        # half of a surrogate pair, which JSON can write and no text is
+        if "\\ud" in text.lower():
+            json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON that a check can trust: {error}.") from None
     if not isinstance(content, dict):

@@ -104,7 +104,12 @@ def render_junit(answer: Answer) -> str:
         case = ElementTree.SubElement(
             suite, "testcase", classname="stagelift.check", name="comparable"
         )
-        ElementTree.SubElement(case, "error", type=_xml(answer.field), message=_xml(str(answer)))
+        ElementTree.SubElement(
+            case,
+            "error",
+            type=formatting.one_line(answer.field),
+            message=formatting.one_line(str(answer)),
+        )
     else:
         failed = sum(gate.fails for gate in answer.gates)
         counts = {"tests": str(len(answer.gates)), "failures": str(failed), "errors": "0"}
@@ -236,22 +241,19 @@ def _document(answer: Answer) -> dict[str, Any]:
 
 def _add_case(suite: ElementTree.Element, gate: Gate) -> None:
     case = ElementTree.SubElement(
-        suite, "testcase", classname="stagelift.check", name=_xml(gate.metric)
+        suite, "testcase", classname="stagelift.check", name=formatting.one_line(gate.metric)
     )
     if gate.outcome in ("regressed", "inconclusive"):
-        ElementTree.SubElement(case, "failure", type=gate.outcome, message=_xml(_sentence(gate)))
+        ElementTree.SubElement(
+            case, "failure", type=gate.outcome, message=formatting.one_line(_sentence(gate))
+        )
     else:
-        ElementTree.SubElement(case, "system-out").text = _xml(_sentence(gate))
+        ElementTree.SubElement(case, "system-out").text = formatting.one_line(_sentence(gate))
 
 
 def _inline(text: str) -> str:
     """Escape text of others as Markdown that a log, too, can show."""
     return inline(formatting.one_line(text))
-
-
-def _xml(text: str) -> str:
-    """Drop what XML has no place for; names come from files."""
-    return "".join(c for c in formatting.one_line(text) if c not in "\ufffe\uffff")
 
 
 def _level(gate: Gate) -> str:

@@ -200,7 +200,9 @@ def one_line(text: str) -> str:
     """Return safe text as one line that no log acts on: GitHub's runner takes `::error::` at a
     line's start and `##[error]` anywhere for commands.
     """
-    return " ".join(safe_text(text).split()).replace("::", ": :").replace("##", "# #")
+    # the last two of every plane are no characters, and XML has no place for them
+    shown = "".join(c for c in safe_text(text) if ord(c) & 0xFFFE != 0xFFFE)
+    return " ".join(shown.split()).replace("::", ": :").replace("##", "# #")
 
 
 def excerpt(text: str, limit: int = 600) -> str:
