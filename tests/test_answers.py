@@ -61,6 +61,10 @@ NUMBERS = [
     (r"-\dfrac{1}{3}", "-1/3"),
     (r"\frac34", "0.75"),
     (r"1\frac{1}{2}", "1.5"),
+    ("33⅓", "100/3"),
+    ("0.(3)", "1/3"),
+    (r"0.1\overline{6}", "1/6"),
+    ("0.3̅", "1/3"),
     ("2 million", "2000000"),
     ("$1.5 billion", "1500000000"),
     ("3 thousand eggs", "3000"),
@@ -172,6 +176,101 @@ SENTENCES = [
     ("| Total | 18 |", "18"),
     ("80 is the answer", "80"),
     ("<answer>18</answer>", "18"),
+    ("So 13 * 2 = 26 a week.\nA: 18", "18"),
+    ("9 * 2 = 18, and 18 * 7 = 126.\nTherefore, in 7 days she makes $126.", "126"),
+    ("So each of the 4 friends gets 18 apples.", "18"),
+    ("60 + 180 = 240. Altogether 240 + 126 = 366 downloads over the 3 months.", "366"),
+    ("She needs **5** boxes for her 40 pens.", "5"),
+    ("The answer is that in 3 days she makes 18 dollars", "18"),
+]
+
+THOUGHTS = [
+    ("<think>\nThe answer is 17. Wait, no.\n</think>\n\n**18**", "18"),
+    ("\\boxed{17}? Let me see.\n</think>\nSo she has 18.", "18"),
+    ("<think>The answer is \\boxed{17}", None),
+    ("<reasoning>17</reasoning>\n<answer>\n18 a day\n</answer>", "18"),
+    ("<scratchpad>answer: 17</scratchpad>She has 18.", "18"),
+    ("[THINK]The answer is 17.[/THINK]She has 18.", "18"),
+    ("<|channel|>analysis<|message|>17<|end|><|channel|>final<|message|>She has **18**.", "18"),
+    ("analysisMaybe the answer is 17.assistantfinalShe has 18.", "18"),
+    ("<tool_response>17</tool_response>\nShe has 18.", "18"),
+    ("<|begin_of_thought|>17<|end_of_thought|><|begin_of_solution|>She has 18.", "18"),
+]
+
+MARKED = [
+    ('```json\n{"steps": ["9 * 2 = 18"], "answer": "18 dollars"}\n```', "18"),
+    ("{'final_answer': 18}", "18"),
+    ('{"answer": null}', None),
+    ("9 * 2 is it.\n<answer>18", "18"),
+    ("<answer>3 or 4</answer>", None),
+    (r"$\boxed{\color{red}{18}}$ of 3", "18"),
+    (r"\boxed{\textbf{(C) } 18}", "18"),
+    (r"\framebox{18} of 3", "18"),
+    (r"\boxed18 of 3", "18"),
+    (r"\boxed{2} million", None),
+    (r"\boxed{3!}", None),
+    ("<|begin_of_box|>18<|end_of_box|>", "18"),
+]
+
+RUN_ON = [
+    ("#### 18\n\nQuestion: What is 5 + 5?\n#### 10", "18"),
+    ("The answer is 18.\n\nQ: What is 5 + 5?\nA: The answer is 10.", "18"),
+    ("The answer is 18.\n\n## Problem 2\nThe answer is 10.", "18"),
+    ("She has 18.\n\nUser: And with 5?\nAssistant: The answer is 10.", "18"),
+    ("The answer is 18.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n10", "18"),
+    ("The answer is 18.\nuser\nand 5?\nassistant\n10", "18"),
+    ("答案是 18。\n\n问题：5加5是多少？\n答案：10", "18"),
+    ("Question: How many?\n9 * 2 = 18\nAnswer: 18", "18"),
+]
+
+TAKEN_BACK = [
+    ("#### 17\n\nWait, that is wrong. It should be 18.", "18"),
+    ("The answer is 17, or rather 18.", "18"),
+    ("Answer: 17 (correction: 18)", "18"),
+    ("The answer is ~~17~~ 18.", "18"),
+    ("\\boxed{17}\n\nOn re-checking, the correct value is 18.", "18"),
+    ("The answer is 17. Or maybe 18.", None),
+    ("The answer is 17. Wait, I forgot the 4 muffins.", None),
+    ("Die Antwort ist 17. Nein, 18.", None),
+    ("The answer is 17. But as he lost one, he has 16.", None),
+    ("The answer is 18. Let me verify: 18 / 2 = 9, which matches.", "18"),
+    ("#### 18\n\nActually, I hope this helps!", "18"),
+]
+
+ELSEWHERE = [
+    ("La respuesta es 18 dólares.", "18"),
+    ("La réponse finale est donc 18.", "18"),
+    ("Die endgültige Antwort lautet 18.", "18"),
+    ("Also verdient sie jeden Tag 18 Dollar.", "18"),
+    ("У неё 3 коробки. Ответ: 18", "18"),
+    ("3 × 6 = 18，所以答案是18。", "18"),
+    ("3箱あります。答えは18です。", "18"),
+    ("Hatua 3. Jibu ni 18.", "18"),
+    ("3 × 6 = 18 ดังนั้น คำตอบคือ 18", "18"),
+    ("৩টি আছে। উত্তর হল ১৮।", "18"),
+    ("సమాధానం 18.", "18"),
+    ("정답은 18입니다.", "18"),
+    ("La respuesta no es 17.", None),
+    ("答案不是17。", None),
+    ("Die Antwort ist 12.500 Euro.", "12500"),
+    ("Answer: 12,50 €", "12.5"),
+    ("Le prix total est de 1 250,50 €.", "1250.5"),
+    ("The answer is Rs. 1,50,000", "150000"),
+    ("The answer is 12'500.", "12500"),
+    ("1.234,56", "1234.56"),
+    ("The answer is ١٨", "18"),
+    ("The answer is 12.500", None),
+    ("2 lakh rupees", "200000"),
+    ("$2m", "2000000"),
+    ("20k", "20000"),
+    ("答案是3.5万元。", "35000"),
+    ("答案是3百万元。", "3000000"),
+    ("Ответ: 2 миллиона", "2000000"),
+    ("Answer: 2 Tausend", "2000"),
+    ("2 mil pesos", None),
+    ("Jibu ni elfu 2", None),
+    ("答えは3時間半です", None),
+    ("答案是3分之2", None),
 ]
 
 UNREADABLE = [
@@ -255,6 +354,19 @@ UNREADABLE = [
     "She has 18 apples and 3 pears.",
     "She has 20 because 9 * 2 = 18.",
     "Total - $18",
+    "The answer is 0.333...",
+    "The answer is 101₂",
+    "The answer is 3h30",
+    "The answer is 4π",
+    "The answer is 6\\sqrt{2}",
+    "The answer is 12m",
+    "The answer is 18 or more",
+    "The answer is 41 for (a) and for (b) it is 42.",
+    "The answer is 2 (thousand)",
+    "Ответ: от 3 до 5",
+    "Die Antwort ist 3 bis 5.",
+    "La réponse est 3 heures et demie.",
+    "x = 4 or x = -2",
 ]
 
 CHATTER = [
@@ -293,8 +405,11 @@ def test_a_number_is_read_alone_and_after_any_marker(response: str, answer: str)
     assert read_answer(f"She has 3.\nAnswer: {response}") == answer
 
 
-@pytest.mark.parametrize(("response", "answer"), [*MARKERS, *SENTENCES])
-def test_the_final_answer_is_found(response: str, answer: str) -> None:
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [*MARKERS, *SENTENCES, *THOUGHTS, *MARKED, *RUN_ON, *TAKEN_BACK, *ELSEWHERE],
+)
+def test_the_final_answer_is_found(response: str, answer: str | None) -> None:
     assert read_answer(response) == answer
 
 
@@ -355,42 +470,60 @@ def test_an_answer_reads_as_itself_and_as_the_same_number(numerator: int, denomi
     assert read_answer(answer) == read_target(answer) == answer
 
 
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "1",
-        "1,",
-        ",",
-        "#",
-        "{",
-        " ",
-        "\n",
-        "*",
-        "(",
-        "-",
-        "$",
-        "\\",
-        "####",
-        "\\boxed{",
-        "\\frac{",
-        "answer: ",
-        "1 a a ",
-        "<<",
-        "#### 1. x\n#### 2. x\n",
-        "".join(f"#### {number}. x\n" for number in range(100)),
-        "1 = 1. 1\n",
-        "-([(5",
-        "the answer is about just ",
-        "1\n",
-        "She has 1 egg.\n",
-    ],
-)
+HOSTILE = [
+    "1",
+    "1,",
+    ",",
+    "#",
+    "{",
+    " ",
+    "\n",
+    "*",
+    "(",
+    "-",
+    "$",
+    "\\",
+    "####",
+    "\\boxed{",
+    "\\frac{",
+    "answer: ",
+    "1 a a ",
+    "<<",
+    "#### 1. x\n#### 2. x\n",
+    "".join(f"#### {number}. x\n" for number in range(100)),
+    "1 = 1. 1\n",
+    "-([(5",
+    "the answer is about just ",
+    "1\n",
+    "She has 1 egg.\n",
+    "1.1.1.",
+    "1,1,1,",
+    "<think>",
+    "</think>",
+    "<answer>",
+    '{"answer": "',
+    "Question: 1\n",
+    "wait, no, it is 1 ",
+    "½",
+]
+
+
+@pytest.mark.parametrize("piece", ["1.1.1.", "<think>", "\\boxed{", "1 a a ", "answer: ", "½"])
 def test_a_hostile_response_is_read_in_a_second(piece: str) -> None:
     start = time.process_time()
-    read_answer(piece * (200_000 // len(piece)))
+    read_answer(piece * (60_000 // len(piece)))
     assert time.process_time() - start < 1
 
 
+@pytest.mark.real
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_megabyte_of_anything_is_read_in_two_seconds(piece: str) -> None:
+    start = time.process_time()
+    read_answer(piece * (1_000_000 // len(piece)))
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_every_worked_answer_of_gsm8k_is_read(split: str) -> None:
     file = DATA / "gsm8k" / f"{split}.jsonl"
@@ -400,3 +533,6 @@ def test_every_worked_answer_of_gsm8k_is_read(split: str) -> None:
         answer = json.loads(line)["answer"]
         target = answer.split("#### ")[1].replace(",", "")
         assert read_target(answer) == read_answer(answer) == str(int(target)), answer
+        # as OpenAI's published solutions end, whatever the last equation says
+        steps = answer.split("####")[0]
+        assert read_answer(f"{steps}A: 90,017") == "90017", answer

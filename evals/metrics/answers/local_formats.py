@@ -30,7 +30,7 @@ _SPACED = re.compile(
 _BOTH_MARKS = re.compile(rf"{_EDGE}(\d{{1,3}}(?:\.\d{{3}})+),(\d++){_END}")
 # "1.250.000", "12'500" and the Indian "1,23,456"
 _MANY_GROUPS = re.compile(
-    rf"{_EDGE}(?:\d{{1,3}}(?:\.\d{{3}}){{2,}}|\d{{1,3}}(?:['’_]\d{{3}})+)(?!['’]?\d|\.\d)"
+    rf"{_EDGE}(?:\d{{1,3}}(?:\.\d{{3}}){{2,}}(?!\.\d)|\d{{1,3}}(?:['’_]\d{{3}})+)(?!['’]?\d)"
     rf"|{_EDGE}\d{{1,2}}(?:,\d{{2}})+,\d{{3}}(?!\d|,\d)"
 )
 _ONE_COMMA = re.compile(rf"{_EDGE}(\d{{1,9}}),(\d{{1,9}}){_END}")
@@ -65,9 +65,8 @@ _COMMAS = re.compile(
 )
 # Spanish is left out: half of its speakers write 12,500 for twelve thousand five hundred
 _GROUPING_LANGUAGES = re.compile(
-    r"(?i)\b(?:und|nicht|eine[nr]?|insgesamt|antwort|beträgt|kostet|sind|lautet|della|sono|risposta"
-    r"|quindi|uma|não|são|resposta|het|een|antwoord|adalah|jawaban|değil|cevap|toplam|die antwort"
-    r"|die)\b"
+    r"(?i)\b(?:und|nicht|eine[nmr]?|der|das|dem|von|wird|werden|für|macht|jeden|betragen|somit|gewinn|ergebnis|insgesamt|antwort|beträgt|kostet|sind|lautet|della|sono|risposta"
+    r"|quindi|uma|não|são|resposta|het|een|antwoord|adalah|jawaban|değil|cevap|toplam|ist|die)\b"
 )
 _SPACING_LANGUAGES = re.compile(
     r"(?i)[а-яіїґ]{3,20}|\b(?:est|une|donc|réponse|coûte|les|des|svaret|och|är|odpowiedź|jest"

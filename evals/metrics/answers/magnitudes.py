@@ -23,6 +23,11 @@ _WORDS = {
     12: "trillion trillions 兆 조",
 }
 _POWERS = {word: power for power, words in _WORDS.items() for word in words.split()}
+# 百万, 千億, 십만, พันล้าน: one in front of the other
+_SMALL = {"十": 1, "百": 2, "千": 3, "십": 1, "백": 2, "천": 3, "สิบ": 1, "ร้อย": 2, "พัน": 3}
+_SMALL |= {"หมื่น": 4, "แสน": 5}
+_BIG = {"万": 4, "萬": 4, "亿": 8, "億": 8, "만": 4, "억": 8, "ล้าน": 6}
+_POWERS |= {a + b: _SMALL[a] + _BIG[b] for a in _SMALL for b in _BIG}
 _UNSPACED_SCRIPT = re.compile(r"[\u0e00-\u0e7f\u3040-\u9fff\uac00-\ud7a3]")
 
 # what multiplies by something that is no power of ten, or by another one in another language
@@ -33,7 +38,8 @@ _UNCLEAR_WORDS = (
     " сотен hundreds thousands tens elfu laki milioni bilioni dazeni chục"
 )
 _UNCLEAR_SIGNS = (
-    "[打半割折又余餘多几幾数]|成(?!本)|分之|[点點]\\d|โหล|ครึ่ง|ডজন|డజన్|दर्जन|다스|반(?![가-힣])"
+    "[打半割折又余餘多几幾数]|ダース|成(?!本)|分之|[点點]\\d|โหล|ครึ่ง"
+    "|ডজন|డజన్|दर्जन|다스|반(?![가-힣])"
 )
 
 
@@ -43,16 +49,19 @@ def _any_of(words: list[str]) -> str:
 
 _SPACED = [word for word in _POWERS if word != "k" and not _UNSPACED_SCRIPT.search(word)]
 _UNSPACED = [word for word in _POWERS if _UNSPACED_SCRIPT.search(word)]
+_SIGNS = "十百千万萬亿億兆십백천만억조"
+_UNCLEAR_STEMS = [word for word in _UNCLEAR_WORDS.split() if len(word) > 4]
 _LONG = [word for word in _POWERS if len(word) > 3]
 
 # behind a numeral, for patterns that ignore case
 SCALE = (
-    rf"[ -]?(?:(?:{_any_of(_SPACED)})(?![^\W\d_])\.?(?!\d)|(?:{_any_of(_UNSPACED)}))"
-    r"|(?-i:k)(?![^\W\d_])"
+    rf"[ -]?(?:(?:{_any_of(_SPACED)})(?![^\W\d_])\.?(?!\d)"
+    rf"|(?:{_any_of(_UNSPACED)})(?![{_SIGNS}米克瓦卡分]))|(?-i:k)(?![^\W\d_])"
 )
 # the same where which number is meant cannot be told, or the word goes on
 UNCLEAR = (
-    rf"[ -]?(?:(?:{_any_of(_UNCLEAR_WORDS.split())})(?![^\W\d_])|{_UNCLEAR_SIGNS}|{_any_of(_LONG)})"
+    rf"[ -]?(?:(?:{_any_of(_UNCLEAR_WORDS.split())})(?![^\W\d_])|{_UNCLEAR_SIGNS}"
+    rf"|[{_SIGNS}](?![米克瓦卡])|{_any_of(_LONG)}|{_any_of(_UNCLEAR_STEMS)})"
 )
 
 

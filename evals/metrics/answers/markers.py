@@ -64,7 +64,8 @@ _MARKER = re.compile(
           | [ ](?: is | was | are | equals | comes[ ]to | (?:[a-z]{{1,8}}[ ]out[ ])?to[ ]be
               | (?:would|could|should|will|must)[ ]be )\b )
         [ :=]*+ \n?
-      | \b(?:{_NOUNS})\b (?:,?[ ][^\W\d_]{{1,15}}){{0,4}}?
+      | \b(?:{_NOUNS})\b
+        (?:,?[ ](?!(?:no|nicht|pas|non|не|não|niet|sio|inte)\b)[^\W\d_]{{1,15}}){{0,4}}?
         (?: [ ]?(?P<colon_abroad> [:=—–] | -(?=[ ]) ) | [ ](?:{_VERBS})\b | (?=[ ]\d) )
         [ :=]*+ \n?
       | (?:{_NOUNS_UNSPACED}) (?: [ ]?[^\s\d.,:=\u2e80-\u9fff]{{1,20}} ){{0,2}}?
@@ -98,6 +99,8 @@ def _announced(
     is_question = end is not None and end[0] == "?"
     is_maybe_heading = heading is not None and int(heading[1]) < 10
     value = None if is_question or is_maybe_heading else stated(sentence, hints)
+    if is_question:
+        value = _working_ends_in(text[marker.end() + len(sentence) :], None, hints)
     # "Answer: Janet has 9 ducks. She sells ..." opens the working: believed only where the working
     # ends there too
     colon = marker["colon"] or marker["colon_abroad"] or marker["colon_unspaced"]

@@ -74,15 +74,18 @@ _MORE_BEFORE = re.compile(
 )
 # short units may stand right behind a numeral; other letters there make it unknown
 _SHORT_UNITS = (
-    "kg|g|mg|lb|oz|cm|mm|km|ft|in|yd|mi|s|h|hr|am|pm|ml|cl|dl|l|w|v|a|c|f|hz|ha|px|mb|gb|kb|tb|p|ct"
-    "|cc|pt|qt|wh|sq|au|yr|j|pa|ma|kw|kj|d"
+    "kg|g|mg|lb|oz|cm|mm|km|ft|in|yd|mi|s|h|hr|am|pm|ml|cl|dl|l|w|c|f|hz|ha|px|mb|gb|kb|tb|p|ct"
+    "|cc|pt|qt|wh|sq|au|yr|pa|ma|kw|kj"
 )
 _MORE_AFTER = re.compile(
     r"(?i) ?[*×÷·+^±π√]| ?/(?! ?[a-z]{2})| ?x ?[\d(]| ?[-\u2013\u2014~] ?[\d(]"
     r"|[%‰₀-₉ºª_\\\u0300-\u036f]|(?:st|nd|rd|th)\b"
     rf"|(?!(?:{_SHORT_UNITS})(?![a-z]))[a-z]{{1,2}}(?![^\W\d_])|[^\W\d_]{{1,5}}\d"
     r"|-(?:й|я|е|го|му|ый|ая|ое|х|м|ти|er|ème|e)(?![^\W\d_])|er\b|ème\b"
-    r"| ?pi\b|[ -](?:squared|cubed|factorial|halves|thirds"
+    r"| ?pi\b| ?\\?sqrt|[^\W\d_]{0,4} ?(?:半|반(?=입|이|\b))"
+    r"| ?\((?:in )?(?:thousand|million|billion)s?\)"
+    r"|(?: [^\W\d_]{1,12})? (?:с половиной|et demie?|y medi[ao]|e mezz[ao]|e mei[ao]|na nusu)\b"
+    r"|[ -](?:squared|cubed|factorial|halves|thirds"
     r"|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths)\b"
     r"| to the (?:(?:[\w-]{1,12} )?power\b|-?\d|third\b|fourth\b|fifth\b)"
     r"| ?(?:[A-Za-z]{1,12} ){0,2}below (?:zero|0|freezing|sea)\b"

@@ -18,7 +18,7 @@ def standing(value: Fraction | None, rest: str) -> Fraction | None:
         return instead if instead is not None else _concluded(rest[cue.start() :])
     if (cue := _LOOKED_AT_AGAIN.search(rest)) is None:
         return value
-    again = rest[cue.start() :]
+    again = rest[cue.end() :]
     instead = _instead(again)
     if instead is not None:
         return instead
@@ -32,7 +32,9 @@ _TAKEN_BACK = re.compile(
     (?: \A | [.!?…,;:—–(\n-] ) [ \n]? (?: (?:oh|hmm+|ah|but|actually|um|ok|okay) [ ,.…]{1,4} )?
       (?: wait\b (?![ ](?:time|list|for)\b) | no (?= [,.!:;…] | [ ](?:wait|that|it) )
         | nope | oops | whoops | hold[ ]on | correction | corrected | my[ ]bad | edit: )
-    | \b(?: or[ ]rather | i[ ]meant? | on[ ]second[ ]thoughts? | scratch[ ]that | strike[ ]that
+    | \A [ ]? (?:is|was)[ ](?:wrong|incorrect|not[ ](?:right|correct))\b
+    | \b(?: or[ ](?:rather|maybe|perhaps|possibly) | i[ ]meant?
+        | on[ ]second[ ]thoughts? | scratch[ ]that | strike[ ]that
         | i[ ](?:made|have[ ]made|see)[ ](?:an?|my|the)[ ](?:[a-z]+[ ])?(?:mistake|error)
         | made[ ]an?[ ](?:[a-z]+[ ])?(?:mistake|error)
         | (?:that|this|it|which|answer|above|calculation|result)(?:['’]s|[ ]is|[ ]was)
@@ -57,7 +59,7 @@ _TAKEN_BACK = re.compile(
     """
 )
 _LOOKED_AT_AGAIN = re.compile(
-    r"(?i)\b(?:actually|hmm+|sorry|apologi[sz]e)\b"
+    r"(?i)\b(?:actually|hmm+|sorry|apologi[sz]e)\b|[.!\n] ?(?:however|but|although)\b"
     r"|(?P<check>\b(?:re-?check|re-?count|re-?calculat|re-?read|double[- ]check|upon re"
     r"|on re)[a-z]*)"
 )

@@ -60,7 +60,7 @@ def stated(sentence: str, hints: Hints = NO_HINTS) -> Fraction | None:
         if not _LEAD.fullmatch(sentence, 0, first.start):
             return main_number(sentence, hints)
         is_joined = second and _JOIN.fullmatch(sentence, first.end, second.start)
-        return None if is_joined else first.value
+        return None if is_joined or _AND_ANOTHER.search(sentence, first.end) else first.value
     if (reason := _REASON.search(sentence, first.end)) and BEGINS_WITH_NUMBER.match(sentence):
         return stated(sentence[: reason.start()], hints)
     result = result_of(sentence)
@@ -84,6 +84,8 @@ def concluded(sentence: str, hints: Hints = NO_HINTS) -> Fraction | None:
     return result
 
 
+# "41 for part (a) and for part (b) it is 42"
+_AND_ANOTHER = re.compile(r"\b(?:and|but)\b[^=]{0,40}\b(?:is|are) [-$]?\d")
 _REASON = re.compile(r"(?i)\b(?:because|since|where [a-z]{1,12} ?=)")
 _DENIED_RESULT = re.compile(
     r"(?i)(?:\b(?:not|never|cannot)|n['’]t) (?:[a-z]{1,12} )?(?:[\d=(-]|[a-z] ?=)"
@@ -104,8 +106,8 @@ _LEAD = re.compile(
 )
 _UNIT = re.compile(r"(?: ?[^\W\d_]{1,20}){0,2} ?")
 _TWO_UNKNOWNS = re.compile(
-    r"=[^=\d]{0,9}[\d.,/]{1,50}(?: [A-Za-z]{1,20}){0,2}"
-    r" ?(?:[,;]|\band\b)(?! so\b| then\b| thus\b)[^=\d]{0,30}="
+    r"=[^=\d]{0,9}[\d.,/]{1,50}(?: [A-Za-z]{1,20}){0,2} ?"
+    r"(?:[,;]|\b(?:and|or|und|oder|y|o|et|ou|и|или)\b|[和或])(?! so\b| then\b| thus\b)[^=\d]{0,30}="
 )
 
 
@@ -124,12 +126,29 @@ def result_of(sentence: str) -> Fraction | None:
     left, _, right = sentence.rpartition("=")
     after = list(islice(numbers(right), 2))
     before = list(islice(numbers(left), 2))
-    if len(after) == 1 or len(before) != 1 or "=" in left:
+    if len(after) > 1 and len(before) == 1 and "=" not in left:
+        is_alone = _UNIT.fullmatch(left, before[0].end)
+        if is_alone and _is_expression(right, *after):
+            return before[0].value
+    if not after and len(before) == 1 and "=" not in left:
+        return before[0].value if _UNIT.fullmatch(left, before[0].end) else None
+    return _only_number(right) if len(after) < 2 else _first_of(right, left)
+
+
+def _first_of(right: str, left: str) -> Fraction | None:
+    """Read "6 pens with $18" behind "18 / 3 =": 18 is nothing new, nor are "the 3 months"."""
+    first, *others = islice(numbers(right), 6)
+    if len({number.value for number in (first, *others)}) == 1:
         return _only_number(right)
-    is_alone = _UNIT.fullmatch(left, before[0].end)
-    if is_alone and (not after or _is_expression(right, *after)):
-        return before[0].value
-    return _only_number(right)
+    is_clear = all(
+        number.value == first.value
+        or right[number.start : number.end].strip() in left
+        or _is_aside(right, number, first)
+        for number in others
+    )
+    if len(others) == 5 or not is_clear or _is_range(right, [first, *others]):
+        return None
+    return first.value if BEGINS_WITH_NUMBER.match(right) else None
 
 
 def _is_expression(text: str, first: Number, second: Number) -> bool:

@@ -27,7 +27,7 @@ _MARK = re.compile(
     | ^[ \t]{{0,8}} (?P<dress> [\#>*_\[(-]{{1,6}}[ ]? )? {_NEXT}
       (?P<name> {_REPLY}|{_PROMPT}|{_PROBLEM}|example(?=[ ]\#?\d) )
       (?P<number> [ ]?\#?\d{{1,3}} )?
-      (?: [ ]?[*_\])]{{0,4}}[ ]?[:：](?!\d)
+      (?: [ ]?[*_\])]{{0,4}}[ ]?[:：]
         | (?(dress)|(?(number)|(?!))) [.]?[*_\])]{{0,4}}[ \t]*$ )
     | ^[ \t]{{0,8}} (?P<line> user|assistant|human|system ) [ \t]*$
     | (?<=[.!?\d}}]) (?P<glued> user|assistant|human ) (?=\n) """
