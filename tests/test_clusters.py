@@ -12,7 +12,7 @@ from stagelift.evals.data.problems import groups_in_clusters, load_problems
 from stagelift.evals.data.source import Source
 from stagelift.evals.metrics.clusters import clusters_of, of_prompts
 from stagelift.evals.metrics.suite import compute_metrics
-from stagelift.evals.metrics.winrate import win_rate
+from stagelift.evals.metrics.winrate import length_controlled_win_rate, win_rate
 from stagelift.evals.records import Metric, Score, Verdict
 from stagelift.evals.stats import estimates
 from stagelift.reports.numbers.compare import compare_stages
@@ -205,3 +205,27 @@ def test_a_win_rate_over_clusters_is_wider_than_over_prompts() -> None:
     assert together.value == alone.value == 0.5
     assert (together.n, together.clusters) == (24, 6)
     assert width(together) > 1.5 * width(alone)
+
+
+def test_a_win_rate_at_equal_lengths_has_its_errors_by_cluster() -> None:
+    verdicts = [
+        Verdict(
+            id=f"p/{number}",
+            against="base",
+            score=float(number % 16 < 9),
+            length_difference=(number * 7) % 23 - 11,
+            reason="longest",
+        )
+        for number in range(64)
+    ]
+    alone = length_controlled_win_rate(verdicts)
+    each = length_controlled_win_rate(verdicts, {f"p/{n}": str(n) for n in range(64)})
+    alike = length_controlled_win_rate(verdicts, {f"p/{n}": str(n % 16 < 9) for n in range(64)})
+    together = length_controlled_win_rate(verdicts, {f"p/{n}": str(n // 4) for n in range(64)})
+    assert alone and each and together and alike
+    assert alone.value == each.value == together.value
+    assert each.difference.clusters == 64 and together.difference.clusters == 16
+    # k - 1 and k / (k - 1) in place of n - 2 and n / (n - 2)
+    assert (each.low, each.high) == pytest.approx((alone.low, alone.high), abs=0.003)
+    assert together.high - together.low > 1.3 * (alone.high - alone.low)
+    assert (alike.low, alike.high) == pytest.approx((0.0, 1.0), abs=0.02)

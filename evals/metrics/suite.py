@@ -55,7 +55,7 @@ def compute_metrics(scores: Sequence[Score], verdicts: Sequence[Verdict]) -> Mea
         clusters = clusters_of(groups[group])
         _add_win_rate(measurement, win_rate_name(against, group), judged, clusters)
         at_equal_lengths = win_rate_name(against, group, equal_lengths=True)
-        _add_length_controlled(measurement, at_equal_lengths, judged)
+        _add_length_controlled(measurement, at_equal_lengths, judged, clusters)
     return measurement
 
 
@@ -90,11 +90,17 @@ def _add_win_rate(
 
 
 def _add_length_controlled(
-    measurement: Measurement, name: str, verdicts: Sequence[Verdict]
+    measurement: Measurement, name: str, verdicts: Sequence[Verdict], clusters: Mapping[str, str]
 ) -> None:
-    rate = length_controlled_win_rate(verdicts)
+    rate = length_controlled_win_rate(verdicts, clusters)
     if rate is None:
         return
-    measurement.metrics[name] = Metric(value=rate.value, low=rate.low, high=rate.high, n=rate.n)
+    measurement.metrics[name] = Metric(
+        value=rate.value,
+        low=rate.low,
+        high=rate.high,
+        n=rate.n,
+        clusters=rate.difference.clusters,
+    )
     if rate.extrapolates:
         measurement.extrapolated.append(name)

@@ -47,9 +47,13 @@ def win_tie_loss(verdicts: Sequence[Verdict]) -> tuple[int, int, int]:
     return won, len(scores) - won - lost, lost
 
 
-def length_controlled_win_rate(verdicts: Sequence[Verdict]) -> LengthControlled | None:
+def length_controlled_win_rate(
+    verdicts: Sequence[Verdict], clusters: Mapping[str, str] | None = None
+) -> LengthControlled | None:
     """Estimate the win rate at equal lengths in characters; None where lengths are missing or no
     fit is possible.
+
+    `clusters` are what prompts come in, by prompt id.
     """
     known = [verdict for verdict in verdicts if verdict.score is not None]
     differences = [
@@ -57,7 +61,8 @@ def length_controlled_win_rate(verdicts: Sequence[Verdict]) -> LengthControlled 
     ]
     if not known or len(differences) < len(known):
         return None
-    return length_controlled(decided(known), differences)
+    names = of_prompts(clusters or {}, (verdict.id for verdict in known))
+    return length_controlled(decided(known), differences, clusters=names)
 
 
 def decided(verdicts: Sequence[Verdict]) -> list[float]:

@@ -87,15 +87,18 @@ def length_controlled(
     scores: Sequence[float],
     length_differences: Sequence[float],
     difficulty: Sequence[float] | None = None,
+    clusters: Sequence[str] | None = None,
 ) -> LengthControlled | None:
     """Fit scores in [0, 1] on length differences (candidate minus other, any unit), paired by
     prompt.
 
-    `difficulty` is one log-odds per prompt; the value is then the mean over prompts. The interval
-    is by the delta method on the logit scale, so it stays in [0, 1]. Where all lengths are equal
-    the value is the plain win rate; where all pairs are ties it is that of pairs none of which
-    differ. None where the fit has no finite or no unique maximum: scores that are all the same
-    (ties excepted) or separated by length, one length difference throughout, too few prompts.
+    `difficulty` is one log-odds per prompt; the value is then the mean over prompts. Where prompts
+    come in `clusters` (one name per prompt), errors are by cluster, with t of k - 1 degrees of
+    freedom. The interval is by the delta method on the logit scale, so it stays in [0, 1]. Where
+    all lengths are equal the value is the plain win rate; where all pairs are ties it is that of
+    pairs none of which differ. None where the fit has no finite or no unique maximum: scores that
+    are all the same (ties excepted) or separated by length, one length difference throughout, too
+    few prompts or clusters.
     """
     y, lengths = np.asarray(scores, dtype=float), np.asarray(length_differences, dtype=float)
     if y.size == 0:
@@ -104,20 +107,23 @@ def length_controlled(
     longer = float(np.mean(unequal > 0)) if unequal.size else 0.5
     extrapolates = _extrapolates(lengths, longer)
     if not (y - 0.5).any():
-        return LengthControlled(difference([0.0] * y.size, bound=0.5), longer, extrapolates)
+        ties = difference([0.0] * y.size, bound=0.5, clusters=clusters)
+        return LengthControlled(ties, longer, extrapolates)
     controls = np.ones((y.size, 1))
     if difficulty is not None:
         controls = np.column_stack([controls, difficulty])
-    fit = _fit(y, _design(controls, lengths))
+    fit = _fit(y, _design(controls, lengths), clusters)
     if fit is None:
         return None
     value, error = _at_equal_lengths(fit, controls.shape[1])
     # extrapolated out of all bounds
     if abs(special.logit(value)) > _SEPARATED:
         return None
-    low, high, p = _on_the_logit_scale(value, error, fit.df_resid)
-    sd = error * float(np.sqrt(y.size))
-    lead = Difference(value - 0.5, low - 0.5, high - 0.5, y.size, p, sd, y.size)
+    k = None if clusters is None else len(set(clusters))
+    low, high, p = _on_the_logit_scale(value, error, fit.df_resid if k is None else k - 1)
+    units = k or y.size
+    sd = error * float(np.sqrt(units))
+    lead = Difference(value - 0.5, low - 0.5, high - 0.5, y.size, p, sd, units, k)
     return LengthControlled(lead, longer, extrapolates)
 
 
@@ -174,16 +180,22 @@ def _design(controls: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.column_stack([controls, np.tanh(lengths / sd)])
 
 
-def _fit(y: np.ndarray, design: np.ndarray) -> Any | None:
+def _fit(y: np.ndarray, design: np.ndarray, clusters: Sequence[str] | None) -> Any | None:
     """Fit with standard errors that allow for fractional scores; None where there is nothing to
     find (see above).
     """
     columns = design.shape[1]
     if np.ptp(y) == 0 or y.size <= columns or np.linalg.matrix_rank(design) < columns:
         return None
+    errors: dict[str, Any] = {"cov_type": "HC0"}
+    if clusters is not None:
+        names, groups = np.unique(list(clusters), return_inverse=True)
+        if names.size < 2:
+            return None
+        errors = {"cov_type": "cluster", "cov_kwds": {"groups": groups}}
     with _expected_warnings():
         try:
-            fit = GLM(y, design, Binomial()).fit(cov_type="HC0", use_t=True)
+            fit = GLM(y, design, Binomial()).fit(**errors, use_t=True)
         except np.linalg.LinAlgError:
             # so separated that no weight is left to take an error from
             return None
@@ -215,8 +227,10 @@ def _at_equal_lengths(fit: Any, controls: int) -> tuple[float, float]:
     mean = fit.get_prediction(equal, which="mean", average=True)
     # zero without difficulty
     over_prompts = float(fit.predict(equal).var(ddof=1)) / len(equal)
-    # HC1's n / (n - k), which statsmodels' GLM leaves out, under that name, too
-    of_fit = np.squeeze(mean.se) ** 2 * len(equal) / fit.df_resid
+    of_fit = float(np.squeeze(mean.se)) ** 2
+    if fit.cov_type == "HC0":
+        # HC1's n / (n - k), which statsmodels' GLM leaves out, under that name, too
+        of_fit *= len(equal) / fit.df_resid
     error = np.sqrt(of_fit + over_prompts)
     return float(np.squeeze(mean.predicted)), float(error)
 

@@ -259,12 +259,14 @@ def _test_win_rate(
         is_headline=name in headline_metrics(stage),
         is_identical=opponent is not None and _is_identical(name, stage, opponent, leads),
     )
-    at_equal = _at_equal_lengths(tested, list(verdicts.values()))
+    at_equal = _at_equal_lengths(tested, list(verdicts.values()), stage.clusters(name))
     return [tested] if at_equal is None else [tested, at_equal]
 
 
-def _at_equal_lengths(tested: _Tested, verdicts: Sequence[Verdict]) -> _Tested | None:
-    rate = length_controlled_win_rate(verdicts)
+def _at_equal_lengths(
+    tested: _Tested, verdicts: Sequence[Verdict], clusters: Mapping[str, str]
+) -> _Tested | None:
+    rate = length_controlled_win_rate(verdicts, clusters)
     if rate is None:
         return None
     decided = sorted((one.id, one) for one in verdicts if one.score is not None)
