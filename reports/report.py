@@ -104,14 +104,15 @@ class RunReport:
             for floor in self.floors
             if floor.metric == metric and {*stages} & {*floor.members}
         ]
-        return max(known, key=lambda floor: floor.floor, default=None)
+        return max(known, key=lambda floor: floor.of(1) or 0.0, default=None)
 
-    def is_below(self, metric: str, difference: float, *stages: str) -> bool:
-        """Say whether a difference between some of the stages is below the largest of their noise
-        floors.
+    def is_below(self, metric: str, difference: float, *stages: str, runs: int = 1) -> bool:
+        """Say whether a difference between some of the stages, or of their means over `runs` seeds,
+        is below the largest of their noise floors.
         """
         known = self.floor(metric, *stages)
-        return known is not None and abs(difference) < known.floor
+        floor = None if known is None else known.of(runs)
+        return floor is not None and abs(difference) < floor
 
     def is_below_noise(self, comparison: Comparison) -> bool:
         """Say whether a difference is smaller than what another seed, or measuring again, may make
@@ -121,7 +122,7 @@ class RunReport:
         return self.is_below(comparison.metric, comparison.delta, *stages)
 
     def is_variant_below_noise(self, difference: VariantDifference, variant: RankedVariant) -> bool:
-        """Say whether another seed may make as large a difference, of the variant or the
+        """Say whether other seeds may make as large a difference, of the variant or the
         reference.
         """
         reference = next(
@@ -130,7 +131,8 @@ class RunReport:
             if (candidate.stage, candidate.variant) == (variant.stage, variant.reference)
         )
         members = {*variant.members, *reference.members}
-        return self.is_below(difference.metric, difference.delta, *members)
+        runs = len(variant.members)
+        return self.is_below(difference.metric, difference.delta, *members, runs=runs)
 
 
 @dataclass(frozen=True)

@@ -271,7 +271,7 @@ def test_an_unfit_judge_is_said_in_the_text_and_beside_every_win_rate(tmp_path: 
         failures=0,
         position_consistency=None,
     )
-    unfit = passport.model_copy(update={"gold": gold, "fit": False})
+    unfit = passport.model_copy(update={"judge": "gpt-5", "gold": gold, "fit": False})
     sft = replace(
         run.stages[1], evaluation=run.stages[1].evaluation.model_copy(update={"passport": unfit})
     )

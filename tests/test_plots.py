@@ -254,7 +254,7 @@ def test_alt_texts_have_the_numbers() -> None:
         "numeric: base 25.0% [14.2, 40.2], sft 75.0% [59.8, 85.8] (n=40)." in found["accuracy"].alt
     )
     assert (
-        "base 25.0%, format 0.0 [0.0, 0.0], stopping 0.0 [0.0, 0.0], reasoning +50.0 ["
+        "base 25.0%, format 0.0 [-6.6, +6.6], stopping 0.0 [-6.6, +6.6], reasoning +50.0 ["
         in found["gains"].alt
     )
     assert "to sft 75.0%" in found["gains"].alt

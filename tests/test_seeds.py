@@ -96,16 +96,20 @@ def test_the_summary_and_the_tables_use_the_larger_floor_of_both_stages() -> Non
         next(one for one in run.floors if (one.metric, one.stage) == ("accuracy", s))
         for s in ("sft", "dpo")
     )
-    assert of_dpo.floor < abs(added.value) + 0.1 < of_sft.floor
-    assert run.is_below("accuracy", added.value, *added.members, *added.others)
+    small, large = of_dpo.of(3), of_sft.of(3)
+    assert small is not None and large is not None and small < abs(added.value) < large
+    assert run.is_below("accuracy", added.value, *added.members, *added.others, runs=3)
     assert "+12.5 of dpo against sft" in summary(report).partition("Below it")[2]
 
 
 def test_the_floor_by_hand() -> None:
-    """sd 5 points over three seeds: 4.302653 x sqrt(2) x 5 = 30.42 points."""
+    """sd 5 points over three seeds: 4.302653 x sqrt(2) x 5 = 30.42 points for two trainings, and
+    30.42 / sqrt(3) = 17.57 for two means over three.
+    """
     found = next(one for one in floors(seeds_run(20, 22, 24)) if one.metric == "accuracy")
     assert (found.sd, found.between_seeds) == pytest.approx((0.05, 0.304244), abs=1e-5)
-    assert (found.between_evaluations, found.floor, found.members) == (
+    assert found.of(3) == pytest.approx(0.175655, abs=1e-5)
+    assert (found.between_evaluations, found.of(1), found.members) == (
         None,
         found.between_seeds,
         ("seed=0/sft", "seed=1/sft", "seed=2/sft"),
@@ -119,15 +123,22 @@ def test_two_more_trainings_of_the_same_recipe_differ_by_more_in_one_case_of_twe
     rng = np.random.default_rng(1)
     exceeded = [
         abs(rng.normal(0.6, 0.03) - rng.normal(0.6, 0.03))
-        > estimates.seed_noise(rng.normal(0.6, 0.03, seeds).tolist())
+        > (estimates.seed_floor(rng.normal(0.6, 0.03, seeds).tolist()) or 0)
         for _ in range(4000)
     ]
     # 99.9% of binomial(4000, .05)
     assert 0.039 < np.mean(exceeded) < 0.062
 
 
-def test_of_two_seeds_the_floor_is_what_was_seen() -> None:
-    assert estimates.seed_noise([0.5, 0.62]) == pytest.approx(0.12)
+def test_two_seeds_are_what_was_seen_and_no_floor() -> None:
+    report = build_report([seeds_run(20, 24, dpo=(20, 23))])
+    found = next(one for one in report.runs[0].floors if one.metric == "accuracy")
+    assert (found.between_seeds, found.of(1), found.of(2)) == (pytest.approx(0.1), None, None)
+    text = render_markdown(report)
+    assert "below the noise floor" not in text and "seen between seeds" in text
+    assert "What two seeds were seen to do is no noise floor: +55.0 of sft against base" in text
+    noise = report_document(report)["noise"]
+    assert {one["floor"] for one in noise} == {one["floor_of_means"] for one in noise} == {None}
 
 
 def test_measuring_again_counts_where_it_differs_more() -> None:
@@ -141,7 +152,7 @@ def test_measuring_again_counts_where_it_differs_more() -> None:
     differences = [0] * 18 + [-1, -1, 1, 1] + [0] * 18
     assert found.between_seeds == 0
     assert (
-        found.floor
+        found.of(1)
         == found.between_evaluations
         == pytest.approx(1.959964 * np.std(differences, ddof=1) / 40**0.5)
     )
@@ -172,9 +183,9 @@ def test_the_summary_says_what_seeds_make_of_it() -> None:
         "Over 3 training seeds accuracy is 55.0% [42.6, 67.4] after sft and 57.5% [38.9, 76.1] "
         "after dpo." in text
     )
-    assert "Above the noise floor: +55.0 of sft against base (floor 30.4)." in text
+    assert "Above the noise floor of means: +55.0 of sft against base (floor 17.6)." in text
     assert (
-        "Below it, so that another seed alone may do as much: +2.5 of dpo against sft (floor 45.6)"
+        "Below it, so that other seeds alone may do as much: +2.5 of dpo against sft (floor 26.3)"
         in text
     )
 

@@ -13,6 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Passport
 from stagelift.reports.formats.model_index import (
@@ -21,6 +22,7 @@ from stagelift.reports.formats.model_index import (
     read_rows,
     shown_metrics,
 )
+from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import RunReport, build_report
 from stagelift.reports.tables.table import NOTHING
@@ -337,7 +339,11 @@ def _table(report: RunReport, chain: list[StageRecord]) -> str:
     for name in shown_metrics(stage, chain):
         title, reading = metric_title(name, chain)
         n = stage.evaluation.metrics[name].n
-        cells = [f"**{inline(title)}**<br>{inline(reading)}, n={n}"]
+        clusters = stage.evaluation.metrics[name].clusters or 0
+        reading = f"{inline(reading)}, {formatting.counted(n, clusters)}"
+        if is_accuracy_again(name, stage):
+            reading += "; accuracy again"
+        cells = [f"**{inline(title)}**<br>{reading}"]
         cells += [_value(name, base), _value(name, stage)]
         cells += [_difference(name, against, chain, report) for against in earlier]
         lines.append(table_line(cells))
@@ -376,6 +382,8 @@ def _difference(
             return f"{difference}<br>judge not fit to decide"
     verdict = formatting.verdict(comparison)
     word = f"**{verdict}**" if verdict in _BOLD else inline(verdict)
+    if comparison.family == "other":
+        word += f" {formatting.OTHER_FAMILY}"
     notes = map(inline, formatting.verdict_notes(comparison))
     return "<br>".join([difference, word, *notes])
 
@@ -387,16 +395,19 @@ def _reading(stage: StageRecord) -> str:
         "the final number, strict and flexible are the filters of lm-eval's gsm8k task. Base is "
         "the model without an adapter.",
         "In brackets 95% intervals over the n prompts. Differences are paired by prompt, in "
-        "percentage points (lengths: in tokens or characters). `improved` and `regressed` mean "
-        "Holm-adjusted p < 0.05 over all comparisons of the stages up to this one; otherwise no "
-        "difference was shown, which is not the same as none: MDE is the smallest that this n "
-        "would show with 80% power. Shorter and less often cut off count as improved; × is the "
+        "percentage points (lengths: in tokens or characters). A verdict that claims a difference "
+        "has p < 0.05 after Holm's adjustment over the stages up to this one, in one family of "
+        "what each stage added to the one before in the main metrics and one of everything else "
+        f"({formatting.OTHER_FAMILY}); otherwise no difference was shown, which is not the same as "
+        "none: MDE is the smallest true one that the verdict would show with 80% power at this n. "
+        "Neither longer nor shorter is better; less often cut off counts as improved; × is the "
         "ratio of geometric means.",
     ]
     if any(measure(name).equal_lengths for name in metrics):
         notes.append(
-            "At equal lengths: the win rate if both wrote equally much, by regression; "
-            "`extrapolated` where equal lengths were hardly seen, so that it says little."
+            "At equal lengths: the win rate that a regression reads off where both wrote equally "
+            "much, which is not what a shorter response would have got; `extrapolated` where equal "
+            "lengths were hardly seen, so that it says little."
         )
     if "preference_accuracy" in metrics:
         notes.append(
@@ -413,15 +424,18 @@ def _judge(passport: Passport) -> str:
         for title, text in passport_lines(passport)
         if text
     ]
-    if str(passport.judge).startswith("reference"):
+    if knows_targets(passport.judge):
         lines.append(
-            "- This judge is no person and no model: it knows the answers. Right beats wrong; of "
-            "two right answers the one shorter by more than 10% wins."
+            "- This judge is no person and no model: it knows the targets, so that its win rate is "
+            "accuracy again. Right beats wrong; of two right answers the one shorter by more than "
+            "10% wins."
         )
     return "\n".join(["### The judge\n", *_warning(passport), *lines])
 
 
 def _warning(passport: Passport) -> list[str]:
+    if knows_targets(passport.judge):
+        return []
     if passport.fit is None:
         return ["- **Whether the judge is fit to decide was not checked.**"]
     if not passport.fit:

@@ -65,7 +65,7 @@ def _run(run: RunReport) -> dict[str, Any]:
 
 
 def _floor(floor: Floor) -> dict[str, Any]:
-    return {**asdict(floor), "floor": floor.floor}
+    return {**asdict(floor), "floor": floor.of(1), "floor_of_means": floor.of(floor.seeds)}
 
 
 def _stage(stage: StageRecord, run: RunReport) -> dict[str, Any]:

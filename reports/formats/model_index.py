@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stagelift.evals.metrics.measures import measure, rows
 from stagelift.evals.records import Metric
+from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import StageRecord
 from stagelift.reports.words import formatting
 from stagelift.reports.words.escaping import without_folders
@@ -160,6 +161,8 @@ def _metric_name(name: str, stage: StageRecord, chain: list[StageRecord], fit: b
         words.append("extrapolated")
     if measure(name).family == "win rate":
         judge = f"judge {_judge(stage)}"
+        if is_accuracy_again(name, stage):
+            judge += " (accuracy again)"
         if fit is False:
             judge += " (NOT FIT TO DECIDE)"
         words.append(judge)

@@ -32,13 +32,14 @@ class Comparison:
     """A paired difference with the verdict that its family of tests leaves it.
 
     For win rates the difference is to one half. `p_adjusted` and `level` are what Holm makes of the
-    test in its family: the verdict claims a difference where `p` is below the level. `mde` is the
+    test in its family of so many `tests`: the verdict claims a difference where `p` is below the
+    level. `mde` is the
     smallest true difference that the verdict would show with 80% power, None where this n shows
     none at all; `needed` is the number of prompts with which the verdict would show the difference
     seen, None where more prompts would not tell.
 
     A length-controlled win rate that rests on an extrapolation is `extrapolated`: it gets no other
-    verdict, is not among the tests that Holm adjusts for, and the five are None. Lengths have the
+    verdict, is not among the tests that Holm adjusts for, and all these are None. Lengths have the
     `ratio` of geometric means and the `median` of the differences, too.
     """
 
@@ -48,6 +49,7 @@ class Comparison:
     against: str
     difference: Difference
     family: Family | None
+    tests: int | None
     p_adjusted: float | None
     level: float | None
     mde: float | None
@@ -127,6 +129,7 @@ def _decided(tested: _Tested, decided: Decided | None) -> Comparison:
         against=tested.against,
         difference=tested.difference,
         family=None,
+        tests=None,
         p_adjusted=None,
         level=None,
         mde=None,
@@ -141,6 +144,7 @@ def _decided(tested: _Tested, decided: Decided | None) -> Comparison:
     return replace(
         comparison,
         family=decided.family,
+        tests=decided.tests,
         p_adjusted=decided.p_adjusted,
         level=decided.level,
         mde=detectable(tested.difference, decided.level),

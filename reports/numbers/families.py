@@ -22,9 +22,12 @@ Test = str
 
 @dataclass(frozen=True)
 class Decided:
-    """What a family makes of a test: its adjusted p, and the level that its own p must be below."""
+    """What a family of so many `tests` makes of one: its adjusted p, and the level that its own p
+    must be below.
+    """
 
     family: Family
+    tests: int
     p_adjusted: float
     level: float
 
@@ -55,5 +58,6 @@ def adjust(family: Family, tests: Mapping[Test, float]) -> dict[Test, Decided]:
     p_values = list(tests.values())
     adjusted = zip(families.holm(p_values), families.levels(p_values), strict=True)
     return {
-        test: Decided(family, p, level) for test, (p, level) in zip(tests, adjusted, strict=True)
+        test: Decided(family, len(tests), p, level)
+        for test, (p, level) in zip(tests, adjusted, strict=True)
     }

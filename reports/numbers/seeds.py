@@ -3,12 +3,14 @@ difference is nobody's merit.
 
 A seed is one training of one stage; with three or more the interval is over seeds (t), never over
 seeds x prompts. The floor is the larger of two: how much two trainings that differ in their seed
-alone may differ, and how much two evaluations of one checkpoint do. Neither says what other data,
-or another machine, would change.
+alone may differ, and how much two evaluations of one checkpoint do. Means over several seeds are
+held against the floor of such means. Two seeds give what was seen between them, which is no floor.
+Neither says what other data, or another machine, would change.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import sqrt
 
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Metric
@@ -41,11 +43,11 @@ class Siblings:
 
 @dataclass(frozen=True)
 class Floor:
-    """The noise floor of a metric at a stage, in the metric's unit: `between_seeds` and
-    `between_evaluations`, and the larger.
+    """What seeds and repeated evaluations do to a metric at a stage, in the metric's unit.
 
-    `sd` is the spread of the seeds' values. `between_evaluations` is None where nothing was
-    evaluated twice.
+    `sd` is the spread of the seeds' values. `between_seeds` is how much two single trainings may
+    differ; with two seeds it is what they were seen to differ by, and no floor.
+    `between_evaluations` is None where nothing was evaluated twice.
     """
 
     run: str
@@ -57,10 +59,13 @@ class Floor:
     between_seeds: float
     between_evaluations: float | None
 
-    @property
-    def floor(self) -> float:
-        """The larger of both."""
-        return max(self.between_seeds, self.between_evaluations or 0.0)
+    def of(self, runs: int) -> float | None:
+        """Return the noise floor of a difference of two means over `runs` seeds each, of single
+        trainings with 1; None where nothing but two seeds is known.
+        """
+        between_seeds = self.between_seeds if self.seeds >= SEEDS_FOR_AN_INTERVAL else None
+        known = [part for part in (between_seeds, self.between_evaluations) if part is not None]
+        return max(known) / sqrt(runs) if known else None
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def floors(run: RunRecord) -> list[Floor]:
             members=tuple(stage.name for stage in group.stages),
             seeds=len(group.stages),
             sd=estimates.spread(values),
-            between_seeds=estimates.seed_noise(values),
+            between_seeds=estimates.seed_floor(values) or max(values) - min(values),
             between_evaluations=measured_again.get(name),
         )
         for group in siblings(run)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from stagelift.evals.metrics.measures import win_rate_name
 from stagelift.evals.records import Group, Role
+from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.plots.forest import Block, Estimate, Row, draw_forest
 from stagelift.reports.plots.labels import column_labels
 from stagelift.reports.plots.plot import Plot
@@ -29,9 +30,11 @@ def win_rates_plot(report: Report) -> Plot | None:
     blocks = []
     for group, prompts in PROMPTS.items():
         for role, opponent in OPPONENTS.items():
+            name = win_rate_name(role, group)
+            again = ": accuracy again" if _is_accuracy_again(name, stages) else ""
             rows = list(_rows(stages, labels, role, group))
             if rows:
-                blocks.append(Block(f"Against {opponent}, {prompts}", rows))
+                blocks.append(Block(f"Against {opponent}, {prompts}{again}", rows))
     if not blocks:
         return None
     estimates = [estimate for block in blocks for row in block.rows for estimate in row.estimates]
@@ -53,6 +56,10 @@ def _rows(
         ]
         if estimates:
             yield Row(label, estimates)
+
+
+def _is_accuracy_again(name: str, stages: Sequence[StageRecord]) -> bool:
+    return any(is_accuracy_again(name, stage) for stage in stages)
 
 
 def _note(name: str, stage: StageRecord) -> str:

@@ -1,6 +1,5 @@
-"""Stages over training seeds as a table: means, what each stage added, and the noise floor.
-
-The noise floor is how much two trainings differ that differ in their seed alone.
+"""Stages over training seeds as a table: means, what each stage added, and the noise floor of such
+means.
 """
 
 from collections.abc import Callable
@@ -43,28 +42,32 @@ def seed_notes(run: RunReport) -> tuple[str, ...]:
             ", with their 95% interval over seeds (t) where there are three that differ: for these "
             "problems, whose choice is not in it"
         )
-    return (
+    added = (
         f"{over}; a column of what a stage added has the mean of the differences of the same seed, "
-        f"to the stage before. The noise floor {_rule(counts[-1], run)}: a difference below it, of "
-        "either of its two stages, is grey, here and in the table of models. It can still be the "
+        "to the stage before."
+    )
+    if counts[-1] < SEEDS_FOR_AN_INTERVAL:
+        return (
+            f"{added} Between seeds: how much the two were seen to differ. That is no floor: "
+            f"another seed may do more.{_repeated(run)}",
+        )
+    return (
+        f"{added} The noise floor is how much the means of two recipes over as many seeds may "
+        "differ by seeds alone in 19 of 20 cases (t(.975, seeds - 1) × sd × √(2 / seeds)); single "
+        f"trainings, in the table of models, are held against that of single ones.{_repeated(run)} "
+        "A difference below the floor of either of its two stages is grey. It can still be the "
         "same with every seed (an interval that leaves out zero): then it is there, and smaller "
-        "than what a seed does.",
+        "than what seeds do.",
     )
 
 
-def _rule(seeds: int, run: RunReport) -> str:
-    """Say how the noise floor is computed."""
-    again = ""
-    if any(floor.between_evaluations is not None for floor in run.floors):
-        again = ", or two evaluations of one checkpoint (measured again in other batches),"
-    if seeds < SEEDS_FOR_AN_INTERVAL:
-        return (
-            f"is how much the two seeds{again} were seen to differ, which is the least that "
-            "another seed may do"
-        )
+def _repeated(run: RunReport) -> str:
+    """Say what measuring again adds to a floor, where anything was."""
+    if all(floor.between_evaluations is None for floor in run.floors):
+        return ""
     return (
-        f"is how much two trainings that differ in their seed alone{again} may differ in 19 of 20 "
-        "cases (t(.975, seeds - 1) × √2 × sd)"
+        " Where two evaluations of one checkpoint (measured again in other batches) differ by "
+        "more, that is the floor."
     )
 
 
@@ -74,10 +77,11 @@ def _rows(metric: str, groups: list[Siblings], run: RunReport) -> tuple[Row, ...
     for group in groups:
         cells += [_added(metric, group, run), _mean(metric, group, run)]
         floors += [Cell(), _floor(metric, group, run)]
-    note = f"{known.reading}, n={len(groups[0].seeds)} seeds"
+    seeds = len(groups[0].seeds)
+    title = "noise floor" if seeds >= SEEDS_FOR_AN_INTERVAL else "seen between seeds"
     return (
-        Row(known.title, tuple(cells), note),
-        Row("noise floor", tuple(floors), indented=True),
+        Row(known.title, tuple(cells), f"{known.reading}, n={seeds} seeds"),
+        Row(title, tuple(floors), indented=True),
     )
 
 
@@ -89,7 +93,8 @@ def _added(metric: str, group: Siblings, run: RunReport) -> Cell:
     text = formatting.change(metric, result.value)
     interval = _interval(result, formatting.change_interval)
     seeds = _seeds(result, formatting.change)
-    if run.is_below(metric, result.value, *result.members, *result.others):
+    stages, runs = (*result.members, *result.others), len(result.seeds)
+    if run.is_below(metric, result.value, *stages, runs=runs):
         return Cell(text, interval, notes=(BELOW_NOISE, seeds), faint=True)
     return Cell(text, interval, notes=(seeds,))
 
@@ -125,12 +130,16 @@ def _floor(metric: str, group: Siblings, run: RunReport) -> Cell:
     floor = run.floor(metric, *(stage.name for stage in group.stages))
     if floor is None:
         return Cell()
-    return Cell(f"± {formatting.size(metric, floor.floor)}", notes=_parts(metric, floor))
+    of_means = floor.of(floor.seeds)
+    shown = floor.between_seeds if of_means is None else of_means
+    return Cell(f"± {formatting.size(metric, shown)}", notes=_parts(metric, floor))
 
 
 def _parts(metric: str, floor: Floor) -> tuple[str, ...]:
-    between, sd = formatting.size(metric, floor.between_seeds), formatting.size(metric, floor.sd)
-    seeds = f"between seeds {between} (sd {sd})"
-    if floor.between_evaluations is None:
-        return (seeds,)
-    return seeds, f"measured again {formatting.size(metric, floor.between_evaluations)}"
+    single, sd = formatting.size(metric, floor.between_seeds), formatting.size(metric, floor.sd)
+    notes = []
+    if floor.seeds >= SEEDS_FOR_AN_INTERVAL:
+        notes.append(f"single trainings ± {single} (sd {sd})")
+    if floor.between_evaluations is not None:
+        notes.append(f"measured again {formatting.size(metric, floor.between_evaluations)}")
+    return tuple(notes)

@@ -26,7 +26,8 @@ def variant_notes(run: RunReport) -> tuple[str, ...]:
     """Say how to read the ranks, and how little one seed says."""
     return (
         f"Differences are to {run.record.reference}, paired, in percentage points or tokens; "
-        "verdicts are Holm-adjusted over all variants, stages and metrics of these tables. Ranks "
+        "verdicts are Holm-adjusted over all variants, stages and metrics of these tables, a "
+        "family of their own in which equal tests count once. Ranks "
         "go by accuracy as it is, whether or not the data can tell. On the Pareto front: no other "
         "variant is at least as good in accuracy, trained parameters, minutes (training of all "
         "stages up to here) and peak memory, and better in one of them; the values are taken as "

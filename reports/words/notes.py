@@ -2,8 +2,10 @@
 report has them.
 """
 
+from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import Measure, measure
 from stagelift.reports.report import Report, RunReport
+from stagelift.reports.words import formatting
 
 
 def footnotes(report: Report) -> list[str]:
@@ -39,17 +41,20 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
     families = {known.family for known in measures}
     notes = []
     if "win rate" in families and any(
-        str(run.record.contract["judge"]).startswith("reference") for run in report.runs
+        knows_targets(str(run.record.contract.get("judge"))) for run in report.runs
     ):
         notes.append(
-            "The win rate's judge knows the answers: right beats wrong; of two right answers the "
-            "shorter by more than 10% wins."
+            "The win rate is accuracy again: its judge knows the targets. Right beats wrong; of "
+            "two right answers the shorter by more than 10% wins. It is no part of the headline."
         )
     if any(known.equal_lengths for known in measures):
         notes.append(
-            "At equal lengths: what the win rate would be if both wrote equally many characters, "
-            "by a binomial regression on tanh(length difference / sd). Marked 'extrapolated' where "
-            "nearly all of one side's responses are the longer ones."
+            "At equal lengths: what a binomial regression on tanh(length difference / sd) reads "
+            "off where both wrote equally many characters. It takes out whatever goes with length, "
+            "a judge's taste and real merit alike, so it does not say what a response would have "
+            "got had it been shorter. 'Extrapolated': equal lengths are beyond most of what was "
+            "seen, for one side is longer in nearly all pairs of unequal length, or by more than a "
+            "standard deviation."
         )
     if "preference accuracy" in families:
         notes.append(
@@ -65,29 +70,54 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
     if "pass@k" in families:
         notes.append(
             "pass@k: the share of problems that at least one of k samples solves (unbiased). "
-            "Accuracy up and pass@k not: the model became surer of what it could do, not more "
-            "capable."
+            "Accuracy up and pass@k not is what one would see where a model became surer of what "
+            "it could do already."
         )
     return notes
 
 
 def _comparison_notes(report: Report) -> list[str]:
     notes = [
-        "Verdicts use Holm-adjusted p < 0.05 over the whole table, the intervals are each on their "
-        "own: one may leave out zero where the verdict shows no difference. MDE is the smallest "
-        "difference that this n would show with 80% power in a single test; 'n needed' is how many "
-        "prompts would show the difference seen, were it the true one."
+        f"{_families(report)} A verdict that claims a difference has p < 0.05 after the adjustment "
+        "and an interval without zero; 'not after Holm': the interval leaves out zero, the "
+        "adjustment takes the claim away.",
+        "MDE is the smallest true difference that the verdict would show with 80% power at this n, "
+        "after the adjustment; 'n needed' is how many prompts it would take to show the difference "
+        "seen, were it the true one. 'Identical' is said only of the same responses, byte for "
+        "byte.",
     ]
     if any(len(run.stages) > 1 for run in report.runs):
         notes += [
             "A column of what a stage added holds its difference to the stage before it, paired by "
             "prompt, in percentage points, tokens or characters; 'to base' is what the chain up to "
-            "there added. Shorter and less often cut off count as improved; × is the ratio of "
-            "geometric mean lengths.",
+            "there added. Neither longer nor shorter is better here; less often cut off counts as "
+            "improved; × is the ratio of geometric mean lengths, with an interval of its own.",
             "A win rate stands against base in a stage's own column, against the stage before in "
             "the column of what it added. Its verdict says whether it is above one half.",
         ]
+    if any(comparison.difference.clusters for comparison in report.comparisons()):
+        notes.append(
+            "Where problems come in clusters, such as templates, the interval is over clusters (t "
+            "with one degree of freedom less than there are): more problems of the same templates "
+            "would not narrow it."
+        )
     return notes
+
+
+def _families(report: Report) -> str:
+    """Say how tests are adjusted, and how many there are in each family."""
+    sizes = {comparison.family: comparison.tests for comparison in report.comparisons()}
+    headline, other = sizes.get("headline") or 0, sizes.get("other") or 0
+    return (
+        "Two families of tests, each Holm-adjusted by itself, equal tests counted once: the "
+        "headline, which is what each stage added to the one before in accuracy, each listed task, "
+        f"preference accuracy, the win rate and length ({_tests(headline)}), and everything else, "
+        f"marked {formatting.OTHER_FAMILY} ({_tests(other)})."
+    )
+
+
+def _tests(count: int) -> str:
+    return "1 test" if count == 1 else f"{count} tests"
 
 
 def brief_notes(report: Report) -> str:
@@ -100,8 +130,9 @@ def brief_notes(report: Report) -> str:
         )
     if report.comparisons():
         notes.append(
-            "Verdicts: Holm-adjusted p < 0.05 over the whole report; MDE: the smallest difference "
-            "this n would show with 80% power."
+            "Verdicts: Holm-adjusted p < 0.05, in a headline family and one of everything else "
+            f"(marked {formatting.OTHER_FAMILY}); MDE: the smallest true difference that the "
+            "verdict would show with 80% power at this n."
         )
     if any(map(_has_one_seed, report.runs)):
         notes.append("One training seed.")
@@ -115,7 +146,9 @@ def _has_one_seed(run: RunReport) -> bool:
 
 def _ranking(run: RunReport) -> str:
     ranks = run.ranking
-    unfit = " (by a judge that is NOT FIT TO DECIDE)" if run.has_unfit_judge else ""
+    judge = " (by a judge that is NOT FIT TO DECIDE)" if run.has_unfit_judge else ""
+    if knows_targets(str(run.record.contract.get("judge"))):
+        judge = " (by a judge that knows the targets: accuracy again)"
     written = ", ".join(
         f"{rank.stage} {rank.strength.value:+.2f} [{rank.strength.low:+.2f}, "
         f"{rank.strength.high:+.2f}]"
@@ -123,6 +156,7 @@ def _ranking(run: RunReport) -> str:
     )
     against, n = ranks[0].reference, ranks[0].strength.n
     return (
-        f"Ranking of {run.name}{unfit}, by Bradley-Terry over all judged pairs (log-odds against "
-        f"{against}, n={n} prompts): {written}."
+        f"Strengths of {run.name}{judge}, by Bradley-Terry over all judged pairs (log-odds against "
+        f"{against}, n={n} prompts), in the order of the estimates, whether or not the data can "
+        f"tell them apart: {written}."
     )

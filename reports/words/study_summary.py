@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.stats.families import ALPHA
 from stagelift.reports.numbers.attribution import Interaction
-from stagelift.reports.numbers.seeds import OverSeeds
+from stagelift.reports.numbers.seeds import Floor, OverSeeds
 from stagelift.reports.numbers.variants import RankedVariant, VariantDifference
 from stagelift.reports.numbers.verdicts import SHOWN
 from stagelift.reports.report import RunReport
@@ -125,15 +125,19 @@ def _seeds(run: RunReport) -> Iterator[str]:
         return
     means = formatting.listed(list(map(_mean, values)))
     yield f"Over {len(values[0].seeds)} training seeds accuracy is {means}."
-    above, below = _above_and_below(found, run)
+    above, below, seen = _by_floor(found, run)
     if above:
-        yield f"Above the noise floor: {formatting.listed(above)}."
+        yield f"Above the noise floor of means: {formatting.listed(above)}."
     if below:
-        yield f"Below it, so that another seed alone may do as much: {formatting.listed(below)}."
+        yield f"Below it, so that other seeds alone may do as much: {formatting.listed(below)}."
+    if seen:
+        yield f"What two seeds were seen to do is no noise floor: {formatting.listed(seen)}."
 
 
-def _above_and_below(found: Sequence[OverSeeds], run: RunReport) -> tuple[list[str], list[str]]:
-    """Sort what stages added to the one before by whether another seed may do as much."""
+def _by_floor(found: Sequence[OverSeeds], run: RunReport) -> tuple[list[str], list[str], list[str]]:
+    """Sort what stages added to the one before: above the floor of means over these seeds, below
+    it, and where there is none.
+    """
     steps: dict[str, OverSeeds] = {}
     for step in found:
         if step.against is not None:
@@ -141,10 +145,17 @@ def _above_and_below(found: Sequence[OverSeeds], run: RunReport) -> tuple[list[s
             steps.setdefault(step.stage, step)
     above: list[str] = []
     below: list[str] = []
+    seen: list[str] = []
     for step in steps.values():
-        is_below = run.is_below(_METRIC, step.value, *step.members, *step.others)
-        (below if is_below else above).append(_step(step, run))
-    return above, below
+        stages, runs = (*step.members, *step.others), len(step.seeds)
+        floor = run.floor(_METRIC, *stages)
+        if floor is None or floor.of(runs) is None:
+            seen.append(_step(step, floor))
+        elif run.is_below(_METRIC, step.value, *stages, runs=runs):
+            below.append(_step(step, floor))
+        else:
+            above.append(_step(step, floor))
+    return above, below, seen
 
 
 def _mean(one: OverSeeds) -> str:
@@ -154,9 +165,12 @@ def _mean(one: OverSeeds) -> str:
     return f"{formatting.plain(one.metric, one.value)} {interval} after {one.stage}"
 
 
-def _step(one: OverSeeds, run: RunReport) -> str:
-    floor = run.floor(one.metric, *one.members, *one.others)
-    known = "" if floor is None else f" (floor {formatting.size(one.metric, floor.floor)})"
+def _step(one: OverSeeds, floor: Floor | None) -> str:
+    known = ""
+    if floor is not None:
+        of_means = floor.of(len(one.seeds))
+        word, size = ("floor", of_means) if of_means is not None else ("seen", floor.between_seeds)
+        known = f" ({word} {formatting.size(one.metric, size)})"
     return f"{formatting.change(one.metric, one.value)} of {one.stage} against {one.against}{known}"
 
 

@@ -28,6 +28,8 @@ def summary(report: Report) -> str:
     left out, which it says.
     """
     parts = [sentence for run in report.runs for sentence in _run(run, report)]
+    if any(OTHER_FAMILY in part for part in parts):
+        parts.append(f"{OTHER_FAMILY}: not of the headline, adjusted in a family of its own.")
     if any("no difference" in part for part in parts) and not all(
         run.record.chains for run in report.runs
     ):
