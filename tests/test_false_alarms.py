@@ -11,7 +11,7 @@ from benchmarks.false_alarms import default_gates, equal_sides, exit_codes, rate
     ("n", "gates", "together"), [(50, 3, False), (200, 3, False), (200, 2, True)]
 )
 def test_equal_models_seldom_exit_with_1(n: int, gates: int, together: bool) -> None:
-    pairs = 150
+    pairs = 100
     alarms, without_holm, passed = rates(n, gates, together=together, pairs=pairs)
     assert alarms * pairs <= binom.ppf(0.999, pairs, 0.05)
     assert alarms <= without_holm and passed < 1 - alarms

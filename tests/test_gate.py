@@ -240,7 +240,7 @@ def test_a_supporting_gate_fails_where_it_regressed_and_an_advisory_one_never(
     assert gate_of(outcome, tier).fails == (expected != "improved")
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("metric", ["accuracy", "length_tokens"])
 def test_swapping_flips_the_sign_and_the_order_changes_nothing(metric: str, seed: int) -> None:
     chance = random.Random(seed)

@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -27,7 +28,6 @@ from tests.gates import scores, write
 from tests.records import make_chain
 
 RIGHT = "c" * 300 + "w" * 100
-ANSWERED = {0, 1, 2, 3, 4}
 
 
 @pytest.fixture
@@ -36,10 +36,15 @@ def stagelift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
 
-def report(path: Path, missing: list[str] | None = None, **stages: str) -> str:
-    run = make_chain(path.stem, base="w" * 400, **stages)
-    write_text(path, render_json(build_report([replace(run, missing=missing or [])])))
+def report(path: Path, missing: tuple[str, ...] = (), **stages: str) -> str:
+    write_text(path, report_text(path.stem, missing, tuple(stages.items())))
     return str(path)
+
+
+@cache
+def report_text(name: str, missing: tuple[str, ...], stages: tuple[tuple[str, str], ...]) -> str:
+    run = make_chain(name, base="w" * 400, **dict(stages))
+    return render_json(build_report([replace(run, missing=list(missing))]))
 
 
 def changed_report(path: Path, change: Callable[[dict[str, Any]], object]) -> str:
@@ -66,7 +71,7 @@ def test_the_last_stage_must_have_a_result(
     stagelift: Callable[..., Result], tmp_path: Path
 ) -> None:
     old = report(tmp_path / "old.json", sft=RIGHT, dpo=RIGHT)
-    unfinished = report(tmp_path / "unfinished.json", ["dpo"], sft=RIGHT)
+    unfinished = report(tmp_path / "unfinished.json", ("dpo",), sft=RIGHT)
     shorter = report(tmp_path / "shorter.json", sft=RIGHT)
     longer = report(tmp_path / "longer.json", sft=RIGHT, dpo=RIGHT, grpo=RIGHT)
     for candidate, sentence in (
@@ -221,7 +226,8 @@ def test_broken_input_is_2_on_either_side(
     side: str,
 ) -> None:
     broken = changed_report(tmp_path / "broken.json", change)
-    sound = report(tmp_path / "sound.json", sft=RIGHT)
+    sound = str(tmp_path / "sound.json")
+    write_text(tmp_path / "sound.json", report_text("broken", (), (("sft", RIGHT),)))
     pair = (broken, sound) if side == "candidate" else (sound, broken)
     refused(stagelift("check", pair[0], "--baseline", pair[1]), sentence)
 
@@ -341,7 +347,9 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(
+    "text", ["\n".join(HOSTILE), *(pytest.param(text, marks=pytest.mark.real) for text in HOSTILE)]
+)
 @pytest.mark.parametrize("place", ["run", "stage", "metric", "problem", "contract", "field"])
 @pytest.mark.parametrize("form", ["terminal", "markdown", "json", "junit", "github"])
 def test_no_text_of_a_file_acts_in_any_format(
@@ -405,6 +413,7 @@ def test_in_an_empty_folder_nothing_is_found_and_nothing_passes(tmp_path: Path) 
     assert b"'main' is not a run in runs" in done.stderr and b"Traceback" not in done.stderr
 
 
+@pytest.mark.real
 def test_a_terminal_without_the_symbols_gets_the_answer_too(tmp_path: Path) -> None:
     one = write(tmp_path / "one.json", scores([0.0] * 100 + [1.0] * 100))
     other = write(tmp_path / "other.json", scores([1.0] * 200))
