@@ -176,6 +176,7 @@ SENTENCES = [
     ("| Total | 18 |", "18"),
     ("80 is the answer", "80"),
     ("<answer>18</answer>", "18"),
+    ("n = 18\n\nCheck: 18 / 6 = 3 ✓", "18"),
     ("So 13 * 2 = 26 a week.\nA: 18", "18"),
     ("9 * 2 = 18, and 18 * 7 = 126.\nTherefore, in 7 days she makes $126.", "126"),
     ("So each of the 4 friends gets 18 apples.", "18"),

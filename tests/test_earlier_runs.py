@@ -97,7 +97,12 @@ def test_a_stored_run_is_read_again_as_it_was(earlier: Path, run: str) -> None:
     result = stagelift("rescore", run)
     assert result.exit_code == 0, result.output
     after = json.loads((earlier / "runs" / run / "run.json").read_text(encoding="utf-8"))
-    assert after["stages"] == before["stages"]
+    assert _places(after["stages"]) == _places(before["stages"])
+
+
+def _places(stages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Stages without the names of their evaluations, which say how answers were read."""
+    return [{**stage, "evaluation": Path(stage["evaluation"]).parent.name} for stage in stages]
 
 
 if __name__ == "__main__":

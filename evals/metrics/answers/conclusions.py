@@ -92,15 +92,22 @@ _CONCLUSION = re.compile(
 _BARE = re.compile(r"[\W\d_]*(?:(?<=\d)[ ]?[^\W\d_]{1,12}\W{0,3})?")
 
 
+_CHECK = re.compile(
+    r"(?i)\W{0,4}(?:(?:let['’]s |let me |to )?(?:double-)?(?:check|verify)|verification)"
+)
+
+
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Yield where each sentence with a number begins, and it, the last first.
 
-    Questions state nothing.
+    Questions and checks ("Check: 12 / 4 = 3") state nothing.
     """
     limit = len(text)
     ends = [*SENTENCE_END.finditer(text), None]
     starts = [0, *(end.end() for end in ends if end)]
     for start, end in zip(reversed(starts), reversed(ends), strict=True):
         sentence = text[start : end.start() if end else limit]
+        if _CHECK.match(sentence):
+            continue
         if next(numbers(sentence), None) and (not end or end[0] != "?" or "=" in sentence):
             yield start, sentence
