@@ -311,6 +311,7 @@ def test_a_draw_written_0_is_a_draw_and_missing_verdicts_are_counted(tmp_path: P
     [
         ([annotation("a", 2.5)], "preference 2.5 is none"),
         ([annotation("a", 2.0), annotation("a", 2.0)], "same instruction"),
+        ([annotation("a", 2.0), annotation("b", 2.0, generator_2="n")], "different instructions"),
         (
             [annotation("a", 2.0), annotation("b", 2.0, annotator="other")],
             "several values of annotator",

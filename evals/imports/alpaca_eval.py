@@ -54,9 +54,23 @@ def read_alpaca_eval(path: Path) -> Imported:
                 f"of '{row.generator_2}', so nothing was imported."
             )
         known[row.instruction] = (number, row)
+    _refuse_unequal_instructions(path, models)
     stages = [_stage(name, [row for _, row in rows.values()]) for name, rows in models.items()]
     contract = {"judge": annotator, "reference": reference}
     return Imported(stages, ", ".join(models), contract, _without_verdict(stages))
+
+
+def _refuse_unequal_instructions(
+    path: Path, models: dict[str, dict[str, tuple[int, AnnotationRow]]]
+) -> None:
+    first, *others = models
+    for name in others:
+        differing = models[first].keys() ^ models[name].keys()
+        if differing:
+            raise ValueError(
+                f"'{first}' and '{name}' of {path} answer different instructions "
+                f"({len(differing)} differ), so nothing was imported. Import one a time."
+            )
 
 
 def _without_verdict(stages: list[ImportedStage]) -> tuple[str, ...]:
