@@ -85,7 +85,8 @@ def test_junit_has_a_failure_per_gate_that_does_not_pass() -> None:
     passes = Gate(**{**vars(FALL), "metric": "accuracy_held_out", "outcome": "improved"})
     suite = ElementTree.fromstring(render_junit(answer(FALL, passes)).encode())[0]
     assert (suite.attrib["tests"], suite.attrib["failures"]) == ("2", "1")
-    fails, done = suite
+    fails, done, output = suite
+    assert output.tag == "system-out" and "regressed" in (output.text or "")
     assert fails[0].attrib["type"] == "regressed" and done[0].tag == "system-out"
     error = ElementTree.fromstring(render_junit(NOT_COMPARABLE).encode())[0][0][0]
     assert (error.tag, error.attrib["type"]) == ("error", "task")

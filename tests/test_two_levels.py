@@ -13,6 +13,7 @@ from stagelift.evals.stats.two_levels import (
     power,
     recipe_difference,
     seeds_needed,
+    two_sided_p,
 )
 from tests.calibration_of_recipes import World, most, rates
 
@@ -40,6 +41,16 @@ def test_without_several_seeds_it_is_the_interval_of_two_checkpoints() -> None:
     plain = difference((candidate - baseline)[0].tolist(), bound=1)
     assert found.parts is None
     assert (found.low, found.high) == pytest.approx((plain.low, plain.high))
+
+
+def test_the_p_is_that_of_the_interval_that_ends_at_zero() -> None:
+    candidate, baseline = np.tile(CANDIDATE, 25), np.tile(BASELINE, 25)
+    p = two_sided_p(candidate, baseline, bound=1)
+    found = recipe_difference(candidate, baseline, bound=1, confidence=1 - p)
+    assert found.delta < 0 and found.high == pytest.approx(0, abs=1e-7)
+    # seeds decide: t is -.25 over the root of 1/32, with 2 degrees of freedom
+    assert p == pytest.approx(2 * stats.t.sf(0.25 * sqrt(32), 2), abs=1e-6)
+    assert two_sided_p(candidate, candidate, bound=1) == 1
 
 
 def test_where_seeds_change_nothing_it_is_the_interval_over_problems() -> None:

@@ -94,8 +94,33 @@ def recipe_difference(
     )
 
 
-def power(parts: Parts, seeds: tuple[int, int], distance: float) -> float:
-    """Return how often a one-sided 5% bound lies within `distance` of the true difference.
+def two_sided_p(
+    candidate: np.ndarray,
+    baseline: np.ndarray,
+    *,
+    bound: float,
+    clusters: Sequence[str] | None = None,
+) -> float:
+    """Return the p of no difference, for the same values: the interval with a confidence of 1 - p
+    is the one that ends at zero.
+    """
+
+    def beyond_zero(p: float) -> float:
+        found = recipe_difference(
+            candidate, baseline, bound=bound, clusters=clusters, confidence=1 - p
+        )
+        return found.low if found.delta > 0 else -found.high
+
+    least, most = 1e-9, 1 - 1e-9
+    if beyond_zero(least) >= 0:
+        return least
+    if beyond_zero(most) <= 0:
+        return 1.0
+    return float(brentq(beyond_zero, least, most, xtol=1e-9))
+
+
+def power(parts: Parts, seeds: tuple[int, int], distance: float, level: float = ALPHA) -> float:
+    """Return how often a one-sided bound at `level` lies within `distance` of the true difference.
 
     It is the power to show that nothing is worse by a margin of this size, where nothing is worse,
     and the power to show a fall of this size. What the spread over seeds may come out as is
@@ -107,20 +132,29 @@ def power(parts: Parts, seeds: tuple[int, int], distance: float) -> float:
     freedom = sum(seeds) - 2
     chances = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
     seen = np.sqrt(stats.chi2.ppf(chances, freedom) / freedom)
-    student = float(stats.t.ppf(1 - ALPHA, parts.units - 1))
+    student = float(stats.t.isf(level, parts.units - 1))
     over_problems = student * hypot(parts.problems, parts.within * _factor(seeds))
-    over_seeds = seen * _over_seeds(parts, seeds, 1 - 2 * ALPHA)
+    over_seeds = seen * _over_seeds(parts, seeds, 1 - 2 * level)
     reaches = _joined(over_problems, over_seeds, parts, seeds)
     return float(stats.norm.cdf((distance - reaches) / error).mean())
 
 
-def seeds_needed(parts: Parts, margin: float) -> int | None:
+def seed_noise(parts: Parts, seeds: tuple[int, int]) -> float:
+    """Return how much two trainings that differ in their seed alone may differ in 19 of 20 cases
+    (t of the two sides' degrees of freedom); where that is one, how much two were seen to.
+    """
+    freedom = sum(seeds) - 2
+    student = 1.0 if freedom == 1 else float(stats.t.ppf(0.975, freedom))
+    return student * sqrt(2) * parts.training
+
+
+def seeds_needed(parts: Parts, margin: float, level: float = ALPHA) -> int | None:
     """Return how many seeds a side would show with 80% power that nothing is worse by `margin`,
-    were there no difference at all.
+    were there no difference at all; or, at `level`, a fall by it.
 
     None where more than 100 would not: then the problems are too few.
     """
-    enough = (k for k in range(2, MOST_SEEDS + 1) if power(parts, (k, k), margin) >= POWER)
+    enough = (k for k in range(2, MOST_SEEDS + 1) if power(parts, (k, k), margin, level) >= POWER)
     return next(enough, None)
 
 

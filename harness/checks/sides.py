@@ -10,6 +10,7 @@ from stagelift.harness.errors import UsageError
 from stagelift.reports.gates.margins import Margin, in_tiers, read_margins, read_tiers
 from stagelift.reports.gates.not_comparable import NotComparableError
 from stagelift.reports.gates.scores import StageScores
+from stagelift.reports.numbers.seeds import without_seed
 from stagelift.reports.records import NothingEvaluatedError
 
 
@@ -42,10 +43,10 @@ def load_baseline(
         return _declared(source)
     wanted = _last(source) if stage is None else stage
     _refuse_unknown(source, wanted)
-    if wanted not in source.evaluated:
+    if not source.has(wanted):
         raise UsageError(
-            f"Stage '{wanted}' of '{name}' has no result yet. Go on with the run, or name another "
-            f"with --stage: {', '.join(source.evaluated)}."
+            f"Stage '{wanted}' of '{name}' has no result yet{_of_every_seed(source, wanted)}. Go "
+            f"on with the run, or name another with --stage: {_named(source)}."
         )
     scores = source.scores(wanted)
     return BaselineSide(scores, recipe_margins(source.recipe, scores))
@@ -69,12 +70,12 @@ def load_candidate(
     if stage is not None:
         _refuse_unknown(source, stage)
     wanted = stage or _required(source, baseline)
-    if wanted not in source.evaluated:
+    if not source.has(wanted):
         raise NotComparableError(
             "stage",
-            f"Not comparable: the candidate '{name}' has no result of stage '{wanted}'. It has: "
-            f"{', '.join(source.evaluated)}. Go on with the run, or name the stage that is meant "
-            "with --stage.",
+            f"Not comparable: the candidate '{name}' has no result of stage '{wanted}'"
+            f"{_of_every_seed(source, wanted)}. It has: {_named(source)}. Go on with the run, or "
+            "name the stage that is meant with --stage.",
         )
     return source.scores(wanted), _stage_notes(source, wanted, baseline)
 
@@ -93,16 +94,26 @@ def _declared(blessed: Baseline) -> BaselineSide:
 def _last(source: Source) -> str:
     if not source.has_last:
         raise UsageError(
-            f"'{source.where}' has several chains, so name the stage that is meant with --stage. "
-            f"It has: {', '.join(source.evaluated)}."
+            f"'{source.where}' has several chains, each a recipe of its own, so name the stage "
+            f"that is meant with --stage. It has: {', '.join(source.evaluated)}."
         )
     return source.planned[-1]
 
 
 def _refuse_unknown(source: Source, stage: str) -> None:
-    known = source.planned
+    known = [*source.planned, *source.trainings]
     if stage not in known:
         raise UsageError(f"'{source.where}' has no stage '{stage}'. It has: {', '.join(known)}.")
+
+
+def _named(source: Source) -> str:
+    return ", ".join([*source.evaluated, *source.trainings])
+
+
+def _of_every_seed(source: Source, stage: str) -> str:
+    """Say that it is some seeds whose result is missing, where it is."""
+    trained = [name for name in source.trainings if without_seed(name) == stage]
+    return " of every seed" if trained else ""
 
 
 def _required(source: Source, baseline: StageScores) -> str:

@@ -1,6 +1,6 @@
 """What a name in a check stands for: a blessed baseline, a run, or a report.json."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,28 @@ from stagelift.harness.checks.baselines import Baseline, history, parse_baseline
 from stagelift.harness.checks.strict_json import read_strict_json
 from stagelift.harness.errors import UsageError
 from stagelift.reports.folders import RunFolder
+from stagelift.reports.gates.recipe_scores import recipe_scores
 from stagelift.reports.gates.scores import StageScores, stage_scores
 from stagelift.reports.gates.sound import refuse_unsound
 from stagelift.reports.numbers.passports import run_passport
-from stagelift.reports.records import RunRecord, read_run
+from stagelift.reports.numbers.seeds import stages_by_seed, without_seed
+from stagelift.reports.records import ChainRecord, RunRecord, read_run
 
 
 @dataclass(frozen=True)
 class Source:
     """What a name holds: stages that have a result, all that were planned, and the scores of each.
 
-    `has_last` says whether one of them is the end of all the others; a study has none, a lattice
-    has, the full chain. `recipe` is its recipe's file, None where there is none.
+    What was trained with several seeds is one stage, and `trainings` names what it is made of: each
+    can be asked for by itself. `has_last` says whether one stage is the end of all the others:
+    variants have none, a lattice has, the full chain. `recipe` is its recipe's file, None where
+    there is none.
     """
 
     where: str
     evaluated: list[str]
     missing: list[str]
+    trainings: list[str]
     has_last: bool
     recipe: Path | None
     scores: Callable[[str], StageScores]
@@ -36,6 +41,10 @@ class Source:
     def planned(self) -> list[str]:
         """All stages, those without a result last."""
         return [*self.evaluated, *self.missing]
+
+    def has(self, stage: str) -> bool:
+        """Say whether there is a result of a stage, or of one training of it."""
+        return stage in self.evaluated or stage in self.trainings
 
 
 def open_source(
@@ -70,8 +79,6 @@ def run_folder(name: str, runs: Path) -> RunFolder:
 
 def _run_source(name: str, folder: RunFolder, *, responses: bool) -> Source:
     run = read_run(folder.path)
-    seeds = {chain.seed for chain in run.chains}
-    whole_lattice = run.lattice and not run.missing and len(seeds) == 1
 
     def scores(stage: str) -> StageScores:
         _refuse_twice(run, stage)
@@ -79,14 +86,53 @@ def _run_source(name: str, folder: RunFolder, *, responses: bool) -> Source:
         refuse_unsound(found, f"{name}/{stage}")
         return found
 
+    names = [stage.name for stage in run.stages]
+    return _source(name, names, run.missing, run.chains, folder.recipe, scores)
+
+
+def _source(
+    where: str,
+    evaluated: Sequence[str],
+    missing: Sequence[str],
+    chains: Sequence[ChainRecord],
+    recipe: Path | None,
+    scores: Callable[[str], StageScores],
+) -> Source:
+    """Join what was trained with several seeds: it is one stage of the recipe."""
+    groups = stages_by_seed(chains)
+    titles = {name: title for title, by_seed in groups.items() for name in by_seed.values()}
+    without_result = list(dict.fromkeys(map(without_seed, missing)))
+    stages = dict.fromkeys(titles.get(name, name) for name in evaluated)
+    with_result = [stage for stage in stages if stage not in without_result]
+    has_last = _have_last(chains, missing)
+
+    def joined(stage: str) -> StageScores:
+        if stage in groups:
+            by_seed = {seed: scores(name) for seed, name in groups[stage].items()}
+            found = recipe_scores(stage, by_seed)
+        else:
+            found = scores(stage)
+        planned = (*with_result, *without_result) if has_last else ()
+        return found.model_copy(update={"stages": planned})
+
     return Source(
-        where=name,
-        evaluated=[stage.name for stage in run.stages],
-        missing=run.missing,
-        has_last=not run.chains or whole_lattice,
-        recipe=folder.recipe,
-        scores=scores,
+        where=where,
+        evaluated=with_result,
+        missing=without_result,
+        trainings=[name for name in evaluated if name in titles],
+        has_last=has_last,
+        recipe=recipe,
+        scores=joined,
     )
+
+
+def _have_last(chains: Sequence[ChainRecord], missing: Sequence[str]) -> bool:
+    """Say whether all chains are of one recipe that ends in one stage: a lattice does where it is
+    whole.
+    """
+    paths = {tuple(chain.stages) for chain in chains if chain.complete}
+    is_lattice = len(paths) > 1
+    return len({chain.variant for chain in chains}) <= 1 and not (is_lattice and missing)
 
 
 def _refuse_twice(run: RunRecord, stage: str) -> None:
@@ -112,7 +158,10 @@ def _no_such_side(name: str, runs: Path, baselines: Path | None) -> UsageError:
 
 
 class _Chain(BaseModel):
+    variant: str = ""
     seed: int
+    stages: dict[str, str] = {}
+    complete: bool = True
 
 
 class _Run(BaseModel):
@@ -133,7 +182,6 @@ class _Report(BaseModel):
 
     runs: list[_Run]
     stages: list[_Stage] = Field(min_length=1)
-    attribution: list[Any] = []
 
 
 def _report_source(content: dict[str, Any], path: Path) -> Source:
@@ -152,15 +200,14 @@ def _report_source(content: dict[str, Any], path: Path) -> Source:
     evaluated = [stage.name for stage in report.stages]
     if len({*evaluated}) < len(evaluated):
         raise UsageError(f"{path} has two stages of one name. Report the run again.")
-    seeds = {chain.seed for chain in run.chains}
-    whole_lattice = bool(report.attribution) and len(seeds) == 1
-    return Source(
-        where=str(path),
-        evaluated=evaluated,
-        missing=run.missing_stages,
-        has_last=not run.chains or whole_lattice,
-        recipe=None,
-        scores=lambda stage: _reported_scores(report, path, stage),
+    chains = [ChainRecord(**chain.model_dump()) for chain in run.chains]
+    return _source(
+        str(path),
+        evaluated,
+        run.missing_stages,
+        chains,
+        None,
+        lambda stage: _reported_scores(report, path, stage),
     )
 
 
@@ -175,9 +222,6 @@ def _reported_scores(report: _Report, path: Path, name: str) -> StageScores:
     of_the_run = {
         "run": run.name,
         "stage": name,
-        "stages": []
-        if run.chains
-        else [stage.name for stage in report.stages] + run.missing_stages,
         "contract_id": run.contract_id,
         "contract": run.contract,
     }

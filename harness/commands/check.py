@@ -21,6 +21,7 @@ from stagelift.harness.errors import UsageError
 if TYPE_CHECKING:
     from stagelift.harness.checks.checking import Request
     from stagelift.reports.gates.answer import Answer
+    from stagelift.reports.gates.scores import StageScores
 
 baseline_app = typer.Typer(
     help="Bless a run as what later ones are checked against.", no_args_is_help=True
@@ -153,7 +154,7 @@ def baseline_set(
     baselines: Baselines = Path("baselines"),
 ) -> None:
     """Bless a run: write its scores by problem, and what a check against them requires, to a small
-    file for git.
+    file for git. A run with `seeds` blesses the recipe: its file has the scores of every seed.
 
     Required are the gates of its recipe, of --gates and of --margin, or else the default ones of
     the metrics it has. Earlier baselines are kept as its history.
@@ -176,7 +177,8 @@ def baseline_set(
     )
     _say(
         f"Written: {path} ({path.stat().st_size / 1000:.0f} kB). It requires stage "
-        f"'{side.scores.stage}' and {required}. Check against it with: --baseline {name}"
+        f"'{side.scores.stage}'{_seeds(side.scores)} and {required}. Check against it with: "
+        f"--baseline {name}"
     )
 
 
@@ -231,9 +233,14 @@ def _describe(file: Path) -> None:
         for metric in metrics
     )
     _say(
-        f"{file}: {scores.run}/{scores.stage}, blessed {baseline.blessed}, contract "
-        f"{scores.contract_id}; {means}; gates: {gates or 'none declared'}"
+        f"{file}: {scores.run}/{scores.stage}{_seeds(scores)}, blessed {baseline.blessed}, "
+        f"contract {scores.contract_id}; {means}; gates: {gates or 'none declared'}"
     )
+
+
+def _seeds(scores: "StageScores") -> str:
+    """Say that scores are of a recipe."""
+    return f" (recipe, {len(scores.trainings)} seeds)" if scores.trainings else ""
 
 
 def _say(text: str) -> None:

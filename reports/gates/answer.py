@@ -39,14 +39,15 @@ def headline(answer: Answer) -> str:
     """Say the answer in a sentence."""
     if isinstance(answer, NotComparableError):
         return str(answer)
-    sides = f"{_name(answer.candidate)} against {_name(answer.baseline)}"
+    first, second = answer.candidate, answer.baseline
+    sides = f"{_name(first)}{_what(first, second)} against {_name(second)}{_what(second, first)}"
     missing = f" {answer.missing} problems were on one side only." if answer.missing else ""
     return f"{sides}: {answer.outcome}.{missing}"
 
 
 def remark(gate: Gate) -> str:
     """Say what a gate's outcome means where its word alone does not; "" where it does."""
-    said = [_of_outcome(gate), _of_missing(gate), _of_tier(gate)]
+    said = [_of_outcome(gate), _of_seeds(gate), _of_missing(gate), _of_tier(gate)]
     return "; ".join(words for words in said if words)
 
 
@@ -76,6 +77,8 @@ def render_markdown(answer: Answer) -> str:
         "Differences are paired by problem. The bounds are one-sided 95%: a metric passes where "
         "its lower bound lies above minus the margin."
     )
+    if any(gate.seeds for gate in answer.gates):
+        note += " With several seeds they allow for other training seeds, too."
     parts = [
         f"# Regression check: {answer.outcome}",
         _inline(headline(answer)),
@@ -95,7 +98,7 @@ def render_json(answer: Answer) -> str:
 
 def render_junit(answer: Answer) -> str:
     """Return the answer as JUnit XML: a test per gated metric, a failure where the check cannot
-    pass with it; its type is the outcome.
+    pass with it; its type is the outcome. The headline and notes are its output.
     """
     if isinstance(answer, NotComparableError):
         suite = ElementTree.Element(
@@ -116,6 +119,8 @@ def render_junit(answer: Answer) -> str:
         suite = ElementTree.Element("testsuite", {"name": "stagelift check", **counts})
         for gate in answer.gates:
             _add_case(suite, gate)
+        said = [formatting.one_line(words) for words in [headline(answer), *answer.notes]]
+        ElementTree.SubElement(suite, "system-out").text = "\n".join(said)
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
@@ -139,6 +144,13 @@ def render_github(answer: Answer) -> str:
 
 def _name(scores: StageScores) -> str:
     return f"{scores.run}/{scores.stage}"
+
+
+def _what(scores: StageScores, other: StageScores) -> str:
+    """Say what a side is, where one of them is a recipe."""
+    if scores.trainings:
+        return f" (recipe, {len(scores.trainings)} seeds)"
+    return " (one training)" if other.trainings else ""
 
 
 def _remarks(answer: Check) -> list[str]:
@@ -165,13 +177,42 @@ def _of_outcome(gate: Gate) -> str:
 
 
 def _needed(gate: Gate) -> str:
-    """Say how many problems would tell."""
+    """Say how many problems would tell, of recipes how many seeds."""
+    if gate.seeds is not None:
+        return _needed_seeds(gate, gate.seeds)
     if gate.needed is None:
         return ""
     if gate.needed <= gate.n:
         return f"; {gate.needed:,} problems of an equally good candidate are enough (80% power)"
     power = "" if gate.same_responses else " (80% power)"
     return f"; about {gate.needed:,} problems would tell{power}, these are {gate.n:,}"
+
+
+def _needed_seeds(gate: Gate, seeds: tuple[int, int]) -> str:
+    these = f"these are {_seeds(seeds)} and {gate.n:,} problems"
+    if gate.needed_seeds is None:
+        return f"; no number of seeds would tell on so few problems, {these}"
+    if gate.needed_seeds <= min(seeds):
+        enough = f"{gate.needed_seeds} seeds a side"
+        return f"; {enough} of an equally good candidate are enough (80% power)"
+    return f"; about {gate.needed_seeds} seeds a side would tell (80% power), {these}"
+
+
+def _of_seeds(gate: Gate) -> str:
+    """Say what seeds alone do, where one training is held against a recipe."""
+    if gate.seeds is None or gate.seed_noise is None or min(gate.seeds) > 1:
+        return ""
+    noise = formatting.size(gate.metric, gate.seed_noise)
+    did = "may differ by up to" if max(gate.seeds) > 2 else "were seen to differ by"
+    return f"two trainings that differ in their seed alone {did} {noise}"
+
+
+def _seeds(seeds: tuple[int, int]) -> str:
+    """Write how many seeds candidate and baseline have."""
+    candidate, baseline = seeds
+    if candidate == baseline:
+        return f"{candidate} seeds a side"
+    return f"{candidate} against {baseline} seeds"
 
 
 def _of_missing(gate: Gate) -> str:
@@ -192,7 +233,7 @@ def _of_tier(gate: Gate) -> str:
 def _cells(gate: Gate) -> tuple[str, ...]:
     warning = " (warning)" if gate.warns else ""
     return (
-        formatting.one_line(f"{gate.metric}, n={gate.n}"),
+        formatting.one_line(f"{gate.metric}, {_size(gate)}"),
         formatting.plain(gate.metric, gate.baseline),
         formatting.plain(gate.metric, gate.candidate),
         formatting.change(gate.metric, gate.delta),
@@ -202,6 +243,10 @@ def _cells(gate: Gate) -> tuple[str, ...]:
     )
 
 
+def _size(gate: Gate) -> str:
+    return f"n={gate.n}" if gate.seeds is None else f"n={gate.n}, {_seeds(gate.seeds)}"
+
+
 def _sentence(gate: Gate) -> str:
     _, baseline, candidate, difference, bounds, margin, outcome = _cells(gate)
     said = remark(gate)
@@ -209,7 +254,7 @@ def _sentence(gate: Gate) -> str:
         f"{outcome}: {baseline} to {candidate}",
         f"difference {difference} {bounds}",
         f"margin {margin}",
-        f"n={gate.n}",
+        _size(gate),
         *([said] if said else []),
     ]
     return ", ".join(words)
@@ -224,7 +269,12 @@ def _document(answer: Answer) -> dict[str, Any]:
             "gates": [],
         }
     sides = {
-        side: {"run": scores.run, "stage": scores.stage, "contract_id": scores.contract_id}
+        side: {
+            "run": scores.run,
+            "stage": scores.stage,
+            "contract_id": scores.contract_id,
+            "seeds": [training.seed for training in scores.trainings],
+        }
         for side, scores in (("candidate", answer.candidate), ("baseline", answer.baseline))
     }
     gates = [{**asdict(gate), "fails": gate.fails, "remark": remark(gate)} for gate in answer.gates]

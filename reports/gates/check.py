@@ -59,7 +59,8 @@ def check(
             left_out.append(str(error))
     gates = decide_all(measured)
     missing = max(gate.missing for gate in gates)
-    return Check(candidate, baseline, gates, overall(gates), missing, (*notes, *left_out))
+    every_note = (*notes, *left_out, *_of_one_checkpoint(candidate, baseline))
+    return Check(candidate, baseline, gates, overall(gates), missing, every_note)
 
 
 def defaults(baseline: StageScores) -> list[Margin]:
@@ -90,6 +91,15 @@ def refuse_ungateable(margins: Sequence[Margin], scores: StageScores, side: str)
             _refuse_missing_metric(margin, scores, side)
 
 
+def _of_one_checkpoint(candidate: StageScores, baseline: StageScores) -> list[str]:
+    """Say what is not in a check of single trainings."""
+    if candidate.trainings or baseline.trainings:
+        return []
+    return [
+        "One checkpoint is compared with another: what another training seed would do is not in it."
+    ]
+
+
 def _refuse_other_contract(candidate: StageScores, baseline: StageScores) -> None:
     difference = first_difference(candidate.contract, baseline.contract)
     if difference is not None:
@@ -115,6 +125,13 @@ def _measured(
 
 def _refuse_missing_metric(margin: Margin, scores: StageScores, side: str) -> None:
     known = gateable(scores)
+    if scores.trainings and measure(margin.metric).equal_lengths:
+        raise NotComparableError(
+            margin.metric,
+            f"Not comparable: '{margin.metric}' is fitted for one checkpoint, and the {side} is a "
+            "recipe of several seeds. Gate the win rate itself, or name one training with --stage: "
+            f"{', '.join(training.stage for training in scores.trainings)}.",
+        )
     if margin.metric not in known:
         raise NotComparableError(
             margin.metric,

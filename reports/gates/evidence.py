@@ -12,8 +12,10 @@ from scipy.stats import norm
 from stagelift.evals.metrics.measures import Family, measure
 from stagelift.evals.stats.families import ALPHA
 from stagelift.evals.stats.planning import needed_for_margin
+from stagelift.evals.stats.two_levels import seeds_needed
 from stagelift.reports.gates.margins import Direction, Margin
 from stagelift.reports.gates.pairs import Paired, paired
+from stagelift.reports.gates.recipe_pairs import PairedRecipes, are_recipes, paired_recipes
 from stagelift.reports.gates.scores import StageScores
 
 # what is read off the responses that are compared
@@ -27,7 +29,7 @@ class Evidence:
     `low` and `high` are its one-sided 5% bounds, `p` is of being worse, `n` counts the problems
     that both sides have, `missing` those that one has. `sd` is the spread of the paired
     differences, and `bound` the most that one can be. `clusters` counts clusters where problems
-    come in any.
+    come in any. `recipes` is None where both sides are one checkpoint.
     """
 
     margin: Margin
@@ -45,6 +47,7 @@ class Evidence:
     clusters: int | None
     same_responses: bool
     same_values: bool
+    recipes: PairedRecipes | None = None
 
     @property
     def is_identical(self) -> bool:
@@ -53,18 +56,28 @@ class Evidence:
 
     def needed(self) -> int | None:
         """Return how many problems would show that nothing is worse by the margin, with 80% power
-        were both equally good; None where problems come in clusters.
+        were both equally good; None where problems come in clusters, and of recipes, where it is
+        seeds.
         """
-        if self.clusters is not None:
+        if self.clusters is not None or self.recipes is not None:
             return None
         if self.same_values:
             return needed_without_change(self.size, self.bound)
         return needed_for_margin(self.size, self.sd)
 
+    def needed_seeds(self) -> int | None:
+        """Return how many seeds a side would show the same of recipes; None where no number
+        would.
+        """
+        return None if self.recipes is None else seeds_needed(self.recipes.parts, self.size)
+
 
 def evidence(margin: Margin, candidate: StageScores, baseline: StageScores) -> Evidence:
     """Measure one metric. Raises ValueError where its margin is a percentage of nothing."""
-    pairs = paired(margin.metric, candidate, baseline)
+    recipes = None
+    if are_recipes(margin.metric, candidate, baseline):
+        recipes = paired_recipes(margin.metric, candidate, baseline)
+    pairs = paired(margin.metric, candidate, baseline) if recipes is None else recipes.pairs
     return Evidence(
         margin=margin,
         size=margin_size(margin, pairs.baseline),
@@ -79,8 +92,9 @@ def evidence(margin: Margin, candidate: StageScores, baseline: StageScores) -> E
         bound=pairs.bound,
         missing=pairs.missing,
         clusters=pairs.least.clusters,
-        same_responses=same_responses(margin.metric, candidate, baseline),
+        same_responses=recipes is None and same_responses(margin.metric, candidate, baseline),
         same_values=pairs.is_the_same and not pairs.missing,
+        recipes=recipes,
     )
 
 

@@ -4,8 +4,8 @@ Paired by prompt, with one-sided 5% bounds L and U of the difference, better bei
 improved; else L > -margin non-inferior; else U < 0 regressed; else inconclusive. "Regressed" says
 that it is worse, and that more than the margin cannot be excluded; it is Holm-adjusted over the
 gates that decide, so that equal sides regress on any of them in at most 5% of checks. That all hold
-needs no adjustment (intersection-union). It does not know of the training seed: both sides are one
-checkpoint each.
+needs no adjustment (intersection-union). Of two checkpoints it does not know the training seed;
+with several seeds on a side, the bounds are of the recipes.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stagelift.evals.stats.families import ALPHA, holm
+from stagelift.evals.stats.two_levels import seed_noise
 from stagelift.reports.gates.evidence import Evidence
 from stagelift.reports.gates.margins import Direction, Tier
 
@@ -36,6 +37,10 @@ class Gate:
     advisory. `warns` where it is significantly worse, though within the margin. `needed` is how
     many prompts would make an inconclusive check conclusive with 80% power, were both equally good.
     `missing` problems have the metric on one side only. `same_responses`: byte for byte.
+
+    Of recipes, `seeds` counts those of candidate and baseline; `needed_seeds` is how many a side
+    would be conclusive, and `seed_noise` how much two trainings that differ in their seed alone may
+    differ.
     """
 
     metric: str
@@ -55,6 +60,9 @@ class Gate:
     needed: int | None
     missing: int = 0
     same_responses: bool = False
+    seeds: tuple[int, int] | None = None
+    needed_seeds: int | None = None
+    seed_noise: float | None = None
 
     @property
     def fails(self) -> bool:
@@ -115,6 +123,7 @@ def _decided(found: Evidence, adjusted: float | None) -> Gate:
     )
     if outcome == "non-inferior" and found.is_identical:
         outcome = "identical"
+    recipes = found.recipes
     return Gate(
         metric=found.margin.metric,
         tier=found.margin.tier,
@@ -133,4 +142,7 @@ def _decided(found: Evidence, adjusted: float | None) -> Gate:
         needed=found.needed() if outcome == "inconclusive" else None,
         missing=found.missing,
         same_responses=found.same_responses,
+        seeds=None if recipes is None else recipes.seeds,
+        needed_seeds=found.needed_seeds() if outcome == "inconclusive" else None,
+        seed_noise=None if recipes is None else seed_noise(recipes.parts, recipes.seeds),
     )

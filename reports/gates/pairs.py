@@ -51,11 +51,11 @@ def paired(metric: str, candidate: StageScores, baseline: StageScores) -> Paired
     alone = sorted(mine.keys() ^ theirs.keys())
     differences = [mine[problem] - theirs[problem] for problem in shared]
     bound = largest_change(name, [*mine.values(), *theirs.values()])
-    clusters = _clusters(name, baseline, shared)
+    clusters = clusters_of(name, baseline, shared)
     least = most = bounds_of(differences, bound, clusters)
     if alone and measure(name).bounds is not None:
         ends = [_ends(name, mine.get(problem), theirs.get(problem)) for problem in alone]
-        all_clusters = _clusters(name, baseline, [*shared, *alone])
+        all_clusters = clusters_of(name, baseline, [*shared, *alone])
         least, most = (
             bounds_of([*differences, *(end[side] for end in ends)], bound, all_clusters)
             for side in (0, 1)
@@ -94,7 +94,7 @@ def largest_change(metric: str, values: Sequence[float]) -> float:
     return max(map(abs, values)) or 1.0
 
 
-def _clusters(metric: str, scores: StageScores, problems: Sequence[str]) -> list[str] | None:
+def clusters_of(metric: str, scores: StageScores, problems: Sequence[str]) -> list[str] | None:
     """Return the cluster of each problem; one that is in none is its own. lm-eval's tasks, and
     timed batches, have ids of their own.
     """

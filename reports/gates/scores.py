@@ -8,6 +8,8 @@ training.
 import hashlib
 from typing import Any, Literal
 
+from pydantic import model_validator
+
 from stagelift.evals.metrics.measures import FIXED
 from stagelift.evals.records import Passport, Record
 from stagelift.reports.numbers.values import is_compared, prompt_values
@@ -15,6 +17,15 @@ from stagelift.reports.records import RunRecord, StageRecord
 
 # what an earlier stagelift wrote: without the stages of the run and a digest of the responses
 EARLIER = "stagelift-scores-1"
+
+
+class Training(Record):
+    """What a recipe scored with one seed: `values` by metric, in the order of the recipe's."""
+
+    seed: int
+    stage: str
+    values: dict[str, list[float]]
+    responses: dict[str, str] | None = None
 
 
 class StageScores(Record):
@@ -27,6 +38,8 @@ class StageScores(Record):
     known, or where there were several samples. `fit` is the judge's fitness, None where it was not
     checked. `lengths` has, per win rate, how much longer than the opponent's the response to each
     prompt was, in characters. `clusters` has the cluster of each prompt that is in one.
+
+    A recipe has several `trainings`, one per seed: its values are means over them.
     """
 
     format: Literal["stagelift-scores-1", "stagelift-scores-2"] = "stagelift-scores-2"
@@ -43,6 +56,15 @@ class StageScores(Record):
     lengths: dict[str, dict[str, float]]
     clusters: dict[str, str] = {}
     responses: dict[str, str] | None = None
+    trainings: tuple[Training, ...] = ()
+
+    @model_validator(mode="after")
+    def _every_training_has_every_value(self) -> "StageScores":
+        sizes = {metric: len(values) for metric, values in self.values.items()}
+        for training in self.trainings:
+            if {metric: len(column) for metric, column in training.values.items()} != sizes:
+                raise ValueError(f"the training with seed {training.seed} lacks values")
+        return self
 
 
 def stage_scores(

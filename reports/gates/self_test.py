@@ -6,17 +6,20 @@ smallest that must not pass. Without a baseline how many problems change is an a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
 
 from stagelift.evals.metrics.measures import as_judged, measure
 from stagelift.evals.stats.families import ALPHA
 from stagelift.evals.stats.planning import POWER, needed_for_margin
+from stagelift.evals.stats.two_levels import power, seeds_needed
 from stagelift.reports.gates.evidence import margin_size, one_sided_p
 from stagelift.reports.gates.gate import decide
 from stagelift.reports.gates.margins import Margin
 from stagelift.reports.gates.pairs import Paired, bounds_of, paired
+from stagelift.reports.gates.recipe_pairs import paired_recipes
 from stagelift.reports.gates.scores import StageScores
 
 DRAWS = 400
@@ -30,6 +33,10 @@ class Power:
     `changed` is the share of problems that differ, `is_seen` whether it was seen or assumed.
     `needed` is how many problems would catch the fall with 80% power, None where they come in
     clusters.
+
+    Of recipes the power is computed from what seeds and problems do, without `draws`, and what is
+    needed are `needed_seeds` a side, None where no number would; `seeds` counts those of candidate
+    and baseline.
     """
 
     metric: str
@@ -41,6 +48,8 @@ class Power:
     let_through: float
     needed: int | None
     draws: int
+    seeds: tuple[int, int] | None = None
+    needed_seeds: int | None = None
 
     @property
     def is_enough(self) -> bool:
@@ -61,7 +70,10 @@ def self_test(
     """
     deciding = [margin for margin in margins if margin.tier != "advisory"]
     drawn = [margin for margin in deciding if not measure(margin.metric).equal_lengths]
-    return [_power(margin, baseline, candidate, ALPHA / len(deciding), draws) for margin in drawn]
+    level = ALPHA / len(deciding)
+    if baseline.trainings or (candidate is not None and candidate.trainings):
+        return [_power_of_recipes(margin, baseline, candidate, level) for margin in drawn]
+    return [_power(margin, baseline, candidate, level, draws) for margin in drawn]
 
 
 def _power(
@@ -94,6 +106,34 @@ def _power(
         let_through=sum(found in ("improved", "non-inferior") for found in outcomes) / draws,
         needed=needed_for_margin(size, spread, level) if pairs.clusters is None else None,
         draws=draws,
+    )
+
+
+def _power_of_recipes(
+    margin: Margin, baseline: StageScores, candidate: StageScores | None, level: float
+) -> Power:
+    found = paired_recipes(margin.metric, candidate or baseline, baseline)
+    size, parts = margin_size(margin, found.pairs.baseline), found.parts
+    is_seen = not found.pairs.is_the_same
+    differences = np.asarray(found.pairs.differences)
+    if not is_seen:
+        means = np.array(list(baseline.values[margin.metric].values()))
+        differences = assumed_differences(means, np.random.default_rng(0))
+        over_problems = float(differences.var()) / differences.size
+        within = parts.within**2 * sum(1 / count for count in found.seeds)
+        parts = replace(parts, problems=sqrt(max(0.0, over_problems - within)))
+    return Power(
+        metric=margin.metric,
+        margin=size,
+        n=differences.size,
+        changed=float(np.mean(differences != 0)),
+        is_seen=is_seen,
+        caught=power(parts, found.seeds, size, level),
+        let_through=power(parts, found.seeds, 0.0),
+        needed=None,
+        draws=0,
+        seeds=found.seeds,
+        needed_seeds=seeds_needed(parts, size, level),
     )
 
 

@@ -25,6 +25,8 @@ def render_terminal(powers: Sequence[Power]) -> str:
     notes = [] if all(power.is_seen for power in powers) else [_ASSUMED]
     sentences = [formatting.one_line(_sentence(power)) for power in powers]
     first = f"Self-test: {powers[0].draws if powers else 0} falls by each margin were drawn."
+    if any(power.seeds for power in powers):
+        first = "Self-test of recipes: the power follows from what seeds and problems did."
     return "\n".join([first, "", *lines, "", *sentences, *notes]) + "\n"
 
 
@@ -38,7 +40,7 @@ def render_json(powers: Sequence[Power]) -> str:
 def _cells(power: Power) -> tuple[str, ...]:
     how = "seen" if power.is_seen else "assumed"
     return (
-        formatting.one_line(f"{power.metric}, n={power.n}"),
+        formatting.one_line(f"{power.metric}, n={power.n}{_seeds(power)}"),
         formatting.size(power.metric, power.margin),
         f"{power.changed:.1%} ({how})",
         f"{power.caught:.0%}",
@@ -50,6 +52,18 @@ def _cells(power: Power) -> tuple[str, ...]:
 def _sentence(power: Power) -> str:
     fall = formatting.size(power.metric, power.margin)
     said = f"{power.metric}: a fall by {fall} would be caught in {power.caught:.0%} of checks"
+    if power.seeds is not None and not power.is_enough:
+        return f"{said}; {_needed_seeds(power)} would catch it in 80%."
     if power.is_enough or power.needed is None:
         return f"{said}."
     return f"{said}; about {power.needed:,} problems would catch it in 80%."
+
+
+def _seeds(power: Power) -> str:
+    return "" if power.seeds is None else ", seeds {} and {}".format(*power.seeds)
+
+
+def _needed_seeds(power: Power) -> str:
+    if power.needed_seeds is None:
+        return "no number of seeds on so few problems"
+    return f"about {power.needed_seeds} seeds a side"

@@ -5,6 +5,7 @@ It does not know whether a value that can be is the right one.
 
 import math
 import reprlib
+from collections.abc import Iterator
 
 from stagelift.evals.metrics.measures import Bounds, measure
 from stagelift.reports.gates.scores import StageScores
@@ -16,14 +17,13 @@ def refuse_unsound(scores: StageScores, where: str) -> None:
     """Raise ValueError, in a sentence that begins with `where`, for the first value that cannot
     be.
     """
-    for metric, values in scores.values.items():
+    for metric, prompt, value in _values(scores):
         least, most = _bounds(metric)
-        for prompt, value in values.items():
-            if not least <= value <= most or math.isinf(value):
-                raise ValueError(
-                    f"{where}: the {metric!r} of {_short(prompt)} is {value!r}, and it is a number "
-                    f"{_between(least, most)}. Evaluate again, or repair what wrote it."
-                )
+        if not least <= value <= most or math.isinf(value):
+            raise ValueError(
+                f"{where}: the {metric!r} of {_short(prompt)} is {value!r}, and it is a number "
+                f"{_between(least, most)}. Evaluate again, or repair what wrote it."
+            )
     for metric, lengths in scores.lengths.items():
         for prompt, length in lengths.items():
             if not math.isfinite(length):
@@ -31,6 +31,15 @@ def refuse_unsound(scores: StageScores, where: str) -> None:
                     f"{where}: the length difference of {_short(prompt)} for {metric!r} is "
                     f"{length!r}. Evaluate again, or repair what wrote it."
                 )
+
+
+def _values(scores: StageScores) -> Iterator[tuple[str, str, float]]:
+    """Yield every value with its metric and prompt, and those of a recipe's trainings."""
+    for metric, values in scores.values.items():
+        columns = [training.values[metric] for training in scores.trainings]
+        for column in [values.values(), *columns]:
+            for prompt, value in zip(values, column, strict=True):
+                yield metric, prompt, value
 
 
 def _bounds(metric: str) -> Bounds:

@@ -22,7 +22,7 @@ from stagelift.reports.numbers.values import (
     of_differences,
     within,
 )
-from stagelift.reports.records import RunRecord, StageRecord
+from stagelift.reports.records import ChainRecord, RunRecord, StageRecord
 
 SEEDS_FOR_AN_INTERVAL = 3
 
@@ -94,27 +94,35 @@ def siblings(run: RunRecord) -> list[Siblings]:
     """Group the stages of a run that differ in their seed alone; what was trained once is in no
     group.
     """
-    # by names, so that what variants share is one group
-    groups = {tuple(stage.name for stage in by_seed.values()): by_seed for by_seed in _by_seed(run)}
     return [
-        Siblings(_title(names[0]), tuple(by_seed.values()), tuple(by_seed))
-        for names, by_seed in groups.items()
-        if len(set(names)) > 1
+        Siblings(title, tuple(map(run.stage, by_seed.values())), tuple(by_seed))
+        for title, by_seed in stages_by_seed(run.chains).items()
     ]
 
 
-def _by_seed(run: RunRecord) -> list[dict[int, StageRecord]]:
+def stages_by_seed(chains: Sequence[ChainRecord]) -> dict[str, dict[int, str]]:
+    """Return the stages that were trained with several seeds: their names by seed, under what they
+    are called without it.
+    """
+    # by names, so that what variants share is one group
+    groups = {tuple(by_seed.values()): by_seed for by_seed in _by_seed(chains)}
+    return {
+        without_seed(names[0]): by_seed for names, by_seed in groups.items() if len(set(names)) > 1
+    }
+
+
+def _by_seed(chains: Sequence[ChainRecord]) -> list[dict[int, str]]:
     """The stages of every variant at every place in its chain, by seed."""
-    places: dict[tuple[str, tuple[str, ...]], dict[int, StageRecord]] = {}
-    for chain in run.chains:
+    places: dict[tuple[str, tuple[str, ...]], dict[int, str]] = {}
+    for chain in chains:
         slots = tuple(chain.stages)[1:]
         for length, slot in enumerate(slots, start=1):
             by_seed = places.setdefault((chain.variant, slots[:length]), {})
-            by_seed[chain.seed] = run.stage(chain.stages[slot])
+            by_seed[chain.seed] = chain.stages[slot]
     return list(places.values())
 
 
-def _title(stage: str) -> str:
+def without_seed(stage: str) -> str:
     """Return what a stage is called without its seed: `r=4,seed=0/sft` is r=4/sft."""
     labels, _, slot = stage.rpartition("/")
     kept = [label for label in labels.split(",") if label and not label.startswith("seed=")]
@@ -185,7 +193,7 @@ def _earlier_stages(run: RunRecord, group: Siblings) -> dict[str, list[StageReco
     """The stages before and the bases, seed by seed; for the first trained stage they are one."""
     before = [run.before(stage) or stage for stage in group.stages]
     bases = [run.base(stage) for stage in group.stages]
-    return {_title(before[0].name): before, bases[0].name: bases}
+    return {without_seed(before[0].name): before, bases[0].name: bases}
 
 
 def mean_over_seeds(
