@@ -155,6 +155,12 @@ def test_every_format_says_that_it_compares_recipes(
         assert "recipe, 2 seeds" in (suite.findtext("system-out") or "")
 
 
+def test_where_seeds_cannot_decide_it_is_said(stagelift: Callable[..., Result]) -> None:
+    old, new = recipe("old", 100, 120), recipe("new", 100, 120, shift=1)
+    result = stagelift("check", new, "--baseline", old, "--margin", "accuracy=2")
+    assert result.exit_code == 3 and "100 seeds a side would not tell" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [

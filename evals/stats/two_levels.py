@@ -152,7 +152,7 @@ def seeds_needed(parts: Parts, margin: float, level: float = ALPHA) -> int | Non
     """Return how many seeds a side would show with 80% power that nothing is worse by `margin`,
     were there no difference at all; or, at `level`, a fall by it.
 
-    None where more than 100 would not: then the problems are too few.
+    None where 100 would not: seeds differ too much for the margin, or the problems are too few.
     """
     enough = (k for k in range(2, MOST_SEEDS + 1) if power(parts, (k, k), margin, level) >= POWER)
     return next(enough, None)

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.stats.families import ALPHA
+from stagelift.evals.stats.two_levels import MOST_SEEDS
 from stagelift.reports.gates.check import Check
 from stagelift.reports.gates.gate import Gate
 from stagelift.reports.gates.not_comparable import NotComparableError
@@ -191,7 +192,7 @@ def _needed(gate: Gate) -> str:
 def _needed_seeds(gate: Gate, seeds: tuple[int, int]) -> str:
     these = f"these are {_seeds(seeds)} and {gate.n:,} problems"
     if gate.needed_seeds is None:
-        return f"; no number of seeds would tell on so few problems, {these}"
+        return f"; {MOST_SEEDS} seeds a side would not tell, {these}"
     if gate.needed_seeds <= min(seeds):
         enough = f"{gate.needed_seeds} seeds a side"
         return f"; {enough} of an equally good candidate are enough (80% power)"

@@ -39,8 +39,8 @@ class Gate:
     `missing` problems have the metric on one side only. `same_responses`: byte for byte.
 
     Of recipes, `seeds` counts those of candidate and baseline; `needed_seeds` is how many a side
-    would be conclusive, and `seed_noise` how much two trainings that differ in their seed alone may
-    differ.
+    would be conclusive (None: more than 100), and `seed_noise` how much two trainings that differ
+    in their seed alone may differ.
     """
 
     metric: str

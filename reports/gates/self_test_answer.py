@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from stagelift.evals.stats.two_levels import MOST_SEEDS
 from stagelift.reports.gates.self_test import Power
 from stagelift.reports.words import formatting
 
@@ -53,7 +54,7 @@ def _sentence(power: Power) -> str:
     fall = formatting.size(power.metric, power.margin)
     said = f"{power.metric}: a fall by {fall} would be caught in {power.caught:.0%} of checks"
     if power.seeds is not None and not power.is_enough:
-        return f"{said}; {_needed_seeds(power)} would catch it in 80%."
+        return f"{said}; {_needed_seeds(power)}."
     if power.is_enough or power.needed is None:
         return f"{said}."
     return f"{said}; about {power.needed:,} problems would catch it in 80%."
@@ -65,5 +66,5 @@ def _seeds(power: Power) -> str:
 
 def _needed_seeds(power: Power) -> str:
     if power.needed_seeds is None:
-        return "no number of seeds on so few problems"
-    return f"about {power.needed_seeds} seeds a side"
+        return f"{MOST_SEEDS} seeds a side would not catch it in 80%"
+    return f"about {power.needed_seeds} seeds a side would catch it in 80%"
