@@ -447,12 +447,17 @@ def answers(moved: float, rng: Rng, n: int, size: float) -> np.ndarray:
     return rng.choice([-1.0, 0.0, 1.0], n, p=[down, 1 - up - down, up])
 
 
+def verdicts(rng: Rng, n: int, size: float) -> np.ndarray:
+    """Draw verdicts of which half are ties, and of which enough are turned for this lead."""
+    turned = min(1.0, size / 0.2)
+    lost, won = 1 - turned, 1 + turned
+    return leads((0.15 * lost, 0.10 * lost, 0.50, 0.10 * won, 0.15 * won), rng, n)
+
+
 EFFECTS = {
     "right and wrong, 30% moved": Effect(partial(answers, 0.30), 1.0),
     "right and wrong, 5% moved": Effect(partial(answers, 0.05), 1.0),
-    "win rate, verdicts in quarters": Effect(
-        lambda rng, n, size: np.clip(leads(LEADS["half ties, even"], rng, n) + size, -0.5, 0.5), 0.5
-    ),
+    "win rate, verdicts in quarters": Effect(verdicts, 0.5),
     "normal": Effect(lambda rng, n, size: rng.normal(size, 1, n), inf),
     "lengths, equal tails of 0.8": Effect(
         lambda rng, n, size: length_changes(0.8, 0.8, rng, n) + size, inf

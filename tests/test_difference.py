@@ -1,5 +1,7 @@
 """Paired differences, their families and their planning."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -158,3 +160,51 @@ def test_more_prompts_are_needed_at_a_smaller_level() -> None:
     assert at_once is not None and in_a_family is not None
     assert at_once == pytest.approx((1.959964 + 0.841621) ** 2 * 64, abs=3)
     assert in_a_family > 1.5 * at_once
+
+
+@pytest.mark.parametrize("effect", [1e-5, 0.01, 0.5, 1, 4, 9])
+def test_prompts_needed_for_the_smallest_and_the_largest_effects(effect: float) -> None:
+    seen = Difference(delta=effect, low=0, high=0, n=100, p=0.2, sd=1, units=100)
+    prompts = planning.needed(seen)
+    assert prompts is not None and prompts >= 3
+    assert prompts == pytest.approx((2.8016 / effect) ** 2, rel=0.01, abs=3)
+
+
+@pytest.mark.parametrize(("up", "down", "n"), [(10, 2, 100), (3, 0, 128), (30, 0, 30), (1, 0, 900)])
+def test_right_and_wrong_answers_need_the_prompts_of_the_exact_test(
+    up: int, down: int, n: int
+) -> None:
+    found = difference(pairs(up, down, n - up - down), bound=1)
+    prompts = planning.needed(found, 0.05 / 20)
+    assert prompts is not None
+    shares = abs(found.delta), found.moved or 0.0
+    assert planning.power_of_shares(*shares, prompts, 0.05 / 20) >= 0.8
+    assert planning.power_of_shares(*shares, prompts - 1, 0.05 / 20) < 0.8
+
+
+def test_what_is_needed_is_what_would_be_detectable() -> None:
+    found = difference(pairs(60, 40, 300), bound=1)
+    prompts = planning.needed(found)
+    assert prompts is not None and found.moved == 0.25
+    as_many = difference(pairs(prompts // 8, prompts // 8, prompts - 2 * (prompts // 8)), bound=1)
+    assert planning.detectable(as_many) == pytest.approx(found.delta, rel=0.02)
+
+
+def test_skewed_values_need_more_prompts() -> None:
+    rng = np.random.default_rng(0)
+    skewed = difference((rng.lognormal(0, 1.2, 200) - 1.5).tolist(), bound=np.inf)
+    even = replace(skewed, skewness=0.0)
+    assert (planning.needed(skewed) or 0) > 1.2 * (planning.needed(even) or 0)
+    assert (planning.detectable(skewed) or 0) > 1.1 * (planning.detectable(even) or 0)
+
+
+@pytest.mark.parametrize("values", [[1.0, -1.0] * 20, [0.0] * 40, [0.25, -0.25] * 9])
+def test_no_number_of_prompts_shows_a_difference_of_zero(values: list[float]) -> None:
+    assert planning.needed(difference(values, bound=1)) is None
+
+
+def test_clusters_of_one_prompt_each_are_prompts() -> None:
+    values = pairs(9, 2, 60)
+    names = [str(prompt) for prompt in range(71)]
+    apart = difference(values, bound=1)
+    assert difference(values, bound=1, clusters=names) == replace(apart, clusters=71)

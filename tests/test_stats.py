@@ -7,7 +7,7 @@ import statsmodels.api as sm
 
 from stagelift.evals.metrics.winrate import over_half
 from stagelift.evals.records import Metric
-from stagelift.evals.stats import estimates, lengths, power, tests
+from stagelift.evals.stats import estimates, lengths
 
 
 def test_wilson_interval_of_none_in_twenty() -> None:
@@ -16,19 +16,7 @@ def test_wilson_interval_of_none_in_twenty() -> None:
     assert metric.high == pytest.approx(0.16113, abs=5e-6)
 
 
-def test_paired_difference_of_the_worked_table() -> None:
-    found = tests.difference([0.0] * 222 + [-1.0] * 64 + [1.0] * 293 + [0.0] * 740, binary=True)
-    assert found.n == 1319
-    assert found.delta == pytest.approx(0.173616, abs=5e-7)
-    assert (found.low, found.high) == (
-        pytest.approx(0.14712, abs=5e-6),
-        pytest.approx(0.20012, abs=5e-6),
-    )
-    assert found.mde == pytest.approx(2.8016 * 0.013509, rel=1e-3)
-    assert found.needed is not None and found.needed < found.n
-
-
-def test_worked_win_rate_interval_and_sign_test() -> None:
+def test_worked_win_rate_interval() -> None:
     scores = [1, 1, 0.5, 0, 0.5, 0.75, 0, 1, 0.5, 0.5, 0.75, 1]
     metric = over_half(scores)
     assert (metric.value, metric.n) == (0.625, 12)
@@ -36,7 +24,6 @@ def test_worked_win_rate_interval_and_sign_test() -> None:
         pytest.approx(0.39531, abs=5e-6),
         pytest.approx(0.85469, abs=5e-6),
     )
-    assert tests.sign_test([score - 0.5 for score in scores]) == pytest.approx(0.2890625)
 
 
 def test_the_worked_standard_error_is_over_prompts_and_not_over_rows() -> None:
@@ -59,51 +46,6 @@ def test_the_worked_standard_error_is_over_prompts_and_not_over_rows() -> None:
         0.104356, abs=5e-7
     )
     assert scipy.stats.sem([score for _, score in rows]) == pytest.approx(0.091535, abs=5e-7)
-
-
-def test_few_discordant_pairs_get_exact_mcnemar() -> None:
-    found = tests.difference([1.0] * 5 + [-1.0] + [0.0] * 94, binary=True)
-    # binomtest(5, 6)
-    assert found.p == pytest.approx(0.21875)
-    assert found.low < 0.04 < found.high
-
-
-def test_identical_pairs_have_no_p_value_and_no_mde() -> None:
-    assert tests.difference([0.0] * 50, binary=True) == power.Difference(
-        0.0, 0.0, 0.0, 50, None, None, None
-    )
-    assert tests.p_value([0.0] * 50) is None
-    assert tests.bounds([0.0] * 50, binary=True) == (0, 0)
-    assert tests.sign_test([0.0, 0.0]) is None
-
-
-def test_swapping_the_sides_flips_the_sign() -> None:
-    values = [0.5, -0.5, 1.0, 0.0, 0.5] * 8
-    one, other = (
-        tests.difference(values),
-        tests.difference([-value for value in values]),
-    )
-    assert one.delta == -other.delta
-    assert (one.low, one.high) == (pytest.approx(-other.high), pytest.approx(-other.low))
-    assert one.p == pytest.approx(other.p)
-
-
-@pytest.mark.parametrize("values", [[1.0, 1.0, 1.0], [-1.0] * 5, [1.0], [0.0, 1.0]])
-def test_tiny_samples_have_finite_intervals_that_hold_the_estimate(values: list[float]) -> None:
-    found = tests.difference(values, binary=True)
-    assert found.low <= found.delta <= found.high
-
-
-def test_prompts_that_all_moved_alike_still_have_an_interval() -> None:
-    found = tests.difference([1.0] * 128, binary=True)
-    assert (found.delta, found.high) == (1, 1)
-    assert 0.9 < found.low < 1
-    assert found.p is not None and found.p < 1e-6
-
-
-def test_holm_ignores_identical_pairs() -> None:
-    assert tests.holm([0.01, None, 0.04]) == [pytest.approx(0.02), None, pytest.approx(0.04)]
-    assert tests.holm([None]) == [None]
 
 
 def test_quantile_interval_holds_the_quantile_and_stays_in_the_sample() -> None:
@@ -264,59 +206,6 @@ def test_a_handful_of_values_does_not_hold_the_median(values: list[float]) -> No
     metric = lengths.median_difference(values)
     assert metric.low <= metric.value <= metric.high
     assert metric.high - metric.low > max(values) - min(values)
-
-
-@pytest.mark.parametrize(
-    ("values", "binary"),
-    [
-        ([0.5, -0.5, 1.0, 0.0, 0.5] * 8, False),
-        ([1.0, 0.0, -2.0, 4.0], False),
-        ([1.0] * 5 + [0.0] * 60, True),
-    ],
-)
-def test_p_value_is_that_of_the_difference(values: list[float], binary: bool) -> None:
-    assert tests.p_value(values, binary=binary) == tests.difference(values, binary=binary).p
-
-
-def test_one_sided_bounds_are_those_of_the_t_test() -> None:
-    values = [1.0, -2.0, 0.5, 3.0, 0.0] * 10
-    low, high = tests.bounds(values)
-    assert scipy.stats.ttest_1samp(values, low, alternative="greater").pvalue == pytest.approx(0.05)
-    assert scipy.stats.ttest_1samp(values, high, alternative="less").pvalue == pytest.approx(0.05)
-
-
-@pytest.mark.parametrize("values", [[1.0] * 4 + [-1.0] + [0.0] * 60, [1.0] * 20, [0.0, 1.0, 1.0]])
-def test_one_sided_bounds_lie_within_the_two_sided_interval(values: list[float]) -> None:
-    (low, high), found = (
-        tests.bounds(values, binary=True),
-        tests.difference(values, binary=True),
-    )
-    assert found.low <= low <= found.delta <= high <= found.high
-
-
-def test_minimum_detectable_effect_is_two_point_eight_standard_errors() -> None:
-    assert power.mde(0.5, 100) == pytest.approx((1.959964 + 0.841621) * 0.05, rel=1e-6)
-
-
-def test_prompts_needed_have_eighty_percent_power() -> None:
-    assert power.prompts_needed(0.5, 1.0) == power.prompts_needed(-0.5, 1.0) == 34
-    assert scipy.stats.nct.sf(
-        scipy.stats.t.ppf(0.975, 33), 33, 0.5 * math.sqrt(34)
-    ) == pytest.approx(0.80, abs=0.01)
-
-
-@pytest.mark.parametrize("effect", [1e-5, 0.01, 1, 4, 9, 1000])
-def test_prompts_needed_for_the_smallest_and_the_largest_effects(effect: float) -> None:
-    needed = power.prompts_needed(effect, 1.0)
-    assert needed is not None and needed >= 3
-    assert needed == pytest.approx((2.8016 / effect) ** 2, rel=0.01, abs=3)
-
-
-def test_no_number_of_prompts_shows_a_difference_of_zero() -> None:
-    assert power.prompts_needed(0.0, 1.0) is None
-    assert tests.difference([1.0, -1.0] * 20).needed is None
-    # no spread to plan from
-    assert tests.difference([1.0] * 40, binary=True).needed is None
 
 
 def test_one_seed_says_nothing_of_the_spread_over_seeds() -> None:

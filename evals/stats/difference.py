@@ -72,20 +72,10 @@ def difference(
     if np.isfinite(bound):
         # sums of weights leave last digits where there is nothing
         d = np.round(d / bound, 12) * bound
-    if clusters is not None:
+    if clusters is not None and len(set(clusters)) < d.size:
         return _over_clusters(d, clusters, bound, confidence)
-    if np.isfinite(bound) and set(np.abs(d)) <= {0.0, bound}:
-        return _three_valued(d, bound, confidence)
-    if _is_sparse(d):
-        return _adjusted(d, bound, confidence, d.size - 1)
-    is_skewed = abs(stats.skew(d)) > _SKEWED * np.sqrt(d.size)
-    reaches_bounds = d @ d > _FAR * d.size * bound**2
-    if reaches_bounds and not is_skewed:
-        return _by_t(d, bound, confidence)
-    if not is_skewed or np.isinf(bound):
-        return _skewed(d, bound, confidence)
-    adjusted = _adjusted(d, bound, confidence, d.size - 1)
-    return adjusted if reaches_bounds else _wider(_skewed(d, bound, confidence), adjusted)
+    found = _over_prompts(d, bound, confidence)
+    return found if clusters is None else replace(found, clusters=d.size)
 
 
 def of_counts(
@@ -112,6 +102,21 @@ def seed_difference(differences: Sequence[float]) -> Difference | None:
     if len(differences) < 2 or is_constant(differences):
         return None
     return _by_t(np.asarray(differences, dtype=float), float("inf"), CONFIDENCE)
+
+
+def _over_prompts(d: np.ndarray, bound: float, confidence: float) -> Difference:
+    if np.isfinite(bound) and set(np.abs(d)) <= {0.0, bound}:
+        return _three_valued(d, bound, confidence)
+    if _is_sparse(d):
+        return _adjusted(d, bound, confidence, d.size - 1)
+    is_skewed = abs(stats.skew(d)) > _SKEWED * np.sqrt(d.size)
+    reaches_bounds = d @ d > _FAR * d.size * bound**2
+    if reaches_bounds and not is_skewed:
+        return _by_t(d, bound, confidence)
+    if not is_skewed or np.isinf(bound):
+        return _skewed(d, bound, confidence)
+    adjusted = _adjusted(d, bound, confidence, d.size - 1)
+    return adjusted if reaches_bounds else _wider(_skewed(d, bound, confidence), adjusted)
 
 
 def _over_clusters(

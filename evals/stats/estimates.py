@@ -110,23 +110,6 @@ def spread(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1))
 
 
-def seed_noise(values: Sequence[float]) -> float:
-    """How much two training runs that differ in their seed alone may differ: 95% prediction bound
-    for the absolute difference.
-
-    From one value per seed: their difference has the variance of two runs, which is estimated from
-    k - 1 degrees of freedom, so the bound is t(.975, k - 1) * sqrt(2) * sd. With two seeds that
-    would be 13 times what was seen, more than most metrics have room for: there it is the
-    difference seen, no bound but the least that seeds do. Raises ValueError below two seeds.
-    """
-    if len(values) < 2:
-        raise ValueError(
-            f"The spread over training seeds needs two seeds or more, there is {len(values)}."
-        )
-    factor = 1.0 if len(values) == 2 else stats.t.ppf(0.975, len(values) - 1)
-    return float(factor * np.sqrt(2) * spread(values))
-
-
 def seed_floor(values: Sequence[float], runs: int = 1) -> float | None:
     """How much two recipes' means over `runs` training seeds each may differ by seeds alone: 95%
     prediction bound for the absolute difference.
