@@ -31,8 +31,12 @@ def test_a_tie_is_half_a_win_for_either() -> None:
     assert ties["sft"].value == pytest.approx(halves["sft"].value)
 
 
-def test_nothing_but_ties_is_no_difference() -> None:
-    assert ranked(matches("base", "sft", [0.5] * 8))["sft"] == Metric(value=0, low=0, high=0, n=8)
+def test_nothing_but_ties_does_not_say_how_far_two_models_may_be_apart() -> None:
+    assert bradley_terry(matches("base", "sft", [0.5] * 8)) is None
+    won = [1.0] * 30 + [0.5] * 10
+    lost = [1 - score for score in won]
+    fell_back = matches("base", "sft", lost) + matches("sft", "dpo", won)
+    assert bradley_terry([*fell_back, *matches("base", "dpo", [0.5] * 40)]) is None
 
 
 def test_the_order_within_a_match_does_not_matter() -> None:

@@ -19,6 +19,9 @@ from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
 from stagelift.evals.records import Metric
 
+# log-odds: a standard error that is nothing but rounding
+_NO_SPREAD = 1e-6
+
 
 @dataclass(frozen=True)
 class Match:
@@ -38,13 +41,18 @@ def bradley_terry(matches: Sequence[Match]) -> dict[str, Metric] | None:
 
     Bradley and Terry 1952, ties as half a win, intervals clustered by prompt. None where a strength
     would be infinite or cannot be placed (a group of models that nobody else took a point from, or
-    never met: Ford 1957), and where there are no more prompts than strengths.
+    never met: Ford 1957), where there are no more prompts than strengths, and where the matches of
+    two models all cancel out, so that nothing says how far they may be apart.
     """
     names = list(dict.fromkeys(name for match in matches for name in (match.first, match.second)))
     prompts = list(dict.fromkeys(match.prompt for match in matches))
     if len(prompts) < len(names) or not _comparable(names, matches):
         return None
     fit = _fit(matches, names, prompts)
+    # not a number where rounding leaves a variance below zero
+    errors = np.nan_to_num(fit.bse)
+    if errors.min(initial=1.0) < _NO_SPREAD:
+        return None
     rows = zip(names[1:], fit.params, *fit.conf_int().T, strict=True)
     strengths = {
         name: Metric(value=value, low=low, high=high, n=_seen(name, matches))
