@@ -33,7 +33,7 @@ def detectable(difference: Difference, level: float = ALPHA) -> float | None:
     if difference.units < 2:
         return None
     if difference.skewness != 0:
-        return _detectable_mean(difference, difference.units, level)
+        return max(_shown(difference, difference.units, level))
     return _effect(difference.units, level) * difference.sd
 
 
@@ -53,7 +53,8 @@ def needed(difference: Difference, level: float = ALPHA) -> int | None:
         share, moved = size / difference.step, difference.moved
         return _fewest(lambda n: power_of_shares(share, moved, n, level) >= POWER, guess)
     if difference.skewness != 0:
-        return _fewest(lambda n: _detectable_mean(difference, n, level) <= size, guess)
+        side = 0 if difference.delta > 0 else 1
+        return _fewest(lambda n: _shown(difference, n, level)[side] <= size, guess)
     return guess
 
 
@@ -83,14 +84,14 @@ def _solved(**known: Any) -> float:
     return float(np.squeeze(TTestPower().solve_power(power=POWER, **known)))
 
 
-def _detectable_mean(difference: Difference, n: int, level: float) -> float:
-    """Return the mean that n skewed values show, with the normal approximation of noncentral t
-    (Johnson and Welch 1940).
+def _shown(difference: Difference, n: int, level: float) -> tuple[float, float]:
+    """Return the means above and below zero that n skewed values show, with the normal
+    approximation of noncentral t (Johnson and Welch 1940): one side asks for more than t does.
     """
-    # a skewed test asks for more standard errors than t does, on one side
-    asked, degrees = max(critical(difference.skewness, n, level)), n - 1
+    asked, degrees = np.array(critical(difference.skewness, n, level)), n - 1
     beyond = float(stats.norm.ppf(POWER)) * np.sqrt(1 + asked**2 / (2 * degrees))
-    return difference.sd * float(asked * (1 - 1 / (4 * degrees)) + beyond) / float(np.sqrt(n))
+    above, below = difference.sd * (asked * (1 - 1 / (4 * degrees)) + beyond) / np.sqrt(n)
+    return float(above), float(below)
 
 
 def _fewest(are_enough: Callable[[int], bool], guess: int) -> int:
