@@ -6,6 +6,7 @@ import pytest
 
 from stagelift.evals.metrics.answers.boxes import boxed
 from stagelift.evals.metrics.answers.canonical import canonical
+from stagelift.evals.metrics.answers.circumstances import consequence, core
 from stagelift.evals.metrics.answers.conclusions import conclusion, last_result
 from stagelift.evals.metrics.answers.enclosed import Enclosed, enclosed
 from stagelift.evals.metrics.answers.local_formats import in_english_form
@@ -17,6 +18,7 @@ from stagelift.evals.metrics.answers.retractions import standing
 from stagelift.evals.metrics.answers.sentences import NO_HINTS, Hints, main_number
 from stagelift.evals.metrics.answers.thoughts import without_thoughts
 from stagelift.evals.metrics.answers.turns import own_turn
+from stagelift.evals.metrics.answers.words import spelled
 
 
 @pytest.mark.parametrize(
@@ -120,10 +122,29 @@ def test_numbers_are_written_in_one_way() -> None:
 def test_a_sentence_with_several_numbers_is_about_one_or_about_none() -> None:
     assert main_number("Therefore, in 7 days she makes 126") == 126
     assert main_number("so each of the 4 friends gets 6 apples") == 6
-    assert main_number("she makes 126 in 7 days") is None
+    assert main_number("she makes 126 in 7 days") == 126
+    assert main_number("she makes 126 in 7 days", Hints(result=Fraction(7))) == 7
+    assert main_number("she makes 126 in 7 days", Hints(named={Fraction(126): 2})) is None
     assert main_number("she makes 126 in 7 days", Hints(result=Fraction(126))) == 126
     assert main_number("she makes 126 in 7 days", Hints(bold=Fraction(7))) == 7
     assert main_number("in 3 or 4 days") is None
+
+
+def test_the_core_of_a_sentence_is_what_it_states_without_circumstances() -> None:
+    assert core("So in 2 hours and 5 minutes, she reads 75 pages") == "she reads 75 pages"
+    assert core("It will take 6 days for 3 workers") == "6 days"
+    assert core("the 5 kids and 2 adults paid 95 in all") == "95 in all"
+    assert core("the 3 boxes of 12 hold 36 apples") == "the 3 boxes of 12 hold 36 apples"
+    assert core("In 2 hours, 5 minutes and 3 seconds") == "In 2 hours, 5 minutes and 3 seconds"
+    assert consequence("She has 5 boxes of 12, so she has 60 pens") == "she has 60 pens"
+    assert consequence("She has 5, so that she can leave") is None
+
+
+def test_a_number_is_spelled_alone_or_with_its_unit() -> None:
+    assert [spelled(text) for text in ("fifteen", " Twenty-five pens.", "ninety")] == [15, 25, 90]
+    assert [spelled(text) for text in ("two dozen", "two thirds", "six or so", "six 7")] == [
+        None
+    ] * 4
 
 
 def test_markers_and_conclusions_say_where_they_stand() -> None:

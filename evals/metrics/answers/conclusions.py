@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
 
+from stagelift.evals.metrics.answers.circumstances import consequence
 from stagelift.evals.metrics.answers.numerals import numbers
 from stagelift.evals.metrics.answers.sentences import (
     MANY,
@@ -34,7 +35,8 @@ def conclusion(text: str, hints: Hints) -> Statement | None:
 
 def _value(text: str, last: str, hints: Hints) -> Fraction | None:
     value = concluded(last, hints)
-    if value is None or "=" in last or concludes(last) or value == hints.bold:
+    is_conclusion = "=" in last or concludes(last) or consequence(last) is not None
+    if value is None or is_conclusion or value == hints.bold:
         return value
     is_other_number = False
     for count, (_, sentence) in enumerate(islice(_statements(text), 1, None)):
@@ -77,6 +79,9 @@ _WORDS = (
     r"|daher|deshalb|somit|folglich|insgesamt|damit|demnach"
     r"|(?-i:Also)(?=[ ](?:hat|haben|ist|sind|muss"
     r"|[a-zäöü]{2,12}[tn][ ](?:sie|er|es|man|wir|die|der|das|[A-ZÄÖÜ])))"
+    r"|(?:sie|er|es|man|das)[ ][a-zäöü]{2,15}t[ ](?:also|somit|daher|damit|insgesamt)"
+    r"|[a-z']{1,12}(?:[ ][a-z']{1,12}){0,2},?[ ](?:therefore|thus)"
+    r"|[^\W\d_]{1,12}(?:[ ][^\W\d_]{1,12}){0,2}[ ](?:donc|por[ ](?:lo[ ])?tanto)"
     r"|следовательно|поэтому|итак|таким[ ]образом|значит|итого|всего|в[ ]итоге|в[ ]сумме"
     r"|kwa[ ]hiyo|kwa[ ]hivyo|hivyo|jumla|quindi|pertanto|dunque|in[ ]totale|portanto|logo|então"
     r"|no[ ]total|dus|daarom|in[ ]totaal|więc|zatem|razem|łącznie|alltså|därför|totalt|vậy|do[ ]đó"

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 _EDGE = r"(?<![A-Za-z0-9_.,:'’])"
 _END = r"(?![.,'’]?\d)"
-_COMMA_CURRENCY = r"(?:€|\b[Ee]uros?\b|\bEUR\b|zł|\bkr\b|₽|руб|грн|лв|\blei\b|Kč|\bFt\b|R\$)"
+_COMMA_CURRENCY = (
+    r"(?:€|\b[Ee]uros?\b|\bEUR\b|zł|\bkr\b|₽|\b(?:dólares|pesos|soles)\b|руб|грн|лв|\blei\b|Kč"
+    r"|\bFt\b|R\$)"
+)
 
 
 def in_english_form(text: str) -> str:

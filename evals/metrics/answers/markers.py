@@ -14,6 +14,7 @@ from stagelift.evals.metrics.answers.sentences import (
     Statement,
     stated,
 )
+from stagelift.evals.metrics.answers.words import spelled
 
 
 def announced(text: str, hints: Hints) -> Iterator[Statement]:
@@ -93,7 +94,7 @@ def _announced(
     first = next(numbers(sentence), None)
     if first is None or DENIED.search(sentence, 0, first.start):
         return
-    begins = BEGINS_WITH_NUMBER.match(sentence) is not None
+    begins = (BEGINS_WITH_NUMBER.match(sentence) or spelled(sentence)) is not None
     if marker["hashes"] and not (begins or "answer" in sentence.lower()):
         return
     is_question = end is not None and end[0] == "?"

@@ -8,11 +8,14 @@ Where that can be read in two ways the answer is None: a response is never right
 accident.
 
 The working is not judged, nor the unit (50% reads 50), nor whether the number was asked for.
-Nothing is calculated ("3 + 4" is no answer). Numbers written as words make an answer unreadable.
+Nothing is calculated ("3 + 4" is no answer). A number written as a word is read where a marker
+announces it and nothing else; elsewhere it makes an answer unreadable.
 """
 
 import re
+from collections import Counter
 from fractions import Fraction
+from itertools import islice
 
 from stagelift.evals.metrics.answers.boxes import boxed
 from stagelift.evals.metrics.answers.canonical import canonical
@@ -72,7 +75,7 @@ def _read(turn: str) -> Fraction | None:
 def _said(turn: str) -> Fraction | None:
     """Read what a response says without tags: boxes, then markers, then its conclusion."""
     text = plain(turn).strip()
-    hints = Hints(last_result(text), _in_bold(turn))
+    hints = Hints(last_result(text), _in_bold(turn), _named(text))
     box = next(boxed(text), None)
     marker = next(announced(text, hints), None)
     if box and marker and marker.start > box.end and marker.value != box.value:
@@ -80,6 +83,15 @@ def _said(turn: str) -> Fraction | None:
         return None
     statement = box or marker or conclusion(text, hints)
     return standing(statement.value, text[statement.end :]) if statement else None
+
+
+# numbers: what comes later in a text is not counted
+_MOST = 1_000
+
+
+def _named(text: str) -> Counter[Fraction]:
+    values = (number.value for number in islice(numbers(text), _MOST))
+    return Counter(value for value in values if value is not None)
 
 
 _BOLD = re.compile(r"(?:\*\*|__)([^*_\n]{1,80})(?:\*\*|__)")

@@ -22,6 +22,10 @@ def standing(value: Fraction | None, rest: str) -> Fraction | None:
     instead = _instead(again)
     if instead is not None:
         return instead
+    end = conclusion(again, NO_HINTS)
+    if end is not None and end.value == value:
+        # "Hmm, 40 + 1 = 41. Yes, 41."
+        return value
     is_check = cue["check"] is not None
     others = {number.value for number in numbers(_first_sentence(again))} - {value}
     return value if is_check or not others else None

@@ -1,11 +1,15 @@
 """Which number one sentence states, where it has several."""
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice, pairwise
 
+from stagelift.evals.metrics.answers.circumstances import consequence, core
 from stagelift.evals.metrics.answers.numerals import Number, numbers
+from stagelift.evals.metrics.answers.words import spelled
 
 # a sentence with as many numbers states none of them
 MANY = 20
@@ -38,11 +42,13 @@ class Statement:
 class Hints:
     """What the rest of a response says about the number it is going to state.
 
-    The result of its last equation, and the number in bold type; None where there is none.
+    The result of its last equation, and the number in bold type; None where there is none. How
+    often it names each number.
     """
 
     result: Fraction | None = None
     bold: Fraction | None = None
+    named: Mapping[Fraction, int] = field(default_factory=dict)
 
 
 NO_HINTS = Hints()
@@ -56,6 +62,8 @@ def stated(sentence: str, hints: Hints = NO_HINTS) -> Fraction | None:
     first, second = [*islice(numbers(sentence), 2), None, None][:2]
     if first is None:
         return None
+    if (value := spelled(sentence)) is not None:
+        return value
     if "=" not in sentence:
         if not _LEAD.fullmatch(sentence, 0, first.start):
             return main_number(sentence, hints)
@@ -78,7 +86,12 @@ def concluded(sentence: str, hints: Hints = NO_HINTS) -> Fraction | None:
     value = main_number(sentence[: reason.start()] if reason else sentence, hints)
     if "=" not in sentence:
         return None if DENIED.search(sentence) else value
-    result = None if _DENIED_RESULT.search(sentence) else result_of(sentence)
+    if _DENIED_RESULT.search(sentence):
+        return None
+    result = result_of(sentence)
+    clause = consequence(sentence)
+    if result is None and clause and "=" in clause:
+        return result_of(clause)
     if reason and result != value:
         return None
     return result
@@ -213,8 +226,26 @@ def main_number(sentence: str, hints: Hints = NO_HINTS) -> Fraction | None:
     """Return the number a sentence is about.
 
     That is its only one; the one in bold type or calculated just before; or the one left without
-    what is known already ("the 3 boxes") and circumstances that come first ("in 7 days").
+    what is known already ("the 3 boxes") and circumstances ("in 7 days").
     """
+    value = _main_number(sentence, hints)
+    if value is not None:
+        return value
+    value = _main_number(core(sentence), hints)
+    return None if value is None or _is_given(value, sentence, hints) else value
+
+
+def _is_given(value: Fraction, sentence: str, hints: Hints) -> bool:
+    """Say whether another number of a sentence is the new one: "she makes the 126 in 7 days"."""
+    here = Counter(number.value for number in islice(numbers(sentence), MANY))
+    others = {other for other in here if other is not None} - {value}
+    if hints.result in others:
+        return True
+    new = {other for other in {value, *others} if hints.named.get(other, 0) <= here[other]}
+    return value not in new and bool(new)
+
+
+def _main_number(sentence: str, hints: Hints) -> Fraction | None:
     several = list(islice(numbers(sentence), 8))
     if len({number.value for number in several}) < 2:
         return _only_number(sentence)
