@@ -114,10 +114,10 @@ def make_project(folder: Path) -> Path:
         (folder / name / "__init__.py").write_text(f"WHOSE = 'the team, {name}'\n")
     (folder / "evals" / "my_rewards.py").write_text(REWARD)
     (folder / "reports" / "records.py").write_text("raise RuntimeError('not ours to import')\n")
-    for name, right in (("good-run", 20), ("candidate", 40)):
+    for name, right in (("good-run", 100), ("candidate", 150)):
         rows = [
             {"id": str(n), "prompt": f"{n}?", "target": "4", "response": "4" if n < right else "5"}
-            for n in range(40)
+            for n in range(200)
         ]
         text = "".join(f"{json.dumps(row)}\n" for row in rows)
         (folder / f"{name}.jsonl").write_text(text)

@@ -92,7 +92,7 @@ def test_footnotes_explain_what_a_report_has_and_nothing_else() -> None:
     ]
     assert brief_notes(alone) == "95% intervals in brackets."
     notes = " ".join(footnotes(build_report([make_chain(base="wwww", sft="cwcw", dpo="cccw")])))
-    for words in ("Holm-adjusted", "One training seed", "right beats wrong", "Ranking of demo"):
+    for words in ("Holm-adjusted", "One training seed", "Right beats wrong", "Strengths of demo"):
         assert words in notes
     assert "Preference accuracy" not in notes and "pass@k" not in notes
 
@@ -160,9 +160,16 @@ def test_a_passport_is_written_with_its_numbers(fit: bool, said: str) -> None:
         position_consistency=None,
     )
     usage = Usage(requests=3, cached=1, prompt_tokens=1200, completion_tokens=8, cost_usd=0.00248)
-    known = {"gold": gold, "fit": fit, "usage": usage, "pairs": 40, "prompt_hash": "ab12"}
+    known = {
+        "judge": "verdicts-1",
+        "gold": gold,
+        "fit": fit,
+        "usage": usage,
+        "pairs": 40,
+        "prompt_hash": "ab12",
+    }
     lines = dict(passport_lines(NOTHING_KNOWN.model_copy(update=known)))
-    assert lines["judge"] == "reference-2 (prompt ab12)"
+    assert lines["judge"] == "verdicts-1 (prompt ab12)"
     assert lines["judge's pairs"] == "40 judged, 0 without a verdict"
     assert lines["judge's fitness"].startswith(said)
     assert (
@@ -179,10 +186,10 @@ def test_a_plain_chain_is_no_study_and_a_study_is_said_in_sentences() -> None:
     assert study_sentences(build_report([plain]).runs[0]) == []
     lattice = golden_lattice()
     assert study_sentences(build_report([lattice]).runs[0]) == [
-        "The whole chain added +50.0 [+37.0, +63.0] points of accuracy to base, of which by "
+        "The whole chain added +50.0 [+35.2, +61.6] points of accuracy to base, of which by "
         "Shapley "
-        "value sft +25.0 [+14.0, +36.0] and dpo +25.0 [+16.3, +33.7] (n=60 prompts).",
-        "sft and dpo together add less accuracy than each without the other: -30.0 [-43.3, -20.0].",
+        "value sft +25.0 [+12.8, +35.6] and dpo +25.0 [+14.9, +33.5] (n=60 prompts).",
+        "sft and dpo together add less accuracy than each without the other: -30.0 [-41.6, -16.5].",
     ]
     variants = golden_variants()
     first = study_sentences(build_report([variants]).runs[0])[0]

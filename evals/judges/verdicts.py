@@ -46,7 +46,8 @@ def _row(row: dict[str, Any], place: str) -> tuple[tuple[str, str, str], float |
     prompt, first, second = (_column(row, names) for names in _NAMES)
     if not isinstance(prompt, str) or not isinstance(first, str) or not isinstance(second, str):
         raise ValueError(f"{place} lacks a text: prompt, response_1 and response_2 are needed.")
-    if "preference" not in row:
+    columns = row.keys()
+    if "preference" not in columns:
         raise ValueError(f"{place} lacks its preference.")
     try:
         preference = read_preference(row["preference"])

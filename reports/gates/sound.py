@@ -15,10 +15,11 @@ _SIGNLESS = ("length", "time")
 
 def refuse_unsound(scores: StageScores, where: str) -> None:
     """Raise ValueError, in a sentence that begins with `where`, for the first value that cannot
-    be.
+    be, and for the name of no metric.
     """
+    bounds = {metric: _bounds(metric) for metric in scores.values}
     for metric, prompt, value in _values(scores):
-        least, most = _bounds(metric)
+        least, most = bounds[metric]
         if not least <= value <= most or math.isinf(value):
             raise ValueError(
                 f"{where}: the {metric!r} of {_short(prompt)} is {value!r}, and it is a number "
