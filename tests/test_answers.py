@@ -154,6 +154,15 @@ MARKERS = [
 ]
 
 SENTENCES = [
+    ("So it takes Ray 45 minutes to bike 9 miles.", "45"),
+    ("So he has $8 left after spending $12.", "8"),
+    ("Thus, Nina will have $340 at the end of 6 months.", "340"),
+    ("So she gives the 4 friends 12 each.", "12"),
+    ("Damit zahlt jeder der 4 Freunde 12,50 €.", "12.5"),
+    ("Insgesamt hat Lena nach 6 Wochen 90 Euro gespart.", "90"),
+    ("Por lo tanto, Marta necesita 5 cajas para guardar 60 libros.", "5"),
+    ("En conclusion, Paul a 27 billes après avoir perdu 8 billes.", "27"),
+    ("したがって、3人で分けると1人あたり8個になります。", "8"),
     ("She has 9. The answer is eighteen.", "18"),
     ("She has 9. Final answer: twenty-five pens", "25"),
     ("3 - 8 makes less. The answer is minus 5", "-5"),
@@ -358,6 +367,9 @@ UNREADABLE = [
     "She has 9. The answer is five and a half.",
     "She has 9. The answer is four hundred.",
     "She has 9. The answer is twenty or so.",
+    "So the 3 to 5 boxes.",
+    "So it took his 3 hours 20 minutes.",
+    "So she needs 3 cups and 2 spoons to make 4 cakes.",
     # two results, a price, a rate and its factor, what time it takes
     "So the house is worth 200,000 and the profit is 70,000.",
     "So she bought 12 apples for $36.",

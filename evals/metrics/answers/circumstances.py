@@ -53,13 +53,17 @@ def _opening(clause: str) -> int:
 
 
 # "in 3 Wochen insgesamt 540", "1日に", "4周后"
+_TIMES = (
+    r"(?:day|week|month|year|hour|minute|second|tag|woche|monat|jahr|stunde|d[íi]a|semana|mes|año"
+    r"|hora|minuto|jour|semaine|mois|heure|д|недел|месяц|год|лет|час|минут)"
+)
 _PERIOD = re.compile(
-    r"(?i)\b(?:in|after|within|nach|en|después de|après|за|через) \d[\d,.]{0,9} (?:day|week|month"
-    r"|year|hour|minute|second|tag|woche|monat|jahr|stunde|d[íi]a|semana|mes|año|hora|minuto|jour"
-    r"|semaine|mois|heure|д|недел|месяц|год|лет|час|минут)[^\W\d_]{0,3}"
-    r"(?= (?!(?:and|or|und|y|et|и|at|by|with|for|per|à|mit|por)\b)[^\d\n]{1,40} \d)"
+    r"(?i)\b(?:in|after|within|nach|en|después de|après|за|через)"
+    rf" \d[\d,.]{{0,9}} {_TIMES}[^\W\d_]{{0,3}}"
+    r"(?= (?!(?:and|or|und|y|et|и|at|by|with|for|per|à|mit|por)\b)"
+    rf"(?:[^\d\n]{{1,40}} \d|\d[\d,.]{{0,9}} (?!{_TIMES})))"
     r"|\d[\d,.]{0,9} ?(?:日|週間|週|か月|ヶ月|年|時間|分|人|周|天|个月|小时|个?星期)"
-    r"(?:間で|以内に|後に|に|で|后|後|内|中|里),? ?"
+    r"(?:間で|以内に|後に|あたり|当たり|につき|に|で|后|後|内|中|里),? ?"
 )
 
 _PRICE = r"(?:dollars?|euros?|cents?|rupees|pesos|dólares|rubles|рубл|долл)"
@@ -82,9 +86,13 @@ _PREPOSITION = (
 _TAIL = re.compile(
     rf"""(?ix)
     [ ] (?: (?!of\b){_PREPOSITION} [ ] {_LIMITS}{{0,2}}
-          (?P<amount> {_AMOUNT} [ -]{_NOUN} )
+          (?:the[ ]\w{{2,12}}[ ]of[ ]{_LIMITS}{{0,2}})? {_AMOUNT} [ -]{_NOUN}
         | of [ ] (?P<content> {_AMOUNT} [ ] {_NOUN} )
-        | (?:selling|buying|using|by[ ]\w{{2,12}}ing|after[ ]\w{{2,12}}ing|when[ ]\w{{2,12}}ing)
+        | (?P<purpose> (?:in[ ]order[ ]to|to|para|pour|um) [ ] \w{{2,12}} ) [ ] {_LIMITS}{{0,2}}
+          {_AMOUNT} [ ] {_NOUN}
+        | (?P<past> after[ ]\w{{2,12}}ing [ ] {_AMOUNT} )
+        | (?:après[ ]avoir[ ]\w{{2,12}}|después[ ]de[ ]\w{{2,12}}|selling|buying|using
+          |(?:by|after|when)[ ]\w{{2,12}}ing)
           [ ] {_LIMITS}{{0,2}} {_AMOUNT} [ ] {_NOUN}
         | (?P<span> between [ ] {_AMOUNT} [ ] and [ ] {_AMOUNT} (?:[ ]{_NOUN})? \W* \Z )
         | than [ ] (?![-$]?\d) )
@@ -102,6 +110,11 @@ _STATES = re.compile(
 _DEADLINE = re.compile(
     r"(?i)\b(?:finish|complet|reach|turn|fill|paint|build|done|empt|can|could|able|arriv|hit|cover"
     r"|until|exactly|ready|same|twice|schafft|kann|puede|peut|может)"
+)
+# "needs 5 boxes to store 60 books", but not "adds 5 to make 60"
+_NEEDS = re.compile(
+    r"(?i)\b(?:needs?|needed|takes?|took|requires?|required|costs?|necesita|tarda|faut|besoin)\b"
+    r"[^\d]{0,30}\d[\d.,/]*[^\d]{0,30}\Z"
 )
 # "5 hours a day for 6 days"
 _RATE = re.compile(
@@ -129,7 +142,9 @@ def _is_circumstance(tail: re.Match[str], head: str, rest: str) -> bool:
         return _MORE.search(head) is not None
     if tail["content"] and not re.search(rf"\d {_NOUN}\Z", head):
         return False
-    if not tail["span"] and _STATES.search(rest, 1):
+    if tail["purpose"]:
+        return _NEEDS.search(head) is not None
+    if not (tail["span"] or tail["past"]) and _STATES.search(rest, 1):
         return False
     is_deadline = _TIME.match(rest) and _DEADLINE.search(head)
     is_factor = rest.startswith(" for ") and _RATE.search(head)

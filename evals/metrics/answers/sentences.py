@@ -208,7 +208,8 @@ def _only_number(sentence: str) -> Fraction | None:
 # what is known already: "the 3 boxes", "each of the 4 friends", "all 3", "day 5"
 _KNOWN = re.compile(
     r"(?i)\b(?:the|these|those|all|his|her|their|its|your|our|my|other|both|each of|every|first"
-    r"|last|next|day|week|month|year|step|page|level|grade|aged?|den|die|las|los|les|ces|этих|все"
+    r"|jede[rs]? der|last|next"
+    r"|day|week|month|year|step|page|level|grade|aged?|den|die|las|los|les|ces|этих|все"
     r"|alle|sus|ses|seine[rn]?|ihre[rn]?|todas|todos|di|每)(?: (?:other|same|remaining))? \Z"
 )
 # "in 7 days she makes", "after buying 3 books she has", "for each of 5 days"
@@ -267,7 +268,24 @@ def _main_number(sentence: str, hints: Hints) -> Fraction | None:
 def _is_range(sentence: str, several: list[Number]) -> bool:
     """Say whether two numbers are joined, as in "3 or 4" and "3 hours 20"."""
     pairs = pairwise(several)
-    return any(_JOIN.fullmatch(sentence, a.end, b.start) for a, b in pairs)
+    return any(
+        _JOIN.fullmatch(sentence, a.end, b.start) and not _gets(sentence, a, b) for a, b in pairs
+    )
+
+
+# people and things in the plural, no unit and no conjunction
+_RECEIVERS = re.compile(
+    r" (?!(?:hours|minutes|days|weeks|months|years|feet|yards|pounds|miles|meters|dollars|times"
+    r"|degrees|stunden|tage|wochen|jahre|monate|euros?|horas|heures)\b)"
+    r"[^\W\d_]{3,20}(?:s|ren|ple|de|en) "
+)
+
+
+def _gets(sentence: str, a: Number, b: Number) -> bool:
+    """Say whether `b` is what those who are known get: "gives the 4 friends 12"."""
+    before = sentence[max(0, a.start - 60) : a.start]
+    is_known = _KNOWN.search(before) is not None
+    return is_known and _RECEIVERS.fullmatch(sentence, a.end, b.start) is not None
 
 
 def _is_aside(sentence: str, number: Number, first: Number) -> bool:
