@@ -154,6 +154,9 @@ MARKERS = [
 ]
 
 SENTENCES = [
+    ("So Erin has saved a total of $96 over the past 8 weeks.", "96"),
+    ("Au bout de 5 semaines, elle aura économisé 75 euros.", "75"),
+    ("所以3个小时后，他走了15公里。", "15"),
     ("So it takes Ray 45 minutes to bike 9 miles.", "45"),
     ("So he has $8 left after spending $12.", "8"),
     ("Thus, Nina will have $340 at the end of 6 months.", "340"),
@@ -370,6 +373,7 @@ UNREADABLE = [
     "So the 3 to 5 boxes.",
     "So it took his 3 hours 20 minutes.",
     "So she needs 3 cups and 2 spoons to make 4 cakes.",
+    "So Victor must work 25 hours at $16 per hour to earn $400.",
     # two results, a price, a rate and its factor, what time it takes
     "So the house is worth 200,000 and the profit is 70,000.",
     "So she bought 12 apples for $36.",

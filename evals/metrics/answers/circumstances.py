@@ -35,7 +35,8 @@ _OPENING = re.compile(
     rf"""(?ix) \W{{0,4}} (?:{_CONNECTION})?
     (?: in | after | for | within | over | during | with | at | by | on | from | given | since | if
       | when | as | because | out[ ]of | of | among | nach | bei | mit | für | wenn | en
-      | después[ ]de | tras | con | para | si | après | pour | avec | через | после | за | если )
+      | después[ ]de | au[ ]bout[ ]de | al[ ]cabo[ ]de | tras | con
+      | para | si | après | pour | avec | через | после | за | если )
     [ ] (?P<numbers> [^\n]{{1,160}}?) ,[ ] """
 )
 # "In 2 hours, 20 minutes": the list goes on
@@ -62,7 +63,7 @@ _PERIOD = re.compile(
     rf" \d[\d,.]{{0,9}} {_TIMES}[^\W\d_]{{0,3}}"
     r"(?= (?!(?:and|or|und|y|et|и|at|by|with|for|per|à|mit|por)\b)"
     rf"(?:[^\d\n]{{1,40}} \d|\d[\d,.]{{0,9}} (?!{_TIMES})))"
-    r"|\d[\d,.]{0,9} ?(?:日|週間|週|か月|ヶ月|年|時間|分|人|周|天|个月|小时|个?星期)"
+    r"|\d[\d,.]{0,9} ?(?:日|週間|週|か月|ヶ月|年|時間|分|人|周|天|个月|个?小时|个?星期)"
     r"(?:間で|以内に|後に|あたり|当たり|につき|に|で|后|後|内|中|里),? ?"
 )
 
@@ -78,7 +79,10 @@ _VERB = (
     r"|totals?|equals?|has|have|had|gives?|leaves?|left|needs?|sold|sells|owes?|saves?|gets?"
     r"|receives?|received|becomes?|takes?|took|needed|required|requires|read|drinks?|eats?)"
 )
-_LIMITS = r"(?:(?:the|these|those|all|his|her|their|its|my|our|about|over|next|only)[ ])"
+_LIMITS = (
+    r"(?:(?:the|these|those|all|his|her|their|its|my|our|about|over|next|only|past|last"
+    r"|first|coming|following|entire)[ ])"
+)
 _PREPOSITION = (
     r"(?:in|after|for|within|over|during|with|at|on|from|among|of|nach|für|mit|en|para|après|pour|за"
     r"|через|на|pendant|durante)"
@@ -156,6 +160,8 @@ _RESULT = re.compile(
     (?:[ ](?:only|about|exactly|approximately|a[ ]total[ ]of|still|insgesamt|around|just))? [ ]
     (?= [-+]?\d[\d.,/]*(?:[ -][^\W\d_]{{1,15}}){{0,8}}\W*\Z )"""
 )
+# "works 25 hours to earn 400", but not "needs to pay 400"
+_AIM = re.compile(r"(?i)(?<!needs)(?<!need)(?<!has)(?<!have)(?<!had)(?<!able)(?<!going) to \Z")
 _OTHER_SUBJECT = re.compile(
     r"(?i)\b(?:who|whose|whom|than|as (?:much|many)|while|whereas|because|since|if|although"
     r"|instead|but|twice|half)\b|;"
@@ -170,6 +176,8 @@ def _given(clause: str) -> str:
     subject = clause[: result.start()]
     between = re.split(r"\d", subject)[-1]
     is_statement = re.search(rf"(?i)\b{_VERB} (?:\w{{1,12}} )?[-+]?\d", subject)
+    if _AIM.search(subject):
+        return clause
     if is_statement or _OTHER_SUBJECT.search(subject) or re.search(r"(?i)\b(?:and|or)\b", between):
         return clause
     return clause[result.end() :]
