@@ -154,6 +154,11 @@ MARKERS = [
 ]
 
 SENTENCES = [
+    ("In total they picked 87 apples from 3 trees.", "87"),
+    ("So on Monday she sold 12 cups from 3 trays.", "12"),
+    ("Therefore, Mr. Smith's 3 sons will inherit $900,000 in total.", "900000"),
+    ("Поэтому каждый из 3 братьев получит 8 конфет.", "8"),
+    ("The answer is $\\frac{15}{4}$ or 3.75.", "3.75"),
     ("So Erin has saved a total of $96 over the past 8 weeks.", "96"),
     ("Au bout de 5 semaines, elle aura économisé 75 euros.", "75"),
     ("所以3个小时后，他走了15公里。", "15"),
@@ -374,6 +379,8 @@ UNREADABLE = [
     "So it took his 3 hours 20 minutes.",
     "So she needs 3 cups and 2 spoons to make 4 cakes.",
     "So Victor must work 25 hours at $16 per hour to earn $400.",
+    "So the company hired 12 of the 60 applicants, which is 20%.",
+    "12 ducks + 3 = 15, and that's 16.",
     # two results, a price, a rate and its factor, what time it takes
     "So the house is worth 200,000 and the profit is 70,000.",
     "So she bought 12 apples for $36.",

@@ -80,7 +80,7 @@ _VERB = (
     r"|receives?|received|becomes?|takes?|took|needed|required|requires|read|drinks?|eats?)"
 )
 _LIMITS = (
-    r"(?:(?:the|these|those|all|his|her|their|its|my|our|about|over|next|only|past|last"
+    r"(?:(?:an?|the|these|those|all|his|her|their|its|my|our|about|over|next|only|past|last"
     r"|first|coming|following|entire)[ ])"
 )
 _PREPOSITION = (
@@ -163,7 +163,7 @@ _RESULT = re.compile(
 # "works 25 hours to earn 400", but not "needs to pay 400"
 _AIM = re.compile(r"(?i)(?<!needs)(?<!need)(?<!has)(?<!have)(?<!had)(?<!able)(?<!going) to \Z")
 _OTHER_SUBJECT = re.compile(
-    r"(?i)\b(?:who|whose|whom|than|as (?:much|many)|while|whereas|because|since|if|although"
+    r"(?i)\b(?:who|whose|whom|which|than|as (?:much|many)|while|whereas|because|since|if|although"
     r"|instead|but|twice|half)\b|;"
 )
 

@@ -67,7 +67,8 @@ def stated(sentence: str, hints: Hints = NO_HINTS) -> Fraction | None:
     if "=" not in sentence:
         if not _LEAD.fullmatch(sentence, 0, first.start):
             return main_number(sentence, hints)
-        is_joined = second and _JOIN.fullmatch(sentence, first.end, second.start)
+        is_other = second and second.value != first.value
+        is_joined = is_other and second and _JOIN.fullmatch(sentence, first.end, second.start)
         return None if is_joined or _AND_ANOTHER.search(sentence, first.end) else first.value
     if (reason := _REASON.search(sentence, first.end)) and BEGINS_WITH_NUMBER.match(sentence):
         return stated(sentence[: reason.start()], hints)
@@ -211,6 +212,8 @@ _KNOWN = re.compile(
     r"|jede[rs]? der|last|next"
     r"|day|week|month|year|step|page|level|grade|aged?|den|die|las|los|les|ces|этих|все"
     r"|alle|sus|ses|seine[rn]?|ihre[rn]?|todas|todos|di|每)(?: (?:other|same|remaining))? \Z"
+    r"|\b(?-i:(?!That|It|He|She|There|What|Here|Let)[A-Z][a-z]{1,15})['’]s \Z|[这那每這]\Z"
+    r"|\b(?i:кажд[а-я]{2,3} из) \Z"
 )
 # "in 7 days she makes", "after buying 3 books she has", "for each of 5 days"
 _CIRCUMSTANCE = re.compile(
@@ -219,7 +222,9 @@ _CIRCUMSTANCE = re.compile(
     r"(?:in|after|for|within|over|during|with|at|by|on|from|given|since|if|when|nach|bei|mit|für|an"
     r"|en|después de|tras|por|con|para|après|pour|avec|pendant|за|через|после|в|на|с|dopo|per"
     r"|depois de|em|kwa|baada ya)"
-    r"(?: [^\W\d_]{1,12}){0,3} \Z"
+    # "in total they picked 87" and "on Monday she sold 12" are statements
+    r"(?: (?!(?:total|all|conclusion|summary|fact|average|end|i|he|she|it|they|we|you|there|er"
+    r"|sie|es|il|elle|ils|elles|él|ella|он|она|они)\b)[^\W\d_]{1,12}){0,2} \Z"
 )
 
 
