@@ -154,6 +154,9 @@ MARKERS = [
 ]
 
 SENTENCES = [
+    ("24 / 5 = 4.8, so she needs 5 buses.", "5"),
+    ("To make 60 cookies, Sam needs 5 cups of flour.", "5"),
+    ("The solutions are $x = 2$ and $x = -5$, so the larger one is $2$.", "2"),
     ("In total they picked 87 apples from 3 trees.", "87"),
     ("So on Monday she sold 12 cups from 3 trays.", "12"),
     ("Therefore, Mr. Smith's 3 sons will inherit $900,000 in total.", "900000"),

@@ -34,8 +34,8 @@ _CONNECTION = (
 _OPENING = re.compile(
     rf"""(?ix) \W{{0,4}} (?:{_CONNECTION})?
     (?: in | after | for | within | over | during | with | at | by | on | from | given | since | if
-      | when | as | because | out[ ]of | of | among | nach | bei | mit | für | wenn | en
-      | después[ ]de | au[ ]bout[ ]de | al[ ]cabo[ ]de | tras | con
+      | when | as | because | out[ ]of | of | among | to[ ]\w{{2,12}} | nach | bei | mit | für
+      | wenn | en | después[ ]de | au[ ]bout[ ]de | al[ ]cabo[ ]de | tras | con
       | para | si | après | pour | avec | через | после | за | если )
     [ ] (?P<numbers> [^\n]{{1,160}}?) ,[ ] """
 )

@@ -89,10 +89,10 @@ def concluded(sentence: str, hints: Hints = NO_HINTS) -> Fraction | None:
         return None if DENIED.search(sentence) else value
     if _DENIED_RESULT.search(sentence):
         return None
+    if (clause := consequence(sentence)) is not None:
+        # "2x + 3 = 11, which gives x = 4"
+        return concluded(clause, hints)
     result = result_of(sentence)
-    clause = consequence(sentence)
-    if result is None and clause and "=" in clause:
-        return result_of(clause)
     if reason and result != value:
         return None
     return result
