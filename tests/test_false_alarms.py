@@ -24,21 +24,21 @@ def test_equal_models_seldom_exit_with_1(n: int, gates: int, together: bool) -> 
 def test_no_number_of_gates_makes_more_than_one_false_alarm_in_twenty(
     n: int, gates: int, together: bool
 ) -> None:
-    alarms, _, _ = rates(n, gates, together=together, pairs=1000)
-    assert alarms * 1000 <= binom.ppf(0.999, 1000, 0.05)
+    alarms, _, _ = rates(n, gates, together=together, pairs=300)
+    assert alarms * 300 <= binom.ppf(0.999, 300, 0.05)
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("n", [200, 1319])
-def test_equal_models_seldom_exit_with_1_through_the_command(n: int) -> None:
-    codes = exit_codes(n, drop=0.0, pairs=400)
-    assert codes[1] <= binom.ppf(0.999, 400, 0.05) and {*codes} <= {0, 1, 3}
+def test_equal_models_seldom_exit_with_1_through_the_command() -> None:
+    codes = exit_codes(200, drop=0.0, pairs=60)
+    assert codes[1] <= binom.ppf(0.999, 60, 0.05) and {*codes} <= {0, 1, 3}
 
 
 @pytest.mark.real
 def test_a_fall_of_twice_the_margin_is_caught_and_hardly_ever_passes() -> None:
-    codes = exit_codes(1319, drop=0.04, pairs=400)
-    assert codes[1] >= 330 and codes[0] <= 8
+    # caught in 88%, passed in 0.2% of 400: `python -m benchmarks.false_alarms --command`
+    codes = exit_codes(1319, drop=0.04, pairs=60)
+    assert codes[1] >= binom.ppf(0.001, 60, 0.85) and codes[0] <= 2
 
 
 def test_a_few_pairs_go_through_the_command() -> None:
