@@ -50,7 +50,7 @@ def paired(metric: str, candidate: StageScores, baseline: StageScores) -> Paired
     shared = sorted(mine.keys() & theirs.keys())
     alone = sorted(mine.keys() ^ theirs.keys())
     differences = [mine[problem] - theirs[problem] for problem in shared]
-    bound = largest_change(name, [*mine.values(), *theirs.values()])
+    bound = largest_difference(name, [*mine.values(), *theirs.values()])
     clusters = clusters_of(name, baseline, shared)
     least = most = bounds_of(differences, bound, clusters)
     if alone and measure(name).bounds is not None:
@@ -82,16 +82,6 @@ def bounds_of(
     if clusters is not None and len({*differences}) == 1:
         return difference([differences[0]] * len({*clusters}), bound=bound, confidence=CONFIDENCE)
     return difference(differences, bound=bound, clusters=clusters, confidence=CONFIDENCE)
-
-
-def largest_change(metric: str, values: Sequence[float]) -> float:
-    """Return the most that one problem's value can change by; of what has no end, such as a length,
-    the largest value seen.
-    """
-    known = largest_difference(metric, values)
-    if known is not None:
-        return known
-    return max(map(abs, values)) or 1.0
 
 
 def clusters_of(metric: str, scores: StageScores, problems: Sequence[str]) -> list[str] | None:

@@ -18,9 +18,10 @@ from stagelift.evals.stats.two_levels import (
     recipe_difference,
     two_sided_p,
 )
-from stagelift.reports.gates.pairs import CONFIDENCE, Paired, clusters_of, largest_change
+from stagelift.reports.gates.pairs import CONFIDENCE, Paired, clusters_of
 from stagelift.reports.gates.recipe_scores import table
 from stagelift.reports.gates.scores import StageScores
+from stagelift.reports.numbers.values import largest_difference
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def paired_recipes(metric: str, candidate: StageScores, baseline: StageScores) -
     mine, theirs = candidate.values[metric], baseline.values[metric]
     shared, alone = sorted(mine.keys() & theirs.keys()), sorted(mine.keys() ^ theirs.keys())
     known = [table(side, metric, shared) for side in (candidate, baseline)]
-    bound = largest_change(metric, np.concatenate(known, axis=None).tolist())
+    bound = largest_difference(metric, np.concatenate(known, axis=None).tolist())
     clusters = clusters_of(metric, baseline, shared)
     found, least = _compared(known[0], known[1], bound, clusters)
     most = least
