@@ -17,7 +17,7 @@ from stagelift.evals.lm_eval.gsm8k import load_tasks
 from stagelift.evals.lm_eval.stored_lm import StoredLM, generate_responses
 from stagelift.evals.lm_eval.tasks import run_task
 from stagelift.evals.models.engines.transformers import TransformersEngine
-from stagelift.evals.models.generate import Generator, Request
+from stagelift.evals.models.generate import Generator, Prompt
 from stagelift.evals.models.logprobs import score_pairs
 from stagelift.evals.models.model import ModelRef, load_model, load_tokenizer
 from stagelift.evals.records import Metric
@@ -42,8 +42,9 @@ def ask(
     """Fill a folder with what the model answers; return the metrics of lm-eval's tasks."""
     tokenizer = load_tokenizer(ref.path, ref.revision, ref.eos_token)
     model = load_model(ref)
+    engine = TransformersEngine(model, tokenizer, settings.problems.batch_size)
     greedy = Generator(
-        engine=TransformersEngine(model, tokenizer),
+        engine=engine,
         path=folder.generations,
         timings=folder.timings,
         batch_size=settings.problems.batch_size,
@@ -64,8 +65,8 @@ def ask(
     generate_responses(problem_tasks, StoredLM(tokenizer, sampled))
     if preferences and judges_prompts(settings.preference.judge):
         max_tokens = settings.preference.max_tokens
-        greedy.generate([_request(tokenizer, prompt, max_tokens) for prompt in preferences])
-    score_pairs(model, tokenizer, preferences, folder.pairs, partial(on_progress, "pairs"))
+        greedy.generate([_prompt(tokenizer, asked, max_tokens) for asked in preferences])
+    score_pairs(engine, tokenizer, preferences, folder.pairs, partial(on_progress, "pairs"))
     metrics: dict[str, Metric] = {}
     for task in settings.tasks:
         progress = partial(on_progress, task.task)
@@ -73,10 +74,10 @@ def ask(
     return metrics
 
 
-def _request(
+def _prompt(
     tokenizer: "PreTrainedTokenizerBase", preference: Preference, max_tokens: int
-) -> Request:
-    prompt = tokenizer.apply_chat_template(
+) -> Prompt:
+    text = tokenizer.apply_chat_template(
         preference.prompt, add_generation_prompt=True, tokenize=False
     )
-    return Request(preference.id, "preference", str(prompt), (), max_tokens)
+    return Prompt(preference.id, "preference", str(text), (), max_tokens)

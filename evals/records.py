@@ -34,9 +34,10 @@ class Generation(Record):
 
 
 class Timing(Record):
-    """How many seconds an engine took over one batch, which had so many responses.
+    """How many seconds an engine took over the requests it was handed at once.
 
-    `batch` is a digest of the ids of its prompts: the same prompts together have the same.
+    `batch` is a digest of the ids of its prompts: the same prompts together have the same. `sample`
+    is the first one's.
     """
 
     batch: str

@@ -10,7 +10,7 @@ from stagelift.evals.metrics.preference_accuracy import preference_accuracy
 from stagelift.evals.models.logprobs import score_pairs
 from stagelift.evals.models.model import load_model, load_tokenizer
 from stagelift.evals.records import PairScore
-from tests.test_suite import ref
+from tests.test_suite import engine, ref
 
 PAIRS = load_preferences(Source(path="bundled/instructions", split="test", limit=5))
 
@@ -52,9 +52,8 @@ def test_a_model_compared_with_itself_is_at_one_half() -> None:
 
 
 def scored(model: Path, pairs: list[Preference], path: Path) -> list[PairScore]:
-    return score_pairs(
-        load_model(ref(model)), load_tokenizer(str(model), None, None), pairs, path, lambda *_: None
-    )
+    tokenizer = load_tokenizer(str(model), None, None)
+    return score_pairs(engine(model), tokenizer, pairs, path, lambda *_: None)
 
 
 def test_log_probabilities_are_those_of_the_loss(tiny_model: Path, tmp_path: Path) -> None:

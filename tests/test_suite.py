@@ -1,8 +1,8 @@
 """The evaluation on the tiny model: lm-eval's own pipeline over our engine and store."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lm_eval.evaluator import evaluate
@@ -17,7 +17,14 @@ from stagelift.evals.lm_eval.gsm8k import load_tasks
 from stagelift.evals.lm_eval.stored_lm import StoredLM, generate_responses
 from stagelift.evals.metrics.scoring import is_correct
 from stagelift.evals.metrics.suite import compute_metrics, score_responses
-from stagelift.evals.models.engines.engine import Completion, Engine
+from stagelift.evals.models.engines.engine import (
+    Answer,
+    AnswerLogprob,
+    Completion,
+    Engine,
+    OnFinished,
+    Request,
+)
 from stagelift.evals.models.engines.transformers import TransformersEngine
 from stagelift.evals.models.generate import Generator
 from stagelift.evals.models.model import ModelRef, load_base, load_model, load_tokenizer
@@ -33,7 +40,7 @@ def ref(model: Path) -> ModelRef:
 
 
 def engine(model: Path) -> TransformersEngine:
-    return TransformersEngine(load_model(ref(model)), load_tokenizer(str(model), None, None))
+    return TransformersEngine(load_model(ref(model)), load_tokenizer(str(model), None, None), 4)
 
 
 def stored_lm(
@@ -45,7 +52,7 @@ def stored_lm(
 ) -> StoredLM:
     timings = path.with_name("timings.jsonl")
     generator = Generator(
-        answer or engine(model), path, timings, 4, lambda *_: None, samples, temperature
+        answer or engine(model), path, timings, 1, lambda *_: None, samples, temperature
     )
     return StoredLM(load_tokenizer(str(model), None, None), generator)
 
@@ -57,8 +64,12 @@ class Canned:
     responses: dict[str, str]
     identity: str = "canned"
 
-    def complete(self, prompts: list[str], **_: Any) -> list[Completion]:
-        return [self._answer(prompt) for prompt in prompts]
+    def complete(self, requests: Sequence[Request], on_finished: OnFinished) -> list[Completion]:
+        on_finished(len(requests))
+        return [self._answer(request.prompt) for request in requests]
+
+    def answer_logprobs(self, _answers: Sequence[Answer]) -> list[AnswerLogprob] | None:
+        return None
 
     def _answer(self, prompt: str) -> Completion:
         text = next(text for question, text in self.responses.items() if question in prompt)
@@ -206,9 +217,8 @@ def test_ids_do_not_depend_on_the_limit() -> None:
 
 @pytest.mark.parametrize("stop", ["Question:", "<|im_end|>"])
 def test_generation_stops_and_counts(tiny_model: Path, stop: str) -> None:
-    for done in engine(tiny_model).complete(
-        ["Question: 1 + 1?", "Hello"], stop=[stop], max_tokens=9
-    ):
+    requests = [Request(prompt, (stop,), 9) for prompt in ("Question: 1 + 1?", "Hello")]
+    for done in engine(tiny_model).complete(requests, lambda _: None):
         assert stop not in done.text
         assert done.n_tokens <= 9
         assert (done.finish_reason == "length") == (
@@ -224,7 +234,8 @@ def test_a_models_own_end_tokens_end_what_it_says(tiny_model: Path) -> None:
 
 def test_a_response_does_not_depend_on_what_it_is_batched_with(tiny_model: Path) -> None:
     prompts = ["Question: 1 + 1?", "A much longer question about 12 apples and 7 pears?"]
+    requests = [Request(prompt, (), 8) for prompt in prompts]
     asked = engine(tiny_model)
-    together = asked.complete(prompts, stop=[], max_tokens=8)
-    apart = [asked.complete([prompt], stop=[], max_tokens=8)[0] for prompt in prompts]
+    together = asked.complete(requests, lambda _: None)
+    apart = [asked.complete([request], lambda _: None)[0] for request in requests]
     assert together == apart

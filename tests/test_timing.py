@@ -1,5 +1,6 @@
 """How long a response takes: kept batch by batch, apart from what must be the same every time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,14 @@ import pytest
 
 from stagelift.evals.files import read_records
 from stagelift.evals.metrics.timing import seconds_by_batch, timing_metrics
-from stagelift.evals.models.engines.engine import Completion
-from stagelift.evals.models.generate import Generator, Request
+from stagelift.evals.models.engines.engine import (
+    Answer,
+    AnswerLogprob,
+    Completion,
+    OnFinished,
+    Request,
+)
+from stagelift.evals.models.generate import Generator, Prompt
 from stagelift.evals.records import Generation, Timing
 from stagelift.reports.words import formatting
 
@@ -62,19 +69,23 @@ class Counting:
         self.calls = 0
         self.fails = fails
 
-    def complete(self, prompts: list[str], **_: Any) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], on_finished: OnFinished) -> list[Completion]:
         self.calls += 1
         if self.fails and self.calls == 3:
             raise KeyboardInterrupt
-        return [Completion(f"It is {prompt}.", 3, "stop") for prompt in prompts]
+        on_finished(len(requests))
+        return [Completion(f"It is {request.prompt}.", 3, "stop") for request in requests]
+
+    def answer_logprobs(self, _answers: Sequence[Answer]) -> list[AnswerLogprob] | None:
+        return None
 
 
 def generate(folder: Path, engine: Counting) -> list[Generation]:
     generator = Generator(
-        engine, folder / "generations.jsonl", folder / "timings.jsonl", 4, lambda *_: None
+        engine, folder / "generations.jsonl", folder / "timings.jsonl", 1, lambda *_: None
     )
-    requests = [Request(f"p/{number}", "test", "a" * (20 - number), (), 8) for number in range(14)]
-    return generator.generate(requests)
+    prompts = [Prompt(f"p/{number}", "test", "a" * (20 - number), (), 8) for number in range(14)]
+    return generator.generate(prompts)
 
 
 def test_a_resumed_evaluation_keeps_the_times_before_the_interruption(tmp_path: Path) -> None:

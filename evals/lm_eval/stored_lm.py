@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
-from stagelift.evals.models.generate import Generator, Request
+from stagelift.evals.models.generate import Generator, Prompt
 
 if TYPE_CHECKING:
     from lm_eval.api.task import ConfigurableTask
@@ -40,7 +40,7 @@ class StoredLM(LM):  # type: ignore[misc]  # lm-eval has no type information
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """Return the first sample of each request, in order; all samples are stored."""
-        made = self.generator.generate([_request(request) for request in requests])
+        made = self.generator.generate([_prompt(request) for request in requests])
         return [generation.response for generation in made if generation.sample == 0]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
@@ -50,12 +50,12 @@ class StoredLM(LM):  # type: ignore[misc]  # lm-eval has no type information
         raise NotImplementedError("gsm8k asks for generations only.")
 
 
-def _request(request: Instance) -> Request:
-    prompt, settings = request.args
-    return Request(
+def _prompt(request: Instance) -> Prompt:
+    text, settings = request.args
+    return Prompt(
         request.doc["id"],
         request.doc["group"],
-        prompt,
+        text,
         tuple(settings["until"]),
         settings["max_gen_toks"],
     )

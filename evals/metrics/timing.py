@@ -1,8 +1,10 @@
 """Seconds per response: how long the engine took over a batch, by the responses in it.
 
-A batch is answered as one, so its time is one observation, however many responses are in it: n
+A batch is what an engine is handed at once (four times `batch_size` prompts). Its responses share
+the machine and end when the last one does, so its time is one observation, however many they are: n
 counts batches, and two stages are paired batch by batch, which hold the same prompts in both. Every
-batch counts alike, the last one as well, which may be smaller and so slower by the response.
+batch counts alike, the last one as well, which may be smaller and so slower by the response. Few
+prompts are one batch: then there is a mean, and nothing to say about its spread.
 
 Only the engine's own time over problems is in it: not loading the model, not preference prompts,
 pairs or lm-eval's tasks, and not judging. It is of the machine as it was: what else ran there, and

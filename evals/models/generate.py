@@ -1,8 +1,8 @@
 """Generate what is missing and store it at once.
 
-A killed call goes on where it was and ends with the same bytes. Batches are fixed by the list of
-requests alone, and a sampled batch draws from a seed of its own, so a batch that is made again is
-the same text. How long each batch took is stored beside it.
+A killed call goes on where it was and ends with the same bytes. What an engine is handed at once is
+fixed by the list of requests alone, and each sample draws from a seed of its own, so what is made
+again is the same text. How long each of these calls took is stored beside it.
 """
 
 import hashlib
@@ -14,27 +14,42 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stagelift.evals.files import append_records, read_records, write_records
-from stagelift.evals.models.engines.engine import Engine, Sampling
+from stagelift.evals.models.engines.engine import Completion, Engine, Request, Sampling
 from stagelift.evals.records import Generation, Group, Timing
 
+# What an engine is handed at once, in batches: rows that are done make room for waiting ones, so a
+# call is the faster the more it holds, and a kill costs the more.
+_BATCHES_AT_ONCE = 4
 
-class Request(NamedTuple):
+
+class Prompt(NamedTuple):
     """One prompt, already through the chat template, and where its response ends."""
 
     id: str
     group: Group
-    prompt: str
+    text: str
     stop: tuple[str, ...]
     max_tokens: int
 
 
+class Wanted(NamedTuple):
+    """One response: a prompt and the number of the sample."""
+
+    prompt: Prompt
+    sample: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.prompt.id, self.sample
+
+
 @dataclass(frozen=True)
 class Generator:
-    """Answers requests from `path`, asking `engine` for batches that are not there yet.
+    """Answers prompts from `path`, asking `engine` for what is not there yet.
 
-    How long each batch took goes into `timings`. With `temperature` 0 decoding is greedy; else
-    `samples` responses are drawn for each prompt. A `repeat` makes other batches of the requests
-    and draws other samples.
+    How long each call of the engine took goes into `timings`. With `temperature` 0 decoding is
+    greedy; else `samples` responses are drawn for each prompt. A `repeat` puts other prompts
+    together and draws other samples.
     """
 
     engine: Engine
@@ -46,87 +61,87 @@ class Generator:
     temperature: float = 0.0
     repeat: int = 0
 
-    def generate(self, requests: Sequence[Request]) -> list[Generation]:
-        """Return the samples of each request in order.
+    def generate(self, prompts: Sequence[Prompt]) -> list[Generation]:
+        """Return the samples of each prompt in order.
 
-        Every batch is stored before the next starts.
+        Every call's responses are stored before the next starts.
         """
         known = _by_sample(read_records(self.path, Generation))
-        wanted = [(request.id, sample) for request in requests for sample in range(self.samples)]
-        for sample, batch in self._batches(requests):
-            if not all((request.id, sample) in known for request in batch):
-                generations = self._timed(batch, sample)
+        wanted = [(prompt.id, sample) for prompt in prompts for sample in range(self.samples)]
+        for chunk in self._chunks(prompts):
+            if not all(each.key in known for each in chunk):
+                before = sum(key in known for key in {*wanted} - {each.key for each in chunk})
+                generations = self._timed(chunk, before, len(wanted))
                 append_records(self.path, generations)
                 known |= _by_sample(generations)
             self.on_progress(sum(key in known for key in wanted), len(wanted))
         ordered = [known.pop(key) for key in wanted]
-        # other requests' responses stay in front
+        # other prompts' responses stay in front
         write_records(self.path, [*known.values(), *ordered])
         return ordered
 
-    def _batches(self, requests: Sequence[Request]) -> Iterator[tuple[int, list[Request]]]:
-        """Longest prompts first: the batch most likely to run out of memory comes first.
+    def _chunks(self, prompts: Sequence[Prompt]) -> Iterator[list[Wanted]]:
+        """Longest prompts first: what is most likely to run out of memory comes first.
 
-        Repeats mix lengths.
+        Repeats mix lengths. The samples of a prompt come together: its beginning is the same.
         """
-        ordered = sorted(requests, key=lambda request: (-len(request.prompt), request.id))
+        ordered = sorted(prompts, key=lambda prompt: (-len(prompt.text), prompt.id))
         if self.repeat:
             random.Random(self.repeat).shuffle(ordered)
-        for sample in range(self.samples):
-            for start in range(0, len(ordered), self.batch_size):
-                yield sample, ordered[start : start + self.batch_size]
+        wanted = [Wanted(prompt, sample) for prompt in ordered for sample in range(self.samples)]
+        size = self.batch_size * _BATCHES_AT_ONCE
+        for start in range(0, len(wanted), size):
+            yield wanted[start : start + size]
 
-    def _timed(self, batch: list[Request], sample: int) -> list[Generation]:
-        """Answer a batch and store its time.
+    def _timed(self, chunk: list[Wanted], before: int, total: int) -> list[Generation]:
+        """Answer a chunk and store its time.
 
-        It comes before the responses: where a kill falls in between, the batch is made again.
+        It comes before the responses: where a kill falls in between, the chunk is made again.
         """
         started = time.monotonic()
-        generations = self._complete(batch, sample)
+        completions = self.engine.complete(
+            [self._request(each) for each in chunk],
+            lambda finished: self.on_progress(before + finished, total),
+        )
         timing = Timing(
-            batch=hashlib.sha256(_ids(batch).encode()).hexdigest()[:16],
-            group=batch[0].group,
-            sample=sample,
-            responses=len(batch),
+            batch=hashlib.sha256(_names(chunk).encode()).hexdigest()[:16],
+            group=chunk[0].prompt.group,
+            sample=chunk[0].sample,
+            responses=len(chunk),
             seconds=time.monotonic() - started,
         )
         append_records(self.timings, [timing])
-        return generations
+        return [_generation(*pair) for pair in zip(chunk, completions, strict=True)]
 
-    def _complete(self, batch: list[Request], sample: int) -> list[Generation]:
-        prompts = [request.prompt for request in batch]
-        completions = self.engine.complete(
-            prompts,
-            stop=batch[0].stop,
-            max_tokens=batch[0].max_tokens,
-            sampling=self._sampling(batch, sample),
-        )
-        return [
-            Generation(
-                id=request.id,
-                group=request.group,
-                sample=sample,
-                prompt=request.prompt,
-                response=completion.text,
-                n_tokens=completion.n_tokens,
-                finish_reason=completion.finish_reason,
-            )
-            for request, completion in zip(batch, completions, strict=True)
-        ]
+    def _request(self, wanted: Wanted) -> Request:
+        prompt = wanted.prompt
+        return Request(prompt.text, prompt.stop, prompt.max_tokens, self._sampling(wanted))
 
-    def _sampling(self, batch: list[Request], sample: int) -> Sampling | None:
+    def _sampling(self, wanted: Wanted) -> Sampling | None:
         if self.temperature == 0:
             return None
-        name = f"{sample} {_ids(batch)}"
+        name = f"{wanted.sample} {wanted.prompt.id}"
         if self.repeat:
             name = f"repeat {self.repeat} {name}"
         seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
         return Sampling(self.temperature, seed)
 
 
+def _generation(wanted: Wanted, completion: Completion) -> Generation:
+    return Generation(
+        id=wanted.prompt.id,
+        group=wanted.prompt.group,
+        sample=wanted.sample,
+        prompt=wanted.prompt.text,
+        response=completion.text,
+        n_tokens=completion.n_tokens,
+        finish_reason=completion.finish_reason,
+    )
+
+
 def _by_sample(generations: Iterable[Generation]) -> dict[tuple[str, int], Generation]:
     return {(generation.id, generation.sample): generation for generation in generations}
 
 
-def _ids(batch: list[Request]) -> str:
-    return " ".join(request.id for request in batch)
+def _names(chunk: list[Wanted]) -> str:
+    return " ".join(f"{each.prompt.id} {each.sample}" for each in chunk)

@@ -3,29 +3,64 @@
 Which one it was is part of the contract, by its `identity`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
+
+# how many of a call's requests are done
+OnFinished = Callable[[int], None]
+
+
+class Sampling(NamedTuple):
+    """Draw from the whole distribution at `temperature` (no top-k, no top-p).
+
+    The seed is one request's own: what is drawn does not depend on the requests beside it.
+    """
+
+    temperature: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt that already went through the chat template, and where its completion ends.
+
+    It ends at the end of turn, at a `stop` string or after `max_tokens`. Without `sampling` it is
+    greedy.
+    """
+
+    prompt: str
+    stop: tuple[str, ...]
+    max_tokens: int
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True)
 class Completion:
-    """Generated text without the stop string; `n_tokens` counts what was generated, the end-of-turn
-    token left out.
+    """Generated text without the stop string.
+
+    `n_tokens` counts what was generated, the end-of-turn token left out. `tokens` are all that were
+    generated, the end-of-turn token with them; empty where an engine does not tell.
     """
 
     text: str
     n_tokens: int
     finish_reason: Literal["stop", "length"]
+    tokens: tuple[int, ...] = ()
 
 
-class Sampling(NamedTuple):
-    """Draw from the whole distribution at `temperature` (no top-k, no top-p), with a seed for the
-    batch.
-    """
+class Answer(NamedTuple):
+    """An answer within its conversation: the text before it, and that text with the answer."""
 
-    temperature: float
-    seed: int
+    prompt: str
+    whole: str
+
+
+class AnswerLogprob(NamedTuple):
+    """The summed log-probability of an answer's tokens in nats, and how many they are."""
+
+    nats: float
+    n_tokens: int
 
 
 class Engine(Protocol):
@@ -37,15 +72,14 @@ class Engine(Protocol):
         text.
         """
 
-    def complete(
-        self,
-        prompts: list[str],
-        *,
-        stop: Sequence[str],
-        max_tokens: int,
-        sampling: Sampling | None = None,
-    ) -> list[Completion]:
-        """Continue every prompt until end of turn, a stop string or `max_tokens`.
+    def complete(self, requests: Sequence[Request], on_finished: OnFinished) -> list[Completion]:
+        """Return one completion for each request, in order.
 
-        Greedily without `sampling`. Returns one completion for each prompt, in order.
+        `on_finished` is told how many are done, as they get done.
+        """
+
+    def answer_logprobs(self, answers: Sequence[Answer]) -> list[AnswerLogprob] | None:
+        """Return the log-probability of each answer given what comes before it.
+
+        None where this engine gives no log-probabilities.
         """
