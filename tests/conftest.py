@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.random_model import CHATML, school_tokenizer
 from tests.shared import base_of_all_workers, made_once, written_since
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -19,11 +20,6 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 # tests run side by side, and the tiny model gains nothing from threads
 os.environ["OMP_NUM_THREADS"] = "1"
-
-TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] "
-    "}}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 MULTIPLE_CHOICE = """
 task: {name}
@@ -66,32 +62,14 @@ def tiny_model(shared: Path) -> Path:
     """A folder with a random two-layer Llama and a BPE tokenizer trained on the bundled
     problems.
     """
-    return made_once(shared, "tiny_model", lambda folder: make_tiny_model(folder, TEMPLATE))
+    return made_once(shared, "tiny_model", lambda folder: make_tiny_model(folder, CHATML))
 
 
 def make_tiny_model(folder: Path, chat_template: str | None) -> Path:
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import LlamaConfig, LlamaForCausalLM
 
-    from stagelift.evals.data.schoolmath import problems
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    texts = [f"{problem.question} {problem.answer}" for problem in problems("train", 300)]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(
-        texts,
-        trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=alphabet),
-    )
-    wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<|im_start|>",
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-    )
+    wrapped = school_tokenizer()
     wrapped.chat_template = chat_template
     wrapped.save_pretrained(folder)
     torch.manual_seed(0)

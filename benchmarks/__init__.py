@@ -1,0 +1,1 @@
+"""What takes how long, and beside what. `make benchmarks` runs all that need no GPU."""
