@@ -1,7 +1,8 @@
 import pytest
 
-from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT
-from stagelift.evals.metrics.scoring import is_correct, lm_eval_reading, score
+from stagelift.evals.data.problems import Problem
+from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT, build_task, lm_eval_reading
+from stagelift.evals.metrics.scoring import is_correct, score
 from stagelift.evals.records import Generation
 
 ANSWER = "She makes 9 * 2 = 18 dollars.\n#### 18"
@@ -50,6 +51,40 @@ def test_thousands_separators_are_ignored() -> None:
     assert lm_eval_reading("#### 1,200", "#### 1200", STRICT) == ("1,200", True)
     assert lm_eval_reading("It is 1200", "#### 1,200", FLEXIBLE) == ("1200", True)
     assert is_correct("It is 1,200", "#### 1200")
+
+
+RESPONSES = (
+    "#### 18",
+    "#### 1,200.",
+    "#### $18",
+    "#### 17 or #### 18",
+    "so 9 * 2 = 18.",
+    "it is $18.00",
+    "-18",
+    "a minus - and no number",
+    "18\n#### ",
+    "١٨",
+    "18 \x00",
+    "",
+)
+TARGETS = ("18", "1,200", "$18.00", "-18", "18.", "[18]", "{{18}}", "18 %}", "A 18", "#### 18", "")
+
+
+def test_a_reading_is_what_the_task_of_lm_eval_makes_of_the_response() -> None:
+    from lm_eval.api.instance import Instance
+
+    task = build_task("t", [Problem(id="0", group="test", question="", answer="#### 0")], [])
+    for target in TARGETS:
+        for response in RESPONSES:
+            document = {"question": "", "answer": target}
+            asked = Instance("generate_until", document, ("", {}), 0)
+            asked.resps = [response]
+            task._instances = [asked]
+            task.apply_filters()
+            for name, reading in asked.filtered_resps.items():
+                match = bool(task.process_results(document, [reading])["exact_match"])
+                found = None if reading == "[invalid]" else reading
+                assert lm_eval_reading(response, target, name) == (found, match)
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,24 @@ give.
 
 import json
 import logging
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.data.gsm8k import shipped_config
 from stagelift.evals.data.problems import Problem, ProblemSet
 
 if TYPE_CHECKING:
-    from lm_eval.api.filter import FilterEnsemble
+    from lm_eval.api.filter import Filter
     from lm_eval.api.task import ConfigurableTask
 
 # lm-eval's default, so that the same examples are drawn
 FEWSHOT_SEED = 1234
 STRICT, FLEXIBLE = "strict-match", "flexible-extract"
+# what lm-eval's regex filter returns where it found nothing
+_INVALID = "[invalid]"
+# of an entry of a config's `metric_list`
+_NOT_FOR_THE_METRIC = ("metric", "aggregation", "higher_is_better", "hf_evaluate")
 
 
 def load_tasks(
@@ -73,11 +78,45 @@ def build_task(
     return task
 
 
+def lm_eval_reading(response: str, answer: str, name: str) -> tuple[str | None, bool]:
+    """Return what lm-eval's filter `name` finds in a response (None: nothing) and whether it
+    matches `answer`.
+
+    Filter and exact match are lm-eval's own, without its task: that renders the target's template
+    for each response, which took most of the time of scoring. Where gsm8k's target is its answer,
+    as it stands there, both are the same. Source: `filter_list` and `metric_list` of gsm8k.yaml.
+    """
+    readings: Any = [[response]]
+    for step in _filters(name):
+        readings = step.apply(readings, [{}])
+    (reading,) = readings
+    return None if reading == _INVALID else str(reading), _matches(reading, answer)
+
+
 @cache
-def response_filter(name: str) -> "FilterEnsemble":
-    """Build the task's filter of that name, which reads an answer out of a response."""
+def _filters(name: str) -> "list[Filter]":
+    """Build the steps of the task's filter of that name, which reads an answer out of a
+    response.
+    """
     from lm_eval.filters import build_filter_ensemble
 
     filters = {entry["name"]: entry["filter"] for entry in shipped_config()["filter_list"]}
     steps = [{**step} for step in filters[name]]
-    return build_filter_ensemble(name, [(step.pop("function"), step) for step in steps])
+    ensemble = build_filter_ensemble(name, [(step.pop("function"), step) for step in steps])
+    return [make() for make in ensemble.filters]
+
+
+# filters agree on most responses, and stages on many
+@lru_cache(maxsize=10_000)
+def _matches(reading: str, answer: str) -> bool:
+    metric, settings = _exact_match()
+    return bool(metric(references=[answer], predictions=[reading], **settings)["exact_match"])
+
+
+@cache
+def _exact_match() -> tuple[Callable[..., dict[str, Any]], dict[str, Any]]:
+    """Return the task's metric, and the settings that its config calls it with."""
+    from lm_eval.api.metrics import exact_match_fn
+
+    (entry,) = shipped_config()["metric_list"]
+    return exact_match_fn, {name: entry[name] for name in entry if name not in _NOT_FOR_THE_METRIC}

@@ -1,24 +1,14 @@
 """Read an answer out of a response three ways and compare each with the target.
 
 `numeric` is ours (`answers.reading`) and is what accuracy means here; strict and flexible are
-lm-eval's gsm8k filters and exact match, run by lm-eval's own task object. The GRPO reward calls
+lm-eval's gsm8k filters and exact match, its own functions. The GRPO reward calls
 `is_correct`, so reward and metric agree. Nothing here judges the working: a right number after
 wrong steps is right.
 """
 
-from functools import cache
-from typing import TYPE_CHECKING
-
-from stagelift.evals.data.problems import Problem
-from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT, build_task, response_filter
+from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT, lm_eval_reading
 from stagelift.evals.metrics.answers.reading import read_answer, read_target
 from stagelift.evals.records import Generation, Outcome, Score
-
-if TYPE_CHECKING:
-    from lm_eval.api.task import ConfigurableTask
-
-# what lm-eval's regex filter returns where it found nothing
-_INVALID = "[invalid]"
 
 
 def is_correct(response: str, answer: str) -> bool:
@@ -58,28 +48,6 @@ def score(
             "outcome": _outcome(answer == number, generation.finish_reason == "length", answer),
         }
     )
-
-
-def lm_eval_reading(response: str, answer: str, name: str) -> tuple[str | None, bool]:
-    """Return what lm-eval's filter `name` finds in a response (None: nothing) and whether it
-    matches `answer`.
-
-    Source: lm-eval gsm8k, `filter_list` and `metric_list` of gsm8k.yaml.
-    """
-    from lm_eval.api.instance import Instance
-
-    doc = {"question": "", "answer": answer}
-    request = Instance(request_type="generate_until", doc=doc, arguments=("", {}), idx=0)
-    request.resps = [response]
-    response_filter(name).apply([request])
-    reading = request.filtered_resps[name]
-    matches = bool(_reader().process_results(doc, [reading])["exact_match"])
-    return None if reading == _INVALID else str(reading), matches
-
-
-@cache
-def _reader() -> "ConfigurableTask":
-    return build_task("reader", [Problem(id="0", group="test", question="", answer="#### 0")], [])
 
 
 def _unscored(

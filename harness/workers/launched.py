@@ -16,6 +16,7 @@ from typing import TextIO
 
 from stagelift.harness.workers.events import emit, end_with_standard_input, step_events
 from stagelift.harness.workers.jobs import EVENTS_FILE, WITH_WORKER, TrainJob, training_folder
+from stagelift.harness.workers.threads import waiting_threads
 
 
 def main() -> None:
@@ -29,6 +30,8 @@ def main() -> None:
     for name in [name for name in os.environ if name.startswith("ACCELERATE_")]:
         # mixed precision, compilation and more: only the recipe says how a stage is trained
         del os.environ[name]
+    # on a machine where a user typed the command, no worker of ours did it
+    os.environ.update(waiting_threads())
     job = TrainJob.model_validate_json(file.read_text(encoding="utf-8"))
     with file.with_name(EVENTS_FILE).open("a", encoding="utf-8") as events:
         try:

@@ -13,6 +13,7 @@ from stagelift.evals.models.model import Device, Dtype
 from stagelift.harness.workers.executor import JobFailed, OnJobEvent
 from stagelift.harness.workers.jobs import AnyJob, TrainJob, log_file
 from stagelift.harness.workers.packages import python_path
+from stagelift.harness.workers.threads import waiting_threads
 from stagelift.stages import precision
 from stagelift.stages.precision import DtypeSetting
 
@@ -42,10 +43,7 @@ class LocalExecutor:
         """Run one worker to its end, passing on its events. Raises JobFailed."""
         gpu = self.gpus.get()
         try:
-            environment = _one_gpu(job, gpu)
-            if self.jobs > 1:
-                environment |= _shared()
-            run_worker(job, on_event, environment, self._on_start)
+            run_worker(job, on_event, _one_gpu(job, gpu), self._on_start)
         finally:
             self.gpus.put(gpu)
 
@@ -144,19 +142,11 @@ def _one_gpu(job: AnyJob, gpu: str) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": gpu}
 
 
-def _shared() -> dict[str, str]:
-    """Let threads that wait for work sleep.
-
-    They would spin, in the way of the other worker's: two took twice as long as one after the
-    other.
-    """
-    return {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
-
-
 def _worker_environment() -> dict[str, str]:
     """Ours, with the package that this process runs (installed or not)."""
     return {
         **os.environ,
+        **waiting_threads(),
         "PYTHONPATH": python_path(),
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
