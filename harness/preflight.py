@@ -23,7 +23,7 @@ from stagelift.evals.lm_eval.fingerprint import task_fingerprint
 from stagelift.evals.metrics.answers.reading import read_target
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
-from stagelift.evals.models.model import ModelRef, model_folder
+from stagelift.evals.models.model import ModelRef, model_folder, remembered_of_model
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.node import Plan
 from stagelift.harness.graph.plan import stage_launcher, stage_lora, stage_settings
@@ -32,7 +32,7 @@ from stagelift.harness.workers.launcher import read_launcher
 from stagelift.stages.data import check_training_source
 from stagelift.stages.folders import ADAPTER_CONFIG, is_adapter
 from stagelift.stages.kinds import kind_named
-from stagelift.stages.lora import lora_config
+from stagelift.stages.lora import check_lora, lora_config
 from stagelift.stages.rewards import load_reward
 from stagelift.stages.settings import StageSettings, config_on_paper
 
@@ -76,9 +76,9 @@ def check_model_path(path: str) -> None:
 def check_arguments(recipe: Recipe) -> None:
     """Check every TRL and LoRA argument by building the configs. Raises UsageError."""
     try:
-        lora_config(recipe.lora)
+        check_lora(recipe.lora)
         for stage in recipe.stages:
-            lora_config(stage_lora(recipe, stage))
+            check_lora(stage_lora(recipe, stage))
             launcher = stage_launcher(recipe, stage)
             processes = 1 if launcher is None else read_launcher(launcher).processes
             config_on_paper(kind_named(stage.kind), stage.args, processes)
@@ -97,27 +97,40 @@ def check_adapters(plan: Plan) -> None:
         if node.starts_an_adapter
     }
     for node in starting.values():
-        _check_fits(node.base, "The adapter of section 'lora'", partial(lora_config, node.lora))
+        _check_fits(
+            node.base,
+            "The adapter of section 'lora'",
+            node.lora,
+            partial(lora_config, node.lora),
+        )
     for node in plan.nodes:
         if node.adapter is not None:
             _check_fits(
                 node.base,
                 f"The adapter at '{node.adapter}'",
+                str(Path(node.adapter, ADAPTER_CONFIG)),
                 partial(pretrained.adapter_config, node.adapter),
             )
 
 
-def _check_fits(model: ModelRef, what: str, load: Callable[[], Any]) -> None:
-    import torch
-    from peft import get_peft_model
-
+def _check_fits(model: ModelRef, what: str, settings: object, load: Callable[[], Any]) -> None:
+    """Check that what `load` reads from `settings` fits a model."""
     try:
-        skeleton = pretrained.skeleton(model_folder(model.path), model.revision)
-        with torch.device("meta"):
-            get_peft_model(skeleton, load())
+        remembered_of_model(
+            "adapter", model.path, model.revision, settings, partial(_fit, model, load)
+        )
     except Exception as error:
         # whatever it is, it would also stop the work that comes later
         raise UsageError(f"{what} does not fit '{model.path}': {one_sentence(error)}") from error
+
+
+def _fit(model: ModelRef, load: Callable[[], Any]) -> None:
+    import torch
+    from peft import get_peft_model
+
+    skeleton = pretrained.skeleton(model_folder(model.path), model.revision)
+    with torch.device("meta"):
+        get_peft_model(skeleton, load())
 
 
 def _check_checkpoint(recipe: Recipe) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import ModelRef, load_base
+from stagelift.evals.remembered import remembered
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -40,6 +41,15 @@ def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
     return policy
+
+
+def check_lora(lora: dict[str, Any]) -> None:
+    """Raise ValueError in a sentence where peft would not take the settings."""
+
+    def build() -> None:
+        lora_config(lora)
+
+    remembered("lora", lora, build)
 
 
 def lora_config(lora: dict[str, Any]) -> Any:

@@ -7,7 +7,10 @@ A T4 says it supports bfloat16 but emulates it, slowly; hence `including_emulati
 CPU does is measured: flags do not tell.
 """
 
+import ctypes
+import sys
 from functools import cache
+from importlib import metadata
 from typing import Any, Literal
 
 from stagelift.evals.models.cpu import LinearSpeed, linear_speed
@@ -24,9 +27,29 @@ CLEARLY_FASTER = 1.5
 @cache
 def device() -> Device:
     """Return `cuda` where a GPU is visible, else `cpu`."""
+    if not _could_have_gpu():
+        return "cpu"
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _could_have_gpu() -> bool:
+    """Say, without loading torch, whether it is built for a GPU and finds a driver.
+
+    torch takes seconds to import, and is asked where this leaves any doubt.
+    """
+    build = metadata.version("torch").partition("+")[2]
+    if build == "cpu":
+        return False
+    if build.startswith("rocm"):
+        return True
+    try:
+        # the name under which torch looks for it, too
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def gpu_has_bfloat16() -> bool:

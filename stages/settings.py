@@ -6,7 +6,9 @@ import difflib
 import re
 import typing
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -14,6 +16,7 @@ from pydantic import AfterValidator
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import Device, Dtype
 from stagelift.evals.records import Record
+from stagelift.evals.remembered import remembered
 from stagelift.stages.distributed import shared_batch
 from stagelift.stages.kind import Method
 from stagelift.stages.kinds import kind_named
@@ -81,12 +84,28 @@ def training_config(
 
 
 def config_on_paper(method: Method, args: dict[str, Any], processes: int = 1) -> Any:
-    """Build the config only to check it, or to read numbers off it.
+    """Build the config only to check it, or to read numbers off it: what of it JSON can hold.
 
     It is made for a CPU in float32, whatever the machine: the process that asks must not start a
-    GPU context.
+    GPU context. A config that could be built before is remembered, which spares importing TRL.
     """
-    return training_config(method, args, Path("unused"), 0, "cpu", "float32", processes)
+    read = partial(_values, method, args, processes)
+    asked = [method.name, method.config, args, processes]
+    return SimpleNamespace(**remembered("config", asked, read))
+
+
+def _values(method: Method, args: dict[str, Any], processes: int) -> dict[str, Any]:
+    """Return the fields of a config that are numbers, words or lists of them."""
+    config = training_config(method, args, Path("unused"), 0, "cpu", "float32", processes)
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    return {name: value for name, value in values.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_is_plain(part) for part in value)
+    # an Enum of words is a word
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _config_class(method: Method) -> Any:

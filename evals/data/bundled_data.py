@@ -1,5 +1,7 @@
 """The generated datasets that come with stagelift, by path: word problems and preference pairs."""
 
+from functools import lru_cache
+
 from stagelift.evals.data import instructions, schoolmath
 
 SCHOOLMATH = "bundled/schoolmath"
@@ -23,13 +25,19 @@ def bundled_rows(path: str, split: str, limit: int | None) -> list[dict[str, str
     Held-out problems have their template as `cluster`.
     """
     count = limit or min(DEFAULT_ROWS, _CAPACITY[path][split])
+    return [dict(row) for row in _generated(path, split, count)]
+
+
+# a command reads the same rows many times
+@lru_cache(maxsize=16)
+def _generated(path: str, split: str, count: int) -> tuple[dict[str, str], ...]:
     if path == SCHOOLMATH:
         problems = schoolmath.problems(split, count)  # type: ignore[arg-type]  # split is checked
-        return [_problem_row(problem, split) for problem in problems]
+        return tuple(_problem_row(problem, split) for problem in problems)
     pairs = instructions.pairs(split, count)  # type: ignore[arg-type]  # split is checked
-    return [
+    return tuple(
         {"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected} for pair in pairs
-    ]
+    )
 
 
 def _problem_row(problem: schoolmath.WordProblem, split: str) -> dict[str, str]:

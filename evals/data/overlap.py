@@ -9,6 +9,7 @@ share wording, too, and a leak in other words shows nothing.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 WORDS = 8
 Gram = tuple[str, ...]
@@ -56,19 +57,21 @@ def overlap(questions: Mapping[str, str], texts: Sequence[str]) -> Overlap:
     )
 
 
-def _words(text: str) -> list[str]:
-    return re.sub(r"[^\w\s]|_", "", text.lower()).split()
+# a stage's texts are looked at once for each group of questions
+@lru_cache(maxsize=32_768)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.sub(r"[^\w\s]|_", "", text.lower()).split())
 
 
 def _grams(text: Sequence[str]) -> Iterator[Gram]:
     return zip(*(text[start:] for start in range(WORDS)), strict=False)
 
 
-def _whole(candidates: Mapping[str, list[str]], written: Iterable[list[str]]) -> set[str]:
+def _whole(candidates: Mapping[str, Gram], written: Iterable[Gram]) -> set[str]:
     """Name the candidates that stand in one text from their first word to their last."""
     by_start: dict[Gram, dict[str, str]] = {}
     for name, question in candidates.items():
-        by_start.setdefault(tuple(question[:WORDS]), {})[name] = f" {' '.join(question)} "
+        by_start.setdefault(question[:WORDS], {})[name] = f" {' '.join(question)} "
     whole: set[str] = set()
     if not by_start:
         return whole

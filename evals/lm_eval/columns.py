@@ -14,7 +14,6 @@ import numpy as np
 from stagelift.evals.data.source import one_sentence
 from stagelift.evals.lm_eval.names import metric_name
 from stagelift.evals.records import Metric
-from stagelift.evals.stats.estimates import share_or_mean
 
 if TYPE_CHECKING:
     from lm_eval.api.group import Group
@@ -80,6 +79,9 @@ def measure_column(column: Column) -> Metric:
     """Return a column's value with an interval. Raises NoValueError where there is none."""
     if not column.is_mean:
         return _bootstrap(column)
+    # scipy takes a second to import, and whoever reads settings only does without
+    from stagelift.evals.stats.estimates import share_or_mean
+
     metric = share_or_mean([float(value) for value in column.values.values()])
     _check_reported(column, metric.value)
     return metric

@@ -5,12 +5,13 @@ one, whose LoRA settings were different, are merged into the weights, in float32
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stagelift.evals.models import bundled, pretrained
 from stagelift.evals.records import Record
+from stagelift.evals.remembered import model_files, remembered
 
 if TYPE_CHECKING:
     import torch
@@ -97,6 +98,29 @@ def _files_hash(files: Iterable[Path]) -> str:
                 f"{file.name}:{hashlib.file_digest(handle, 'sha256').hexdigest()}\n".encode()
             )
     return f"sha256:{digest.hexdigest()}"
+
+
+def remembered_of_model(
+    what: str, path: str, revision: str | None, asked: object, find_out: Callable[[], Any]
+) -> Any:
+    """Return what was found out about a model whose files beside its weights are the same.
+
+    See `remembered`. Where the files cannot be seen it is found out.
+    """
+    try:
+        files = model_files(_files_at(path, revision))
+    except (OSError, ValueError):
+        return find_out()
+    return remembered(what, [files, asked], find_out)
+
+
+def _files_at(path: str, revision: str | None) -> Path:
+    """Return a model's folder; a Hub model's is in the cache, one for each commit."""
+    if path == bundled.NAME or Path(path).is_dir():
+        return Path(model_folder(path))
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(path, "config.json", revision=revision)).parent
 
 
 def load_tokenizer(

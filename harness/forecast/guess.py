@@ -11,10 +11,12 @@ off, either way, and says so.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from stagelift.evals.models import pretrained
-from stagelift.evals.models.model import Device, ModelRef, model_folder
+from stagelift.evals.models.model import Device, ModelRef, model_folder, remembered_of_model
+from stagelift.harness.environment import torch_threads
 
 TIMES_OFF = 3
 CHARACTERS_A_TOKEN = 4
@@ -72,19 +74,23 @@ class Asking:
 
 def model_size(ref: ModelRef) -> ModelSize:
     """Read a model's sizes off its skeleton, without weights."""
+    sizes = remembered_of_model("sizes", ref.path, ref.revision, None, partial(_sizes, ref))
+    return ModelSize(**sizes, bytes_a_number=_BYTES[ref.dtype])
+
+
+def _sizes(ref: ModelRef) -> dict[str, int]:
     model = pretrained.skeleton(model_folder(ref.path), ref.revision)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     text: Any = model.config.get_text_config()
     heads = text.num_attention_heads
     cache = 2 * (getattr(text, "num_key_value_heads", None) or heads) * text.hidden_size // heads
-    return ModelSize(
-        parameters,
-        text.hidden_size,
-        text.num_hidden_layers,
-        text.vocab_size,
-        cache,
-        _BYTES[ref.dtype],
-    )
+    return {
+        "parameters": parameters,
+        "width": text.hidden_size,
+        "layers": text.num_hidden_layers,
+        "vocabulary": text.vocab_size,
+        "cache": cache,
+    }
 
 
 def training_seconds(model: ModelSize, work: Training, on: Device) -> float:
@@ -135,6 +141,4 @@ def _weights(model: ModelSize, on: Device) -> int:
 
 
 def _speed(on: Device) -> float:
-    import torch
-
-    return _GPU_SPEED if on == "cuda" else _SPEED_A_THREAD * torch.get_num_threads()
+    return _GPU_SPEED if on == "cuda" else _SPEED_A_THREAD * torch_threads()

@@ -4,6 +4,7 @@ It goes field by field, so that a difference can be named, and its hash names th
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from stagelift.evals.lm_eval.gsm8k import FEWSHOT_SEED
 from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.models import bundled, pretrained
 from stagelift.evals.models.engines.transformers import TransformersEngine
-from stagelift.evals.models.model import ModelRef, load_tokenizer
+from stagelift.evals.models.model import ModelRef, load_tokenizer, remembered_of_model
 from stagelift.evals.settings import EvaluationSettings, PreferenceSettings, ProblemSettings
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.digest import digest
@@ -143,7 +144,15 @@ def _rows(source: Source | None) -> str | None:
 
 
 def chat_template(path: str, revision: str | None, eos_token: str | None) -> str:
-    """Return a model's chat template. Raises UsageError where it has none, or cannot be read."""
+    """Return a model's chat template. Raises UsageError where it has none, or cannot be read.
+
+    A tokenizer that could be read before is remembered, which spares importing transformers.
+    """
+    read = partial(_template_of_tokenizer, path, revision, eos_token)
+    return str(remembered_of_model("template", path, revision, eos_token, read))
+
+
+def _template_of_tokenizer(path: str, revision: str | None, eos_token: str | None) -> str:
     try:
         tokenizer = load_tokenizer(path, revision, eos_token)
     except Exception as error:
@@ -167,7 +176,8 @@ def model_revision(path: str, revision: str | None) -> str | None:
     if path == bundled.NAME:
         return None
     try:
-        pretrained.model_config(path, revision)
+        read = partial(_read_config, path, revision)
+        remembered_of_model("architecture", path, revision, None, read)
         commit = None if Path(path).is_dir() else _hub_commit(path, revision)
     except Exception as error:
         # as above
@@ -177,6 +187,10 @@ def model_revision(path: str, revision: str | None) -> str | None:
             f"Cannot read a model at '{path}': there are no weights (*.safetensors) in it."
         )
     return commit
+
+
+def _read_config(path: str, revision: str | None) -> None:
+    pretrained.model_config(path, revision)
 
 
 def _hub_commit(path: str, revision: str | None) -> str:

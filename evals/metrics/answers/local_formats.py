@@ -18,6 +18,8 @@ _COMMA_CURRENCY = (
 def in_english_form(text: str) -> str:
     """Return `text` with its numerals as English writes them."""
     text = _SPACED.sub(_joined, text)
+    if not _HAS_MARK.search(text):
+        return text
     habit = _habit(text)
     text = _BOTH_MARKS.sub(lambda m: f"{m[1].replace('.', '')}.{m[2]}", text)
     text = _MANY_GROUPS.sub(lambda m: re.sub(r"\D", "", m[0]), text)
@@ -25,6 +27,8 @@ def in_english_form(text: str) -> str:
     return _ONE_POINT.sub(lambda m: _one_point(m, habit), text)
 
 
+# what any of the others needs
+_HAS_MARK = re.compile(r"\d[.,'’_]\d")
 _SPACED = re.compile(
     r"(?i)(?P<label>\b(?:year|day|week|month|step|round|box|bag|level|room|group|page|grade) )?"
     r"(?<![A-Za-z0-9_.,:'’/^])(?<!\d )[1-9]\d{0,2}(?:[ \xa0]\d{3})+(?! ?/| ?\d)"

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from stagelift.evals.metrics.answers.canonical import MAX_LENGTH
 from stagelift.evals.metrics.answers.magnitudes import SCALE, UNCLEAR, power_of_ten
@@ -22,11 +23,25 @@ class Number:
     value: Fraction | None
 
 
+# characters: most sentences are shorter
+_SHORT = 300
+
+
 def numbers(text: str) -> Iterator[Number]:
     """Yield every number of one sentence, the first one first."""
+    return iter(_of_sentence(text)) if len(text) <= _SHORT else _read(text)
+
+
+# a sentence is asked for its numbers many times while a response is read
+@lru_cache(maxsize=256)
+def _of_sentence(text: str) -> tuple[Number, ...]:
+    return tuple(_read(text))
+
+
+def _read(text: str) -> Iterator[Number]:
     for match in _QUANTITY.finditer(text):
         start, end = match.span()
-        is_part = _MORE_BEFORE.search(text[max(0, start - 24) : start]) or _goes_on(text, match)
+        is_part = _is_part_of(text[max(0, start - 24) : start]) or _goes_on(text, match)
         is_readable = match["top"] is not None and not is_part
         yield Number(start, end, _value(match) if is_readable else None)
 
@@ -94,6 +109,12 @@ _MORE_AFTER = re.compile(
 )
 
 
+# the same sentence comes alone, and in the whole text
+@lru_cache(maxsize=256)
+def _is_part_of(before: str) -> bool:
+    return _MORE_BEFORE.search(before) is not None
+
+
 def _goes_on(text: str, match: re.Match[str]) -> bool:
     end = match.end()
     is_endless = "." in (match["top"] or "") and text.startswith(("..", "…"), end)
@@ -108,7 +129,9 @@ def _value(match: re.Match[str]) -> Fraction | None:
     if match["whole"] and (whole.denominator != 1 or top >= bottom):
         # "1 234/5" is no mixed number
         return None
-    value = (whole + top / bottom) * Fraction(10) ** power
+    value = top
+    if match["whole"] or match["bottom"] or power:
+        value = (whole + top / bottom) * Fraction(10) ** power
     return -value if match["sign"] not in (None, "+") else value
 
 
@@ -127,8 +150,13 @@ _PLAIN = re.compile(
 
 def _plain_number(text: str) -> Fraction | None:
     """Read digits; "0.1(6)" repeats its last ones without end."""
+    return None if len(text) > MAX_LENGTH else _of_digits(text)
+
+
+@lru_cache(maxsize=1_000)
+def _of_digits(text: str) -> Fraction | None:
     match = _PLAIN.fullmatch(text)
-    if len(text) > MAX_LENGTH or match is None:
+    if match is None:
         return None
     whole, decimals = (match["whole"] or "0").replace(",", ""), match["decimals"] or ""
     value = Fraction(int(whole + decimals), 10 ** len(decimals))

@@ -15,6 +15,7 @@ announces it and nothing else; elsewhere it makes an answer unreadable.
 import re
 from collections import Counter
 from fractions import Fraction
+from functools import lru_cache
 from itertools import islice
 
 from stagelift.evals.metrics.answers.boxes import boxed
@@ -46,6 +47,8 @@ def read_answer(response: str) -> str | None:
     return None if aloud is None else canonical(_read(own_turn(aloud)[-_LONGEST:]))
 
 
+# all stages answer the same problems
+@lru_cache(maxsize=20_000)
 def read_target(target: str) -> str | None:
     """Return the number a target is: "18", "$2.50" or a worked answer with a marker.
 

@@ -1,0 +1,111 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stagelift.evals.models.model import remembered_of_model
+from stagelift.evals.remembered import model_files, remembered
+from stagelift.stages.kinds import kind_named
+from stagelift.stages.lora import check_lora
+from stagelift.stages.settings import config_on_paper
+
+
+class Asked:
+    """Answers with how often it was asked."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> int:
+        self.times += 1
+        return self.times
+
+
+def test_the_same_question_is_asked_once_and_another_again(tmp_path: Path) -> None:
+    asked = Asked()
+    answers = [
+        remembered("speed", depends_on, asked, tmp_path)
+        for depends_on in ({"beta": 1}, {"beta": 1}, {"beta": 1.0}, {"beta": "1"}, {"beta": 1})
+    ]
+    assert answers == [1, 1, 2, 3, 1]
+
+
+def test_a_file_that_is_named_counts_with_what_it_holds(tmp_path: Path) -> None:
+    asked, named = Asked(), tmp_path / "deepspeed.json"
+    question = {"args": [{"deepspeed": str(named)}]}
+    answers = []
+    for content in (None, "{}", "{ }", "{}"):
+        if content is not None:
+            named.write_text(content)
+        answers.append(remembered("config", question, asked, tmp_path / "kept"))
+    assert answers == [1, 2, 3, 2]
+
+
+def test_an_error_is_raised_each_time(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise ValueError("no such argument")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no such argument"):
+            remembered("config", {}, refuse, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}"])
+def test_a_damaged_answer_is_found_out_again(tmp_path: Path, damage: str) -> None:
+    asked = Asked()
+    remembered("config", {}, asked, tmp_path)
+    (kept,) = tmp_path.iterdir()
+    kept.write_text(damage)
+    assert remembered("config", {}, asked, tmp_path) == 2
+
+
+def test_where_nothing_can_be_kept_it_is_found_out_each_time(tmp_path: Path) -> None:
+    asked, file = Asked(), tmp_path / "file"
+    file.write_text("")
+    assert [remembered("config", {}, asked, file) for _ in range(2)] == [1, 2]
+
+
+def test_a_model_is_known_by_its_files_beside_the_weights(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_text("weights")
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "additional_chat_templates").mkdir()
+    (tmp_path / "additional_chat_templates" / "tools.jinja").write_text("{{ messages }}")
+    assert list(model_files(tmp_path)) == ["additional_chat_templates/tools.jinja", "config.json"]
+    before = model_files(tmp_path)
+    (tmp_path / "config.json").write_text('{"hidden_size": 8}')
+    assert model_files(tmp_path) != before
+
+
+def test_a_model_whose_files_cannot_be_seen_is_asked_about_each_time() -> None:
+    asked, name = Asked(), "nobody/has-this-model-in-the-cache"
+    assert [remembered_of_model("template", name, None, None, asked) for _ in range(2)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"max_step": 3}, "did you mean 'max_steps'"),
+        ({"beta": "high"}, "does not fit"),
+        ({"max_steps": 3, "loss_type": ["sigmoid"], "loss_weights": [1.0, 2.0]}, "loss_weights"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused_as_before(
+    args: dict[str, Any], message: str
+) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match=message):
+            config_on_paper(kind_named("dpo"), args)
+
+
+def test_lora_settings_that_do_not_fit_are_refused_as_before() -> None:
+    for _ in range(2):
+        check_lora({"r": 4})
+        with pytest.raises(ValueError, match="did you mean 'lora_alpha'"):
+            check_lora({"r": 4, "lora_alfa": 8})
+
+
+def test_a_remembered_config_has_the_numbers_of_the_real_one() -> None:
+    method, args = kind_named("grpo"), {"num_generations": 2, "per_device_train_batch_size": 2}
+    first, again = config_on_paper(method, args), config_on_paper(method, args)
+    assert vars(first) == vars(again)
+    assert (again.num_generations, again.max_completion_length, again.max_steps) == (2, 512, -1)
