@@ -1,37 +1,30 @@
-"""Draw each row's next token from that row's own stream of random numbers."""
+"""Draw a token with a row's own random numbers."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import torch
 
 from stagelift.evals.models.engines.engine import Sampling
 
-if TYPE_CHECKING:
-    import torch
+
+def uniforms(sampling: Sampling, steps: int) -> list[float]:
+    """Return a number in [0, 1) for each step, from the request's seed."""
+    generator = torch.Generator().manual_seed(sampling.seed)
+    numbers: list[float] = torch.rand(steps, generator=generator, dtype=torch.float64).tolist()
+    return numbers
 
 
-class Draws:
-    """One uniform number for each row and step, from the row's seed.
+def drawn(
+    logits: torch.Tensor, temperatures: Sequence[float], numbers: Sequence[float]
+) -> torch.Tensor:
+    """Return a token for each row (n) of logits (n, vocabulary), by inverting the distribution
+    function at the row's number.
 
-    What a row draws depends on its seed and its logits alone, not on the rows beside it.
+    What a row draws depends on its number and its logits, not on the rows beside it.
     """
-
-    def __init__(self, sampling: Sequence[Sampling]) -> None:
-        import torch
-
-        self._temperatures = [of_row.temperature for of_row in sampling]
-        self._streams = [torch.Generator().manual_seed(of_row.seed) for of_row in sampling]
-
-    def next_tokens(self, logits: "torch.Tensor") -> "torch.Tensor":
-        """Return a token for each row (n) of logits (n, vocabulary), by inverting the distribution
-        function.
-        """
-        import torch
-
-        temperatures = torch.tensor(self._temperatures, device=logits.device)[:, None]
-        uniform = torch.cat(
-            [torch.rand(1, generator=each, dtype=torch.float64) for each in self._streams]
-        ).to(logits.device)
-        weights = torch.softmax(logits.float() / temperatures, dim=-1).double().cumsum(dim=-1)
-        # the sum is 1 up to rounding: the last token that has weight ends the line
-        drawn = torch.searchsorted(weights, (uniform * weights[:, -1])[:, None], right=True)
-        return drawn[:, 0].clamp(max=logits.shape[-1] - 1)
+    scale = torch.tensor(temperatures, device=logits.device)[:, None]
+    up_to = torch.softmax(logits.float() / scale, dim=-1).cumsum(dim=-1, dtype=torch.float64)
+    # the sum is 1 up to rounding
+    heights = torch.tensor(numbers, dtype=torch.float64, device=logits.device)[:, None]
+    tokens = torch.searchsorted(up_to, heights * up_to[:, -1:], right=True)[:, 0]
+    return tokens.clamp(max=logits.shape[-1] - 1)
