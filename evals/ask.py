@@ -6,7 +6,7 @@ is in the folder already is not asked again, so a killed call goes on where it w
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from stagelift.evals.data.preferences import Preference
@@ -41,8 +41,7 @@ def ask(
 ) -> dict[str, Metric]:
     """Fill a folder with what the model answers; return the metrics of lm-eval's tasks."""
     tokenizer = load_tokenizer(ref.path, ref.revision, ref.eos_token)
-    model = load_model(ref)
-    engine = TransformersEngine(model, tokenizer, settings.problems.batch_size)
+    engine = TransformersEngine(load_model(ref), tokenizer, settings.problems.batch_size)
     greedy = Generator(
         engine=engine,
         path=folder.generations,
@@ -67,10 +66,24 @@ def ask(
         max_tokens = settings.preference.max_tokens
         greedy.generate([_prompt(tokenizer, asked, max_tokens) for asked in preferences])
     score_pairs(engine, tokenizer, preferences, folder.pairs, partial(on_progress, "pairs"))
+    # one model at a time
+    del engine, greedy, sampled
+    return _task_metrics(ref, tokenizer, settings, folder, on_progress)
+
+
+def _task_metrics(
+    ref: ModelRef,
+    tokenizer: "PreTrainedTokenizerBase",
+    settings: EvaluationSettings,
+    folder: EvaluationFolder,
+    on_progress: OnProgress,
+) -> dict[str, Metric]:
+    """Run lm-eval's tasks on the model itself; it is loaded once, where one is missing."""
+    load = cache(lambda: (load_model(ref), tokenizer))
     metrics: dict[str, Metric] = {}
     for task in settings.tasks:
         progress = partial(on_progress, task.task)
-        metrics |= run_task(task, lambda: (model, tokenizer), folder.tasks, progress).metrics
+        metrics |= run_task(task, load, folder.tasks, progress).metrics
     return metrics
 
 

@@ -175,6 +175,6 @@ stages:
       args: {{max_steps: 5, per_device_train_batch_size: 4, num_generations: 2,
               max_completion_length: 12, beta: 0.1, learning_rate: 1e-2, save_steps: 1}}
 evals:
-  accuracy: {{task: schoolmath, limit: {limit}, held_out: 4, max_tokens: 16, batch_size: 4}}
+  accuracy: {{task: schoolmath, limit: {limit}, held_out: 4, max_tokens: 16, batch_size: 2}}
   preference: {{prompts: {{path: bundled/instructions, limit: 6}}}}
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from stagelift.evals.models.engines.transformers import TransformersEngine
 from stagelift.harness.cli import app
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.plan import make_plan
@@ -32,6 +33,10 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     shutil.copytree(DATA / "earlier" / "model", tmp_path / "earlier" / "model")
     (tmp_path / "earlier" / "stored").rename(tmp_path / "earlier" / "runs")
     monkeypatch.chdir(tmp_path / "earlier")
+    for result in Path("runs").rglob("result.json"):
+        # an earlier engine answered; its answers stand in for those of today's
+        text = result.read_text().replace('"transformers-1"', f'"{TransformersEngine.identity}"')
+        result.write_text(text)
     for run in ("saving", "seldom"):
         # answers are read otherwise than then: an evaluation is of one reading
         assert stagelift("rescore", run).exit_code == 0

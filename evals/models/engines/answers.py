@@ -72,9 +72,10 @@ def _branches(model: "PreTrainedModel", group: Sequence[Conversation]) -> list[A
     # the logits at a token are those of the next
     kept = [place[each.start - 1 : -1] for each, place in zip(group, places, strict=True)]
     logits = _logits(model, trunk, branches, [place for each in kept for place in each])
+    parts = pairwise(accumulate((len(each) for each in kept), initial=0))
     return [
-        _score(of_answer, each.tokens[each.start :])
-        for each, of_answer in zip(group, logits.split([*map(len, kept)]), strict=True)
+        _score(logits[begin:end], each.tokens[each.start :])
+        for each, (begin, end) in zip(group, parts, strict=True)
     ]
 
 

@@ -39,7 +39,7 @@ class Place:
     until: int
 
 
-class SlotCache(Cache):
+class SlotCache(Cache):  # type: ignore[misc]  # transformers has no type information
     """A transformers cache of `slots` rows; `place` says what the next forward pass is for.
 
     One more slot, `spare`, holds what is copied into others.
@@ -70,7 +70,7 @@ def sight(config: "PreTrainedConfig") -> float | None:
     return min((getattr(layer, "sliding_window", inf) for layer in layers), default=None)
 
 
-class _Layer(CacheLayerMixin):
+class _Layer(CacheLayerMixin):  # type: ignore[misc]  # as above
     """One layer's slots: (slots, heads, tokens, size of a head)."""
 
     is_sliding = False

@@ -1,7 +1,7 @@
-"""A model as it is used for inference: adapters merged, linear layers laid out for this CPU.
+"""A model as it is used for inference: adapters merged, linear layers packed for this CPU.
 
-The copy shares with the model all weights that it does not change, so it costs little memory, and
-the model stays as it is: a policy in training, for instance.
+The copy shares with the model all weights that it does not change, and the model stays as it is: it
+may be a policy in training.
 """
 
 import copy
@@ -11,54 +11,64 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from stagelift.evals.models.engines.packed import PackedLinear, packing_wins
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# what stands for a module; None: a copy of itself
-Replace = Callable[[nn.Module], nn.Module | None]
 
-
-def inference_copy(model: "PreTrainedModel") -> "PreTrainedModel":
-    """Return the model for inference.
+def inference_copy(model: "PreTrainedModel", *, pack: bool) -> "PreTrainedModel":
+    """Return a model that computes the same in evaluation mode; `pack` layers where that wins.
 
     In float32 adapters are merged into the layers below them. In 16 bits they are not: rounding
     would change as much as a DPO step does.
     """
     from peft import PeftModel
 
+    whole = model
     if isinstance(model, PeftModel) and not model.active_peft_config.is_prompt_learning:
-        model = model.get_base_model()
-    return copied(model, _merged)
+        whole = model.get_base_model()
+    packs = pack and packing_wins(model.device, model.dtype)
+
+    def replaced(module: nn.Module) -> nn.Module | None:
+        merged = _merged(module)
+        if packs and type(merged) is nn.Linear and merged.weight.dtype == model.dtype:
+            return PackedLinear(merged)
+        return None if merged is module else merged
+
+    return _copied(whole, replaced, {})
 
 
-def copied(module: nn.Module, replace: Replace) -> nn.Module:
-    """Copy a tree of modules, in evaluation mode, with the same weights; `replace` some of them."""
-    known: dict[int, nn.Module] = {}
-
-    def copy_of(module: nn.Module) -> nn.Module:
-        if id(module) not in known:
-            known[id(module)] = replace(module) or _alike(module)
-        return known[id(module)]
-
-    def _alike(module: nn.Module) -> nn.Module:
-        twin = copy.copy(module)
-        twin.training = False
-        twin._modules = {
-            name: None if child is None else copy_of(child)
-            for name, child in module._modules.items()
-        }
-        return twin
-
-    return copy_of(module)
-
-
-def _merged(module: nn.Module) -> nn.Module | None:
+def _merged(module: nn.Module) -> nn.Module:
+    """Return the layer with its adapter in it; what has none, or 16 bits, as it is."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    if not isinstance(module, BaseTunerLayer):
-        return None
-    if module.get_base_layer().weight.dtype != torch.float32:
-        return None
+    if not isinstance(module, BaseTunerLayer) or not _is_float32(module.get_base_layer()):
+        return module
     layer = copy.deepcopy(module)
     layer.merge()
-    return layer.get_base_layer()
+    base: nn.Module = layer.get_base_layer()
+    return base
+
+
+def _is_float32(layer: nn.Module) -> bool:
+    return getattr(layer.weight, "dtype", None) == torch.float32
+
+
+def _copied(
+    module: nn.Module,
+    replaced: Callable[[nn.Module], nn.Module | None],
+    known: dict[int, nn.Module],
+) -> nn.Module:
+    """Copy a tree of modules with the same weights; a module that is there twice stays one."""
+    if id(module) not in known:
+        twin = replaced(module)
+        if twin is None:
+            twin = copy.copy(module)
+            twin.training = False
+            twin._modules = {
+                name: None if child is None else _copied(child, replaced, known)
+                for name, child in module._modules.items()
+            }
+        known[id(module)] = twin
+    return known[id(module)]

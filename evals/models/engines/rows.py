@@ -94,7 +94,7 @@ def next_tokens(rows: Sequence[Row], logits: torch.Tensor) -> torch.Tensor:
     return tokens
 
 
-def common_beginning(sequences: Sequence[Sequence[int]]) -> Sequence[int]:
+def common_beginning(sequences: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     """Return the tokens that all sequences begin with."""
     first, last = min(sequences), max(sequences)
     length = sum(

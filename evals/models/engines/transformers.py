@@ -1,8 +1,8 @@
 """Generation with a transformers model in this process."""
 
 import logging
+import sys
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from stagelift.evals.models.engines.engine import (
@@ -28,14 +28,12 @@ class TransformersEngine:
     """
 
     # part of the contract: raise it when the same request can give another text
-    identity: ClassVar[str] = "transformers-1"
+    identity: ClassVar[str] = "transformers-2"
 
     def __init__(
         self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", slots: int
     ) -> None:
-        from stagelift.evals.models.engines.inference import inference_copy
-
-        self.model = inference_copy(model)
+        self.model, self._sight = _for_inference(model, tokenizer)
         self.tokenizer = tokenizer
         self.slots = slots
 
@@ -69,20 +67,31 @@ class TransformersEngine:
 
     @property
     def _context(self) -> int:
-        return int(self.model.config.get_text_config().max_position_embeddings)
+        """Return how many tokens the model takes; some have no such limit."""
+        config = self.model.config.get_text_config()
+        return int(getattr(config, "max_position_embeddings", sys.maxsize))
 
     def _keeps_rows(self, length: int) -> bool:
         """Say whether rows up to a length can be kept in slots."""
         return self._sight is not None and length <= self._sight
 
-    @cached_property
-    def _sight(self) -> float | None:
-        """Return how far back the model surely sees; None where it keeps no rows."""
-        from stagelift.evals.models.engines.cache import sight
-        from stagelift.evals.models.engines.trial import works_in_slots
 
-        seen = sight(self.model.config)
-        if seen is not None and works_in_slots(self.model, self.tokenizer):
-            return seen
-        _log.warning("The model generates batch by batch: its cache cannot be kept row by row.")
-        return None
+def _for_inference(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
+) -> "tuple[PreTrainedModel, float | None]":
+    """Return the model to use, and how far back it sees; None where it cannot keep rows in slots.
+
+    Packed layers have no `weight`, which some models look at.
+    """
+    from stagelift.evals.models.engines.cache import sight
+    from stagelift.evals.models.engines.inference import inference_copy
+    from stagelift.evals.models.engines.trial import works_in_slots
+
+    seen = sight(model.config)
+    if seen is not None:
+        for pack in (True, False):
+            ready = inference_copy(model, pack=pack)
+            if works_in_slots(ready, tokenizer):
+                return ready, seen
+    _log.warning("The model generates batch by batch: its cache cannot be kept row by row.")
+    return inference_copy(model, pack=False), None
