@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -49,11 +50,11 @@ class Clock:
 
     def trained(self) -> Trained:
         """Return all that was noted."""
-        ends = zip(self.times, self.times[1:], strict=False)
+        ends = pairwise(self.times)
         return Trained([end - start for start, end in ends], self.logs)
 
 
-class _Ticking(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
+class Ticking(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
     """Lets a clock tick with TRL's log, which comes once a step."""
 
     def __init__(self, clock: Clock) -> None:
@@ -103,5 +104,5 @@ def train_ours(job: bare_trl.Job) -> Trained:
 def train_bare(job: bare_trl.Job) -> Trained:
     """Train with TRL alone; the adapter is in the job's output."""
     clock = Clock()
-    bare_trl.train(job, [_Ticking(clock)])
+    bare_trl.train(job, [Ticking(clock)])
     return clock.trained()

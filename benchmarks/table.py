@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, get_args
 
 from rich import box
@@ -30,6 +30,13 @@ def table_of(title: str, rows: Sequence[dict[str, Cell]], notes: Sequence[str] =
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
     cells = tuple(tuple(row.get(name, "") for name in columns) for row in rows)
     return Table(title, columns, cells, tuple(notes))
+
+
+def turned(table: Table) -> Table:
+    """Make rows of columns, for a table of few rows and many columns."""
+    cells = zip(*table.rows, strict=True)
+    names, *rows = ([name, *row] for name, row in zip(table.columns, cells, strict=True))
+    return replace(table, columns=tuple(map(str, names)), rows=tuple(map(tuple, rows)))
 
 
 def show(tables: Sequence[Table], form: Format) -> None:
