@@ -17,10 +17,10 @@ from stagelift.evals.files import replaced_folder
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.models.model import ModelRef
 from stagelift.stages.checkpoints import last_whole_checkpoint, step_of
+from stagelift.stages.faster import faster
 from stagelift.stages.folders import TrainingFolder
 from stagelift.stages.kind import Method
 from stagelift.stages.ledger import Ledger, OnStep, rows_up_to
-from stagelift.stages.lm_head import masked_positions_skipped
 from stagelift.stages.records import StageResult
 
 
@@ -41,7 +41,7 @@ def fit(
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(ledger)
-    with masked_positions_skipped():
+    with faster(trainer) as as_trl:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if writes:
         _save_adapter(trainer, place.adapter)
@@ -58,6 +58,7 @@ def fit(
         dtype=ref.dtype,
         versions=versions,
         processes=accelerator.num_processes,
+        as_trl=as_trl,
         history=[{"step": row.step, **row.logs} for row in ledger.rows],
     )
 

@@ -14,9 +14,9 @@ from stagelift.stages.kind import Kind, RowCost
 
 
 def _trainer(**arguments: Any) -> Any:
-    from trl import GRPOTrainer
+    from stagelift.stages.trainers import grpo_trainer
 
-    return GRPOTrainer(**arguments)
+    return grpo_trainer(**arguments)
 
 
 def _cost(config: Any) -> RowCost:

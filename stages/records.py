@@ -10,8 +10,9 @@ class StageResult(Record):
 
     `processes` trained it together; memory is that of the first. Where training was killed and
     resumed, `seconds` counts steps that were done twice once. `peak_memory_of` says which memory:
-    the GPU's allocated peak, or the process's resident peak on CPU. `history` has one row per log
-    step, with TRL's own names (`loss`, `reward`, `kl`, ...).
+    the GPU's allocated peak, or the process's resident peak on CPU. `as_trl` says what did not
+    run in the faster way of ours, and why. `history` has one row per log step, with TRL's own names
+    (`loss`, `reward`, `kl`, ...).
     """
 
     kind: str
@@ -25,4 +26,5 @@ class StageResult(Record):
     dtype: str
     versions: dict[str, str]
     processes: int = 1
+    as_trl: list[str] = []
     history: list[dict[str, JsonValue]]

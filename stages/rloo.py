@@ -16,9 +16,9 @@ from stagelift.stages.kind import Kind, RowCost
 
 
 def _trainer(**arguments: Any) -> Any:
-    from trl import RLOOTrainer
+    from stagelift.stages.trainers import rloo_trainer
 
-    return RLOOTrainer(**arguments)
+    return rloo_trainer(**arguments)
 
 
 def _cost(config: Any) -> RowCost:

@@ -16,7 +16,7 @@ from tests.sources import LAYERS, MODULES, ROOT, syntax
 ARROWS = {
     "evals": "evaluate -> ask -> settings -> judges, imports -> metrics -> lm_eval -> models "
     "-> data, stats, folders, remembered -> files, records",
-    "stages": "",
+    "stages": "faster -> packed",
     "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records "
     "-> folders -> run_file; records -> contradictions -> recount",
     "harness": "cli -> commands -> run, judge_training, forecast, importing, rescoring, outputs, "

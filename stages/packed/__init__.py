@@ -1,0 +1,1 @@
+"""A batch as one sequence: no padding, and what rows have in common is computed once."""
