@@ -68,27 +68,50 @@ def import_results(file: Path, form: ImportFormat, name: str, store: Store) -> I
         "imported": {"as": form, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
     }
     check_run_folder(store.run(name), origin)
+    measured = _measured(imported, _contract(form, imported))
     # a rehearsal: what would stop a report stops the import
     with tempfile.TemporaryDirectory() as scratch:
-        build_report([read_run(_write(name, file, form, imported, origin, Store(Path(scratch))))])
-    folder = _write(name, file, form, imported, origin, store)
+        build_report(
+            [read_run(_write(name, file, imported, measured, origin, Store(Path(scratch))))]
+        )
+    folder = _write(name, file, imported, measured, origin, store)
     return ImportedRun(folder, (*imported.notes, *notes_of_targets(imported.stages)))
+
+
+class _Measured(NamedTuple):
+    """A stage as it is stored: the name of its node, how it was judged, and what was measured."""
+
+    node: str
+    verdicts: list[Verdict]
+    result: EvalResult
+
+
+def _measured(imported: Imported, contract: dict[str, Any]) -> list[_Measured]:
+    """Judge and measure every stage. Raises UsageError where there is nothing to average."""
+    measured, answered = [], list[str]()
+    for position, stage in enumerate(imported.stages):
+        verdicts, judged_by = _judged(position, imported)
+        result = _result(stage, verdicts, judged_by, contract)
+        measured.append(_Measured(_node_id(stage, answered), verdicts, result))
+        # once a stage: each is part of every later one's name
+        answered.append(digest([response.model_dump() for response in stage.generations]))
+    return measured
 
 
 def _write(
     name: str,
     file: Path,
-    form: ImportFormat,
     imported: Imported,
+    measured: list[_Measured],
     origin: dict[str, object],
     store: Store,
 ) -> Path:
     """Write the run, run.json last, and return its folder."""
-    folder, contract = store.run(name), _contract(form, imported)
+    folder = store.run(name)
     # nodes come before the run.json that refers to them
     with lock_run(folder), store.lock():
         stages = [
-            _write_stage(position, imported, contract, store)
+            _write_stage(position, imported, measured[position], store)
             for position in range(len(imported.stages))
         ]
         folder.write(
@@ -156,22 +179,18 @@ def _can_judge(imported: Imported) -> bool:
     return bool(scores) and all(score.correct is not None for score in scores)
 
 
-def _write_stage(
-    position: int, imported: Imported, contract: dict[str, Any], store: Store
-) -> RunStage:
+def _write_stage(position: int, imported: Imported, measured: _Measured, store: Store) -> RunStage:
     """Write one stage as a node of its own."""
     stage = imported.stages[position]
-    verdicts, judged_by = _judged(position, imported)
-    result = _result(stage, verdicts, judged_by, contract)
-    node = store.node(_node_id(position, imported))
-    evaluation = node.evaluation(result.contract_id)
+    node = store.node(measured.node)
+    evaluation = node.evaluation(measured.result.contract_id)
     node.describe(
         NodeRecord(id=node.name, kind="imported", parent=None, identity={"stage": stage.name})
     )
     write_records(evaluation.generations, stage.generations)
     for task, scores in stage.task_scores.items():
         write_records(TaskFiles(evaluation.tasks, task).scores, scores)
-    evaluation.finish(stage.scores, verdicts, result)
+    evaluation.finish(stage.scores, measured.verdicts, measured.result)
     return RunStage(
         name=stage.name,
         kind="imported",
@@ -181,14 +200,9 @@ def _write_stage(
     )
 
 
-def _node_id(position: int, imported: Imported) -> str:
-    """Hash what a stage answered and scored, and what those before it answered."""
-    stage = imported.stages[position]
+def _node_id(stage: ImportedStage, before: list[str]) -> str:
+    """Hash what a stage answered and scored, and what those `before` it answered."""
     records = (*stage.generations, *stage.scores, *stage.verdicts)
-    before = [
-        digest([response.model_dump() for response in earlier.generations])
-        for earlier in imported.stages[:position]
-    ]
     content = [record.model_dump() for record in records]
     return f"imported-{digest([content, before, _plain(stage)])}"
 

@@ -1,5 +1,6 @@
 """The steps in which a response is read, each by itself."""
 
+import random
 from fractions import Fraction
 
 import pytest
@@ -13,7 +14,7 @@ from stagelift.evals.metrics.answers.local_formats import in_english_form
 from stagelift.evals.metrics.answers.magnitudes import power_of_ten
 from stagelift.evals.metrics.answers.markers import announced
 from stagelift.evals.metrics.answers.numerals import numbers
-from stagelift.evals.metrics.answers.plain import plain
+from stagelift.evals.metrics.answers.plain import LOOKS, REWRITES, plain
 from stagelift.evals.metrics.answers.retractions import standing
 from stagelift.evals.metrics.answers.sentences import NO_HINTS, Hints, main_number
 from stagelift.evals.metrics.answers.thoughts import without_thoughts
@@ -171,3 +172,36 @@ def test_markers_and_conclusions_say_where_they_stand() -> None:
 )
 def test_what_is_taken_back_counts_as_what_replaced_it(rest: str, value: int | None) -> None:
     assert standing(Fraction(41), rest) == value
+
+
+FRAGMENTS = (
+    *("12", "3.5", "1,200", "$", "₹", " m", " k", "%", "*", "**", "_", "{", "}", "\\", "\\frac"),
+    *("\\boxed{", "^", "\\circ", "~", "\xa0", "/", "/-", "\u0304", "<|begin_of_box|>", "<b>", "-"),
+    *(
+        "+",
+        " ",
+        "\n",
+        "a",
+        "is",
+        "equals 5",
+        "->",
+        "==",
+        "≈",
+        "minus 3",
+        "Step 3",
+        "٤٢",
+        "⅔",
+        "\\,",
+    ),
+    *("$12 m", "2 cr", "!=", "<=", "USD 5", "=", "\\degree", "}_3", "x", "(", ")", "\\times"),
+)
+
+
+def test_a_rule_that_is_left_out_would_have_changed_nothing() -> None:
+    rng = random.Random(0)
+    rules = [*LOOKS, *REWRITES]
+    for _ in range(1500):
+        text = "".join(rng.choices(FRAGMENTS, k=rng.randint(1, 8)))
+        for pattern, replacement, needs in rules:
+            if needs and not any(part in text for part in needs):
+                assert pattern.sub(replacement, text) == text, (pattern.pattern, text)

@@ -7,18 +7,27 @@ as `\boxed{...}`. Every pattern is linear: no two neighbouring repeats can match
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from stagelift.evals.metrics.answers.local_formats import in_english_form
+
+# a pattern, what takes its place, and what a text must hold for it to be found: one of these, where
+# any are named
+Rule = tuple[re.Pattern[str], str, list[str]]
 
 
 def plain(text: str) -> str:
     """Return `text` in ASCII digits, without markup, one sentence or formula after the other."""
     text = "\n".join(_in_ascii_digits(text).translate(_CHARACTERS).splitlines())
-    for pattern, replacement in _LOOKS:
-        text = pattern.sub(replacement, text)
-    text = in_english_form(text)
-    for pattern, replacement in _REWRITES:
-        text = pattern.sub(replacement, text)
+    text = in_english_form(_rewritten(text, LOOKS))
+    return _rewritten(text, REWRITES)
+
+
+def _rewritten(text: str, rules: Iterable[Rule]) -> str:
+    """Apply rules one after the other; most need something that most texts do not hold."""
+    for pattern, replacement, needs in rules:
+        if not needs or any(part in text for part in needs):
+            text = pattern.sub(replacement, text)
     return text
 
 
@@ -57,19 +66,19 @@ _CHARACTERS = str.maketrans(
     | {"】": " ", "「": " ", "」": " ", "＊": "*", "ｘ": "x", "∶": ":"}
 )
 # what stands inside a numeral, or is crossed out, before local forms are looked at
-_LOOKS = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in [
+LOOKS: list[Rule] = [
+    (re.compile(pattern), replacement, needs)
+    for pattern, replacement, *needs in [
         (r"<<[^<>\n]*>>", ""),
         (r"~~[^~\n]{0,200}~~", " "),
         (r"\\(?:overline|bar|overset\{\.\})[ ]?\{?(\d{1,9})\}?", r"(\1)"),
-        (r"(?<=[.\d])(\d)[\u0304\u0305]", r"(\1)"),
+        (r"(?<=[.\d])(\d)[\u0304\u0305]", r"(\1)", "\u0304", "\u0305"),
         (r"\\!|\{,\}(?!\d{3})", ""),
         (r"\{,\}", ","),
         (r"\\[,;: ](?=\d{3}(?!\d))|~(?=\d{3}(?!\d))", "\xa0"),
-        (r"(?<=\d)\xa0(?=\d{3}(?![\d/]))", ","),
+        (r"(?<=\d)\xa0(?=\d{3}(?![\d/]))", ",", "\xa0"),
         # "Rs. 42/-"
-        (r"(?<=\d)/[-=](?!\d)", ""),
+        (r"(?<=\d)/[-=](?!\d)", "", "/"),
     ]
 ]
 _WORDS_IN_LATEX = (
@@ -82,21 +91,25 @@ _SILENT = (
     "|square|hline|newline|[Ll]arge|LARGE|[Hh]uge|small|tiny|normalsize|bf|bfseries|it|rm|sf"
     "|textstyle|limits|bigl?|bigr|Bigl?|Bigr|centering|par|noindent|color ?\\{[^{}]{0,20}\\}"
 )
-_REWRITES = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in [
+REWRITES: list[Rule] = [
+    (re.compile(pattern), replacement, needs)
+    for pattern, replacement, *needs in [
         # emphasis: between two digits or two spaces an asterisk multiplies
-        (r"(?<!\d)\*{2,3}(?=\S)|(?<=\S)\*{2,3}(?!\d)", ""),
-        (r"(?<![\w*)])\*(?=[^\s*])|(?<=[^\s*])\*(?![\w(*])", ""),
-        (r"(?<!\w)_{1,2}(?=\S)|(?<=[^\s_])_{1,2}(?![\w{])", ""),
+        (r"(?<!\d)\*{2,3}(?=\S)|(?<=\S)\*{2,3}(?!\d)", "", "*"),
+        (r"(?<![\w*)])\*(?=[^\s*])|(?<=[^\s*])\*(?![\w(*])", "", "*"),
+        (r"(?<!\w)_{1,2}(?=\S)|(?<=[^\s_])_{1,2}(?![\w{])", "", "_"),
         (r"<\|begin_of_box\|>", r"\\boxed{"),
         (r"<\|end_of_box\|>", "}"),
         (r"<[/|]?[A-Za-z][^<>\n]{0,40}>", " "),
         (r"\\\\(?=[A-Za-z$%])", r"\\"),
         (r"\\\\", "\n"),
-        (r"\^ ?(?:\{ ?\\circ ?\}|\\circ)|\\degree|(?<=[A-Za-z}])_(?:\{[^{}]{0,20}\}|\d)", ""),
+        (
+            r"\^ ?(?:\{ ?\\circ ?\}|\\circ)|\\degree|(?<=[A-Za-z}])_(?:\{[^{}]{0,20}\}|\d)",
+            "",
+            *"^_\\",
+        ),
         (r"\\(?=[$%£€#&_])", ""),
-        (r"\\[()\[\]]|\\[,:; ]|~(?! ?\d)|(?<!\d)~|\xa0", " "),
+        (r"\\[()\[\]]|\\[,:; ]|~(?! ?\d)|(?<!\d)~|\xa0", " ", *"\\~\xa0"),
         (rf"\\(?:{_SILENT})(?![A-Za-z])|\\(?:begin|end)\{{[A-Za-z*]{{0,20}}\}}", " "),
         (r"\\times(?![A-Za-z])", "×"),
         (r"\\(?:cdot|ast)(?![A-Za-z])", "·"),
@@ -110,6 +123,7 @@ _REWRITES = [
             r"\\(?:approx|implies|to|[Rr]ightarrow|Longrightarrow)(?![A-Za-z])|[=-]>|==|[≈→⇒≒]"
             r"|\bequals(?= [-$]? ?[\d.(])",
             "=",
+            *("\\", ">", "==", "≈", "→", "⇒", "≒", "equals"),
         ),
         (
             r"(?i)(\b(?:plus|minus|times|divided by|multiplied by) [$€£]?\d[\d.,]{0,20}"
@@ -120,23 +134,23 @@ _REWRITES = [
         *[(_WORDS_IN_LATEX, r" \1 ")] * 2,
         (r"\\(?:fbox|framebox|fcolorbox ?\{[^{}]{0,20}\} ?\{[^{}]{0,20}\}|boxed) ?\{", r"\\boxed{"),
         (r"\\(?:boxed|fbox) ?(\d[\d.,]{0,20})(?<=\d)", r"\\boxed{\1}"),
-        (r"([$£€¥₹] ?-?\d[\d.,]{0,30}) ?(?:m|mn|mm|M|MM)\b", r"\1 million"),
-        (r"([$£€¥₹] ?-?\d[\d.,]{0,30}) ?(?:k|K)\b", r"\1 thousand"),
-        (r"([$£€¥₹] ?-?\d[\d.,]{0,30}) ?(?:b|bn|B|BN)\b", r"\1 billion"),
+        (r"([$£€¥₹] ?-?\d[\d.,]{0,30}) ?(?:m|mn|mm|M|MM)\b", r"\1 million", *"$£€¥₹"),
+        (r"([$£€¥₹] ?-?\d[\d.,]{0,30}) ?(?:k|K)\b", r"\1 thousand", *"$£€¥₹"),
+        (r"([$£€¥₹] ?-?\d[\d.,]{0,30}) ?(?:b|bn|B|BN)\b", r"\1 billion", *"$£€¥₹"),
         (r"(₹ ?-?\d[\d.,]{0,30}) ?(?:cr|Cr)\b", r"\1 crore"),
-        (r"([-+])[$£€¥₹] ?(?=[\d.\\])", r"\1"),
+        (r"([-+])[$£€¥₹] ?(?=[\d.\\])", r"\1", *"$£€¥₹"),
         (
             r"\b(?:USD|EUR|GBP|INR|CAD|AUD|US(?= ?\$)|[RC](?=\$)|R[Ss]\.?|approx\.?|ca\.|Tk\.?"
             r"|Ksh\.?|KSh\.?|Tsh\.?|TSh\.?|S/\.?) ?(?=[-$]? ?\d)",
             " ",
         ),
         (r"[$£€¥₹₽₩฿৳]", " "),
-        (r"(?<=\d) ?%(?! ?\d)", ""),
+        (r"(?<=\d) ?%(?! ?\d)", "", "%"),
         (r"\^ ?\{ ?(-?\d{1,9}) ?\}", r"^\1"),
-        (r"(?<=\d) ?(?=\\[dtc]?frac)", " "),
+        (r"(?<=\d) ?(?=\\[dtc]?frac)", " ", "\\"),
         (r"\\[dtc]?frac ?\{ ?(-?[\d.,]+) ?\} ?\{ ?([\d.,]+) ?\}", r"\1/\2"),
         (r"\\[dtc]?frac ?(\d)(\d)", r"\1/\2"),
-        (r"(?<![A-Za-z^_}])\{([^{}]*)\}", r"\1"),
+        (r"(?<![A-Za-z^_}])\{([^{}]*)\}", r"\1", "{"),
         (r"[^\S\n]+", " "),
         (r" ?\n\s*", "\n"),
         (r"(?m)^(?:[>*•] ?)+", ""),
