@@ -49,14 +49,24 @@ def _entered(trainer: Any, context: ExitStack) -> list[str]:
     causal = _causal_model(trainer.model)
     if causal is None:
         return []
+    said = _about_completions(trainer)
     if not entropy_is_learnt(trainer):
         context.enter_context(scored_once())
     reason = why_not(causal)
     if reason is not None:
-        return [f"Batches are padded as TRL has them: {reason}."]
+        return [*said, f"Batches are padded as TRL has them: {reason}."]
     context.enter_context(packed(causal.base_model))
     context.enter_context(kept_whole(trainer))
-    return []
+    return said
+
+
+def _about_completions(trainer: Any) -> list[str]:
+    from stagelift.stages.rollouts import what_the_engine_does_not
+
+    if not hasattr(trainer, "num_generations"):
+        return []
+    reason = what_the_engine_does_not(trainer.args)
+    return [] if reason is None else [f"Completions are generated as TRL has it: {reason}."]
 
 
 def _causal_model(model: Any) -> Any:

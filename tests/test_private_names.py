@@ -72,6 +72,26 @@ ALLOWED = [
         "test_packed.py::test_states_and_gradients_are_those_of_padded_rows",
     ),
     Use(
+        "stages/trainers.py",
+        "trainer._tokenize_prompts",
+        "what TRL has learnt from are its own tokens of a prompt; "
+        "used with the versions that were tested, never with others",
+        "test_rollouts.py::test_the_likeliest_completions_are_those_that_trl_generates",
+    ),
+    Use(
+        "stages/trainers.py",
+        "trainer._generate_single_turn",
+        "what the engine does not do is left to TRL; "
+        "used with the versions that were tested, never with others",
+        "test_rollouts.py::test_the_likeliest_completions_are_those_that_trl_generates",
+    ),
+    Use(
+        "stages/trainers.py",
+        "super()._generate_single_turn",
+        "RLOO takes no `rollout_func`; used with the versions that were tested, never with others",
+        "test_rollouts.py::test_the_likeliest_completions_are_those_that_trl_generates",
+    ),
+    Use(
         "evals/lm_eval/configs.py",
         "lm_eval.tasks._yaml_loader",
         "lm-eval reads a task's YAML (`include`, `!function`) by nothing public, and its reading "

@@ -15,6 +15,7 @@ ELSEWHERE = {
     "harness.launched": "an address",
     "harness.worker": "an address",
     "evals.bundled": "an address",
+    "stages.trainers": "built by the kinds of stage",
     "harness.commands.check": THROUGH_THE_COMMAND,
     "harness.commands.judge": THROUGH_THE_COMMAND,
     "harness.commands.options": THROUGH_THE_COMMAND,

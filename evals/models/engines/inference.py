@@ -65,6 +65,8 @@ def _copied(
         twin = replaced(module)
         if twin is None:
             twin = copy.copy(module)
+            # one that was put on the original would go on computing with the original
+            vars(twin).pop("forward", None)
             twin.training = False
             twin._modules = {
                 name: None if child is None else _copied(child, replaced, known)
