@@ -16,7 +16,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from stagelift.evals.data.gsm8k import prompt_text
 from stagelift.evals.data.schoolmath import problems
+from stagelift.evals.models import bundled
 from stagelift.evals.models.engines import plain
 from stagelift.evals.models.engines.answers import conversations, logprobs
 from stagelift.evals.models.engines.cache import sight
@@ -28,7 +30,7 @@ from stagelift.evals.models.engines.rows import common_beginning, rows_of
 from stagelift.evals.models.engines.slots import Slots
 from stagelift.evals.models.engines.transformers import TransformersEngine
 from stagelift.evals.models.engines.trial import works_in_slots
-from stagelift.evals.models.model import load_model, load_tokenizer
+from stagelift.evals.models.model import ModelRef, load_model, load_tokenizer
 from tests.test_suite import ref
 
 QUESTIONS = [problem.question for problem in problems("train", 12)]
@@ -146,6 +148,20 @@ def test_an_adapter_is_merged_and_the_policy_stays_as_it_is(
     ]
     with policy.disable_adapter():
         assert found[0].tokens != generated(policy, tokenizer, PROMPTS[0], 8)
+
+
+def test_a_layer_whose_forward_was_replaced_is_copied_as_its_class_has_it(
+    tiny_model: Path,
+) -> None:
+    policy = with_adapter(load_model(ref(tiny_model)))
+    tokens = torch.arange(3, 40)[None]
+    with torch.inference_mode():
+        expected = policy.eval()(input_ids=tokens).logits
+        for layer in policy.modules():
+            if type(layer) is torch.nn.Linear:
+                layer.forward = torch.zeros_like
+        found = inference_copy(policy, pack=False)(input_ids=tokens).logits
+    assert torch.allclose(found, expected, atol=1e-4)
 
 
 def test_in_16_bits_an_adapter_stays_apart(tiny_model: Path) -> None:
@@ -283,3 +299,35 @@ def test_a_stop_string_is_seen_at_the_token_that_completes_it(
     assert "Question" in so_far and "Question:" not in so_far
     assert ends.completion(tokens[: done.index(True) + 1]).text == text[: text.index("Question")]
     assert ends.is_reached([5, tokenizer.convert_tokens_to_ids("<|im_end|>")])
+
+
+@pytest.mark.real
+def test_real_weights_say_what_generate_says_but_for_ties() -> None:
+    """64 problems; a row may differ where two tokens are as likely as one another, to rounding."""
+    model = load_model(ModelRef(path=bundled.NAME, dtype="float32", device="cpu"))
+    tokenizer = load_tokenizer(bundled.NAME, None, None)
+    requests = [
+        Request(_asked(tokenizer, problem.question), ("Question:", "</s>", "<|im_end|>"), 80)
+        for problem in problems("train", 64)
+    ]
+    expected = rows_of(requests, model, tokenizer, 8192)
+    plain.finish(model, tokenizer, expected, 32, lambda _: None)
+    found = complete(TransformersEngine(model, tokenizer, 24), requests)
+    differ = [
+        (row, each)
+        for row, each in zip(expected, found, strict=True)
+        if row.completion.tokens != each.tokens
+    ]
+    assert len(differ) <= 2
+    for row, each in differ:
+        pairs = enumerate(zip(row.tokens, each.tokens, strict=False))
+        first, tokens = next((place, pair) for place, pair in pairs if pair[0] != pair[1])
+        with torch.inference_mode():
+            before = torch.tensor([[*row.prompt, *row.tokens[:first]]])
+            logits = model(before, logits_to_keep=1).logits[0, -1]
+        assert abs(float(logits[tokens[0]] - logits[tokens[1]])) < 1e-3
+
+
+def _asked(tokenizer: PreTrainedTokenizerBase, question: str) -> str:
+    turns = [{"role": "user", "content": prompt_text(question)}]
+    return str(tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))

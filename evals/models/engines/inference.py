@@ -48,7 +48,13 @@ def _merged(module: nn.Module) -> nn.Module:
     layer = copy.deepcopy(module)
     layer.merge()
     base: nn.Module = layer.get_base_layer()
+    _own_forward(base)
     return base
+
+
+def _own_forward(module: nn.Module) -> None:
+    """Drop a `forward` that was put on the original, which it would go on computing with."""
+    vars(module).pop("forward", None)
 
 
 def _is_float32(layer: nn.Module) -> bool:
@@ -68,6 +74,7 @@ def _copied(
             # one that was put on the original would go on computing with the original
             vars(twin).pop("forward", None)
             twin.training = False
+            _own_forward(twin)
             twin._modules = {
                 name: None if child is None else _copied(child, replaced, known)
                 for name, child in module._modules.items()
