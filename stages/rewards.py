@@ -35,26 +35,30 @@ def brevity(
     answer: list[str],
     **_: Any,
 ) -> list[float]:
-    """From 0.5 (the shortest in its group) down to -0.5 (the longest), in tokens; a wrong answer
-    gets at most 0.
+    """From 0.5 (the shortest right answer in its group) down to 0 (the longest), in tokens; 0 for a
+    wrong answer.
 
-    Completions of one prompt form a group. Wrong answers cannot profit from being short, so the
-    reward has no pull towards saying nothing. Source: the length reward of Kimi k1.5 (arXiv
-    2501.12599, section 2.3.3).
+    Completions of one prompt form a group. Only right answers are compared, so a group of wrong ones
+    has no pull, towards short or long. And it only ever adds to what is right: beside `correctness`
+    any right answer is worth more than any wrong one, whatever their lengths and the weight. Source:
+    the length reward of Kimi k1.5 (arXiv 2501.12599, section 2.3.3), which also ranks wrong answers
+    and takes away from long right ones.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
-        groups[str(prompt)].append(index)
+        if is_correct(_text(completions[index]), answer[index]):
+            groups[str(prompt)].append(index)
     rewards = [0.0] * len(prompts)
-    for members in groups.values():
-        lengths = [len(completion_ids[index]) for index in members]
-        for index, reward in zip(members, _shorter_is_better(lengths), strict=True):
-            right = is_correct(_text(completions[index]), answer[index])
-            rewards[index] = reward if right else min(0.0, reward)
+    for right in groups.values():
+        lengths = [len(completion_ids[index]) for index in right]
+        for index, reward in zip(right, _shorter_is_better(lengths), strict=True):
+            rewards[index] = reward
     return rewards
 
 
 _OURS: dict[str, Reward] = {"correctness": correctness, "brevity": brevity}
+# part of a stage's identity: raise it when a reward gives other numbers
+_VERSIONS = {"correctness": 1, "brevity": 2}
 
 
 def load_reward(name: str) -> Reward:
@@ -84,7 +88,8 @@ def reward_fingerprint(name: str) -> str:
     how answers are read.
     """
     if name in _OURS:
-        return f"{name}@{EXTRACTION}"
+        version = f"-{_VERSIONS[name]}" if _VERSIONS[name] > 1 else ""
+        return f"{name}{version}@{EXTRACTION}"
     file = getattr(sys.modules.get(load_reward(name).__module__), "__file__", None)
     if file is None:
         return name
@@ -92,11 +97,11 @@ def reward_fingerprint(name: str) -> str:
 
 
 def _shorter_is_better(lengths: list[int]) -> list[float]:
-    """Spread the lengths of a group from 0.5 (shortest) to -0.5; 0 where all are the same."""
-    shortest, spread = min(lengths), max(lengths) - min(lengths)
+    """Spread lengths from 0.5 (shortest) to 0 (longest); 0 where all are the same."""
+    longest, spread = max(lengths), max(lengths) - min(lengths)
     if not spread:
         return [0.0] * len(lengths)
-    return [0.5 - (length - shortest) / spread for length in lengths]
+    return [0.5 * (longest - length) / spread for length in lengths]
 
 
 def _import(name: str, module_name: str) -> Any:

@@ -41,3 +41,18 @@ def test_the_same_problem_always_gets_the_same_rejected_answer() -> None:
     assert rejected_answer(GSM8K_QUESTION, GSM8K_ANSWER) == rejected_answer(
         GSM8K_QUESTION, GSM8K_ANSWER
     )
+
+
+def test_an_answer_without_working_is_rejected_for_its_number_alone() -> None:
+    for n in range(8):
+        rejected = rejected_answer(GSM8K_QUESTION + " " * n, "#### 5")
+        assert rejected.startswith("#### ") and "\n" not in rejected
+        assert not is_correct(rejected, "#### 5")
+
+
+def test_a_wrong_answer_is_as_long_as_the_right_one_but_for_a_digit() -> None:
+    # so that being short is preferred among right answers only
+    for problem in problems("train", 200):
+        rejected = rejected_answer(problem.question, problem.answer)
+        if not is_correct(rejected, problem.answer):
+            assert abs(len(rejected) - len(problem.answer)) <= 4

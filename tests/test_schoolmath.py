@@ -7,7 +7,14 @@ import pytest
 from stagelift.evals.data.bundled_data import SCHOOLMATH, bundled_fingerprint, bundled_rows
 from stagelift.evals.data.overlap import overlap
 from stagelift.evals.data.problems import groups_in_clusters, load_problems
-from stagelift.evals.data.schoolmath import CAPACITY, HELD_OUT_TEMPLATES, TEMPLATES, Split, problems
+from stagelift.evals.data.schoolmath import (
+    CAPACITY,
+    CURT_SHARE,
+    HELD_OUT_TEMPLATES,
+    TEMPLATES,
+    Split,
+    problems,
+)
 from stagelift.evals.data.source import Source
 
 
@@ -45,12 +52,33 @@ def test_no_held_out_problem_shares_eight_words_in_a_row_with_training_data() ->
     assert overlap(test, train).sharing > 50
 
 
-def test_training_and_test_data_are_the_bytes_they_always_were() -> None:
-    rows = [bundled_rows(SCHOOLMATH, split, 512) for split in ("train", "test")]
-    assert hashlib.sha256(repr(rows).encode()).hexdigest()[:12] == "1a7711968127"
-    assert bundled_fingerprint(SCHOOLMATH, "train") == "schoolmath-1/train"
-    assert bundled_fingerprint(SCHOOLMATH, "test") == "schoolmath-1/test"
-    assert bundled_fingerprint(SCHOOLMATH, "held_out") == "schoolmath-2/held_out"
+def test_test_data_are_the_bytes_they_always_were() -> None:
+    rows = bundled_rows(SCHOOLMATH, "test", 512)
+    assert hashlib.sha256(repr(rows).encode()).hexdigest()[:12] == "17462d5b123f"
+
+
+def test_every_split_says_which_version_of_it_there_is() -> None:
+    versions = [bundled_fingerprint(SCHOOLMATH, split) for split in CAPACITY]
+    assert versions == [
+        "schoolmath-2/train",
+        "schoolmath-1/two_styles",
+        "schoolmath-1/validation",
+        "schoolmath-1/test",
+        "schoolmath-2/held_out",
+    ]
+
+
+def test_two_styles_are_the_problems_of_train_some_without_their_working() -> None:
+    worked, either = problems("train", 1100), problems("two_styles", 1100)
+    assert [p.question for p in worked] == [p.question for p in either]
+    curt = Counter[int]()
+    for problem, other in zip(worked, either, strict=True):
+        if other.answer != problem.answer:
+            assert other.answer == f"#### {problem.target}"
+            curt[len(problem.answer.splitlines()) - 1] += 1
+    # all but 4 of the 22 templates have several steps
+    assert set(curt) == {2, 3, 4}
+    assert curt.total() / 900 == pytest.approx(CURT_SHARE, abs=0.05)
 
 
 def test_held_out_problems_come_in_templates_and_test_problems_stand_alone() -> None:
@@ -66,13 +94,15 @@ def test_held_out_problems_come_in_templates_and_test_problems_stand_alone() -> 
     assert groups_in_clusters(source, held_out=0) == []
 
 
-def test_train_and_test_never_share_a_choice_of_numbers() -> None:
-    train = {(p.template, numbers_of(p.question)) for p in problems("train", 4096)}
-    test = {(p.template, numbers_of(p.question)) for p in problems("test", 512)}
-    assert not train & test
+def test_training_validation_and_test_never_share_a_choice_of_numbers() -> None:
+    train, validation, test = (
+        {(p.template, numbers_of(p.question)) for p in problems(split, count)}
+        for split, count in (("train", 4096), ("validation", 512), ("test", 512))
+    )
+    assert not train & test and not train & validation and not validation & test
 
 
-@pytest.mark.parametrize("split", ["train", "test", "held_out"])
+@pytest.mark.parametrize("split", [*CAPACITY])
 def test_every_split_gives_as_many_problems_as_it_says(split: Split) -> None:
     assert len({p.question for p in problems(split, CAPACITY[split])}) == CAPACITY[split]
     with pytest.raises(ValueError, match="different problems"):

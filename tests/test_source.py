@@ -115,7 +115,7 @@ def test_folders_with_brackets_in_their_names_are_read(tmp_path: Path) -> None:
             "has a column of that name already",
         ),
         (Source(path="bundled/schoolmath", limit=10**6), "different problems"),
-        (Source(path="bundled/schoolmath", split="validation"), "has no split 'validation'"),
+        (Source(path="bundled/schoolmath", split="dev"), "has no split 'dev'"),
         (Source(path="FOLDER", columns={"reply": "answer"}), "cannot use dataset"),
     ],
 )

@@ -1,8 +1,9 @@
 """Preference pairs from worked answers: the answer itself against a worse one.
 
-Half of the rejected answers reach a wrong number by a slip in the last step; the other half are
-right but more than twice as long as they need to be. Which half a problem falls in depends on its
-text alone.
+Half of the rejected answers reach a wrong number by a slip in the last step, and are as long as the
+answer they are paired with. The other half are right but more than twice as long as they need to be.
+So being short is only ever preferred among right answers. Which half a problem falls in depends on its
+text alone; an answer without working cannot ramble, and its rejected one is always wrong.
 """
 
 import random
@@ -20,7 +21,8 @@ _RAMBLING = (
 def rejected_answer(question: str, answer: str) -> str:
     """Return a worse answer to `question` than `answer` (worked steps ending in `#### target`)."""
     rng = random.Random(question)
-    if rng.random() < 0.5:
+    working, _ = _split(answer)
+    if rng.random() < 0.5 or not working:
         return _wrong(answer, rng)
     return _rambling(answer)
 
@@ -34,7 +36,7 @@ def _wrong(answer: str, rng: random.Random) -> str:
     if places:
         start, end = places[-1].span()
         working = working[:start] + slipped + working[end:]
-    return f"{working}\n#### {slipped}"
+    return f"{working}\n#### {slipped}".lstrip()
 
 
 def _off_by_a_little(target: str, rng: random.Random) -> str:

@@ -5,13 +5,24 @@ The problems are one to four steps of whole-number arithmetic with small numbers
 ability beyond that: a gain here says that training changed the model, not that it became good at
 mathematics (that is what GSM8K is for).
 
-Three splits never share a problem. `train` and `test` are drawn from the same templates but from
-disjoint sets of numbers (a hash of template and numbers decides the side); `held_out` uses
-templates that training never sees.
+What stages train on, what settings are chosen by, and what is reported never share a problem.
+`train`, `validation` and `test` are drawn from the same templates but from disjoint sets of numbers
+(a hash of template and numbers decides the side); `held_out` uses templates that training never
+sees. Choose settings by `validation`: what was chosen by the test problems says nothing of others.
 
 What a split says differs, too. `test` asks for new numbers in these very templates, so its problems
 stand alone. `held_out` asks for templates that are new, and these are a sample: two problems of one
 template are alike, so a problem's template is its cluster.
+
+`two_styles` holds the problems of `train` with answers as in the back of a textbook: problems of one
+step are worked out, and of the longer ones most answers (`CURT_SHARE`) only state the number. A model
+that imitates them becomes curt where it answers greedily, because that is the likelier style, though
+its answers with working are far oftener right. So a reward for right answers has something to teach
+after supervised fine-tuning, and it takes few steps: the first token makes the choice. It is an old
+effect in small, that reinforcement makes a model think before it answers. It was put there on purpose,
+as the flaws of the preference pairs were: it shows that each stage of a chain does its work, not how
+much reinforcement adds to a model whose training data are all worked out (after `train` it adds little
+in minutes).
 """
 
 import hashlib
@@ -19,18 +30,33 @@ import operator
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
-Split = Literal["train", "test", "held_out"]
+Split = Literal["train", "two_styles", "validation", "test", "held_out"]
 
 # part of every data fingerprint: raise a split's whenever one of its problems changes
-VERSIONS: dict[Split, int] = {"train": 1, "test": 1, "held_out": 2}
+VERSIONS: dict[Split, int] = {
+    "train": 2,
+    "two_styles": 1,
+    "validation": 1,
+    "test": 1,
+    "held_out": 2,
+}
 
 # How many different problems a split can give. The scarcest template decides: `rows_of_chairs` has
 # no names to vary.
-CAPACITY = {"train": 12_000, "test": 3_000, "held_out": 2_500}
+CAPACITY: dict[Split, int] = {
+    "train": 9_000,
+    "two_styles": 9_000,
+    "validation": 2_500,
+    "test": 3_000,
+    "held_out": 2_500,
+}
+
+# how often an answer of `two_styles` states the number alone, where the problem has several steps
+CURT_SHARE = 0.65
 
 
 @dataclass(frozen=True)
@@ -48,7 +74,9 @@ class Template:
 
 @dataclass(frozen=True)
 class WordProblem:
-    """One generated problem; `answer` is the worked solution and ends with `#### target`."""
+    """One generated problem; `answer` is the solution, worked out but for the curt ones of
+    `two_styles`, and ends with `#### target`.
+    """
 
     id: str
     template: str
@@ -71,6 +99,20 @@ def problems(split: Split, count: int) -> list[WordProblem]:
 
 
 def _stream(split: Split) -> Iterator[WordProblem]:
+    if split == "two_styles":
+        return map(_in_either_style, _drawn("train"))
+    return _drawn(split)
+
+
+def _in_either_style(problem: WordProblem) -> WordProblem:
+    """Leave out the working of some longer answers; the question decides of which."""
+    several_steps = len(problem.answer.splitlines()) > 2
+    if several_steps and random.Random(f"style/{problem.question}").random() < CURT_SHARE:
+        return replace(problem, answer=f"#### {problem.target}")
+    return problem
+
+
+def _drawn(split: Split) -> Iterator[WordProblem]:
     rng = random.Random(f"schoolmath/{VERSIONS[split]}/{split}")
     templates = HELD_OUT_TEMPLATES if split == "held_out" else TEMPLATES
     seen: set[str] = set()
@@ -111,15 +153,16 @@ def _equation(step: str) -> tuple[str, str, str, str]:
 
 
 def _side(template: Template, values: dict[str, int]) -> str:
-    """Say which side of train and test a choice of numbers belongs to, whatever the wording.
+    """Say which side of training, validation and test a choice of numbers belongs to, whatever the
+    wording.
 
-    One fifth is test.
+    One fifth is test, one fifth validation.
     """
     if template in HELD_OUT_TEMPLATES:
         return "either"
     key = f"{template.name}:{sorted(values.items())}"
-    is_test = hashlib.sha256(key.encode()).digest()[0] % 5 == 0
-    return "test" if is_test else "train"
+    residue = hashlib.sha256(key.encode()).digest()[0] % 5
+    return {0: "test", 1: "validation"}.get(residue, "train")
 
 
 def _write(
