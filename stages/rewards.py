@@ -38,11 +38,11 @@ def brevity(
     """From 0.5 (the shortest right answer in its group) down to 0 (the longest), in tokens; 0 for a
     wrong answer.
 
-    Completions of one prompt form a group. Only right answers are compared, so a group of wrong ones
-    has no pull, towards short or long. And it only ever adds to what is right: beside `correctness`
-    any right answer is worth more than any wrong one, whatever their lengths and the weight. Source:
-    the length reward of Kimi k1.5 (arXiv 2501.12599, section 2.3.3), which also ranks wrong answers
-    and takes away from long right ones.
+    Completions of one prompt form a group. Only right answers are compared, so a group of wrong
+    ones has no pull, towards short or long. And it only ever adds to what is right: beside
+    `correctness` any right answer is worth more than any wrong one, whatever their lengths and the
+    weight. Source: the length reward of Kimi k1.5 (arXiv 2501.12599, section 2.3.3), which also
+    ranks wrong answers and takes away from long right ones.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):

@@ -47,7 +47,7 @@ def test_a_group_of_wrong_answers_has_no_policy_gradient() -> None:
 
 
 def policy_gradient(texts: list[str], lengths: list[int]) -> list[float]:
-    """Return the gradient of GRPO's loss in each completion's log-probability, with both rewards."""
+    """Return the gradient of GRPO's loss in the completions' log-probabilities, on both rewards."""
     rewards = torch.tensor(summed(texts, lengths, weight=1))
     logprobs = torch.zeros(len(texts), requires_grad=True)
     # trl: GRPOTrainer, scale_rewards="group"

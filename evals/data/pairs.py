@@ -1,9 +1,9 @@
 """Preference pairs from worked answers: the answer itself against a worse one.
 
 Half of the rejected answers reach a wrong number by a slip in the last step, and are as long as the
-answer they are paired with. The other half are right but more than twice as long as they need to be.
-So being short is only ever preferred among right answers. Which half a problem falls in depends on its
-text alone; an answer without working cannot ramble, and its rejected one is always wrong.
+answer they are paired with. The other half are right but more than twice as long as they need to
+be. So being short is only ever preferred among right answers. Which half a problem falls in depends
+on its text alone; an answer without working cannot ramble, and its rejected one is always wrong.
 """
 
 import random

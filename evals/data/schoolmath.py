@@ -14,15 +14,15 @@ What a split says differs, too. `test` asks for new numbers in these very templa
 stand alone. `held_out` asks for templates that are new, and these are a sample: two problems of one
 template are alike, so a problem's template is its cluster.
 
-`two_styles` holds the problems of `train` with answers as in the back of a textbook: problems of one
-step are worked out, and of the longer ones most answers (`CURT_SHARE`) only state the number. A model
-that imitates them becomes curt where it answers greedily, because that is the likelier style, though
-its answers with working are far oftener right. So a reward for right answers has something to teach
-after supervised fine-tuning, and it takes few steps: the first token makes the choice. It is an old
-effect in small, that reinforcement makes a model think before it answers. It was put there on purpose,
-as the flaws of the preference pairs were: it shows that each stage of a chain does its work, not how
-much reinforcement adds to a model whose training data are all worked out (after `train` it adds little
-in minutes).
+`two_styles` holds the problems of `train` with answers as in the back of a textbook: problems of
+one step are worked out, and of the longer ones most answers (`CURT_SHARE`) only state the number. A
+model that imitates them becomes curt where it answers greedily, because that is the likelier style,
+though its answers with working are far oftener right. So a reward for right answers has something
+to teach after supervised fine-tuning, and it takes few steps: the first token makes the choice. It
+is an old effect in small, that reinforcement makes a model think before it answers. It was put
+there on purpose, as the flaws of the preference pairs were: it shows that each stage of a chain
+does its work, not how much reinforcement adds to a model whose training data are all worked out
+(after `train` it adds little in minutes).
 """
 
 import hashlib
