@@ -9,8 +9,8 @@ INSTRUCTIONS = "bundled/instructions"
 # where nobody says how many
 DEFAULT_ROWS = 4096
 _CAPACITY: dict[str, dict[str, int]] = {
-    SCHOOLMATH: {**schoolmath.CAPACITY},
-    INSTRUCTIONS: {**instructions.CAPACITY},
+    SCHOOLMATH: dict(schoolmath.CAPACITY),
+    INSTRUCTIONS: dict(instructions.CAPACITY),
 }
 
 

@@ -47,7 +47,7 @@ VERSIONS: dict[Split, int] = {
 
 # How many different problems a split can give. The scarcest template decides: `rows_of_chairs` has
 # no names to vary.
-CAPACITY: dict[Split, int] = {
+CAPACITY = {
     "train": 9_000,
     "two_styles": 9_000,
     "validation": 2_500,
