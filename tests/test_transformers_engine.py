@@ -1,5 +1,7 @@
 """The engine's tokens are those of transformers' own `generate`, whatever shares the slots."""
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +266,17 @@ def test_answers_read_together_score_as_if_alone(
     assert [each.n_tokens for each in together] == [each.n_tokens for each in alone]
     for one, other in zip(together, alone, strict=True):
         assert one.nats == pytest.approx(other.nats, abs=1e-5 * other.n_tokens)
+
+
+def test_a_packed_copy_keeps_nothing_of_the_model_alive(tiny_model: Path) -> None:
+    model = load_model(ref(tiny_model))
+    weights = [weakref.ref(weight) for weight in model.parameters()]
+    copied = inference_copy(model, pack=True)
+    if not any(isinstance(layer, PackedLinear) for layer in copied.modules()):
+        pytest.skip("packed layers are no faster on this machine")
+    del model
+    gc.collect()
+    assert [weight() for weight in weights] == [None] * len(weights)
 
 
 def test_packed_layers_compute_the_same() -> None:

@@ -1,6 +1,8 @@
 """Peak memory of this process: what the GPU allocated, or what the process held resident on CPU."""
 
+import ctypes
 import sys
+from contextlib import suppress
 
 from stagelift.evals.models.model import Device
 
@@ -12,6 +14,15 @@ def peak_memory(on: Device) -> tuple[int, str]:
 
         return int(torch.cuda.max_memory_allocated()), "GPU, allocated"
     return _peak_resident(), "process, resident"
+
+
+def give_back() -> None:
+    """Hand memory that was freed back to the system.
+
+    glibc keeps what threads freed that load weights; other libraries need no telling.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _peak_resident() -> int:

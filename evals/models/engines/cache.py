@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 # slots grow by so many tokens when the longest row comes to their end
-_BLOCK = 64
+_BLOCK = 32
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A model as it is used for inference: adapters merged, linear layers packed for this CPU.
 
-The copy shares with the model all weights that it does not change, and the model stays as it is: it
-may be a policy in training.
+The model stays as it is: it may be a policy in training. The copy shares its weights where they are
+used as they are, unless layers are packed: then it is a model of its own, and the other can go.
 """
 
 import copy
@@ -36,7 +36,7 @@ def inference_copy(model: "PreTrainedModel", *, pack: bool) -> "PreTrainedModel"
             return PackedLinear(merged)
         return None if merged is module else merged
 
-    return _copied(whole, replaced, {})
+    return _copied(whole, replaced, {}, own=packs)
 
 
 def _merged(module: nn.Module) -> nn.Module:
@@ -65,8 +65,13 @@ def _copied(
     module: nn.Module,
     replaced: Callable[[nn.Module], nn.Module | None],
     known: dict[int, nn.Module],
+    *,
+    own: bool,
 ) -> nn.Module:
-    """Copy a tree of modules with the same weights; a module that is there twice stays one."""
+    """Copy a tree of modules; a module that is there twice stays one.
+
+    With weights of its `own` it keeps nothing of the other's alive, such as the file they are in.
+    """
     if id(module) not in known:
         twin = replaced(module)
         if twin is None:
@@ -75,8 +80,13 @@ def _copied(
             vars(twin).pop("forward", None)
             twin.training = False
             _own_forward(twin)
+            if own:
+                twin._parameters = {
+                    name: None if weight is None else nn.Parameter(weight.detach().clone(), False)
+                    for name, weight in module._parameters.items()
+                }
             twin._modules = {
-                name: None if child is None else _copied(child, replaced, known)
+                name: None if child is None else _copied(child, replaced, known, own=own)
                 for name, child in module._modules.items()
             }
         known[id(module)] = twin

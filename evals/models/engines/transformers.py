@@ -12,6 +12,7 @@ from stagelift.evals.models.engines.engine import (
     OnFinished,
     Request,
 )
+from stagelift.evals.models.memory import give_back
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -47,6 +48,8 @@ class TransformersEngine:
         from stagelift.evals.models.engines.rows import rows_of
         from stagelift.evals.models.engines.slots import Slots
 
+        # the model that it was made from, where nobody needs that any more
+        give_back()
         rows = rows_of(requests, self.model, self.tokenizer, self._context)
         if self._keeps_rows(max((row.longest for row in rows), default=0)):
             Slots(self.model, self.slots).finish(rows, on_finished)
