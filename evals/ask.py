@@ -16,6 +16,7 @@ from stagelift.evals.judges.load import judges_prompts
 from stagelift.evals.lm_eval.gsm8k import load_tasks
 from stagelift.evals.lm_eval.stored_lm import StoredLM, generate_responses
 from stagelift.evals.lm_eval.tasks import run_task
+from stagelift.evals.metrics.sampled import TEMPERATURE
 from stagelift.evals.models.engines.transformers import TransformersEngine
 from stagelift.evals.models.generate import Generator, Prompt
 from stagelift.evals.models.logprobs import score_pairs
@@ -56,12 +57,21 @@ def ask(
         samples=settings.problems.samples,
         temperature=settings.problems.temperature,
     )
+    beside = replace(
+        greedy,
+        on_progress=partial(on_progress, "samples"),
+        samples=settings.problems.sampled,
+        temperature=TEMPERATURE,
+        # 0 is the greedy response
+        first_sample=1,
+    )
     problem_tasks = load_tasks(
         problems,
         num_fewshot=settings.problems.num_fewshot,
         max_tokens=settings.problems.max_tokens,
     )
-    generate_responses(problem_tasks, StoredLM(tokenizer, sampled))
+    sampler = beside if settings.problems.sampled else None
+    generate_responses(problem_tasks, StoredLM(tokenizer, sampled, sampler))
     if preferences and judges_prompts(settings.preference.judge):
         max_tokens = settings.preference.max_tokens
         greedy.generate([_prompt(tokenizer, asked, max_tokens) for asked in preferences])

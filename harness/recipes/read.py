@@ -70,6 +70,8 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
     judge = content["evals"]["preference"]["judge"]
     kind = judge.pop("kind")
     content["evals"]["preference"]["judge"] = {kind: judge} if judge else kind
+    if not recipe.evals.accuracy.sampled:
+        del content["evals"]["accuracy"]["sampled"]
     if recipe.ray == RaySection():
         del content["ray"]
     later = ("variants", "reference", "lattice", "seeds", "launcher", "gates", "tiers")
