@@ -23,6 +23,18 @@ class Use(NamedTuple):
 
 ALLOWED = [
     Use(
+        "evals/models/engines/inference.py",
+        "twin._parameters",
+        "torch registers weights one by one, and a copy takes others all at once",
+        "test_transformers_engine.py::test_an_adapter_is_merged_and_the_policy_stays_as_it_is",
+    ),
+    Use(
+        "evals/models/engines/inference.py",
+        "module._parameters",
+        "torch registers weights one by one, and a copy takes others all at once",
+        "test_transformers_engine.py::test_an_adapter_is_merged_and_the_policy_stays_as_it_is",
+    ),
+    Use(
         "evals/models/cpu.py",
         "mkldnn._reorder_linear_weight",
         "torch has no public way to lay out weights for oneDNN, whose gain is measured",
