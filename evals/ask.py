@@ -7,7 +7,7 @@ is in the folder already is not asked again, so a killed call goes on where it w
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stagelift.evals.data.preferences import Preference
 from stagelift.evals.data.problems import ProblemSet
@@ -16,8 +16,7 @@ from stagelift.evals.judges.load import judges_prompts
 from stagelift.evals.lm_eval.gsm8k import load_tasks
 from stagelift.evals.lm_eval.stored_lm import StoredLM, generate_responses
 from stagelift.evals.lm_eval.tasks import run_task
-from stagelift.evals.metrics.sampled import TEMPERATURE
-from stagelift.evals.models.engines.transformers import TransformersEngine
+from stagelift.evals.models.engines.choice import Opened, open_engine
 from stagelift.evals.models.generate import Generator, Prompt
 from stagelift.evals.models.logprobs import score_pairs
 from stagelift.evals.models.model import ModelRef, load_model, load_tokenizer
@@ -31,6 +30,13 @@ if TYPE_CHECKING:
 OnProgress = Callable[[str, int, int], None]
 
 
+class Asked(NamedTuple):
+    """The metrics of lm-eval's tasks, and what a server that answered calls itself, by its kind."""
+
+    metrics: dict[str, Metric]
+    server: dict[str, str]
+
+
 def ask(
     ref: ModelRef,
     settings: EvaluationSettings,
@@ -38,47 +44,48 @@ def ask(
     preferences: Sequence[Preference],
     folder: EvaluationFolder,
     on_progress: OnProgress,
+    on_opened: Callable[[Opened], None],
     repeat: int = 0,
-) -> dict[str, Metric]:
-    """Fill a folder with what the model answers; return the metrics of lm-eval's tasks."""
+) -> Asked:
+    """Fill a folder with what the model answers.
+
+    `on_opened` is shown the engine before it is asked anything, and may refuse it.
+    """
     tokenizer = load_tokenizer(ref.path, ref.revision, ref.eos_token)
-    engine = TransformersEngine(load_model(ref), tokenizer, settings.problems.batch_size)
-    greedy = Generator(
-        engine=engine,
-        path=folder.generations,
-        timings=folder.timings,
-        batch_size=settings.problems.batch_size,
-        on_progress=partial(on_progress, "prompts"),
-        repeat=repeat,
-    )
-    sampled = replace(
-        greedy,
-        on_progress=partial(on_progress, "problems"),
-        samples=settings.problems.samples,
-        temperature=settings.problems.temperature,
-    )
-    beside = replace(
-        greedy,
-        on_progress=partial(on_progress, "samples"),
-        samples=settings.problems.sampled,
-        temperature=TEMPERATURE,
-        # 0 is the greedy response
-        first_sample=1,
-    )
-    problem_tasks = load_tasks(
-        problems,
-        num_fewshot=settings.problems.num_fewshot,
-        max_tokens=settings.problems.max_tokens,
-    )
-    sampler = beside if settings.problems.sampled else None
-    generate_responses(problem_tasks, StoredLM(tokenizer, sampled, sampler))
-    if preferences and judges_prompts(settings.preference.judge):
-        max_tokens = settings.preference.max_tokens
-        greedy.generate([_prompt(tokenizer, asked, max_tokens) for asked in preferences])
-    score_pairs(engine, tokenizer, preferences, folder.pairs, partial(on_progress, "pairs"))
+    slots = settings.problems.batch_size
+    with open_engine(settings.engine, ref, tokenizer, slots) as opened:
+        on_opened(opened)
+        greedy = Generator(
+            engine=opened.engine,
+            path=folder.generations,
+            timings=folder.timings,
+            batch_size=settings.problems.batch_size,
+            on_progress=partial(on_progress, "prompts"),
+            repeat=repeat,
+        )
+        progress = partial(on_progress, "problems")
+        _ask_problems(replace(greedy, on_progress=progress), tokenizer, settings, problems)
+        if preferences and judges_prompts(settings.preference.judge):
+            max_tokens = settings.preference.max_tokens
+            greedy.generate([_prompt(tokenizer, asked, max_tokens) for asked in preferences])
+        progress = partial(on_progress, "pairs")
+        score_pairs(opened.engine, tokenizer, preferences, folder.pairs, progress)
+        server = opened.version
     # one model at a time
-    del engine, greedy, sampled
-    return _task_metrics(ref, tokenizer, settings, folder, on_progress)
+    del opened, greedy
+    return Asked(_task_metrics(ref, tokenizer, settings, folder, on_progress), server)
+
+
+def _ask_problems(
+    greedy: Generator,
+    tokenizer: "PreTrainedTokenizerBase",
+    settings: EvaluationSettings,
+    problems: ProblemSet,
+) -> None:
+    asked = settings.problems
+    sampled = replace(greedy, samples=asked.samples, temperature=asked.temperature)
+    tasks = load_tasks(problems, num_fewshot=asked.num_fewshot, max_tokens=asked.max_tokens)
+    generate_responses(tasks, StoredLM(tokenizer, sampled))
 
 
 def _task_metrics(

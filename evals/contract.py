@@ -6,6 +6,9 @@ A contract is everything that makes two evaluations comparable, field by field.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+# what a contract says of what the engine's server decides, and no recipe knows
+OF_THE_SERVER = "the server's"
+
 
 class Difference(NamedTuple):
     """A field that two contracts disagree about, and what each says; None where it has none."""
@@ -15,9 +18,27 @@ class Difference(NamedTuple):
     theirs: Any
 
 
-def first_difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Difference | None:
-    """Return the first field, by name, in which two contracts differ; None where they agree."""
-    for field in sorted({*mine, *theirs}):
-        if mine.get(field) != theirs.get(field):
-            return Difference(field, mine.get(field), theirs.get(field))
+def first_difference(
+    mine: Mapping[str, Any], theirs: Mapping[str, Any], *, across_engines: bool = False
+) -> Difference | None:
+    """Return the first field in which two contracts differ, the engine before the others, which
+    come by name; None where they agree.
+
+    With `across_engines` another engine is no difference, nor is what its server decides.
+    """
+    for field in sorted({*mine, *theirs}, key=lambda name: (name != "engine", name)):
+        values = mine.get(field), theirs.get(field)
+        is_of_engine = field == "engine" or OF_THE_SERVER in values
+        if values[0] != values[1] and not (across_engines and is_of_engine):
+            return Difference(field, *values)
     return None
+
+
+def engines_differ(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """Say that two contracts name other engines; empty where they name the same."""
+    if mine.get("engine") == theirs.get("engine"):
+        return ""
+    return (
+        f"Engines differ: {mine.get('engine')} and {theirs.get('engine')} answered. Some responses "
+        "would differ with the same model, too: part of every difference may be the engines'."
+    )

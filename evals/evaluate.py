@@ -27,6 +27,7 @@ from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.preference_accuracy import preference_accuracy
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.metrics.suite import compute_metrics, score_responses
+from stagelift.evals.models.engines.choice import Opened
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.records import (
     EvalResult,
@@ -48,8 +49,15 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
     folder = EvaluationFolder(Path(job.folder))
     problems = asked_problems(job.settings)
     preferences = asked_preferences(job.settings)
-    task_metrics = ask(
-        job.model, job.settings, problems, preferences, folder, on_progress, job.repeat
+    asked = ask(
+        job.model,
+        job.settings,
+        problems,
+        preferences,
+        folder,
+        on_progress,
+        partial(_refuse_another_engine, job),
+        job.repeat,
     )
     generations = folder.read_generations()
     scores = _scores(generations, problems, preferences)
@@ -58,17 +66,41 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
     result = EvalResult(
         contract_id=job.contract_id,
         contract=job.contract,
-        metrics=measured.metrics | _preference_accuracy(folder, job.base) | task_metrics,
+        metrics=measured.metrics | _preference_accuracy(folder, job.base) | asked.metrics,
         outcomes=measured.outcomes,
         win_tie_loss=measured.win_tie_loss,
         extrapolated=measured.extrapolated,
         passport=judge_passport,
         seconds=time.monotonic() - started,
-        peak_memory_bytes=peak_memory(job.model.device)[0],
-        versions=job.versions,
+        peak_memory_bytes=_peak_memory(job),
+        versions=job.versions | asked.server,
     )
     folder.finish(scores, verdicts, result)
     return result
+
+
+def _refuse_another_engine(job: Evaluation, opened: Opened) -> None:
+    """Raise ValueError where this is not the engine that base was measured with."""
+    identity = opened.engine.identity
+    if identity != job.contract["engine"]:
+        raise ValueError(
+            f"The contract's engine is {job.contract['engine']}, and here it is {identity}: run "
+            "this evaluation where the versions are those of the machine that conducts."
+        )
+    versions = None if job.base is None else EvaluationFolder(Path(job.base)).read_result().versions
+    for name, version in opened.version.items():
+        if versions is not None and name == "vllm" and versions.get(name) != version:
+            raise ValueError(
+                f"The server is vLLM {version}, and base was measured with {versions.get(name)}: "
+                "start that version again, or evaluate all stages anew in another runs folder."
+            )
+
+
+def _peak_memory(job: Evaluation) -> int | None:
+    """Return the peak memory; None where the model was in other processes, not measured here."""
+    if job.settings.engine.kind != "transformers":
+        return None
+    return peak_memory(job.model.device)[0]
 
 
 def asked_problems(settings: EvaluationSettings) -> ProblemSet:

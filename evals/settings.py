@@ -2,9 +2,12 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from stagelift.evals.data.source import Source
 from stagelift.evals.judges.load import JudgeSettings
 from stagelift.evals.lm_eval.tasks import TaskSettings
+from stagelift.evals.models.engines.settings import ChosenEngine, TransformersSettings
 from stagelift.evals.models.model import ModelRef
 from stagelift.evals.records import Record
 
@@ -14,8 +17,7 @@ Against = Literal["base", "previous"]
 class ProblemSettings(Record):
     """Which problems are asked, and how.
 
-    It is greedily and once, or several samples each at a temperature. `sampled` is how many are
-    drawn of the test problems beside the greedy response.
+    It is greedily and once, or several samples each at a temperature.
     """
 
     task: str
@@ -27,7 +29,6 @@ class ProblemSettings(Record):
     batch_size: int
     samples: int
     temperature: float
-    sampled: int = 0
 
 
 class PreferenceSettings(Record):
@@ -44,11 +45,15 @@ class PreferenceSettings(Record):
 
 
 class EvaluationSettings(Record):
-    """Everything that is measured of one model."""
+    """Everything that is measured of one model, and which engine answers for it.
+
+    lm-eval's tasks are run in transformers, whichever engine that is.
+    """
 
     problems: ProblemSettings
     preference: PreferenceSettings
     tasks: list[TaskSettings]
+    engine: ChosenEngine = Field(default=TransformersSettings(), discriminator="kind")
 
 
 class Evaluation(Record):

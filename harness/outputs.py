@@ -28,12 +28,12 @@ class Outputs:
     cards: list[Path]
 
 
-def load_report(folders: Sequence[Path]) -> Report:
-    """Read runs and compare their stages.
+def load_report(folders: Sequence[Path], *, across_engines: bool = False) -> Report:
+    """Read runs and compare their stages, which one engine answered unless `across_engines`.
 
     Raises ValueError or OSError where their records do not allow it.
     """
-    return build_report([read_run(folder) for folder in folders])
+    return build_report([read_run(folder) for folder in folders], across_engines=across_engines)
 
 
 def write_outputs(folder: Path) -> Outputs:

@@ -17,12 +17,13 @@ from stagelift.evals.data.source import (
     local_rows,
     one_sentence,
 )
-from stagelift.evals.judges.load import check_judge
+from stagelift.evals.judges.load import check_judge, check_judge_answers
 from stagelift.evals.lm_eval.extras import check_extras
 from stagelift.evals.lm_eval.fingerprint import task_fingerprint
 from stagelift.evals.metrics.answers.reading import read_target
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
+from stagelift.evals.models.engines.choice import check_engine_server, check_engine_settings
 from stagelift.evals.models.model import ModelRef, model_folder, remembered_of_model
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.node import Plan
@@ -51,9 +52,10 @@ def unreachable_sources(recipe: Recipe) -> list[str]:
     """
     check_model_path(recipe.model.path)
     _check_checkpoint(recipe)
-    checks = [partial(_check_stage, recipe, stage) for stage in recipe.stages]
+    of_stages = [partial(_check_stage, recipe, stage) for stage in recipe.stages]
+    of_evals = [partial(check, recipe) for check in (_check_problems, _check_preference)]
     unreachable = []
-    for check in [*checks, partial(_check_problems, recipe), partial(_check_preference, recipe)]:
+    for check in [*of_stages, *of_evals, partial(_check_engine, recipe)]:
         try:
             check()
         except UnreachableError as error:
@@ -113,6 +115,19 @@ def check_adapters(plan: Plan) -> None:
             )
 
 
+def check_servers(plan: Plan) -> None:
+    """Ask the servers of a plan for a word each: the judge's, and the engine's.
+
+    Raises ValueError or UsageError in a sentence.
+    """
+    check_judge_answers(plan.settings.preference.judge)
+    adapters = any(node.parent is not None for node in plan.nodes)
+    try:
+        check_engine_server(plan.settings.engine, plan.model, adapters=adapters)
+    except ConnectionError as error:
+        raise UsageError(str(error)) from error
+
+
 def _check_fits(model: ModelRef, what: str, settings: object, load: Callable[[], Any]) -> None:
     """Check that what `load` reads from `settings` fits a model."""
     try:
@@ -158,6 +173,12 @@ def _check_preference(recipe: Recipe) -> None:
     for task in recipe.evals.tasks:
         task_fingerprint(task.task)
         check_extras(task.task)
+
+
+def _check_engine(recipe: Recipe) -> None:
+    """Check that the engine is there and can serve the recipe's adapters. Asks no server."""
+    loras = [stage_lora(recipe, stage) for stage in recipe.stages]
+    check_engine_settings(recipe.evals.engine, loras)
 
 
 def _check_not_trained_on(recipe: Recipe, held_out: Source) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from stagelift.evals.judges.load import check_judge_answers
 from stagelift.evals.models.model import ModelRef, model_folder
 from stagelift.evals.settings import Against
 from stagelift.harness import preflight
@@ -48,7 +47,7 @@ def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved)
         if finished:
             _check(recipe)
         preflight.check_adapters(plan)
-        check_judge_answers(plan.settings.preference.judge)
+        preflight.check_servers(plan)
     return plan
 
 

@@ -164,9 +164,9 @@ class Report:
         several.
         """
         run = "" if len(self.runs) == 1 else f"{flips.run}: "
-        scores = [score for stage in self.stages() for score in stage.scores]
-        # what was drawn beside the greedy responses is no part of this
-        last_sample = max((score.sample for score in scores if score.group != "sampled"), default=0)
+        last_sample = max(
+            (score.sample for stage in self.stages() for score in stage.scores), default=0
+        )
         samples = last_sample + 1
         which = f" (by the first of {samples} samples)" if samples > 1 else ""
         return (
@@ -176,8 +176,11 @@ class Report:
         )
 
 
-def build_report(runs: Sequence[RunRecord]) -> Report:
-    """Compare the stages of one or more runs. Raises ValueError where their contracts differ."""
+def build_report(runs: Sequence[RunRecord], *, across_engines: bool = False) -> Report:
+    """Compare the stages of one or more runs.
+
+    Raises ValueError where their contracts differ; with `across_engines` the engines may.
+    """
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
         raise ValueError(
@@ -185,7 +188,7 @@ def build_report(runs: Sequence[RunRecord]) -> Report:
             "be told apart."
         )
     # of all runs at once: the verdicts are adjusted for all that stand in one report
-    comparisons = compare_stages(runs)
+    comparisons = compare_stages(runs, across_engines=across_engines)
     reports = []
     for run in runs:
         own = [comparison for comparison in comparisons if comparison.run == run.name]

@@ -58,7 +58,7 @@ def _is_plain_float32(layer: torch.nn.Module) -> bool:
 
 def _forward(layer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     def forward(rows: torch.Tensor) -> torch.Tensor:
-        multiplied: torch.Tensor = _Linear.apply(rows, layer.weight)  # type: ignore[no-untyped-call]  # torch has no types here
+        multiplied: torch.Tensor = _Linear.apply(rows, layer.weight)  # type: ignore[no-untyped-call]  # torch
         return multiplied if layer.bias is None else multiplied + layer.bias
 
     return forward

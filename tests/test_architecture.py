@@ -15,7 +15,7 @@ from tests.sources import LAYERS, MODULES, ROOT, syntax
 # "a -> b" lets a import b and all that b may import; what stands left or right together is equal
 ARROWS = {
     "evals": "evaluate -> ask -> settings -> judges, imports -> metrics -> lm_eval -> models "
-    "-> data, stats, folders, remembered -> files, records",
+    "-> data, stats, folders, remembered, servers, finish_reasons, contract -> files, records",
     "stages": "faster -> packed",
     "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records "
     "-> folders -> run_file; records -> contradictions -> recount",

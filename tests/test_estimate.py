@@ -57,7 +57,8 @@ def write_evaluation(store: Store, one: Node, plan: Plan, seconds: float, n: int
     accuracy = Metric(value=0.5, low=0.4, high=0.6, n=n)
     record: dict[str, Any] = {
         "contract_id": plan.contract_id,
-        "contract": CONTRACT | {"max_tokens": plan.settings.problems.max_tokens},
+        "contract": CONTRACT
+        | {"engine": plan.contract["engine"], "max_tokens": plan.settings.problems.max_tokens},
         "metrics": {"accuracy": accuracy},
         "outcomes": {},
         "win_tie_loss": {},

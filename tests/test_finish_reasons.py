@@ -2,7 +2,7 @@
 
 import pytest
 
-from stagelift.evals.imports.finish_reasons import read_finish_reason, unknown_words
+from stagelift.evals.finish_reasons import read_finish_reason, unknown_words
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from stagelift.evals.data.clusters import cluster_name, refuse_one_for_all, refuse_some_without
-from stagelift.evals.imports.finish_reasons import read_finish_reason, unknown_words
+from stagelift.evals.finish_reasons import read_finish_reason, unknown_words
 from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.records import Generation

@@ -24,7 +24,6 @@ from stagelift.evals.judges.openai_prompt import (
     read_verdict,
 )
 from stagelift.evals.judges.openai_server import (
-    REFUSALS,
     OpenAIJudge,
     address,
     check,
@@ -37,6 +36,7 @@ from stagelift.evals.judges.openai_server import (
     safe_words,
 )
 from stagelift.evals.records import Record, Usage
+from stagelift.evals.servers import REFUSALS
 
 if TYPE_CHECKING:
     from openai import OpenAI

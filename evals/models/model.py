@@ -5,6 +5,7 @@ one, whose LoRA settings were different, are merged into the weights, in float32
 """
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -161,6 +162,19 @@ def _merged(ref: ModelRef) -> "PreTrainedModel":
 
 def _weights(ref: ModelRef, dtype: "torch.dtype") -> "PreTrainedModel":
     return pretrained.language_model(model_folder(ref.path), ref.revision, dtype)
+
+
+def end_tokens(ref: ModelRef, tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
+    """Return the tokens that end a turn, as `load_base` has them, without loading the weights."""
+    known = pretrained.generation_config(model_folder(ref.path), ref.revision).eos_token_id
+    own = known if isinstance(known, list) else [known]
+    return frozenset(token for token in (*own, tokenizer.eos_token_id) if token is not None)
+
+
+def context_length(ref: ModelRef) -> int:
+    """Return how many tokens a model takes; some have no such limit."""
+    config = pretrained.model_config(model_folder(ref.path), ref.revision).get_text_config()
+    return int(getattr(config, "max_position_embeddings", sys.maxsize))
 
 
 def _end_tokens(model: "PreTrainedModel") -> set[int]:

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import torch
     from peft import PeftConfig, PeftModel
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import (
+        GenerationConfig,
+        PreTrainedConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
 
 
 def language_model(source: str, revision: str | None, dtype: "torch.dtype") -> "PreTrainedModel":
@@ -49,6 +54,16 @@ def model_config(source: str, revision: str | None) -> "PreTrainedConfig":
     from transformers import AutoConfig
 
     return AutoConfig.from_pretrained(source, revision=revision)
+
+
+def generation_config(source: str, revision: str | None) -> "GenerationConfig":
+    """Read how a model generates: its generation_config.json, else what its config.json says."""
+    from transformers import GenerationConfig
+
+    try:
+        return GenerationConfig.from_pretrained(source, revision=revision)
+    except OSError:
+        return GenerationConfig.from_model_config(model_config(source, revision))
 
 
 def tokenizer(

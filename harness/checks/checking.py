@@ -24,6 +24,7 @@ class Request:
     runs: Path
     baselines: Path
     allow_missing: int = 0
+    across_engines: bool = False
 
 
 def checked(request: Request) -> Check:
@@ -36,7 +37,14 @@ def checked(request: Request) -> Check:
     old = load_baseline(request.baseline, request.runs, request.stage, baselines=request.baselines)
     limits = merged(old.margins, asked, old.scores)
     new, notes = load_candidate(request.candidate, request.runs, request.stage, old.scores)
-    return check(new, old.scores, limits, request.allow_missing, (*old.notes, *notes))
+    return check(
+        new,
+        old.scores,
+        limits,
+        request.allow_missing,
+        (*old.notes, *notes),
+        across_engines=request.across_engines,
+    )
 
 
 def self_tested(request: Request) -> list[Power]:

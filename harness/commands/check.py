@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagelift.harness.commands.options import RunsFolder, fail, keep_garbage, usage_errors
+from stagelift.harness.commands.options import (
+    AcrossEngines,
+    RunsFolder,
+    fail,
+    keep_garbage,
+    usage_errors,
+)
 from stagelift.harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,6 +110,7 @@ def check(
     gates: Gates = None,
     inconclusive: OnInconclusive = Inconclusive.fail,
     allow_missing: AllowMissing = 0,
+    across_engines: AcrossEngines = False,
     self_test: SelfTest = False,
     format: Annotated[
         CheckFormat, typer.Option(help="How to write the answer.")
@@ -135,6 +142,7 @@ def check(
             runs=runs,
             baselines=baselines,
             allow_missing=allow_missing,
+            across_engines=across_engines,
         )
         code = _self_test(request, format) if self_test else _check(request, format, inconclusive)
     raise SystemExit(code)

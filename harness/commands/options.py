@@ -15,6 +15,13 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+AcrossEngines = Annotated[
+    bool,
+    typer.Option(
+        "--across-engines",
+        help="Compare what different engines answered, too; else that is refused.",
+    ),
+]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds runs and their nodes.")]
 
 Overrides = Annotated[

@@ -10,6 +10,7 @@ import typer
 
 from stagelift.harness.commands.options import (
     WIDE,
+    AcrossEngines,
     RunsFolder,
     fail,
     keep_garbage,
@@ -50,6 +51,7 @@ def report(
     summary: Annotated[
         bool, typer.Option("--summary", help="Markdown short enough for a pull request's comment.")
     ] = False,
+    across_engines: AcrossEngines = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Report one or more runs from their records.
@@ -64,7 +66,8 @@ def report(
         fail(f"--summary is Markdown, and the format is {form.value}. Leave one of the two out.")
     if output is not None and output.is_dir():
         fail(f"--output {output} is a folder. Name a file in it.")
-    result = _load_report([run_folder(name, runs).path for name in names])
+    folders = [run_folder(name, runs).path for name in names]
+    result = _load_report(folders, across_engines=across_engines)
     if output is None and form is Format.terminal:
         _print_report(result)
         return
@@ -142,11 +145,11 @@ def store_outputs(folder: Path) -> "Outputs":
         return write_outputs(folder)
 
 
-def _load_report(folders: list[Path]) -> "Report":
+def _load_report(folders: list[Path], *, across_engines: bool) -> "Report":
     from stagelift.harness.outputs import load_report
 
     with usage_errors(KeyError):
-        return load_report(folders)
+        return load_report(folders, across_engines=across_engines)
 
 
 def _format_of(output: Path | None, *, summary: bool) -> Format:

@@ -6,7 +6,8 @@ seed, LoRA and parent; else of the same stage on the same model, scaled by steps
 step (and by completion length where a stage generates).
 
 Evaluation: records of the same contract on the same model (the contract is everything that makes
-two evaluations comparable); else on the same model, scaled by responses and their limit.
+two evaluations comparable); else by the same engine on the same model, scaled by responses and
+their limit.
 
 Memory is never scaled: it is the most that those records show. Nor is the length of rows, which may
 be another one.
@@ -105,7 +106,9 @@ class Estimator:
         past = [
             evaluation
             for evaluation in self.history.evaluations
-            if evaluation.model == node.root.identity and _asked(evaluation.result)
+            if evaluation.model == node.root.identity
+            and evaluation.result.contract.get("engine") == self.plan.contract["engine"]
+            and _asked(evaluation.result)
         ]
         contract = self.plan.contract_id
         same = [evaluation for evaluation in past if evaluation.result.contract_id == contract]
@@ -127,9 +130,11 @@ class Estimator:
         size, on, asked = self._size(node), node.base.device, self.questions
         batch = min(self.plan.settings.problems.batch_size, asked.responses)
         work = Asking(asked.responses, batch, asked.prompt_tokens, asked.max_tokens)
-        return _guessed(
-            guess.evaluation_seconds(size, work, on), guess.evaluation_bytes(size, work, on)
-        )
+        seconds = guess.evaluation_seconds(size, work, on)
+        if self.plan.settings.engine.kind == "server":
+            # the model is in the server's memory
+            return _guessed(seconds, None)
+        return _guessed(seconds, guess.evaluation_bytes(size, work, on))
 
     def _size(self, node: Node) -> ModelSize:
         return self._sizes[node.root.id]
@@ -146,7 +151,7 @@ def _measured(seconds: float, memory: int | None) -> Cost:
     return Cost(seconds, seconds, seconds, memory, "measured")
 
 
-def _guessed(seconds: float, memory: int) -> Cost:
+def _guessed(seconds: float, memory: int | None) -> Cost:
     return Cost(seconds, seconds / guess.TIMES_OFF, seconds * guess.TIMES_OFF, memory, "guess")
 
 
@@ -200,8 +205,7 @@ def _asked(result: EvalResult) -> float:
     """Return how many tokens an evaluation could have generated; 0 where its record does not
     say.
     """
-    names, contract = ("accuracy", "accuracy_held_out"), result.contract
-    counts = {name: result.metrics[name].n for name in names if name in result.metrics}
-    responses = sum(counts.values()) * contract.get("samples", 1)
-    responses += counts.get("accuracy", 0) * contract.get("sampled", 0)
-    return float(responses * contract.get("max_tokens", 0))
+    names = ("accuracy", "accuracy_held_out")
+    problems = sum(result.metrics[name].n for name in names if name in result.metrics)
+    limit = result.contract.get("max_tokens", 0)
+    return float(problems * result.contract.get("samples", 1) * limit)

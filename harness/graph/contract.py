@@ -19,8 +19,13 @@ from stagelift.evals.lm_eval.fingerprint import task_fingerprint
 from stagelift.evals.lm_eval.gsm8k import FEWSHOT_SEED
 from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.models import bundled, pretrained
-from stagelift.evals.models.engines.transformers import TransformersEngine
-from stagelift.evals.models.model import ModelRef, load_tokenizer, remembered_of_model
+from stagelift.evals.models.engines.choice import chosen_engine, engine_contract
+from stagelift.evals.models.model import (
+    Device,
+    ModelRef,
+    load_tokenizer,
+    remembered_of_model,
+)
 from stagelift.evals.settings import EvaluationSettings, PreferenceSettings, ProblemSettings
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.digest import digest
@@ -30,12 +35,15 @@ from stagelift.harness.recipes.sections import ModelSection, Recipe
 # Fields that contracts did not always have, each with the value that means "not used". There it is
 # left out, so that evaluations made before the field came keep their contract: a new setting of an
 # evaluation is entered here, one of lm-eval's tasks below.
-LATER: dict[str, object] = {"clusters": None, "sampled": 0}
+LATER: dict[str, object] = {"clusters": None}
 LATER_OF_TASKS: dict[str, object] = {}
 
 
-def evaluation_settings(recipe: Recipe) -> EvaluationSettings:
-    """Turn the `evals` section into settings whose sources are pinned to a commit."""
+def evaluation_settings(recipe: Recipe, device: Device) -> EvaluationSettings:
+    """Turn the `evals` section into settings whose sources are pinned to a commit.
+
+    `device` is where models are measured, by which an engine is chosen.
+    """
     accuracy, preference = recipe.evals.accuracy, recipe.evals.preference
     problems = accuracy.model_dump() | {"source": pinned(recipe.problem_source())}
     return EvaluationSettings(
@@ -48,6 +56,7 @@ def evaluation_settings(recipe: Recipe) -> EvaluationSettings:
             gold=_pinned(preference.gold_source()),
         ),
         tasks=recipe.evals.tasks,
+        engine=chosen_engine(recipe.evals.engine, recipe.model.path, device),
     )
 
 
@@ -57,12 +66,12 @@ def shared_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node])
     Raises UsageError where one would be measured under another.
     """
     (first, recipe), *rest = recipes.items()
-    contract = _contract(evaluation_settings(recipe), bases[recipe.model].base)
+    contract = _contract_of(recipe, bases)
     for variant, varied in rest:
         if (varied.model, varied.problem_source()) == (recipe.model, recipe.problem_source()):
             # what is varied has no part in the contract
             continue
-        theirs = _contract(evaluation_settings(varied), bases[varied.model].base)
+        theirs = _contract_of(varied, bases)
         difference = first_difference(contract, theirs)
         if difference is not None:
             raise UsageError(
@@ -71,6 +80,14 @@ def shared_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node])
                 "is trained, not how it is measured."
             )
     return contract
+
+
+def _contract_of(recipe: Recipe, bases: dict[ModelSection, Node]) -> dict[str, Any]:
+    model = bases[recipe.model].base
+    try:
+        return _contract(evaluation_settings(recipe, model.device), model)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _pinned(source: Source | None) -> Source | None:
@@ -90,9 +107,7 @@ def _contract(settings: EvaluationSettings, model: ModelRef) -> dict[str, Any]:
         **_problems_contract(settings.problems),
         **_preference_contract(settings.preference),
         "tasks": [without_unused(task, LATER_OF_TASKS) for task in tasks],
-        "engine": TransformersEngine.identity,
-        "dtype": model.dtype,
-        "device": model.device,
+        **engine_contract(settings.engine, model),
         "eos_token": model.eos_token,
         "chat_template": digest(chat_template(model.path, model.revision, model.eos_token)),
     }

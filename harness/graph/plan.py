@@ -53,7 +53,7 @@ def make_plan(recipe: Recipe, precise: Precise = precision.resolved) -> Plan:
         chains=chains,
         repeats=_repeats(recipe, chains),
         reference=reference_variant(recipe),
-        settings=evaluation_settings(recipe),
+        settings=evaluation_settings(recipe, bases[recipe.model].base.device),
         contract=shared_contract({chain.variant: chain.recipe for chain in wanted}, bases),
     )
 

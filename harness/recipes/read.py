@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from stagelift.evals.models.engines.settings import TransformersSettings
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.mistakes import first_mistake
 from stagelift.harness.recipes.overrides import apply_override, set_field
@@ -67,15 +68,21 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
         {stage.pop("kind"): _without_unused(stage, "lora", "launcher")}
         for stage in content["stages"]
     ]
-    judge = content["evals"]["preference"]["judge"]
-    kind = judge.pop("kind")
-    content["evals"]["preference"]["judge"] = {kind: judge} if judge else kind
-    if not recipe.evals.accuracy.sampled:
-        del content["evals"]["accuracy"]["sampled"]
+    evals = content["evals"]
+    evals["preference"]["judge"] = _kind_first(evals["preference"]["judge"])
+    evals["engine"] = _kind_first(evals["engine"])
+    if recipe.evals.engine == TransformersSettings():
+        del evals["engine"]
     if recipe.ray == RaySection():
         del content["ray"]
     later = ("variants", "reference", "lattice", "seeds", "launcher", "gates", "tiers")
     return _without_unused(content, *later)
+
+
+def _kind_first(section: dict[str, Any]) -> dict[str, Any] | str:
+    """Write a section that knows its kind under that kind, or as the kind alone."""
+    kind: str = section.pop("kind")
+    return {kind: section} if section else kind
 
 
 def with_settings(recipe: Recipe, settings: dict[str, Any], where: str) -> Recipe:

@@ -15,6 +15,7 @@ from stagelift.evals.data.source import Source
 from stagelift.evals.judges.load import JudgeSettings, ReferenceJudge
 from stagelift.evals.lm_eval.tasks import TaskSettings
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
+from stagelift.evals.models.engines.settings import EngineSettings, TransformersSettings
 from stagelift.evals.records import Record
 from stagelift.evals.settings import Against
 from stagelift.reports.folders import RESERVED_NAMES
@@ -117,8 +118,7 @@ class AccuracySection(Record):
     """Which problems are asked, and how.
 
     `limit` counts test problems (None: all), `held_out` those of the 32 held-out templates: a
-    multiple of 32 asks each equally often. `sampled` responses to each test problem are drawn at
-    temperature 1 beside the greedy one.
+    multiple of 32 asks each equally often.
     """
 
     task: Literal["schoolmath", "gsm8k"] = "schoolmath"
@@ -129,17 +129,6 @@ class AccuracySection(Record):
     batch_size: int = Field(default=32, ge=1)
     samples: int = Field(default=1, ge=1)
     temperature: float = Field(default=0.0, ge=0)
-    sampled: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _sampled_is_beside_greedy(self) -> "AccuracySection":
-        if self.sampled and self.temperature:
-            raise ValueError(
-                f"evals.accuracy.sampled is {self.sampled}: so many are drawn beside greedy "
-                "responses, but there are none, as evals.accuracy.temperature is "
-                f"{self.temperature:g}. Leave out temperature, or sampled."
-            )
-        return self
 
     @model_validator(mode="after")
     def _samples_differ(self) -> "AccuracySection":
@@ -170,17 +159,7 @@ class PreferenceSection(Record):
     @classmethod
     def _one_judge(cls, judge: Any) -> Any:
         """Turn `longest`, or `openai: {...}`, into settings that know their kind."""
-        if isinstance(judge, str):
-            return {"kind": judge}
-        if not isinstance(judge, dict) or len(judge) != 1 or "kind" in judge:
-            return judge
-        ((kind, settings),) = judge.items()
-        if not isinstance(settings, dict | None):
-            raise ValueError(
-                f"Judge '{kind}' needs its settings as keys, such as: "
-                "openai: {base_url: URL, model: NAME}."
-            )
-        return {**(settings or {}), "kind": kind}
+        return _of_one_kind(judge, "Judge", "openai: {base_url: URL, model: NAME}")
 
     @field_validator("prompts", "gold", mode="before")
     @classmethod
@@ -199,11 +178,21 @@ class PreferenceSection(Record):
 
 
 class EvalsSection(Record):
-    """What is measured after every stage. `tasks` are lm-eval's, by name, or with settings."""
+    """What is measured after every stage, and which engine answers for the model.
 
+    `tasks` are lm-eval's, by name, or with settings.
+    """
+
+    engine: EngineSettings = TransformersSettings()
     accuracy: AccuracySection = AccuracySection()
     preference: PreferenceSection = PreferenceSection()
     tasks: list[TaskSettings] = []
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _one_engine(cls, engine: Any) -> Any:
+        """Turn `vllm`, or `server: {...}`, into settings that know their kind."""
+        return _of_one_kind(engine, "Engine", "server: {url: URL}")
 
     @field_validator("tasks", mode="before")
     @classmethod
@@ -354,7 +343,8 @@ class Recipe(Record):
         for stage in content["stages"]:
             del stage["launcher"]
             _drop_unused(stage, "lora")
-        _drop_unused(content["evals"]["accuracy"], "sampled")
+        if self.evals.engine == TransformersSettings():
+            del content["evals"]["engine"]
         _drop_unused(content, "variants", "reference", "lattice", "seeds")
         return content
 
@@ -363,6 +353,18 @@ class Recipe(Record):
         if self.evals.accuracy.task == "schoolmath":
             return Source(path=SCHOOLMATH)
         return self.data
+
+
+def _of_one_kind(written: Any, what: str, example: str) -> Any:
+    """Turn a kind, or a kind with its settings under it, into settings that know their kind."""
+    if isinstance(written, str):
+        return {"kind": written}
+    if not isinstance(written, dict) or len(written) != 1 or "kind" in written:
+        return written
+    ((kind, settings),) = written.items()
+    if not isinstance(settings, dict | None):
+        raise ValueError(f"{what} '{kind}' needs its settings as keys, such as: {example}.")
+    return {**(settings or {}), "kind": kind}
 
 
 def _record_name(task: str) -> str:

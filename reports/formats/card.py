@@ -13,6 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from stagelift.evals.contract import OF_THE_SERVER
 from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Passport
@@ -28,7 +29,7 @@ from stagelift.reports.report import RunReport, build_report
 from stagelift.reports.tables.table import NOTHING
 from stagelift.reports.words import formatting
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line, without_folders
-from stagelift.reports.words.provenance import passport_lines
+from stagelift.reports.words.provenance import dtype_words, passport_lines
 
 _BOLD = ("improved", "regressed")
 _FILL_IN = "FILL-IN"
@@ -208,6 +209,9 @@ def _loading(run: RunRecord, stage: StageRecord) -> str:
 
 def _model_code(run: RunRecord, stage: StageRecord) -> list[str]:
     name, dtype = _hub_name(run.base_model), stage.evaluation.contract["dtype"]
+    if dtype == OF_THE_SERVER:
+        # as the weights are stored
+        dtype = "auto"
     base = f'base = "{_FILL_IN}"  # the base model: a folder, or its name on the Hub'
     revision = ""
     if name is not None:
@@ -316,12 +320,11 @@ def _questions(stage: StageRecord) -> str:
     decoding = inline(contract["decoding"])
     if contract.get("samples", 1) > 1:
         decoding += f", {contract['samples']} samples each"
-    if contract.get("sampled"):
-        decoding += f" and {contract['sampled']} samples each at temperature 1"
     return (
         f"{' and '.join(asked)} of {inline(task)} ({inline(rows.title)}), "
         f"{contract['num_fewshot']}-shot in the model's chat template, {decoding}, at most "
-        f"{contract['max_tokens']} new tokens, {inline(contract['dtype'])}, unmerged."
+        f"{contract['max_tokens']} new tokens, {inline(dtype_words(contract))}, by the engine "
+        f"{inline(str(contract.get('engine', 'not stored')))}."
     )
 
 

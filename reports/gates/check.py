@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stagelift.evals.contract import first_difference
+from stagelift.evals.contract import engines_differ, first_difference
 from stagelift.evals.metrics.measures import FIXED, as_judged, at_equal_lengths, measure
 from stagelift.reports.gates.equal_lengths import evidence_at_equal_lengths
 from stagelift.reports.gates.evidence import Evidence, evidence
@@ -40,13 +40,16 @@ def check(
     margins: Sequence[Margin] = (),
     allow_missing: int = 0,
     notes: Sequence[str] = (),
+    *,
+    across_engines: bool = False,
 ) -> Check:
     """Gate every metric that has a margin; without margins, those of the baseline that have a
     default one.
 
-    Raises NotComparableError, and ValueError where there is nothing to gate.
+    With `across_engines` both sides may have been answered by different engines. Raises
+    NotComparableError, and ValueError where there is nothing to gate.
     """
-    _refuse_other_contract(candidate, baseline)
+    _refuse_other_contract(candidate, baseline, across_engines=across_engines)
     wanted = in_tiers(margins or defaults(baseline), {})
     measured, left_out = [], []
     for margin in wanted:
@@ -59,7 +62,13 @@ def check(
             left_out.append(str(error))
     gates = decide_all(measured)
     missing = max(gate.missing for gate in gates)
-    every_note = (*notes, *left_out, *_of_one_checkpoint(candidate, baseline))
+    engines = engines_differ(candidate.contract, baseline.contract)
+    every_note = (
+        *notes,
+        *left_out,
+        *([engines] if engines else []),
+        *_of_one_checkpoint(candidate, baseline),
+    )
     return Check(candidate, baseline, gates, overall(gates), missing, every_note)
 
 
@@ -100,14 +109,21 @@ def _of_one_checkpoint(candidate: StageScores, baseline: StageScores) -> list[st
     ]
 
 
-def _refuse_other_contract(candidate: StageScores, baseline: StageScores) -> None:
-    difference = first_difference(candidate.contract, baseline.contract)
+def _refuse_other_contract(
+    candidate: StageScores, baseline: StageScores, *, across_engines: bool
+) -> None:
+    difference = first_difference(
+        candidate.contract, baseline.contract, across_engines=across_engines
+    )
     if difference is not None:
+        remedy = "Evaluate both in one way, or bless a new baseline."
+        if difference.field == "engine":
+            remedy = f"{remedy[:-1]}, or ask for it with --across-engines."
         raise NotComparableError(
             difference.field,
             f"Not comparable: {difference.field} is {reprlib.repr(difference.mine)} in the "
             f"candidate's contract and {reprlib.repr(difference.theirs)} in the baseline's. "
-            "Evaluate both in one way, or bless a new baseline.",
+            f"{remedy}",
         )
 
 

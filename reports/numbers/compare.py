@@ -99,15 +99,15 @@ class _Tested:
     median: Metric | None = None
 
 
-def compare_stages(runs: Sequence[RunRecord]) -> list[Comparison]:
+def compare_stages(runs: Sequence[RunRecord], *, across_engines: bool = False) -> list[Comparison]:
     """Compare every stage with the one before it and with base.
 
     Holm runs over the headline of all runs, and over everything else.
 
     Raises ValueError where the runs were not evaluated under one contract, naming the field that
-    differs.
+    differs; with `across_engines` the engine may.
     """
-    _refuse_unequal_contracts(runs)
+    _refuse_unequal_contracts(runs, across_engines=across_engines)
     tested = [found for run in runs for stage in run.stages for found in _test_stage(stage, run)]
     decided = _families(tested)
     return [_decided(found, decided.get(found.test)) for found in tested]
@@ -153,15 +153,19 @@ def _decided(tested: _Tested, decided: Decided | None) -> Comparison:
     )
 
 
-def _refuse_unequal_contracts(runs: Sequence[RunRecord]) -> None:
+def _refuse_unequal_contracts(runs: Sequence[RunRecord], *, across_engines: bool) -> None:
     first = runs[0]
     for stage in (stage for run in runs for stage in run.stages):
-        difference = first_difference(first.contract, stage.evaluation.contract)
+        theirs = stage.evaluation.contract
+        difference = first_difference(first.contract, theirs, across_engines=across_engines)
         if difference is not None:
+            remedy = "Report them separately"
+            if difference.field == "engine":
+                remedy += ", or ask for it with --across-engines"
             raise ValueError(
                 f"Runs '{first.name}' and '{stage.run}' were evaluated under different contracts: "
                 f"{difference.field} is {difference.mine!r} in one and {difference.theirs!r} in "
-                "the other. Report them separately."
+                f"the other. {remedy}."
             )
 
 
@@ -313,9 +317,7 @@ def _is_identical(
     """
     if name in stage.stored_values or measure(name).family == "preference accuracy":
         return False
-    group = measure(name).group
-    scores = [score for score in (*stage.scores, *other.scores) if score.group == group]
-    if any(changes.values()) or any(score.sample for score in scores):
+    if any(changes.values()) or any(score.sample for score in (*stage.scores, *other.scores)):
         return False
     mine, theirs = stage.generations, other.generations
     return all(

@@ -2,6 +2,7 @@
 report has them.
 """
 
+from stagelift.evals.contract import engines_differ
 from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import Measure, measure
 from stagelift.reports.report import Report, RunReport
@@ -13,6 +14,8 @@ def footnotes(report: Report) -> list[str]:
     names = {name for stage in report.stages() for name in stage.evaluation.metrics}
     measures = [measure(name) for name in names]
     notes = ["95% intervals in brackets, over the prompts, unless said."]
+    first, *others = [run.record.contract for run in report.runs]
+    notes += sorted({engines_differ(first, other) for other in others} - {""})
     if report.comparisons():
         notes += _comparison_notes(report)
     if any(map(_has_one_seed, report.runs)):
@@ -66,13 +69,6 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
             "Time per response: what the engine took over a batch of problems, by the responses in "
             "it; n counts batches, intervals are over batches, differences are in seconds. It is "
             "of this machine, with whatever else ran on it."
-        )
-    if "sampled accuracy" in families:
-        notes.append(
-            "Sampled accuracy: the share of right responses among those drawn at temperature 1 for "
-            "each test problem beside the greedy one (the mean over its samples; n counts "
-            "problems). It is another reading of the same problems, so its verdicts are not in the "
-            "headline."
         )
     if "pass@k" in families:
         notes.append(

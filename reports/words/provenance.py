@@ -2,6 +2,10 @@
 device, time.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+from stagelift.evals.contract import OF_THE_SERVER
 from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.records import Passport, Usage
 from stagelift.reports.records import RunRecord
@@ -26,6 +30,7 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
             ("data", run.data),
             ("graph", _graph(run)),
             ("evaluation", _asked(run)),
+            ("engine", _engine(run)),
             *([] if judged is None else passport_lines(judged)),
             ("contract", run.contract_id),
             ("device", run.device),
@@ -84,6 +89,12 @@ def passport_lines(passport: Passport) -> list[tuple[str, str]]:
     ]
 
 
+def dtype_words(contract: Mapping[str, Any]) -> str:
+    """Say which dtype a model was measured in."""
+    dtype = str(contract["dtype"])
+    return "in the server's dtype" if dtype == OF_THE_SERVER else dtype
+
+
 def _asked(run: RunRecord) -> str:
     """Say what was asked and how; of an imported run, where it came from."""
     contract = run.contract
@@ -93,13 +104,19 @@ def _asked(run: RunRecord) -> str:
     accuracy = run.stages[0].evaluation.metrics["accuracy"].n
     held_out = f" and {contract['held_out']} of held-out templates" if contract["held_out"] else ""
     samples = f", {contract['samples']} samples each" if contract["samples"] > 1 else ""
-    if contract.get("sampled"):
-        samples = f" and {contract['sampled']} samples each at temperature 1"
     return (
         f"{contract['task']}, {accuracy} test problems{held_out}; {contract['num_fewshot']}-shot "
         f"chat, {contract['decoding']}{samples}, at most {contract['max_tokens']} tokens, "
-        f"{contract['dtype']}"
+        f"{dtype_words(contract)}"
     )
+
+
+def _engine(run: RunRecord) -> str:
+    """Name the engine, and what its server called itself; empty where that is not stored."""
+    engine = run.contract.get("engine")
+    versions = run.stages[0].evaluation.versions
+    server = [f"{name} {versions[name]}" for name in ("vllm", "server") if name in versions]
+    return f"{engine} ({server[0]})" if engine and server else str(engine or "")
 
 
 def _behaviour(passport: Passport) -> str:

@@ -1,0 +1,218 @@
+"""A server that speaks OpenAI's API: its address and key, a client for it, and what can go wrong.
+
+The key comes from the environment, and is never shown or stored. A server sends what it likes, so
+no answer is read further than `MAX_BYTES`.
+"""
+
+import importlib.util
+import ipaddress
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+if TYPE_CHECKING:
+    from openai import DefaultHttpxClient, OpenAI
+
+# what was asked may be refused, or every request: whoever asks more than once can tell them apart
+REFUSALS = (400, 413, 422)
+# of one answer: a thousand times what a long one with log-probabilities takes
+MAX_BYTES = 64_000_000
+
+# the client insists on a key, a server of one's own does not look at it
+_NO_KEY = "not-needed"
+# they are of the bytes that came, not of the content
+_OF_THE_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a server is, and how patiently it is asked.
+
+    The rest is for sentences: `title` names it ("The judge's server"), `section` and `url_field`
+    say where a recipe names its address, `model` is what it is asked for, `speaks` how. `key_name`
+    is the environment variable that holds the key.
+    """
+
+    url: str
+    model: str
+    max_retries: int
+    timeout_seconds: float
+    title: str
+    section: str
+    url_field: str
+    key_name: str
+    speaks: str
+
+
+def check_address(server: Server) -> None:
+    """Raise ValueError, in a sentence, where no request could be sent. Asks no server."""
+    where = f"{server.section}.{server.url_field}"
+    # An '@' is refused wherever it stands: a password may hold a slash. The password is not shown,
+    # and none is stored.
+    if "@" in server.url:
+        raise ValueError(
+            f"{where} has an '@', as before it a user and a password are given, and recipes are "
+            f"stored as they are: leave them out, a key belongs into {server.key_name} in the "
+            "environment."
+        )
+    url = _split(server)
+    if url.query or url.fragment:
+        raise ValueError(
+            f"{where} '{address(server)}?...' has a query or a fragment, to which no path can be "
+            "added: leave it out."
+        )
+    if importlib.util.find_spec("openai") is None:
+        raise ValueError(
+            f"{server.section} needs the package openai, which is not installed: pip install openai"
+        )
+
+
+def check_key(server: Server) -> None:
+    """Raise ValueError where a server elsewhere would be asked without a key."""
+    if not (key_of(server) or is_loopback(server)):
+        raise ValueError(
+            f"{server.section} asks {address(server)}, but {server.key_name} is not set in the "
+            "environment: export it (any text where the server wants no key)."
+        )
+
+
+def address(server: Server) -> str:
+    """Return the address without user, password, query and fragment: it may be stored and shown."""
+    url = _split(server)
+    host = url.netloc.rpartition("@")[2]
+    return f"{url.scheme}://{host}{url.path.rstrip('/')}"
+
+
+def key_of(server: Server) -> str | None:
+    """Return the key, None where the environment has none."""
+    return os.environ.get(server.key_name, "").strip() or None
+
+
+def is_loopback(server: Server) -> bool:
+    """Say whether the server is on this machine."""
+    host = _split(server).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def connect(server: Server) -> "OpenAI":
+    """Return a client for the server; it is asked nothing yet."""
+    from openai import OpenAI, Timeout
+
+    seconds = server.timeout_seconds
+    return OpenAI(
+        base_url=server.url,
+        api_key=key_of(server) or _NO_KEY,
+        max_retries=server.max_retries,
+        timeout=Timeout(seconds, connect=min(10.0, seconds)),
+        # no proxy to one's own machine
+        http_client=_bounded_client(trust_env=not is_loopback(server)),
+    )
+
+
+def safe_words(error: Exception, server: Server) -> str:
+    """Return the server's own words, without the key: they go into logs and records."""
+    words = f"{error} ({error.__cause__})" if error.__cause__ else str(error)
+    words = " ".join(words.replace(key_of(server) or _NO_KEY, "<key>").split())
+    if len(words) > 300:
+        words = f"{words[:300]}..."
+    return words.rstrip(".")
+
+
+def failure(error: Exception, server: Server) -> str:
+    """Say in a sentence what went wrong with the server and what to do about it."""
+    trouble = _trouble(error, safe_words(error, server), server)
+    return f"{server.title} at {address(server)} {trouble}"
+
+
+def _trouble(error: Exception, words: str, server: Server) -> str:
+    """Name the trouble, in the server's words, and its remedy."""
+    from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+    retried = f"(after {server.max_retries} retries)"
+    section, where = server.section, f"{server.section}.{server.url_field}"
+    match error:
+        case APITimeoutError():
+            return (
+                f"gave no answer within {server.timeout_seconds:g} seconds {retried}: raise "
+                f"timeout_seconds or lower concurrency in {section}."
+            )
+        case APIConnectionError():
+            return f"cannot be reached {retried}: {words}. Start it, or correct {where}."
+        case APIStatusError(status_code=401 | 403):
+            return (
+                f"does not accept the key: {words}. Correct {server.key_name} in the environment."
+            )
+        case APIStatusError(status_code=404):
+            return (
+                f"knows no such model or path: {words}. Correct model or {server.url_field} (... "
+                f"/v1) in {section}."
+            )
+        case APIStatusError(status_code=429):
+            return (
+                f"takes no more requests {retried}: {words}. Lower concurrency in {section}, or "
+                "wait."
+            )
+        case APIStatusError(status_code=status) if status >= 500:
+            return (
+                f"failed {retried}: {words}. Look into its log: it may not have '{server.model}'."
+            )
+        case _:
+            return (
+                f"does not speak {server.speaks}: {words}. Correct {where} (it often ends in /v1)."
+            )
+
+
+def _split(server: Server) -> SplitResult:
+    try:
+        url = urlsplit(server.url)
+        if url.scheme in ("http", "https") and url.hostname and url.port != 0:
+            return url
+    except ValueError:
+        # a port that is no number, a bracket that does not close
+        pass
+    shown = server.url.rpartition("@")[2].partition("?")[0]
+    raise ValueError(
+        f"{server.section}.{server.url_field} '{shown}' is not an address: write it like "
+        "http://127.0.0.1:8000/v1."
+    )
+
+
+def _bounded_client(*, trust_env: bool) -> "DefaultHttpxClient":
+    """Return an HTTP client that reads no answer further than `MAX_BYTES`.
+
+    Raises ValueError there, which the client of OpenAI hands on.
+    """
+    from openai import DefaultHttpxClient
+
+    class Bounded(DefaultHttpxClient):
+        # the client asks for no streams, so that every answer is read here
+        def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:  # noqa: ARG002 - never one
+            response = super().send(request, stream=True, **options)
+            try:
+                content = _at_most(MAX_BYTES, response.iter_bytes())
+            finally:
+                response.close()
+            headers = [
+                header
+                for header in response.headers.multi_items()
+                if header[0].lower() not in _OF_THE_TRANSFER
+            ]
+            return type(response)(
+                response.status_code, headers=headers, content=content, request=request
+            )
+
+    return Bounded(trust_env=trust_env)
+
+
+def _at_most(size: int, chunks: Iterable[bytes]) -> bytes:
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > size:
+            raise ValueError(f"it sent more than {size:,} bytes as one answer")
+    return bytes(content)
