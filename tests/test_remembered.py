@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from stagelift.evals.remembered import model_files, remembered
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora import check_lora
 from stagelift.stages.settings import config_on_paper
+from tests.conftest import environment
 
 
 class Asked:
@@ -109,3 +112,38 @@ def test_a_remembered_config_has_the_numbers_of_the_real_one() -> None:
     first, again = config_on_paper(method, args), config_on_paper(method, args)
     assert vars(first) == vars(again)
     assert (again.num_generations, again.max_completion_length, again.max_steps) == (2, 512, -1)
+
+
+PREPARES = """
+import sys
+from pathlib import Path
+from stagelift.harness.graph.store import Store
+from stagelift.harness.recipes.read import load_recipe
+from stagelift.harness.run import prepare
+prepare(load_recipe(sys.argv[1], []), Store(Path("runs")))
+print(*sorted({"torch", "transformers", "trl", "peft", "scipy"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.real
+def test_what_was_checked_before_is_checked_without_the_libraries(
+    tiny_recipe: Path, tmp_path: Path
+) -> None:
+    variables = environment() | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    first, again = (
+        subprocess.run(
+            [sys.executable, "-c", PREPARES, str(tiny_recipe)],
+            cwd=tmp_path,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for _ in range(2)
+    )
+    assert {"peft", "torch", "transformers", "trl"} <= set(first)
+    assert again == []
+
+
+def test_a_token_for_the_hub_is_not_kept() -> None:
+    assert not hasattr(config_on_paper(kind_named("dpo"), {"hub_token": "hf_abc"}), "hub_token")

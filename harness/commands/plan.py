@@ -12,6 +12,7 @@ from stagelift.harness.commands.options import (
     RunName,
     RunsFolder,
     announce_first_use,
+    keep_garbage,
     open_console,
     quiet_environment,
     usage_errors,
@@ -43,6 +44,7 @@ def plan(
 
     Nothing is loaded or written.
     """
+    keep_garbage()
     quiet_environment()
     from rich.console import Console
 

@@ -8,7 +8,12 @@ from typing import Annotated
 
 import typer
 
-from stagelift.harness.commands.options import RunsFolder, quiet_environment, usage_errors
+from stagelift.harness.commands.options import (
+    RunsFolder,
+    keep_garbage,
+    quiet_environment,
+    usage_errors,
+)
 from stagelift.harness.commands.report import store_outputs, write_reports
 
 
@@ -30,6 +35,7 @@ def import_file(
 
     A malformed file is refused whole. What of a file cannot be taken over is named.
     """
+    keep_garbage()
     quiet_environment()
     from stagelift.harness.graph.store import Store
     from stagelift.harness.importing import import_results
@@ -49,6 +55,7 @@ def rescore(
     """Read a run's stored responses again with the scorer as it is now, without a model, and say
     what changed.
     """
+    keep_garbage()
     quiet_environment()
     from stagelift.harness.checks.sources import run_folder
     from stagelift.harness.rescoring import rescore as score_again

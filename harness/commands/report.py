@@ -131,6 +131,7 @@ def _accuracies(record: "RunRecord") -> str:
 
 def write_reports(folder: Path) -> None:
     """Write what a run leaves for its readers, and print the report."""
+    keep_garbage()
     written = store_outputs(folder)
     _print_report(written.report)
     typer.echo(f"\nWritten: {' and '.join(map(str, written.reports))}")

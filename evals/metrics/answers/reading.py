@@ -14,8 +14,9 @@ announces it and nothing else; elsewhere it makes an answer unreadable.
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 
 from stagelift.evals.metrics.answers.boxes import boxed
@@ -78,7 +79,7 @@ def _read(turn: str) -> Fraction | None:
 def _said(turn: str) -> Fraction | None:
     """Read what a response says without tags: boxes, then markers, then its conclusion."""
     text = plain(turn).strip()
-    hints = Hints(last_result(text), _in_bold(turn), _named(text))
+    hints = _HintsOf(text, turn)
     box = next(boxed(text), None)
     marker = next(announced(text, hints), None)
     if box and marker and marker.start > box.end and marker.value != box.value:
@@ -86,6 +87,25 @@ def _said(turn: str) -> Fraction | None:
         return None
     statement = box or marker or conclusion(text, hints)
     return standing(statement.value, text[statement.end :]) if statement else None
+
+
+class _HintsOf(Hints):
+    """The hints of a response, looked for where they are asked for: most are clear without."""
+
+    def __init__(self, text: str, turn: str) -> None:
+        self._text, self._turn = text, turn
+
+    @cached_property
+    def result(self) -> Fraction | None:
+        return last_result(self._text)
+
+    @cached_property
+    def bold(self) -> Fraction | None:
+        return _in_bold(self._turn)
+
+    @cached_property
+    def named(self) -> Mapping[Fraction, int]:
+        return _named(self._text)
 
 
 # numbers: what comes later in a text is not counted
