@@ -6,7 +6,7 @@ finished one is, which is what its interval is for.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from math import ceil
 from typing import Any
 
@@ -23,6 +23,8 @@ POWER = 0.80
 _MANY = 100_000
 
 
+# the report of a run and the cards of its stages ask the same
+@lru_cache(maxsize=1_000)
 def detectable(difference: Difference, level: float = ALPHA) -> float | None:
     """Return the smallest true difference that a test at `level` shows with 80% power, with as many
     prompts (clusters, seeds) that vary as these do; None where none that can be is large enough.
@@ -37,6 +39,7 @@ def detectable(difference: Difference, level: float = ALPHA) -> float | None:
     return _effect(difference.units, level) * difference.sd
 
 
+@lru_cache(maxsize=1_000)
 def needed(difference: Difference, level: float = ALPHA) -> int | None:
     """Return how many prompts would show this difference with 80% power in a test at `level`; None
     where it is zero, and where prompts come in clusters or seeds: more of them says nothing.
