@@ -57,7 +57,12 @@ def _is_plain_float32(layer: torch.nn.Module) -> bool:
 
 
 def _forward(layer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    plain = layer.forward
+
     def forward(rows: torch.Tensor) -> torch.Tensor:
+        if rows.dtype != layer.weight.dtype:
+            given: torch.Tensor = plain(rows)
+            return given
         multiplied: torch.Tensor = _Linear.apply(rows, layer.weight)  # type: ignore[no-untyped-call]  # torch
         return multiplied if layer.bias is None else multiplied + layer.bias
 

@@ -96,7 +96,13 @@ def _policy(base: ModelRef, seed: int) -> Any:
         # as in stages.lora: fp16's GradScaler refuses 16-bit gradients
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
+    policy.score.register_forward_pre_hook(_in_float32)
     return policy
+
+
+def _in_float32(_head: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give the head states as precise as its weights; on CPU nothing else would."""
+    return (given[0].float(), *given[1:])
 
 
 def _classifier(base: ModelRef, dtype: Any, seed: int) -> "PreTrainedModel":
