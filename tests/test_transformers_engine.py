@@ -112,6 +112,14 @@ def complete(engine: TransformersEngine, requests: list[Request]) -> list[Comple
     return engine.complete(requests, lambda _: None)
 
 
+def test_asked_for_nothing_it_gives_nothing(
+    tiny: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    engine = TransformersEngine(tiny, tokenizer, 4)
+    assert complete(engine, []) == []
+    assert engine.answer_logprobs([]) == []
+
+
 def test_tokens_are_those_of_generate(
     tiny: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> None:

@@ -76,8 +76,6 @@ def _copied(
         twin = replaced(module)
         if twin is None:
             twin = copy.copy(module)
-            # one that was put on the original would go on computing with the original
-            vars(twin).pop("forward", None)
             twin.training = False
             _own_forward(twin)
             if own:

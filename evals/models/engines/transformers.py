@@ -48,6 +48,8 @@ class TransformersEngine:
         from stagelift.evals.models.engines.rows import rows_of
         from stagelift.evals.models.engines.slots import Slots
 
+        if not requests:
+            return []
         # the model that it was made from, where nobody needs that any more
         give_back()
         rows = rows_of(requests, self.model, self.tokenizer, self._context)
@@ -64,6 +66,8 @@ class TransformersEngine:
         """
         from stagelift.evals.models.engines.answers import conversations, logprobs
 
+        if not answers:
+            return []
         read = conversations(answers, self.tokenizer, self._context)
         longest = max((len(each.tokens) for each in read), default=0)
         return logprobs(self.model, read, together=self._keeps_rows(longest))
