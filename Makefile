@@ -5,7 +5,7 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: quickstart test test-all lint setup
+.PHONY: quickstart test test-all lint setup benchmarks
 quickstart: setup
 	$(BIN)/stagelift run quickstart
 
@@ -19,6 +19,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# half an hour; `make benchmarks GSM8K=FOLDER` has five-shot GSM8K as well
+benchmarks: setup
+	$(BIN)/python -m benchmarks $(if $(GSM8K),--gsm8k $(GSM8K))
 
 setup: .venv/installed
 

@@ -84,6 +84,7 @@ def _tokens(model: str, _folder: Path, tiny: bool) -> Iterator[Row]:
     for batch in batches:
         prompts, texts = _prompts(tokenizer, batch), []
         for name, make in engines.items():
+            _fresh()
             complete, rates = make(loaded, tokenizer, new, batch), []
             # the first round warms up
             for _ in range(1 + ROUNDS):

@@ -23,6 +23,7 @@ from benchmarks.training import stage_job
 from stagelift.evals.data.problems import load_problems
 from stagelift.evals.models import bundled
 from stagelift.harness.recipes.read import load_recipe
+from stagelift.harness.recipes.stage_names import stage_names
 from stagelift.stages.precision import resolved
 
 OURS, BARE = "benchmarks.quickstart:run_ours", "benchmarks.quickstart:run_bare"
@@ -91,11 +92,10 @@ def run_ours(job: dict[str, Any]) -> dict[str, Any]:
         "model.dtype": job["dtype"],
         "evals.accuracy.limit": job["limit"],
         "evals.accuracy.held_out": job["held_out"],
-        **{
-            f"stages.{number}.args.max_steps": stage["args"]["max_steps"]
-            for number, stage in enumerate(job["stages"])
-        },
     }
+    names = stage_names([stage["kind"] for stage in job["stages"]])
+    for name, stage in zip(names, job["stages"], strict=True):
+        settings[f"stages.{name}.args.max_steps"] = stage["args"]["max_steps"]
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     _run("stagelift", "run", "quickstart", *words)
     return {}

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.table import Table, markdown, table_of
+from benchmarks import __main__ as every
+from benchmarks.scaling import exponent
+from benchmarks.sides import Ratio, Side, measure, ratio
+from benchmarks.table import Table, markdown, table_of, turned
 from tests.conftest import environment
 
 TITLE = "Seconds a step"
@@ -26,6 +29,68 @@ def test_markdown_has_numbers_on_the_right_with_three_digits_that_count() -> Non
         "**Seconds a step**\n\n| stage | TRL |\n| --- | ---: |\n| sft | 1.23 |\n"
         "| dpo | 12,346 |\n\nOnce."
     )
+
+
+def test_a_turned_table_has_a_line_for_each_column() -> None:
+    table = turned(Table(TITLE, ("stage", "ours"), (("sft", 0.5), ("dpo", 0.7))))
+    assert (table.columns, table.rows) == (("stage", "sft", "dpo"), (("ours", 0.5, 0.7),))
+
+
+def test_a_ratio_is_the_median_of_the_rounds_with_the_lowest_and_the_highest() -> None:
+    assert ratio([6.0, 4.0, 9.0], [2.0, 2.0, 2.0]) == Ratio(3.0, 2.0, 4.5)
+    assert str(ratio([6.0, 4.0, 9.0], [2.0, 2.0, 2.0])) == "3.00 [2.00, 4.50]"
+
+
+def test_time_that_grows_as_size_has_exponent_one() -> None:
+    rows = [{"problems": 16, "s": 2.0}, {"problems": 64, "s": 9.0}, {"problems": 256, "s": 32.0}]
+    assert exponent(rows, "problems", "s") == pytest.approx(1.0)
+
+
+def test_gsm8k_is_asked_only_where_its_folder_is_given() -> None:
+    without, given = every.commands(None, None), every.commands(Path("/gsm8k"), ["evaluation"])
+    assert sum("--gsm8k" in command for command in without) == 0
+    assert [command[0] for command in given] == ["benchmarks.evaluation"] * 2
+    assert "/gsm8k" in given[1]
+
+
+def test_a_side_answers_from_a_process_of_its_own() -> None:
+    done = measure(Side("ours", "builtins:sorted", {"b": 1, "a": 2}))
+    assert done.answer == ["a", "b"]
+    # a bare interpreter, not the process of the tests
+    assert 1e6 < done.peak_bytes < 1e8 and done.seconds > 0
+
+
+def test_a_side_that_fails_is_named_with_its_last_words() -> None:
+    with pytest.raises(RuntimeError, match=r"ours ended with 1:[\s\S]*TypeError: unsupported"):
+        measure(Side("ours", "builtins:sum", {"b": 1}))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evaluation", "--problems", "4", "--max-tokens", "8", "--rounds", "1"],
+        ["training", "--steps", "2", "--rounds", "1"],
+        ["quickstart", "--scale", "32", "--rounds", "1"],
+        ["scaling", "--problems", "4", "8"],
+    ],
+)
+def test_a_benchmark_measures_a_tiny_model_and_both_sides_agree(
+    words: list[str], tiny_model: Path, tmp_path: Path
+) -> None:
+    name, *rest = words
+    command = [sys.executable, "-m", f"benchmarks.{name}", *rest, "--model", str(tiny_model)]
+    done = subprocess.run(
+        [*command, "--format", "json"],
+        env=environment(),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    (table,) = json.loads(done.stdout)
+    cells = dict(row[:2] for row in table["rows"])
+    assert cells.get("equal outcomes", "4 of 4") == "4 of 4"
+    assert cells.get("largest difference", 0) < 1e-5
 
 
 @pytest.mark.real
