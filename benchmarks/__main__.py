@@ -2,17 +2,21 @@
 
     python -m benchmarks --gsm8k FOLDER --format markdown
 
-Five-shot GSM8K needs a folder with train.jsonl and test.jsonl; without one it is left out.
+Five-shot GSM8K needs a folder with train.jsonl and test.jsonl, and engines are compared where there
+is vLLM; what cannot be measured is left out.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.sides import environment
 from benchmarks.table import FORMATS
+from stagelift.evals.models.engines.vllm import PYTHON
 
 
 def main() -> None:
@@ -48,6 +52,8 @@ def commands(gsm8k: Path | None, only: list[str] | None) -> list[list[str]]:
         ["benchmarks.commands", "--rounds", "2"],
         ["benchmarks.jobs"],
     ]
+    if find_spec("vllm") is not None or PYTHON in os.environ:
+        every.append(["benchmarks.engines_agree"])
     wanted = [f"benchmarks.{name}" for name in only or []]
     return [command for command in every if not wanted or command[0] in wanted]
 

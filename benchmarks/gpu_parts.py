@@ -38,7 +38,7 @@ ARGS: dict[str, dict[str, Any]] = {
     },
 }
 # the first step of a training warms up
-STEPS_IN_TURN = {"sft": 8, "dpo": 8, "grpo": 3}
+STEPS_IN_TURN = {"sft": 7, "dpo": 5, "grpo": 3}
 ROUNDS = 2
 NEW_TOKENS = 200
 
@@ -199,6 +199,8 @@ def _steps(model: str, folder: Path, tiny: bool) -> Iterator[Row]:
                 place = folder / f"{kind}-{name}-{number}"
                 job = _job(kind, model, folder, place, "bfloat16", None, tiny)
                 job.args["max_steps"] = steps
+                if kind == "grpo":
+                    job.args["max_completion_length"] = 32
                 turns[name].append(train(job))
                 peaks[name] = _peak_bytes() / 1e9
                 shutil.rmtree(place)

@@ -164,7 +164,7 @@ def can_pack() -> bool:
     """Say whether this build of torch has oneDNN's linear layers with packed weights."""
     import torch
 
-    known = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch
+    known = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch gives it no type
     operators = ("_reorder_linear_weight", "_linear_pointwise")
     return bool(known and all(hasattr(torch.ops.mkldnn, name) for name in operators))
 
