@@ -16,6 +16,7 @@ from stagelift.evals.judges.load import judges_prompts
 from stagelift.evals.lm_eval.gsm8k import load_tasks
 from stagelift.evals.lm_eval.stored_lm import StoredLM, generate_responses
 from stagelift.evals.lm_eval.tasks import run_task
+from stagelift.evals.metrics.sampled import TEMPERATURE
 from stagelift.evals.models.engines.choice import Opened, open_engine
 from stagelift.evals.models.generate import Generator, Prompt
 from stagelift.evals.models.logprobs import score_pairs
@@ -63,8 +64,7 @@ def ask(
             on_progress=partial(on_progress, "prompts"),
             repeat=repeat,
         )
-        progress = partial(on_progress, "problems")
-        _ask_problems(replace(greedy, on_progress=progress), tokenizer, settings, problems)
+        _ask_problems(greedy, tokenizer, settings, problems, on_progress)
         if preferences and judges_prompts(settings.preference.judge):
             max_tokens = settings.preference.max_tokens
             greedy.generate([_prompt(tokenizer, asked, max_tokens) for asked in preferences])
@@ -81,11 +81,26 @@ def _ask_problems(
     tokenizer: "PreTrainedTokenizerBase",
     settings: EvaluationSettings,
     problems: ProblemSet,
+    on_progress: OnProgress,
 ) -> None:
     asked = settings.problems
-    sampled = replace(greedy, samples=asked.samples, temperature=asked.temperature)
+    sampled = replace(
+        greedy,
+        on_progress=partial(on_progress, "problems"),
+        samples=asked.samples,
+        temperature=asked.temperature,
+    )
+    beside = replace(
+        greedy,
+        on_progress=partial(on_progress, "samples"),
+        samples=asked.sampled,
+        temperature=TEMPERATURE,
+        # 0 is the greedy response
+        first_sample=1,
+    )
     tasks = load_tasks(problems, num_fewshot=asked.num_fewshot, max_tokens=asked.max_tokens)
-    generate_responses(tasks, StoredLM(tokenizer, sampled))
+    sampler = beside if asked.sampled else None
+    generate_responses(tasks, StoredLM(tokenizer, sampled, sampler))
 
 
 def _task_metrics(

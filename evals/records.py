@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 Outcome = Literal["correct", "wrong", "unparsed", "truncated"]
-Group = Literal["test", "held_out", "preference"]
+# sampled are the test problems once more, drawn beside the greedy response
+Group = Literal["test", "sampled", "held_out", "preference"]
 Role = Literal["base", "previous", "reference"]
 
 

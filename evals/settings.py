@@ -17,7 +17,8 @@ Against = Literal["base", "previous"]
 class ProblemSettings(Record):
     """Which problems are asked, and how.
 
-    It is greedily and once, or several samples each at a temperature.
+    It is greedily and once, or several samples each at a temperature. `sampled` is how many are
+    drawn of the test problems beside the greedy response.
     """
 
     task: str
@@ -29,6 +30,7 @@ class ProblemSettings(Record):
     batch_size: int
     samples: int
     temperature: float
+    sampled: int = 0
 
 
 class PreferenceSettings(Record):

@@ -117,7 +117,7 @@ def _of_scores(known: Measure, scores: Iterable[Score]) -> list[float]:
 def _scored(known: Measure, scores: Iterable[Score]) -> list[Score]:
     """Return the scores that a metric is over: of accuracy those with a target."""
     of_group = [score for score in scores if score.group == known.group]
-    if known.family not in ("accuracy", "pass@k"):
+    if known.family not in ("accuracy", "sampled accuracy", "pass@k"):
         return of_group
     return [score for score in of_group if score.correct is not None]
 

@@ -164,9 +164,9 @@ class Report:
         several.
         """
         run = "" if len(self.runs) == 1 else f"{flips.run}: "
-        last_sample = max(
-            (score.sample for stage in self.stages() for score in stage.scores), default=0
-        )
+        scores = [score for stage in self.stages() for score in stage.scores]
+        # what was drawn beside the greedy responses is no part of this
+        last_sample = max((score.sample for score in scores if score.group != "sampled"), default=0)
         samples = last_sample + 1
         which = f" (by the first of {samples} samples)" if samples > 1 else ""
         return (

@@ -61,7 +61,7 @@ class _ScoresOnCpu:
             return cls._of_trl.apply(
                 states, weight, bias, targets, temperature, chunk_size, softcap, scale, outputs
             )
-        scores: Any = _Scores.apply(states, weight, targets, scale / temperature)  # type: ignore[no-untyped-call]  # torch
+        scores: Any = _Scores.apply(states, weight, targets, scale / temperature)  # type: ignore[no-untyped-call]  # torch has no types here
         log_probs, entropy, is_top1 = scores
         return (
             log_probs,

@@ -13,6 +13,7 @@ from stagelift.harness.forecast.advice import precision_advice
 from stagelift.harness.forecast.groups import group_advice, silent_share
 from stagelift.harness.forecast.leaks import overlap_advice
 from stagelift.harness.forecast.material import Asked, TrainedOn
+from stagelift.harness.forecast.other_dtype import other_dtype_advice
 from stagelift.harness.graph.node import Plan
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
@@ -45,6 +46,18 @@ def test_bfloat16_is_warned_of_only_where_a_gpu_emulates_it() -> None:
     assert precision_advice("bfloat16", "cuda", native=True) == []
     assert precision_advice("float16", "cuda", native=False) == []
     assert precision_advice("bfloat16", "cpu", native=False) == []
+
+
+def test_a_run_that_auto_would_begin_anew_is_warned_of(finished_run: Path) -> None:
+    store, recipe = Store(finished_run.parent), finished_run / "recipe.yaml"
+    auto = load_recipe(str(recipe), ["model.dtype=auto"])
+    in_bfloat16 = make_plan(auto, lambda _: ("cpu", "bfloat16"))
+    (warned,) = other_dtype_advice(in_bfloat16, store)
+    assert "was begun in float32, and model.dtype=auto is bfloat16 here" in warned.text
+    assert other_dtype_advice(make_plan(auto, lambda _: ("cpu", "float32")), store) == []
+    assert other_dtype_advice(plan_of(recipe), store) == []
+    other_name = make_plan(auto.model_copy(update={"name": "new"}), lambda _: ("cpu", "bfloat16"))
+    assert other_dtype_advice(other_name, store) == []
 
 
 def test_the_share_of_silent_groups_is_one_at_both_ends_and_least_in_the_middle() -> None:

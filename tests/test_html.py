@@ -238,7 +238,7 @@ def test_of_several_samples_the_first_is_shown_and_all_are_counted() -> None:
     scores = [make_score("a", sample == 2, sample=sample) for sample in range(3)]
     found = problems(build_report([make_run([make_stage("base", scores)])]))
     (((_, _, _, _, samples),),) = json.loads(found.chunks[0])
-    assert (found.index["outcomes"], samples) == (["w"], [3, 1])
+    assert (found.index["outcomes"], samples) == (["w"], [3, 1, 0])
 
 
 def test_the_first_trained_stages_verdicts_against_previous_and_base_are_shown_once() -> None:

@@ -25,6 +25,8 @@ from stagelift.evals.metrics.measures import (
         ("length_tokens", "less"),
         ("truncated_preference", "less"),
         ("pass@4", "more"),
+        ("pass@4_sampled", "more"),
+        ("sampled_accuracy", "more"),
         # "answer" holds "wer"
         ("bbh_cot/exact_match,get-answer", "more"),
         ("wikitext/word_perplexity", "less"),
@@ -60,12 +62,14 @@ def test_metrics_stand_in_the_order_of_a_report() -> None:
         "pass@16",
         "pass@2",
         "win_rate_base",
+        "sampled_accuracy",
         "accuracy_strict",
         "accuracy",
     ]
     assert ordered(names) == [
         "accuracy",
         "accuracy_strict",
+        "sampled_accuracy",
         "pass@2",
         "pass@16",
         "win_rate_base",
@@ -83,6 +87,7 @@ def test_metrics_stand_in_the_order_of_a_report() -> None:
         ("truncated_preferences", "truncated_preference"),
         ("pass@0", "pass@1"),
         ("pass@k_held_out", "pass@1_held_out"),
+        ("pass@k_sampled", "pass@1_sampled"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_names_the_nearest(name: str, nearest: str) -> None:

@@ -45,7 +45,7 @@ def verdicts() -> list[Verdict]:
 
 def scores() -> list[Score]:
     """Four samples of three problems in every group."""
-    groups: tuple[Group, ...] = ("test", "held_out", "preference")
+    groups: tuple[Group, ...] = ("test", "sampled", "held_out", "preference")
     return [
         make_score(f"{group}/{number}", number > 0, 20 + number, sample).model_copy(
             update={"group": group}
@@ -72,6 +72,8 @@ def test_every_metric_of_an_evaluation_has_a_record() -> None:
         "pass@4",
         "pass@2_held_out",
         "pass@4_held_out",
+        "pass@2_sampled",
+        "pass@4_sampled",
     }
     assert all(measure(name).name == name for name in names)
 

@@ -23,6 +23,60 @@ class Use(NamedTuple):
 
 ALLOWED = [
     Use(
+        "evals/models/engines/inference.py",
+        "twin._parameters",
+        "torch registers weights one by one, and a copy takes others all at once",
+        "test_transformers_engine.py::test_an_adapter_is_merged_and_the_policy_stays_as_it_is",
+    ),
+    Use(
+        "evals/models/engines/inference.py",
+        "module._parameters",
+        "torch registers weights one by one, and a copy takes others all at once",
+        "test_transformers_engine.py::test_an_adapter_is_merged_and_the_policy_stays_as_it_is",
+    ),
+    Use(
+        "evals/models/cpu.py",
+        "mkldnn._reorder_linear_weight",
+        "torch has no public way to lay out weights for oneDNN, whose gain is measured",
+        "test_cpu.py::test_packed_layers_are_measured_where_torch_has_them",
+    ),
+    Use(
+        "evals/models/cpu.py",
+        "mkldnn._linear_pointwise",
+        "torch has no public way to multiply float32 through oneDNN, whose gain is measured",
+        "test_cpu.py::test_packed_layers_are_measured_where_torch_has_them",
+    ),
+    Use(
+        "evals/models/engines/packed.py",
+        "mkldnn._reorder_linear_weight",
+        "torch has no public way to lay out weights for oneDNN",
+        "test_transformers_engine.py::test_packed_layers_compute_the_same",
+    ),
+    Use(
+        "evals/models/engines/packed.py",
+        "mkldnn._linear_pointwise",
+        "torch has no public way to multiply with weights that are laid out",
+        "test_transformers_engine.py::test_packed_layers_compute_the_same",
+    ),
+    Use(
+        "evals/models/engines/inference.py",
+        "module._modules",
+        "torch gives a module's children, but takes no others",
+        "test_transformers_engine.py::test_an_adapter_is_merged_and_the_policy_stays_as_it_is",
+    ),
+    Use(
+        "evals/models/engines/inference.py",
+        "twin._modules",
+        "torch gives a module's children, but takes no others",
+        "test_transformers_engine.py::test_an_adapter_is_merged_and_the_policy_stays_as_it_is",
+    ),
+    Use(
+        "tests/test_scoring.py",
+        "task._instances",
+        "lm-eval filters the responses to requests that it made itself",
+        "test_scoring.py::test_a_reading_is_what_the_task_of_lm_eval_makes_of_the_response",
+    ),
+    Use(
         "stages/lm_head.py",
         "utils._use_triton",
         "TRL skips positions without a label on Triton devices only and has no switch for it; "

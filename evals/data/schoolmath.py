@@ -56,7 +56,7 @@ CAPACITY = {
 }
 
 # how often an answer of `two_styles` states the number alone, where the problem has several steps
-CURT_SHARE = 0.65
+CURT_SHARE = 0.6
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,21 @@ if TYPE_CHECKING:
 
 
 class StoredLM(LM):  # type: ignore[misc]  # lm-eval has no type information
-    """Answers lm-eval's requests for generations; of several samples it hands lm-eval the first."""
+    """Answers lm-eval's requests for generations; of several samples it hands lm-eval the first.
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", generator: Generator) -> None:
+    Where there is a `sampler`, it draws of the test problems, too, which lm-eval sees nothing of.
+    """
+
+    def __init__(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        generator: Generator,
+        sampler: Generator | None = None,
+    ) -> None:
         super().__init__()
         self.tokenizer = tokenizer
         self.generator = generator
+        self.sampler = sampler
 
     @property
     def tokenizer_name(self) -> str:
@@ -40,7 +49,11 @@ class StoredLM(LM):  # type: ignore[misc]  # lm-eval has no type information
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """Return the first sample of each request, in order; all samples are stored."""
-        made = self.generator.generate([_prompt(request) for request in requests])
+        prompts = [_prompt(request) for request in requests]
+        made = self.generator.generate(prompts)
+        if self.sampler is not None:
+            tested = [prompt for prompt in prompts if prompt.group == "test"]
+            self.sampler.generate([prompt._replace(group="sampled") for prompt in tested])
         return [generation.response for generation in made if generation.sample == 0]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:

@@ -30,7 +30,7 @@ def accuracy_metrics(scores: Sequence[Score]) -> dict[str, Metric]:
         if reading.field is not None
     }
     known = {name: metric for name, metric in readings.items() if metric is not None}
-    return known | _pass_at(scored)
+    return known | pass_metrics(scored)
 
 
 def share(scores: Sequence[Score], field: str) -> Metric | None:
@@ -44,6 +44,17 @@ def share(scores: Sequence[Score], field: str) -> Metric | None:
         return None
     means = estimates.prompt_means(values)
     return estimates.rate(list(means.values()), of_prompts(clusters_of(scores), means))
+
+
+def pass_metrics(scores: Sequence[Score]) -> dict[str, Metric]:
+    """Compute pass@k for powers of two, as far as every problem has so many samples."""
+    fewest = min(Counter(score.id for score in scores).values())
+    solved = {k: pass_at(scores, k) for k in ks(fewest)}
+    clusters = clusters_of(scores)
+    return {
+        pass_name(k): estimates.rate(list(shares.values()), of_prompts(clusters, shares))
+        for k, shares in solved.items()
+    }
 
 
 def pass_at(scores: Sequence[Score], k: int) -> dict[str, float]:
@@ -80,13 +91,3 @@ def count_outcomes(scores: Sequence[Score]) -> dict[Outcome, int]:
     if any(score.truncated is None for score in scores):
         outcomes.remove("truncated")
     return {outcome: counts[outcome] for outcome in outcomes}
-
-
-def _pass_at(scores: Sequence[Score]) -> dict[str, Metric]:
-    fewest = min(Counter(score.id for score in scores).values())
-    solved = {k: pass_at(scores, k) for k in ks(fewest)}
-    clusters = clusters_of(scores)
-    return {
-        pass_name(k): estimates.rate(list(shares.values()), of_prompts(clusters, shares))
-        for k, shares in solved.items()
-    }

@@ -15,6 +15,7 @@ from stagelift.evals.records import Group, Role
 
 Family = Literal[
     "accuracy",
+    "sampled accuracy",
     "pass@k",
     "win rate",
     "preference accuracy",
@@ -71,8 +72,14 @@ class Measure:
 
 
 SHARE: Bounds = (0.0, 1.0)
-_SUFFIXES: dict[Group, str] = {"test": "", "held_out": "_held_out", "preference": "_preference"}
-_PASS = re.compile(r"pass@(?P<k>[1-9]\d*)(?P<suffix>_held_out)?")
+SAMPLED_ACCURACY = "sampled_accuracy"
+_SUFFIXES: dict[Group, str] = {
+    "test": "",
+    "sampled": "_sampled",
+    "held_out": "_held_out",
+    "preference": "_preference",
+}
+_PASS = re.compile(r"pass@(?P<k>[1-9]\d*)(_(?P<group>held_out|sampled))?")
 _TASK = re.compile(r"(?P<task>.+)/(?P<metric>[^/]+)", re.DOTALL)
 # words in the names of lm-eval's metrics
 _SHARES = {"acc", "em", "match", "f1", "pass@1", "accuracy", "rate"}
@@ -89,15 +96,24 @@ def measure(name: str) -> Measure:
     if name in _BY_NAME:
         return _BY_NAME[name]
     if solved := _PASS.fullmatch(name):
-        return _pass_at(int(solved["k"]), "held_out" if solved["suffix"] else "test")
+        return _pass_at(int(solved["k"]), _group_named(solved["group"]))
     if task := _TASK.fullmatch(name):
         return _of_task(name, task["task"], task["metric"])
-    known = [*_BY_NAME, pass_name(1), in_group(pass_name(1), "held_out")]
+    passes = [in_group(pass_name(1), group) for group in ("test", "held_out", "sampled")]
+    known = [*_BY_NAME, *passes]
     (nearest,) = get_close_matches(name, known, n=1, cutoff=0.0)
     raise UnknownMetricError(
         f"There is no metric '{name}'. The nearest name is '{nearest}'; metrics of lm-eval's tasks "
         "are named like 'mmlu/acc'."
     )
+
+
+def _group_named(suffix: str | None) -> Group:
+    match suffix:
+        case "held_out" | "sampled":
+            return suffix
+        case _:
+            return "test"
 
 
 def in_group(name: str, group: Group) -> str:
@@ -182,7 +198,7 @@ def ordered(names: Iterable[str]) -> list[str]:
 def _place(name: str) -> tuple[int, int, str]:
     known = measure(name)
     match known.family:
-        case "accuracy":
+        case "accuracy" | "sampled accuracy":
             return 0, FIXED.index(known), name
         case "pass@k":
             return 1, known.k or 0, name
@@ -225,6 +241,24 @@ def _accuracies(group: Group) -> list[Measure]:
         _accuracy(group, "accuracy_strict", "strict (####)", "correct_strict"),
         _accuracy(group, "accuracy_flexible", "flexible", "correct_flexible"),
     ]
+
+
+def _sampled_accuracy() -> Measure:
+    """Describe the accuracy of samples, which stands in short tables, too."""
+    return Measure(
+        name=SAMPLED_ACCURACY,
+        bare="accuracy",
+        family="sampled accuracy",
+        group="sampled",
+        unit="share",
+        bounds=SHARE,
+        better="more",
+        title="sampled accuracy",
+        reading="at temperature 1",
+        noun="sampled accuracy",
+        headline=True,
+        field="correct",
+    )
 
 
 def _win_rate(group: Group, against: Role, *, equal_lengths: bool) -> Measure:
@@ -330,6 +364,7 @@ def _cut_off(group: Group) -> Measure:
 # in the order of a report; pass@k stands behind the accuracies, lm-eval's tasks stand last
 FIXED: tuple[Measure, ...] = (
     *_accuracies("test"),
+    _sampled_accuracy(),
     *_accuracies("held_out"),
     *_win_rates("test"),
     *_win_rates("preference"),

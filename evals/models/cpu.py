@@ -91,14 +91,26 @@ def linear_speed(folder: Path | None = None) -> LinearSpeed:
     machine = this_machine()
     digest = hashlib.sha256(machine.model_dump_json().encode()).hexdigest()[:12]
     path = (folder or user_cache_path("stagelift")) / f"linear-speed-{digest}.json"
-    with suppress(OSError, ValueError):
-        kept = read_record(path, LinearSpeed)
-        if kept.machine == machine:
-            return kept
+    kept = _kept(path, machine)
+    if kept is not None:
+        return kept
     speed = _measured(machine)
+    # another process may have measured meanwhile: the first one counts for all
+    kept = _kept(path, machine)
+    if kept is not None:
+        return kept
     with suppress(OSError):
         write_record(path, speed)
     return speed
+
+
+def _kept(path: Path, machine: Machine) -> LinearSpeed | None:
+    """Return what is kept; None where that is nothing, damaged, or of another machine."""
+    try:
+        kept = read_record(path, LinearSpeed)
+    except (OSError, ValueError):
+        return None
+    return kept if kept.machine == machine else None
 
 
 def this_machine() -> Machine:

@@ -48,8 +48,8 @@ class Generator:
     """Answers prompts from `path`, asking `engine` for what is not there yet.
 
     How long each call of the engine took goes into `timings`. With `temperature` 0 decoding is
-    greedy; else `samples` responses are drawn for each prompt. A `repeat` puts other prompts
-    together and draws other samples.
+    greedy; else `samples` responses are drawn for each prompt, numbered from `first_sample`. A
+    `repeat` puts other prompts together and draws other samples.
     """
 
     engine: Engine
@@ -59,6 +59,7 @@ class Generator:
     on_progress: Callable[[int, int], None]
     samples: int = 1
     temperature: float = 0.0
+    first_sample: int = 0
     repeat: int = 0
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Generation]:
@@ -67,7 +68,7 @@ class Generator:
         Every call's responses are stored before the next starts.
         """
         known = _by_sample(read_records(self.path, Generation))
-        wanted = [(prompt.id, sample) for prompt in prompts for sample in range(self.samples)]
+        wanted = [(prompt.id, sample) for prompt in prompts for sample in self._samples()]
         for chunk in self._chunks(prompts):
             if not all(each.key in known for each in chunk):
                 before = sum(key in known for key in {*wanted} - {each.key for each in chunk})
@@ -80,6 +81,9 @@ class Generator:
         write_records(self.path, [*known.values(), *ordered])
         return ordered
 
+    def _samples(self) -> range:
+        return range(self.first_sample, self.first_sample + self.samples)
+
     def _chunks(self, prompts: Sequence[Prompt]) -> Iterator[list[Wanted]]:
         """Longest prompts first: what is most likely to run out of memory comes first.
 
@@ -88,7 +92,7 @@ class Generator:
         ordered = sorted(prompts, key=lambda prompt: (-len(prompt.text), prompt.id))
         if self.repeat:
             random.Random(self.repeat).shuffle(ordered)
-        wanted = [Wanted(prompt, sample) for prompt in ordered for sample in range(self.samples)]
+        wanted = [Wanted(prompt, sample) for prompt in ordered for sample in self._samples()]
         size = self.batch_size * _BATCHES_AT_ONCE
         for start in range(0, len(wanted), size):
             yield wanted[start : start + size]

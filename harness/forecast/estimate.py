@@ -205,7 +205,8 @@ def _asked(result: EvalResult) -> float:
     """Return how many tokens an evaluation could have generated; 0 where its record does not
     say.
     """
-    names = ("accuracy", "accuracy_held_out")
-    problems = sum(result.metrics[name].n for name in names if name in result.metrics)
-    limit = result.contract.get("max_tokens", 0)
-    return float(problems * result.contract.get("samples", 1) * limit)
+    names, contract = ("accuracy", "accuracy_held_out"), result.contract
+    counts = {name: result.metrics[name].n for name in names if name in result.metrics}
+    responses = sum(counts.values()) * contract.get("samples", 1)
+    responses += counts.get("accuracy", 0) * contract.get("sampled", 0)
+    return float(responses * contract.get("max_tokens", 0))

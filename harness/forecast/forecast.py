@@ -11,6 +11,7 @@ from stagelift.harness.forecast.groups import group_advice
 from stagelift.harness.forecast.history import read_history
 from stagelift.harness.forecast.leaks import overlap_advice
 from stagelift.harness.forecast.material import Asked, TrainedOn
+from stagelift.harness.forecast.other_dtype import other_dtype_advice
 from stagelift.harness.forecast.sensitivity import Sensitivity, sensitivity
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
@@ -87,6 +88,7 @@ def make_forecast(plan: Plan, store: Store) -> Forecast:
         sensitivity=sensitivity(store.root, plan.contract_id, asked.counts()),
         advice=[
             *_precision_advice(plan),
+            *other_dtype_advice(plan, store),
             *group_advice(plan, store),
             *overlap_advice(plan, asked, texts),
         ],

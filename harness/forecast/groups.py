@@ -4,6 +4,7 @@ completions of one prompt, those that are all right or all wrong teach it nothin
 
 from dataclasses import replace
 
+from stagelift.evals.metrics.measures import SAMPLED_ACCURACY, measure
 from stagelift.evals.records import Metric
 from stagelift.harness.forecast.advice import Advice
 from stagelift.harness.graph.node import Node, Plan
@@ -39,7 +40,7 @@ def _of_node(node: Node, plan: Plan, store: Store) -> Advice:
     assert node.settings is not None and node.parent is not None
     config = config_on_paper(kind_named(node.settings.kind), node.settings.args)
     completions = config.num_generations
-    start, accuracy = _accuracy_before(node, plan, store)
+    start, name, accuracy = _accuracy_before(node, plan, store)
     if accuracy is None:
         text = (
             f"which share of groups ({completions} completions each) has no correctness signal is "
@@ -50,24 +51,29 @@ def _of_node(node: Node, plan: Plan, store: Store) -> Advice:
     text = (
         f"at least {100 * share:.0f}% of groups ({completions} completions each) carry no "
         "correctness signal, all right or all wrong, where training problems are as hard as those "
-        f"asked: {_measured(start, accuracy, node.parent)}."
+        f"asked: {_measured(start, name, accuracy, node.parent)}."
     )
     if share <= 0.5:
         return Advice("groups", "note", text)
     return Advice("groups", "warning", f"{text} {_remedy(accuracy.value)}")
 
 
-def _accuracy_before(node: Node, plan: Plan, store: Store) -> tuple[Node, Metric | None]:
-    """Return the measured accuracy of what a node starts from, else of base, with whose it is."""
+def _accuracy_before(node: Node, plan: Plan, store: Store) -> tuple[Node, str, Metric | None]:
+    """Return whose accuracy is known, which, and its value: that of what a node starts from, else
+    of base.
+
+    Groups are sampled, so sampled accuracy is the better one.
+    """
     for start in (node.parent, node.root):
         if start is not None and store.is_evaluated(start, plan):
-            result = store.evaluation_folder(start, plan).read_result()
-            return start, result.metrics.get("accuracy")
-    return node.root, None
+            metrics = store.evaluation_folder(start, plan).read_result().metrics
+            name = SAMPLED_ACCURACY if SAMPLED_ACCURACY in metrics else "accuracy"
+            return start, name, metrics.get(name)
+    return node.root, "accuracy", None
 
 
-def _measured(start: Node, accuracy: Metric, parent: Node) -> str:
-    measured = f"{start.name}'s accuracy is {value_with_n('accuracy', accuracy)}"
+def _measured(start: Node, name: str, accuracy: Metric, parent: Node) -> str:
+    measured = f"{start.name}'s {measure(name).title} is {value_with_n(name, accuracy)}"
     if start.id == parent.id:
         return measured
     return f"{measured} ({parent.name}, where it starts, is not measured yet)"

@@ -64,11 +64,14 @@ class Asked:
         """Count the responses and how long prompts are, few-shot examples included."""
         asked, problems = self.settings.problems, self.problems
         if problems is None:
-            return Questions((asked.limit or 0) * asked.samples, asked.max_tokens, 0)
+            return Questions(
+                (asked.limit or 0) * (asked.samples + asked.sampled), asked.max_tokens, 0
+            )
         lengths = [len(problem.question) for problem in problems.problems]
         shots = [len(shot.question) + len(shot.answer) for shot in problems.fewshot] or [0]
         characters = fmean(lengths) + asked.num_fewshot * fmean(shots)
-        responses = len(lengths) * asked.samples
+        tested = sum(problem.group == "test" for problem in problems.problems)
+        responses = len(lengths) * asked.samples + tested * asked.sampled
         if judges_prompts(self.settings.preference.judge):
             responses += len(self.preferences or [])
         return Questions(responses, asked.max_tokens, characters / CHARACTERS_A_TOKEN)

@@ -35,7 +35,7 @@ from stagelift.harness.recipes.sections import ModelSection, Recipe
 # Fields that contracts did not always have, each with the value that means "not used". There it is
 # left out, so that evaluations made before the field came keep their contract: a new setting of an
 # evaluation is entered here, one of lm-eval's tasks below.
-LATER: dict[str, object] = {"clusters": None}
+LATER: dict[str, object] = {"clusters": None, "sampled": 0}
 LATER_OF_TASKS: dict[str, object] = {}
 
 

@@ -73,6 +73,8 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
     evals["engine"] = _kind_first(evals["engine"])
     if recipe.evals.engine == TransformersSettings():
         del evals["engine"]
+    if not recipe.evals.accuracy.sampled:
+        del evals["accuracy"]["sampled"]
     if recipe.ray == RaySection():
         del content["ray"]
     later = ("variants", "reference", "lattice", "seeds", "launcher", "gates", "tiers")

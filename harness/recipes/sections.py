@@ -118,7 +118,8 @@ class AccuracySection(Record):
     """Which problems are asked, and how.
 
     `limit` counts test problems (None: all), `held_out` those of the 32 held-out templates: a
-    multiple of 32 asks each equally often.
+    multiple of 32 asks each equally often. `sampled` responses to each test problem are drawn at
+    temperature 1 beside the greedy one.
     """
 
     task: Literal["schoolmath", "gsm8k"] = "schoolmath"
@@ -129,6 +130,17 @@ class AccuracySection(Record):
     batch_size: int = Field(default=32, ge=1)
     samples: int = Field(default=1, ge=1)
     temperature: float = Field(default=0.0, ge=0)
+    sampled: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _sampled_is_beside_greedy(self) -> "AccuracySection":
+        if self.sampled and self.temperature:
+            raise ValueError(
+                f"evals.accuracy.sampled is {self.sampled}: so many are drawn beside greedy "
+                "responses, but there are none, as evals.accuracy.temperature is "
+                f"{self.temperature:g}. Leave out temperature, or sampled."
+            )
+        return self
 
     @model_validator(mode="after")
     def _samples_differ(self) -> "AccuracySection":
@@ -343,6 +355,7 @@ class Recipe(Record):
         for stage in content["stages"]:
             del stage["launcher"]
             _drop_unused(stage, "lora")
+        _drop_unused(content["evals"]["accuracy"], "sampled")
         if self.evals.engine == TransformersSettings():
             del content["evals"]["engine"]
         _drop_unused(content, "variants", "reference", "lattice", "seeds")

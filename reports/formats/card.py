@@ -320,6 +320,8 @@ def _questions(stage: StageRecord) -> str:
     decoding = inline(contract["decoding"])
     if contract.get("samples", 1) > 1:
         decoding += f", {contract['samples']} samples each"
+    if contract.get("sampled"):
+        decoding += f" and {contract['sampled']} samples each at temperature 1"
     return (
         f"{' and '.join(asked)} of {inline(task)} ({inline(rows.title)}), "
         f"{contract['num_fewshot']}-shot in the model's chat template, {decoding}, at most "

@@ -29,7 +29,7 @@ GROUPS: dict[Group, str] = {"test": "test", "held_out": "held-out", "preference"
 # what would end a script element, or a line in an old JavaScript, stands as an escape
 _ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
-# [text, finish, {reading: answer}, [[against, score, orders, reason]], [samples, correct]]
+# [text, finish, {reading: answer}, [[against, score, orders, reason]], [samples, correct, beside]]
 Response = list[Any]
 
 
@@ -50,7 +50,8 @@ class Problems:
 class _Stage:
     """A column and its records by problem id; `previous` is the column before it in its run.
 
-    `samples` is empty where each problem was asked once. `verdicts` are by the name of the model
+    `samples` are those drawn beside the response, else all there are, the response with them;
+    empty where each problem was asked once. `verdicts` are by the name of the model
     judged against.
     """
 
@@ -115,8 +116,9 @@ def _stages(report: Report) -> list[_Stage]:
 def _samples(stage: StageRecord) -> dict[str, list[Score]]:
     if not any(score.sample for score in stage.scores):
         return {}
+    beside = [score for score in stage.scores if score.group == "sampled"]
     samples: dict[str, list[Score]] = {}
-    for score in stage.scores:
+    for score in beside or stage.scores:
         samples.setdefault(score.id, []).append(score)
     return samples
 
@@ -217,10 +219,13 @@ def _response(problem: str, stage: _Stage) -> Response | None:
 
 
 def _counted(samples: Sequence[Score]) -> list[int] | None:
-    """Say how many samples there are and how many are right, where there are several."""
-    if len(samples) < 2:
+    """Say how many samples there are, how many are right, and (0 or 1) whether they are others than
+    the response that is shown; None where there are none.
+    """
+    beside = any(sample.group == "sampled" for sample in samples)
+    if len(samples) < 2 and not beside:
         return None
-    return [len(samples), sum(sample.correct is True for sample in samples)]
+    return [len(samples), sum(sample.correct is True for sample in samples), int(beside)]
 
 
 def _answers(score: Score) -> dict[str, str | None]:

@@ -130,7 +130,7 @@ def _asked(name: str, contract: dict[str, Any]) -> Rows:
             return read_rows(prompts, "test", "preference")
         case "held_out":
             return read_rows(splits[1], "held_out", form)
-        case "test":
+        case "test" | "sampled":
             return read_rows(splits[0], "test", form)
 
 

@@ -317,7 +317,9 @@ def _is_identical(
     """
     if name in stage.stored_values or measure(name).family == "preference accuracy":
         return False
-    if any(changes.values()) or any(score.sample for score in (*stage.scores, *other.scores)):
+    group = measure(name).group
+    scores = [score for score in (*stage.scores, *other.scores) if score.group == group]
+    if any(changes.values()) or any(score.sample for score in scores):
         return False
     mine, theirs = stage.generations, other.generations
     return all(

@@ -70,6 +70,13 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
             "it; n counts batches, intervals are over batches, differences are in seconds. It is "
             "of this machine, with whatever else ran on it."
         )
+    if "sampled accuracy" in families:
+        notes.append(
+            "Sampled accuracy: the share of right responses among those drawn at temperature 1 for "
+            "each test problem beside the greedy one (the mean over its samples; n counts "
+            "problems). It is another reading of the same problems, so its verdicts are not in the "
+            "headline."
+        )
     if "pass@k" in families:
         notes.append(
             "pass@k: the share of problems that at least one of k samples solves (unbiased). "

@@ -104,6 +104,8 @@ def _asked(run: RunRecord) -> str:
     accuracy = run.stages[0].evaluation.metrics["accuracy"].n
     held_out = f" and {contract['held_out']} of held-out templates" if contract["held_out"] else ""
     samples = f", {contract['samples']} samples each" if contract["samples"] > 1 else ""
+    if contract.get("sampled"):
+        samples = f" and {contract['sampled']} samples each at temperature 1"
     return (
         f"{contract['task']}, {accuracy} test problems{held_out}; {contract['num_fewshot']}-shot "
         f"chat, {contract['decoding']}{samples}, at most {contract['max_tokens']} tokens, "

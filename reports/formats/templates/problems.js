@@ -398,6 +398,11 @@ function cards(index, problem, run, stages, words) {
   return region;
 }
 
+function samplesText([count, correct, beside]) {
+  if (beside) return `${correct} of ${count} drawn at temperature 1 correct`;
+  return `the first of ${count}, of which ${correct} correct`;
+}
+
 function card(index, problem, stage, response, stages, words) {
   const [text, finish, answers, verdicts, samples] = response;
   const heading = element("h3", "", index.stages[stage].name, " ");
@@ -408,7 +413,7 @@ function card(index, problem, stage, response, stages, words) {
     ...answerFacts(answers),
     ["length", lengthText(index, stage, problem)],
     ["ended", { stop: "by itself", length: "cut off at the limit" }[finish] ?? NOT_MEASURED],
-    ...(samples ? [["samples", `the first of ${samples[0]}, of which ${samples[1]} correct`]] : []),
+    ...(samples ? [["samples", samplesText(samples)]] : []),
     ...verdicts.map(verdictFact),
   ];
   const list = element("dl", "facts", ...facts.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
