@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from stagelift.evals.data.source import Source
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.read import evaluation_recipe, load_recipe, shipped_recipes
 
@@ -27,6 +28,26 @@ def test_the_recipe_that_readme_shows_is_valid(tmp_path: Path) -> None:
     commented = text.replace("  # - kto:", "  - kto:").replace("  # - rloo:", "  - rloo:")
     recipe = load_recipe(write(tmp_path, commented), ["stages.kto.args.max_steps=3"])
     assert [stage.kind for stage in recipe.stages] == ["sft", "dpo", "kto", "grpo", "rloo"]
+
+
+def test_the_quickstart_trains_each_stage_on_what_it_is_for() -> None:
+    recipe = load_recipe("quickstart", [])
+    sft, dpo, grpo = recipe.stages
+    assert sft.dataset == Source(path="bundled/schoolmath", split="two_styles")
+    prompts = recipe.evals.preference.prompts
+    assert dpo.dataset is not None and prompts is not None
+    assert (dpo.dataset.path, dpo.dataset.split) == (prompts.path, "train")
+    assert (grpo.dataset, recipe.data.path, grpo.rewards) == (
+        None,
+        "bundled/schoolmath",
+        ["correctness"],
+    )
+
+
+def test_the_lattice_shares_all_the_quickstart_trains() -> None:
+    quickstart, lattice = load_recipe("quickstart", []), load_recipe("lattice", [])
+    shared = {"name", "lattice"}
+    assert quickstart.model_dump(exclude=shared) == lattice.model_dump(exclude=shared)
 
 
 def test_the_t4_recipe_is_what_it_says() -> None:
