@@ -63,7 +63,7 @@ def _forward(layer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
         if rows.dtype != layer.weight.dtype:
             given: torch.Tensor = plain(rows)
             return given
-        multiplied: torch.Tensor = _Linear.apply(rows, layer.weight)  # type: ignore[no-untyped-call]  # torch
+        multiplied: torch.Tensor = _Linear.apply(rows, layer.weight)  # type: ignore[no-untyped-call]  # torch has no types here
         return multiplied if layer.bias is None else multiplied + layer.bias
 
     return forward
