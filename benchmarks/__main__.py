@@ -46,7 +46,7 @@ def commands(gsm8k: Path | None, only: list[str] | None) -> list[list[str]]:
         every.append(["benchmarks.evaluation", "--gsm8k", str(gsm8k.resolve()), *shots])
     every += [
         ["benchmarks.training"],
-        ["benchmarks.training", "--kinds", "grpo", "--dtype", "bfloat16"],
+        ["benchmarks.training", "--kinds", "grpo", "--dtype", "bfloat16", "--rounds", "1"],
         ["benchmarks.quickstart", "--scale", "8", "--rounds", "1"],
         ["benchmarks.scaling"],
         ["benchmarks.commands", "--rounds", "2"],
