@@ -24,7 +24,7 @@ from stagelift.harness.recipes.sections import Recipe, StageSection
 OURS, BARE = "benchmarks.training:train_ours", "benchmarks.training:train_bare"
 KINDS = ("sft", "dpo", "grpo")
 # steps of each side; the first warms up and is not counted
-STEPS = {"sft": 9, "dpo": 5, "grpo": 3}
+STEPS = {"sft": 9, "dpo": 5, "grpo": 2}
 # of our SFT, before DPO and GRPO begin
 SFT_STEPS = 20
 NOTES = (
