@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from stagelift.harness.cli import app
 from stagelift.harness.outputs import write_outputs
+from tests.as_of_today import call_the_engine_as_today, call_the_problems_as_today
 
 EARLIER = Path(__file__).parent / "data" / "earlier"
 RUNS = ["chain", "study", "theirs"]
@@ -61,8 +62,10 @@ def test_a_stored_run_is_reported_to_the_byte(earlier: Path, run: str) -> None:
 def test_every_node_of_a_stored_run_is_found(earlier: Path, run: str) -> None:
     """What it is asked may have changed since, and then it is evaluated again: never trained.
 
-    GRPO is: its reward reads answers, so with another reading it is another training.
+    GRPO is: its reward reads answers, so with another reading it is another training. Other
+    problems are another training, too.
     """
+    call_the_problems_as_today(earlier / "runs")
     stages = json.loads((earlier / "runs" / run / "run.json").read_text(encoding="utf-8"))["stages"]
     said = stagelift("run", f"{run}.yaml", "--dry-run").stdout.splitlines()[1:]
     stages = [stage for stage in stages if not stage["node"].startswith("nodes/grpo-")]
@@ -75,6 +78,8 @@ def test_every_node_of_a_stored_run_is_found(earlier: Path, run: str) -> None:
 @pytest.mark.real
 def test_a_stored_run_of_unchanged_problems_is_done(earlier: Path) -> None:
     """Read as answers are read today, nothing is trained or asked, and nothing is written anew."""
+    call_the_problems_as_today(earlier / "runs")
+    call_the_engine_as_today(earlier / "runs")
     again = stagelift("rescore", "study")
     assert again.exit_code == 0, again.output
     before = files(earlier / "runs")

@@ -60,8 +60,20 @@ ALLOWED = [
     ),
     Use(
         "evals/models/engines/inference.py",
+        "module._buffers",
+        "torch gives a module's buffers, but takes no others",
+        "test_transformers_engine.py::test_an_adapter_is_merged_and_the_policy_stays_as_it_is",
+    ),
+    Use(
+        "evals/models/engines/inference.py",
         "module._modules",
         "torch gives a module's children, but takes no others",
+        "test_transformers_engine.py::test_an_adapter_is_merged_and_the_policy_stays_as_it_is",
+    ),
+    Use(
+        "evals/models/engines/inference.py",
+        "twin._buffers",
+        "torch gives a module's buffers, but takes no others",
         "test_transformers_engine.py::test_an_adapter_is_merged_and_the_policy_stays_as_it_is",
     ),
     Use(

@@ -26,7 +26,7 @@ from stagelift.evals.models.engines.answers import conversations, logprobs
 from stagelift.evals.models.engines.cache import sight
 from stagelift.evals.models.engines.endings import ending
 from stagelift.evals.models.engines.engine import Answer, Completion, Request, Sampling
-from stagelift.evals.models.engines.inference import inference_copy
+from stagelift.evals.models.engines.inference import inference_copy, needs_peft
 from stagelift.evals.models.engines.packed import PackedLinear
 from stagelift.evals.models.engines.rows import common_beginning, rows_of
 from stagelift.evals.models.engines.slots import Slots
@@ -128,6 +128,18 @@ def test_tokens_are_those_of_generate(
     for slots in (3, 16):
         found = complete(TransformersEngine(tiny, tokenizer, slots), requests)
         assert [each.tokens for each in found] == expected
+
+
+def test_an_adapter_that_begins_within_the_text_stays_in_peft(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    begins = tokenizer("?", add_special_tokens=False)["input_ids"]
+    tuned = with_adapter(
+        load_model(ref(tiny_model)), target_modules=["q_proj"], alora_invocation_tokens=begins
+    )
+    assert needs_peft(tuned)
+    found = complete(TransformersEngine(tuned, tokenizer, 4), [Request("Is it? So", (), 8)])
+    assert [each.tokens for each in found] == [generated(tuned.eval(), tokenizer, "Is it? So", 8)]
 
 
 def test_what_prompts_share_changes_nothing(

@@ -25,9 +25,9 @@ def inference_copy(model: "PreTrainedModel", *, pack: bool) -> "PreTrainedModel"
     """
     from peft import PeftModel
 
-    whole = model
-    if isinstance(model, PeftModel) and not model.active_peft_config.is_prompt_learning:
-        whole = model.get_base_model()
+    if needs_peft(model):
+        return _copied(model, lambda _module: None, {}, own=False)
+    whole = model.get_base_model() if isinstance(model, PeftModel) else model
     packs = pack and packing_wins(model.device, model.dtype)
 
     def replaced(module: nn.Module) -> nn.Module | None:
@@ -37,6 +37,18 @@ def inference_copy(model: "PreTrainedModel", *, pack: bool) -> "PreTrainedModel"
         return None if merged is module else merged
 
     return _copied(whole, replaced, {}, own=packs)
+
+
+def needs_peft(model: "PreTrainedModel") -> bool:
+    """Say whether an adapter works only inside peft's model: learnt prompts, and adapters that
+    begin at some token of the text (aLoRA).
+    """
+    from peft import PeftModel
+
+    if not isinstance(model, PeftModel):
+        return False
+    config = model.active_peft_config
+    return config.is_prompt_learning or bool(getattr(config, "alora_invocation_tokens", None))
 
 
 def _merged(module: nn.Module) -> nn.Module:
@@ -78,6 +90,8 @@ def _copied(
             twin = copy.copy(module)
             twin.training = False
             _own_forward(twin)
+            # some models replace theirs while they run
+            twin._buffers = dict(module._buffers)
             if own:
                 twin._parameters = {
                     name: None if weight is None else nn.Parameter(weight.detach().clone(), False)

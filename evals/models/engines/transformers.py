@@ -91,10 +91,10 @@ def _for_inference(
     Packed layers have no `weight`, which some models look at.
     """
     from stagelift.evals.models.engines.cache import sight
-    from stagelift.evals.models.engines.inference import inference_copy
+    from stagelift.evals.models.engines.inference import inference_copy, needs_peft
     from stagelift.evals.models.engines.trial import works_in_slots
 
-    seen = sight(model.config)
+    seen = None if needs_peft(model) else sight(model.config)
     if seen is not None:
         for pack in (True, False):
             ready = inference_copy(model, pack=pack)
