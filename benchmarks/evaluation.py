@@ -4,7 +4,8 @@
     python -m benchmarks.evaluation --gsm8k FOLDER --num-fewshot 5   # GSM8K's {train,test}.jsonl
 
 Both sides have the same model, its chat template, the same prompts, stop strings and dtype. Ours
-is `stagelift evaluate`; lm-eval's batch size is the fastest of `--batch-sizes`, tried once each.
+is `stagelift evaluate`. lm-eval's batch size is 64, or the fastest of `--batch-sizes`, each tried
+once.
 """
 
 import argparse

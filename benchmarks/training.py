@@ -28,10 +28,11 @@ STEPS = {"sft": 9, "dpo": 5, "grpo": 2}
 # of our SFT, before DPO and GRPO begin
 SFT_STEPS = 20
 NOTES = (
-    "Step: the median without the first. Ratio: TRL's seconds over ours, median and range of the "
-    "rounds. Losses: those logged for each step, to the last digit shown, of the first round; "
-    "GRPO's are of completions that each side samples itself. Peak: resident memory of the "
-    "largest process.",
+    "Step: the median of a round without the first. GRPO takes 2 steps unless `--steps` says "
+    "otherwise, so that its figure is of one step a round. Ratio: TRL's seconds over ours, median "
+    "and range of the rounds. Losses: those logged for each step, to the last digit shown, of the "
+    "first round; GRPO's are of completions that each side samples itself. Peak: resident memory "
+    "of the largest process.",
 )
 
 

@@ -2,8 +2,9 @@
 
 Asking TRL, peft and transformers whether a recipe fits takes seconds, most of them for importing
 torch. An answer is kept under everything that it can depend on: what was asked, the files named
-in it, every installed package, our own code, and the environment that these libraries read. Errors
-are never kept: whatever does not fit is refused by the library itself, each time.
+in it, every installed package, our own code, the GPUs that are there, and the environment that
+these libraries read. Errors are never kept: whatever does not fit is refused by the library itself,
+each time.
 """
 
 import hashlib
@@ -36,14 +37,19 @@ def remembered(
 
     The answer is anything that JSON holds. `depends_on` is all that it depends on beside the
     installation. `folder` is in the user's cache where none is given; what cannot be kept or read
-    there is found out again. An error of `find_out` is raised and not kept.
+    there, or is not as it was kept, is found out again. So is what depends on a file that cannot be
+    read. An error of `find_out` is raised and not kept.
     """
     path = _place(what, depends_on, folder or user_cache_path("stagelift") / "found-out")
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return json.loads(path.read_text(encoding="utf-8"))["answer"]
+    if path is None:
+        return find_out()
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["sha256"] == _digest(kept["answer"]):
+            return kept["answer"]
     answer = find_out()
-    with suppress(OSError):
-        write_json(path, {"answer": answer})
+    with suppress(OSError, ValueError):
+        write_json(path, {"answer": answer, "sha256": _digest(answer)})
     return answer
 
 
@@ -57,11 +63,18 @@ def model_files(folder: Path) -> dict[str, str]:
     }
 
 
-def _place(what: str, depends_on: object, folder: Path) -> Path:
-    files = {name: _hash(Path(name)) for name in _files_named(depends_on)}
-    known = [what, depends_on, files, _environment(), _installation()]
-    text = json.dumps(known, sort_keys=True, default=repr)
-    return folder / f"{what}-{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+def _place(what: str, depends_on: object, folder: Path) -> Path | None:
+    """Return where an answer is kept; None where what it depends on cannot be read or written."""
+    with suppress(OSError, ValueError, TypeError, RecursionError):
+        files = {name: _hash(Path(name)) for name in _files_named(depends_on)}
+        known = [what, depends_on, files, _environment(), _installation()]
+        return folder / f"{what}-{_digest(known)[:24]}.json"
+    return None
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _files_named(value: object) -> Iterator[str]:
@@ -92,7 +105,10 @@ def _environment() -> dict[str, str]:
 
 @cache
 def _installation() -> list[str]:
-    """Return the Python, every installed package with when it came, and our own code as it is."""
+    """Return the Python, every installed package with when it came, our own code, and the GPUs.
+
+    A home folder may be shared by machines with and without one.
+    """
     packages = [
         f"{entry} {entry.stat().st_mtime_ns}"
         for folder in dict.fromkeys(sys.path)
@@ -104,4 +120,5 @@ def _installation() -> list[str]:
         for package in sorted(ours.glob("*/__init__.py"))
         for file in sorted(package.parent.rglob("*.py"))
     ]
-    return [sys.version, sys.platform, *packages, *code]
+    gpus = map(str, sorted(Path("/dev").glob("nvidia[0-9]*")))
+    return [sys.version, sys.platform, *gpus, *packages, *code]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from stagelift.evals.data.bundled_data import SCHOOLMATH
 from stagelift.evals.data.source import Source, column_names, local_rows, rows
 from stagelift.stages.kind import Kind
 from stagelift.stages.kinds import kind_named
@@ -53,11 +54,11 @@ def check_training_source(name: StageKind, source: Source) -> None:
     """Raise ValueError, in a sentence, where the source is missing, is not for training or lacks
     the columns that a kind of stage needs.
     """
-    splits = {re.sub(r"\[.*", "", part).strip() for part in source.split.split("+")}
-    if {"test", "held_out"} & splits:
+    purpose = _other_purpose(source)
+    if purpose is not None:
         raise ValueError(
             f"Stage '{name}' would train on split '{source.split}' of '{source.path}', which is "
-            "for testing. Use a training split."
+            f"for {purpose}. Use a training split."
         )
     kind, present = kind_named(name), column_names(source)
     formats = (*kind.formats, _PROBLEM)
@@ -69,6 +70,19 @@ def check_training_source(name: StageKind, source: Source) -> None:
             "can rename."
         )
     _check_rows(kind, source, fitting)
+
+
+def _other_purpose(source: Source) -> str | None:
+    """Say what splits are for that must not be trained on; None where they may be.
+
+    A validation split of a user's own is the user's to train on.
+    """
+    splits = {re.sub(r"\[.*", "", part).strip() for part in source.split.split("+")}
+    if {"test", "held_out"} & splits:
+        return "testing"
+    if source.path == SCHOOLMATH and "validation" in splits:
+        return "choosing settings"
+    return None
 
 
 def _rows_of_problems(problems: dict[str, list[Any]], kind: StageKind) -> dict[str, list[Any]]:

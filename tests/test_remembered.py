@@ -53,13 +53,39 @@ def test_an_error_is_raised_each_time(tmp_path: Path) -> None:
             remembered("config", {}, refuse, tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", "{}"])
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "[]", "{}", "null", '{"answer": 5}', '{"answer": null}', "[" * 100_000],
+    ids=lambda damage: damage[:16],
+)
 def test_a_damaged_answer_is_found_out_again(tmp_path: Path, damage: str) -> None:
     asked = Asked()
     remembered("config", {}, asked, tmp_path)
     (kept,) = tmp_path.iterdir()
     kept.write_text(damage)
     assert remembered("config", {}, asked, tmp_path) == 2
+
+
+def test_an_answer_that_was_changed_is_found_out_again(tmp_path: Path) -> None:
+    sizes = {"width": 32, "layers": 2}
+    remembered("sizes", {}, lambda: sizes, tmp_path)
+    (kept,) = tmp_path.iterdir()
+    kept.write_text(kept.read_text().replace('"width": 32', '"width": null'))
+    assert remembered("sizes", {}, lambda: sizes, tmp_path) == sizes
+    assert remembered("sizes", {}, Asked(), tmp_path) == sizes
+
+
+UNREADABLE = "/proc/self/mem"
+
+
+@pytest.mark.skipif(not Path(UNREADABLE).is_file(), reason="only Linux has it")
+def test_what_depends_on_a_file_that_cannot_be_read_is_found_out_each_time(tmp_path: Path) -> None:
+    asked, question = Asked(), {"deepspeed": UNREADABLE}
+    assert [remembered("config", question, asked, tmp_path) for _ in range(2)] == [1, 2]
+
+
+def test_a_question_that_json_cannot_hold_is_answered(tmp_path: Path) -> None:
+    assert remembered("config", {"args": {1: "a", "b": "c"}}, Asked(), tmp_path) == 1
 
 
 def test_where_nothing_can_be_kept_it_is_found_out_each_time(tmp_path: Path) -> None:
@@ -82,6 +108,34 @@ def test_a_model_is_known_by_its_files_beside_the_weights(tmp_path: Path) -> Non
 def test_a_model_whose_files_cannot_be_seen_is_asked_about_each_time() -> None:
     asked, name = Asked(), "nobody/has-this-model-in-the-cache"
     assert [remembered_of_model("template", name, None, None, asked) for _ in range(2)] == [1, 2]
+
+
+ASKS = """
+from stagelift.evals.models.model import remembered_of_model
+for name, commit, template in (
+    ("a/one", "1" * 40, "first"),
+    ("a/two", "1" * 40, "second"),
+    ("a/one", "2" * 40, "third"),
+    ("a/one", "1" * 40, "not asked"),
+):
+    print(remembered_of_model("template", name, commit, None, lambda: template))
+"""
+
+
+def test_models_of_equal_configs_and_commits_of_one_model_are_told_apart(tmp_path: Path) -> None:
+    for name, commit in (("a--one", "1"), ("a--two", "1"), ("a--one", "2")):
+        snapshot = tmp_path / "hub" / f"models--{name}" / "snapshots" / (commit * 40)
+        snapshot.mkdir(parents=True)
+        (snapshot / "config.json").write_text("{}")
+    folders = {"HF_HUB_CACHE": str(tmp_path / "hub"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    said = subprocess.run(
+        [sys.executable, "-c", ASKS],
+        env=environment() | folders,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.splitlines() == ["first", "second", "third", "first"]
 
 
 @pytest.mark.parametrize(

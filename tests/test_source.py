@@ -98,6 +98,11 @@ def test_folders_with_brackets_in_their_names_are_read(tmp_path: Path) -> None:
     assert column_names(Source(path=str(folder))) == ["question", "answer"]
 
 
+def test_a_validation_split_of_ones_own_may_be_trained_on(folder: Path) -> None:
+    jsonl(folder / "validation.jsonl", [PROBLEM])
+    check_training_source("sft", Source(path=str(folder), split="validation"))
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [
@@ -115,6 +120,7 @@ def test_folders_with_brackets_in_their_names_are_read(tmp_path: Path) -> None:
             "has a column of that name already",
         ),
         (Source(path="bundled/schoolmath", limit=10**6), "different problems"),
+        (Source(path="bundled/schoolmath", split="validation"), "which is for choosing settings"),
         (Source(path="bundled/schoolmath", split="dev"), "has no split 'dev'"),
         (Source(path="FOLDER", columns={"reply": "answer"}), "cannot use dataset"),
     ],

@@ -104,15 +104,19 @@ def _files_hash(files: Iterable[Path]) -> str:
 def remembered_of_model(
     what: str, path: str, revision: str | None, asked: object, find_out: Callable[[], Any]
 ) -> Any:
-    """Return what was found out about a model whose files beside its weights are the same.
+    """Return what was found out about this model at this commit, its files beside its weights being
+    the same.
 
-    See `remembered`. Where the files cannot be seen it is found out.
+    See `remembered`. Where the files cannot be seen it is found out. Those of a Hub model may not
+    all be in the cache yet, so that they alone do not tell it from another.
     """
     try:
-        files = model_files(_files_at(path, revision))
+        folder = _files_at(path, revision)
+        files = model_files(folder)
     except (OSError, ValueError):
         return find_out()
-    return remembered(what, [files, asked], find_out)
+    # a Hub model's folder is named after the commit
+    return remembered(what, [path, folder.name, files, asked], find_out)
 
 
 def _files_at(path: str, revision: str | None) -> Path:
