@@ -38,6 +38,7 @@ def untested_version() -> str | None:
 
 
 def _entered(trainer: Any, context: ExitStack) -> list[str]:
+    from stagelift.evals.models.engines.inference import needs_peft
     from stagelift.stages.groups import kept_whole
     from stagelift.stages.lm_head import scored_once
     from stagelift.stages.packed.fits import why_not
@@ -52,7 +53,8 @@ def _entered(trainer: Any, context: ExitStack) -> list[str]:
     said = _about_completions(trainer)
     if not entropy_is_learnt(trainer):
         context.enter_context(scored_once())
-    reason = why_not(causal)
+    begins_late = "its adapter begins at some token of each row"
+    reason = begins_late if needs_peft(trainer.model) else why_not(causal)
     if reason is not None:
         return [*said, f"Batches are padded as TRL has them: {reason}."]
     context.enter_context(packed(causal.base_model))

@@ -15,7 +15,7 @@ from trl.trainer import utils
 
 from stagelift.stages.products import onednn_is_faster, product
 
-_OUTPUTS = {"log_probs", "entropy", "is_top1"}
+_OUTPUTS = {"log_probs", "entropy", "mean_logits", "is_top1"}
 # tokens that are projected at once
 _AT_ONCE = 128
 
@@ -27,7 +27,7 @@ def scored_once() -> Iterator[None]:
     """Within this context TRL's fused heads on CPU score only positions that have a label, with one
     projection.
 
-    Entropies have no gradient.
+    Entropies and mean logits have no gradient.
     """
     ask_the_device, usual = utils._use_triton, utils._ChunkedLogProbFunction
     utils._use_triton = lambda _device: True
@@ -56,30 +56,32 @@ class _ScoresOnCpu:
         scale: float,
         outputs: tuple[str, ...],
     ) -> Any:
-        learns = weight.requires_grad or bias is not None
-        if states.device.type != "cpu" or learns or softcap or not _OUTPUTS.issuperset(outputs):
+        plain = bias is None and not weight.requires_grad and not softcap
+        if states.device.type != "cpu" or not plain or not _OUTPUTS.issuperset(outputs):
             return cls._of_trl.apply(
                 states, weight, bias, targets, temperature, chunk_size, softcap, scale, outputs
             )
-        scores: Any = _Scores.apply(states, weight, targets, scale / temperature)  # type: ignore[no-untyped-call]  # torch has no types here
-        log_probs, entropy, is_top1 = scores
+        scores: Any = Scores.apply(states, weight, targets, scale / temperature)  # type: ignore[no-untyped-call]  # torch has no types here
+        log_probs, entropy, means, is_top1 = scores
         return (
             log_probs,
             entropy if "entropy" in outputs else None,
             None,
-            None,
+            means if "mean_logits" in outputs else None,
             is_top1 if "is_top1" in outputs else None,
         )
 
 
-class _Scores(torch.autograd.Function):
-    """Log-probability of each target, entropy, and whether the target is the likeliest token."""
+class Scores(torch.autograd.Function):
+    """Log-probability of each target, entropy, mean logit, and whether the target is the likeliest
+    token.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, states: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, scale: float
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        log_probs, entropy = torch.empty(len(states)), torch.empty(len(states))
+    ) -> tuple[torch.Tensor, ...]:
+        log_probs, entropy, means = (torch.empty(len(states)) for _ in range(3))
         is_top1 = torch.empty(len(states), dtype=torch.bool)
         learns = ctx.needs_input_grad[0]
         directions = torch.empty(states.shape if learns else (0,))
@@ -90,6 +92,7 @@ class _Scores(torch.autograd.Function):
             logs = torch.log_softmax(logits, dim=-1)
             chosen = targets[part, None]
             log_probs[part] = logs.gather(1, chosen)[:, 0]
+            means[part] = logits.mean(dim=-1)
             is_top1[part] = logits.argmax(dim=-1) == targets[part]
             probabilities = torch.exp(logs, out=logits)
             if learns:
@@ -98,8 +101,8 @@ class _Scores(torch.autograd.Function):
             entropy[part] = -logs.mul_(probabilities).sum(dim=-1)
         ctx.save_for_backward(directions)
         ctx.dtype = states.dtype
-        ctx.mark_non_differentiable(entropy, is_top1)
-        return log_probs, entropy, is_top1
+        ctx.mark_non_differentiable(entropy, means, is_top1)
+        return log_probs, entropy, means, is_top1
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor, *_: Any) -> tuple[torch.Tensor | None, ...]:

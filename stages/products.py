@@ -1,4 +1,4 @@
-"""Products of frozen float32 weights through oneDNN, on CPUs where it beats torch's own library.
+"""Products of float32 weights through oneDNN, on CPUs where it beats torch's own library.
 
 torch multiplies float32 with MKL, which is slow on some CPUs; oneDNN is in torch, too, but takes
 part only in bfloat16. Digits differ in their last places.
@@ -51,6 +51,8 @@ def product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 def _is_plain_float32(layer: torch.nn.Module) -> bool:
     return (
         type(layer) is torch.nn.Linear
+        # TRL may have put a forward of its own on a layer
+        and "forward" not in vars(layer)
         and layer.weight.dtype == torch.float32
         and layer.weight.device.type == "cpu"
     )

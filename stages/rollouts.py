@@ -22,13 +22,15 @@ _WHOLE_DISTRIBUTION: dict[str, tuple[Any, ...]] = {
     "cache_implementation": (None,),
     "use_vllm": (False,),
     "use_transformers_continuous_batching": (False,),
+    "cast_lm_head_to_fp32": (False,),
 }
 
 
 def what_the_engine_does_not(args: Any) -> str | None:
     """Return which of TRL's arguments asks for what the engine does not do, or None."""
     for name, does in _WHOLE_DISTRIBUTION.items():
-        value = getattr(args, name)
+        # RLOO does not have all of GRPO's
+        value = getattr(args, name, does[0])
         if value not in does:
             return f"{name} is {value}"
     sharded = next((name for name in ("fsdp", "deepspeed") if getattr(args, name)), None)
@@ -38,9 +40,11 @@ def what_the_engine_does_not(args: Any) -> str | None:
 def completed(trainer: Any, prompts: Sequence[Sequence[int]]) -> list[list[int]] | None:
     """Return a completion of each prompt, as tokens with the end-of-turn token.
 
-    None where the engine would be asked something else: it takes texts, and cuts what does not fit
-    into the model's context.
+    None where the engine would be asked something else: it takes texts, cuts what does not fit into
+    the model's context, and needs whole weights and an end.
     """
+    if trainer.max_completion_length is None or _is_sharded(trainer):
+        return None
     tokenizer, room = trainer.processing_class, _context(trainer) - trainer.max_completion_length
     texts = tokenizer.batch_decode(prompts)
     read = tokenizer(texts, add_special_tokens=False)["input_ids"]
@@ -53,6 +57,11 @@ def completed(trainer: Any, prompts: Sequence[Sequence[int]]) -> list[list[int]]
         for text, seed in zip(texts, _seeds(trainer, len(texts)), strict=True)
     ]
     return [list(each.tokens) for each in engine.complete(requests, lambda _done: None)]
+
+
+def _is_sharded(trainer: Any) -> bool:
+    """Say whether each process holds a part of the weights; a launcher may have seen to it."""
+    return bool(trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
 
 
 def _context(trainer: Any) -> int:

@@ -1,8 +1,8 @@
 """Completions without signal are not computed.
 
 A completion whose advantage is 0 adds nothing to the gradient, unless something else is learnt from
-it. It still counts in every mean that TRL takes of the loss, so the gradient is the same. What is
-logged of entropy and clipping is that of completions with signal.
+it. It still counts in every mean that TRL takes of the loss, so the gradient is the same.
+Micro-batches without any signal log no entropy and no clipping.
 """
 
 from typing import Any

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from trl.trainer import grpo_trainer, rloo_trainer, utils
 
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import ModelRef, load_tokenizer
+from stagelift.stages import lm_head
 from stagelift.stages.data import training_rows
 from stagelift.stages.faster import TESTED, faster, untested_version
 from stagelift.stages.groups import kept_whole
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora import load_policy
+from stagelift.stages.packed import forward
 from stagelift.stages.settings import StageSettings, training_config
 from stagelift.stages.signal import only_advantages_teach
 from tests.rewards import share_of_letters
@@ -64,6 +67,23 @@ def trained(trainer: Any, ours: bool) -> tuple[list[dict[str, Any]], dict[str, t
     return trainer.state.log_history[:-1], weights
 
 
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the batches that become one sequence and those that our head scores."""
+    used: Counter[str] = Counter()
+
+    def counting(name: str, function: Any) -> Any:
+        def call(*args: Any) -> Any:
+            done = function(*args)
+            used[name] += done is not None
+            return done
+
+        return call
+
+    monkeypatch.setattr(forward, "layout_of", counting("packed", forward.layout_of))
+    monkeypatch.setattr(lm_head.Scores, "apply", counting("scored", lm_head.Scores.apply))
+    return used
+
+
 @pytest.mark.parametrize(
     ("kind", "args"),
     [
@@ -72,14 +92,24 @@ def trained(trainer: Any, ours: bool) -> tuple[list[dict[str, Any]], dict[str, t
         ("dpo", {}),
         ("dpo", {"loss_type": ["ipo"], "ld_alpha": 0.5, "precompute_ref_log_probs": True}),
         ("kto", {}),
+        # what every GPU does
+        ("sft", {"activation_checkpointing": True}),
+        ("dpo", {"activation_checkpointing": True}),
     ],
 )
 def test_losses_and_weights_are_those_of_trl(
-    tiny_model: Path, tmp_path: Path, kind: str, args: dict[str, Any]
+    tiny_model: Path,
+    tmp_path: Path,
+    kind: str,
+    args: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     usual, usual_weights = trained(trainer_of(kind, tiny_model, tmp_path / "a", **args), ours=False)
+    used = counted(monkeypatch)
     logged, weights = trained(trainer_of(kind, tiny_model, tmp_path / "b", **args), ours=True)
     assert len(logged) == 3
+    # it is the faster way that was compared
+    assert used["packed"] >= 3 and used["scored"] >= 3
     for row, usual_row in zip(logged, usual, strict=True):
         timeless = {name for name in usual_row if not name.endswith(("_time", "per_second"))}
         for name in timeless:
@@ -217,6 +247,16 @@ def test_another_version_runs_as_trl_has_it_and_says_so(
     with faster(trainer) as as_trl:
         assert "forward" not in vars(trainer.model.get_base_model().base_model)
     assert len(as_trl) == 1 and "trl is 1.16" in as_trl[0] and "tested with 1.15.x" in as_trl[0]
+
+
+def test_an_adapter_that_begins_within_each_row_leaves_batches_as_they_are(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    trainer = trainer_of("sft", tiny_model, tmp_path)
+    trainer.model.peft_config["default"].alora_invocation_tokens = [5]
+    with faster(trainer) as as_trl:
+        assert "forward" not in vars(trainer.model.get_base_model().base_model)
+    assert len(as_trl) == 1 and "its adapter begins at some token of each row" in as_trl[0]
 
 
 def test_dropout_leaves_batches_as_they_are_and_the_record_says_so(

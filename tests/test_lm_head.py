@@ -24,7 +24,9 @@ def scored(dtype: torch.dtype, **settings: Any) -> tuple[Any, torch.Tensor]:
     for name, value in settings.items():
         setattr(model.config, name, value)
     model.lm_head.weight.requires_grad_(False)
-    add_fused_lm_head(model, temperature=0.7, outputs=("log_probs", "entropy", "is_top1"))
+    add_fused_lm_head(
+        model, temperature=0.7, outputs=("log_probs", "entropy", "mean_logits", "is_top1")
+    )
     tokens = torch.randint(0, 40, (3, 100))
     labels = tokens.clone()
     labels[:, :20] = -100
@@ -40,7 +42,7 @@ def test_scores_and_gradients_are_those_of_trl(dtype: torch.dtype, tolerance: fl
     usual, usual_gradient = scored(dtype)
     with scored_once():
         scores, gradient = scored(dtype)
-    for name in ("log_probs", "entropy"):
+    for name in ("log_probs", "entropy", "mean_logits"):
         assert torch.allclose(scores[name], usual[name], atol=tolerance, rtol=tolerance), name
     assert (scores.is_top1 == usual.is_top1).float().mean() > 0.99
     assert torch.allclose(gradient, usual_gradient, atol=4 * tolerance, rtol=4 * tolerance)

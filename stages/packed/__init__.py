@@ -1,1 +1,3 @@
-"""A batch as one sequence: no padding, and what rows have in common is computed once."""
+"""A batch as one sequence: outside attention nothing is padded, and what rows have in common is
+computed once.
+"""

@@ -4,6 +4,7 @@ What a configuration tells is looked at first. Then it is tried: whatever else a
 tokens shows in the states.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from stagelift.stages.packed.forward import packed
 if TYPE_CHECKING:
     import torch
 
+_log = logging.getLogger(__name__)
 # relative to the size of the states: far above rounding, far below one wrong token
 _TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.02}
 
@@ -44,20 +46,19 @@ def _same_states(backbone: Any) -> bool:
     """Try three short rows that begin alike, padded on both sides."""
     import torch
 
-    device = backbone.get_input_embeddings().weight.device
-    tokens = torch.tensor(
-        [[0, 3, 4, 5, 6, 7], [0, 3, 4, 5, 8, 0], [0, 3, 4, 9, 0, 0]], device=device
-    )
-    mask = (tokens != 0).long()
-    with torch.no_grad(), _evaluating(backbone):
-        usual = _states(backbone, tokens, mask)
-        try:
+    tokens = torch.tensor([[0, 3, 4, 5, 6, 7], [0, 3, 4, 5, 8, 0], [0, 3, 4, 9, 0, 0]])
+    try:
+        tokens = tokens.to(backbone.get_input_embeddings().weight.device)
+        mask = (tokens != 0).long()
+        with torch.no_grad(), _evaluating(backbone):
+            usual = _states(backbone, tokens, mask)
             with packed(backbone):
                 tried = _states(backbone, tokens, mask)
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError):
-            # a model may take no positions, or pass nothing on to its attention
-            return False
-    tolerance = _TOLERANCE[str(backbone.dtype).removeprefix("torch.")]
+    except Exception as error:  # noqa: BLE001 - models raise many kinds
+        # a model may take no positions, or pass nothing on to its attention
+        _log.info("The model does not take a batch as one sequence: %r", error)
+        return False
+    tolerance = _TOLERANCE.get(str(backbone.dtype).removeprefix("torch."), 1e-4)
     return bool((tried - usual).norm() <= tolerance * usual.norm())
 
 

@@ -59,7 +59,7 @@ def _packed_forward(plain: Forward) -> Forward:
 
 def _layout(given: dict[str, Any]) -> Layout | None:
     asked = {name for name, value in given.items() if value is not None and value is not False}
-    if asked != {"input_ids", "attention_mask"}:
+    if asked != {"input_ids", "attention_mask"} or given.get("return_dict") is False:
         return None
     return layout_of(given["input_ids"], given["attention_mask"])
 

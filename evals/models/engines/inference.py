@@ -70,7 +70,8 @@ def _own_forward(module: nn.Module) -> None:
 
 
 def _is_float32(layer: nn.Module) -> bool:
-    return getattr(layer.weight, "dtype", None) == torch.float32
+    # experts keep theirs under other names
+    return getattr(getattr(layer, "weight", None), "dtype", None) == torch.float32
 
 
 def _copied(
@@ -90,8 +91,9 @@ def _copied(
             twin = copy.copy(module)
             twin.training = False
             _own_forward(twin)
-            # some models replace theirs while they run
+            # some models and adapters replace theirs while they run
             twin._buffers = dict(module._buffers)
+            twin._parameters = dict(module._parameters)
             if own:
                 twin._parameters = {
                     name: None if weight is None else nn.Parameter(weight.detach().clone(), False)

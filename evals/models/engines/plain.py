@@ -3,11 +3,13 @@
 It is for models whose cache is not keys and values of all tokens: any causal model can do it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import LogitsProcessor, StoppingCriteria
+from peft import PeftModel
+from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from stagelift.evals.models.engines.engine import OnFinished
 from stagelift.evals.models.engines.rows import Row, next_tokens
@@ -35,7 +37,7 @@ def _finish(
 ) -> None:
     tokenizer.padding_side = "left"
     prompts = tokenizer.pad({"input_ids": [list(row.prompt) for row in rows]}, return_tensors="pt")
-    with torch.inference_mode():
+    with torch.inference_mode(), _own_rules_left_out(model):
         model.generate(
             **prompts.to(model.device),
             max_new_tokens=max(row.ending.max_tokens for row in rows),
@@ -47,6 +49,22 @@ def _finish(
             logits_processor=[_Chosen(rows)],
             stopping_criteria=[_Taken(rows)],
         )
+
+
+@contextmanager
+def _own_rules_left_out(model: "PreTrainedModel") -> Iterator[None]:
+    """Within this context `generate` adds nothing that a model's generation_config.json asks for,
+    such as a penalty for repetition: in slots nothing does either.
+    """
+    below = model.get_base_model() if isinstance(model, PeftModel) else model
+    own = below.generation_config
+    below.generation_config = GenerationConfig(
+        eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id
+    )
+    try:
+        yield
+    finally:
+        below.generation_config = own
 
 
 class _Chosen(LogitsProcessor):  # type: ignore[misc]  # transformers has no type information here

@@ -75,9 +75,9 @@ class Slots:
         self.rows += copies
 
     def _copy(self, sources: list[int], first: int, rows: Sequence[Row]) -> None:
-        if rows:
-            targets = range(first, first + len(rows))
-            self.cache.copy(sources, targets, max(row.before for row in rows))
+        length = max((row.before for row in rows), default=0)
+        if length:
+            self.cache.copy(sources, range(first, first + len(rows)), length)
 
     def _read(self, prompts: Sequence[Sequence[int]], first: int) -> None:
         """Read tokens that follow those shared by all into slots, from `first` on.
