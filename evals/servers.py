@@ -1,13 +1,14 @@
 """A server that speaks OpenAI's API: its address and key, a client for it, and what can go wrong.
 
-The key comes from the environment, and is never shown or stored. A server sends what it likes, so
-no answer is read further than `MAX_BYTES`.
+The key comes from the environment, and is never shown or stored; nothing else leaves it. A server
+sends what it likes, so no answer is read further than `MAX_BYTES`, and no request goes to another
+address because an answer says so.
 """
 
 import importlib.util
 import ipaddress
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
@@ -24,6 +25,20 @@ MAX_BYTES = 64_000_000
 _NO_KEY = "not-needed"
 # they are of the bytes that came, not of the content
 _OF_THE_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
+# OpenAI's client adds others from the environment: an organisation, a project, whatever it is told
+_SENT = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+        "user-agent",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +47,7 @@ class Server:
 
     The rest is for sentences: `title` names it ("The judge's server"), `section` and `url_field`
     say where a recipe names its address, `model` is what it is asked for, `speaks` how. `key_name`
-    is the environment variable that holds the key.
+    is the environment variable that holds the key, empty where there is none.
     """
 
     url: str
@@ -109,15 +124,30 @@ def connect(server: Server) -> "OpenAI":
         api_key=key_of(server) or _NO_KEY,
         max_retries=server.max_retries,
         timeout=Timeout(seconds, connect=min(10.0, seconds)),
-        # no proxy to one's own machine
-        http_client=_bounded_client(trust_env=not is_loopback(server)),
+        http_client=_bounded_client(server),
     )
+
+
+def troubles() -> tuple[type[Exception], ...]:
+    """Return what a request raises where a server fails or sends what cannot be read.
+
+    JSON that is nested too deeply ends as RecursionError.
+    """
+    from openai import OpenAIError
+
+    return OpenAIError, ValueError, RecursionError
+
+
+def printable(words: str) -> str:
+    """Return words in one line, without what would move a cursor or turn a line around."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in words)
+    return " ".join(shown.split())
 
 
 def safe_words(error: Exception, server: Server) -> str:
     """Return the server's own words, without the key: they go into logs and records."""
     words = f"{error} ({error.__cause__})" if error.__cause__ else str(error)
-    words = " ".join(words.replace(key_of(server) or _NO_KEY, "<key>").split())
+    words = printable(words).replace(key_of(server) or _NO_KEY, "<key>")
     if len(words) > 300:
         words = f"{words[:300]}..."
     return words.rstrip(".")
@@ -144,9 +174,10 @@ def _trouble(error: Exception, words: str, server: Server) -> str:
         case APIConnectionError():
             return f"cannot be reached {retried}: {words}. Start it, or correct {where}."
         case APIStatusError(status_code=401 | 403):
-            return (
-                f"does not accept the key: {words}. Correct {server.key_name} in the environment."
-            )
+            of_key = f"{server.key_name} in the environment" if server.key_name else where
+            return f"does not accept the key: {words}. Correct {of_key}."
+        case APIStatusError(status_code=status) if 300 <= status < 400:
+            return f"sends requests elsewhere: {words}. Correct {where}."
         case APIStatusError(status_code=404):
             return (
                 f"knows no such model or path: {words}. Correct model or {server.url_field} (... "
@@ -182,16 +213,21 @@ def _split(server: Server) -> SplitResult:
     )
 
 
-def _bounded_client(*, trust_env: bool) -> "DefaultHttpxClient":
-    """Return an HTTP client that reads no answer further than `MAX_BYTES`.
+def _bounded_client(server: Server) -> "DefaultHttpxClient":
+    """Return an HTTP client that reads no answer further than `MAX_BYTES`, sends no more than it
+    must, and goes nowhere else.
 
-    Raises ValueError there, which the client of OpenAI hands on.
+    Raises ValueError at too long an answer, which the client of OpenAI hands on.
     """
     from openai import DefaultHttpxClient
+
+    key = key_of(server) or _NO_KEY
 
     class Bounded(DefaultHttpxClient):
         # the client asks for no streams, so that every answer is read here
         def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:  # noqa: ARG002 - never one
+            _keep_only_ours(request.headers, key)
+            options |= {"follow_redirects": False}
             response = super().send(request, stream=True, **options)
             try:
                 content = _at_most(MAX_BYTES, response.iter_bytes())
@@ -206,7 +242,15 @@ def _bounded_client(*, trust_env: bool) -> "DefaultHttpxClient":
                 response.status_code, headers=headers, content=content, request=request
             )
 
-    return Bounded(trust_env=trust_env)
+    # no proxy to one's own machine
+    return Bounded(trust_env=not is_loopback(server))
+
+
+def _keep_only_ours(headers: MutableMapping[str, str], key: str) -> None:
+    for name in set(headers) - _SENT:
+        del headers[name]
+    # the environment may name another one
+    headers["authorization"] = f"Bearer {key}"
 
 
 def _at_most(size: int, chunks: Iterable[bytes]) -> bytes:

@@ -24,9 +24,11 @@ from stagelift.evals.metrics.answers.reading import read_target
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.models.engines.choice import check_engine_server, check_engine_settings
+from stagelift.evals.models.engines.settings import TransformersSettings
+from stagelift.evals.models.engines.vllm import check_adapter_settings
 from stagelift.evals.models.model import ModelRef, model_folder, remembered_of_model
 from stagelift.harness.errors import UsageError
-from stagelift.harness.graph.node import Plan
+from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.plan import stage_launcher, stage_lora, stage_settings
 from stagelift.harness.recipes.sections import Recipe, StageSection
 from stagelift.harness.workers.launcher import read_launcher
@@ -118,14 +120,31 @@ def check_adapters(plan: Plan) -> None:
 def check_servers(plan: Plan) -> None:
     """Ask the servers of a plan for a word each: the judge's, and the engine's.
 
-    Raises ValueError or UsageError in a sentence.
+    The plan's engine is no longer `auto`, so that it shows now what it cannot serve. Raises
+    ValueError or UsageError in a sentence.
     """
+    _check_served(plan)
     check_judge_answers(plan.settings.preference.judge)
     adapters = any(node.parent is not None for node in plan.nodes)
     try:
         check_engine_server(plan.settings.engine, plan.model, adapters=adapters)
     except ConnectionError as error:
         raise UsageError(str(error)) from error
+
+
+def _check_served(plan: Plan) -> None:
+    engine = plan.settings.engine
+    if isinstance(engine, TransformersSettings):
+        return
+    for node in plan.nodes:
+        check_adapter_settings(engine.kind, _settings_of_adapter(node))
+
+
+def _settings_of_adapter(node: Node) -> dict[str, Any]:
+    if node.adapter is None:
+        return node.lora
+    settings: dict[str, Any] = pretrained.adapter_config(node.adapter).to_dict()
+    return settings
 
 
 def _check_fits(model: ModelRef, what: str, settings: object, load: Callable[[], Any]) -> None:

@@ -16,7 +16,7 @@ from stagelift.evals.models.engines.engine import Request, Sampling
 from stagelift.evals.models.engines.transformers import TransformersEngine
 from stagelift.evals.models.model import ModelRef, load_model, load_tokenizer
 
-# a status, and a body: as JSON, or as it is
+# a status, and a body: as JSON, as a page of text, or as bytes that are called JSON
 Sent = tuple[int, Any]
 
 
@@ -31,7 +31,9 @@ class CompletionsServer:
         self.engines = {"base": self._engine(None)}
         self.adapters: list[str] = []
         self.seen: list[dict[str, Any]] = []
-        self.headers: list[str | None] = []
+        self.headers: list[dict[str, str]] = []
+        # by the names of models, those that are listed and not there with them
+        self.contexts: dict[str, int] = {}
         self.now = self.most = 0
         self.spoil: Callable[[int, Sent], Sent] = lambda _, reply: reply
         self.lock, self.counting = threading.Lock(), threading.Lock()
@@ -46,7 +48,12 @@ class CompletionsServer:
     def get(self, path: str) -> Sent:
         if path == "/v1/models":
             owner = "vllm" if self.vllm else "someone"
-            return 200, {"data": [{"id": name, "owned_by": owner} for name in self.engines]}
+            names = dict.fromkeys((*self.engines, *self.contexts))
+            models = [
+                {"id": name, "owned_by": owner, "max_model_len": self.contexts.get(name)}
+                for name in names
+            ]
+            return 200, {"data": models}
         if path == "/version" and self.vllm:
             return 200, {"version": self.version}
         return 404, {"error": {"message": "Not Found"}}
@@ -131,6 +138,10 @@ def serving(model: Path, *, vllm: bool) -> Iterator[CompletionsServer]:
         server.close()
 
 
+def _encoded(reply: Any) -> bytes:
+    return (reply if isinstance(reply, str) else json.dumps(reply)).encode()
+
+
 def _handler(server: CompletionsServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -138,16 +149,18 @@ def _handler(server: CompletionsServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            server.headers.append(self.headers["Authorization"])
+            server.headers.append({name.lower(): text for name, text in self.headers.items()})
             self._send(*server.post(self.path, body))
 
         def _send(self, status: int, reply: Any) -> None:
             kind = "text/html" if isinstance(reply, str) else "application/json"
-            data = reply.encode() if isinstance(reply, str) else json.dumps(reply).encode()
+            data = reply if isinstance(reply, bytes) else _encoded(reply)
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
             self.send_header("Retry-After-Ms", "20")
+            if 300 <= status < 400:
+                self.send_header("Location", reply["location"])
             self.end_headers()
             self.wfile.write(data)
 

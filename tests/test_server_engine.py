@@ -27,11 +27,14 @@ from stagelift.evals.models.engines.settings import (
     Undecided,
     VllmSettings,
 )
+from stagelift.evals.models.engines.vllm import vllm_server
 from stagelift.evals.models.generate import Generator, Prompt
 from stagelift.evals.models.logprobs import score_pairs
 from stagelift.evals.models.model import ModelRef, load_tokenizer
 from stagelift.evals.servers import MAX_BYTES
-from stagelift.harness.recipes.read import evaluation_recipe
+from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.preflight import check_servers
+from stagelift.harness.recipes.read import evaluation_recipe, load_recipe
 from stagelift.harness.recipes.sections import Recipe
 from stagelift.harness.workers.executor import JobFailed
 from stagelift.reports.records import read_run
@@ -73,6 +76,7 @@ def unspoilt(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     for name in {"server", "vllm"}.intersection(request.fixturenames):
         request.getfixturevalue(name).spoil = lambda _, reply: reply
+        request.getfixturevalue(name).contexts.clear()
 
 
 def opened(
@@ -223,7 +227,7 @@ def test_a_key_is_sent_and_never_shown(
     with pytest.raises(ConnectionError, match=f"does not accept the key.*Correct {KEY}") as refused:
         check_engine_server(settings(vllm), ref(tiny_model), adapters=False)
     assert "my-secret" not in str(refused.value)
-    assert set(vllm.headers) == {"Bearer my-secret"}
+    assert {sent["authorization"] for sent in vllm.headers} == {"Bearer my-secret"}
 
 
 def changed(reply: Sent, **choice: Any) -> Sent:
@@ -239,7 +243,14 @@ def changed(reply: Sent, **choice: Any) -> Sent:
         (lambda _: (500, {"error": {"message": "no memory"}}), "failed.*no memory"),
         (lambda reply: changed(reply, finish_reason="abort"), "ended a completion with 'abort'"),
         (lambda reply: changed(reply, token_ids=[5] * 13), "wrote 13 tokens where 12 were"),
+        (lambda reply: changed(reply, token_ids=[5] * 1000), "wrote 1000 tokens where 12 were"),
         (lambda reply: changed(reply, token_ids=[-1]), "does not speak completions"),
+        (lambda reply: changed(reply, text="x" * 10_000_001), "does not speak completions"),
+        (lambda _: (200, b"[" * 100_000), "does not speak completions"),
+        (
+            lambda _: (500, {"error": {"message": "no \x1b[2J\u202e memory"}}),
+            r"failed.*no \[2J memory",
+        ),
         (lambda reply: changed(reply, text=None), "does not speak completions"),
         (lambda reply: changed(reply, text="x" * MAX_BYTES), "more than 64,000,000 bytes"),
     ],
@@ -251,7 +262,7 @@ def test_what_cannot_be_a_completion_stops_in_a_sentence(
         vllm.spoil = lambda _, reply: spoil(reply)
         with pytest.raises(ConnectionError, match=words) as stopped:
             complete(asked.engine, REQUESTS[:1])
-    assert "run again to go on" in str(stopped.value) and "\n" not in str(stopped.value)
+    assert "run again to go on" in str(stopped.value) and str(stopped.value).isprintable()
 
 
 def with_logprobs(given: dict[str, Any], _number: int, reply: Sent) -> Sent:
@@ -261,10 +272,10 @@ def with_logprobs(given: dict[str, Any], _number: int, reply: Sent) -> Sent:
 def test_log_probabilities_that_cannot_be_stop_in_a_sentence(
     vllm: CompletionsServer, tiny_model: Path
 ) -> None:
-    with opened(vllm, tiny_model) as asked:
-        for logprobs in ([None, -1.0], [None] * 20, [None, float("nan")]):
-            given = {"token_logprobs": logprobs}
-            vllm.spoil = partial(with_logprobs, given)
+    for logprobs in ([None, -1.0], [None] * 20, [None, float("nan")]):
+        vllm.spoil = lambda _, reply: reply
+        with opened(vllm, tiny_model) as asked:
+            vllm.spoil = partial(with_logprobs, {"token_logprobs": logprobs})
             with pytest.raises(ConnectionError, match="run again to go on"):
                 asked.engine.answer_logprobs([Answer("Tom has", "Tom has 3 apples.")])
 
@@ -306,9 +317,12 @@ def test_a_server_that_goes_away_is_a_sentence_and_a_rerun_goes_on(
         before = len(vllm.seen)
         away = (503, {"error": {"message": "shutting down"}})
         vllm.spoil = lambda number, reply: away if number - before > 6 else reply
-        with pytest.raises(ConnectionError, match=r"shutting down.*are kept; run again to go on"):
+        with pytest.raises(
+            ConnectionError, match=r"shutting down.*earlier calls are kept; run again"
+        ):
             generator(asked, tmp_path).generate(prompts(8))
-        vllm.spoil = lambda _, reply: reply
+    vllm.spoil = lambda _, reply: reply
+    with opened(vllm, tiny_model, concurrency=1) as asked:
         asked_before = len(vllm.seen)
         made = generator(asked, tmp_path).generate(prompts(8))
         # four were kept, as they are handed over together
@@ -353,15 +367,23 @@ def test_auto_is_transformers_on_a_cpu() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lora", "word"), [({"use_dora": True}, "use_dora"), ({"r": 1024}, "up to rank 512")]
+    ("lora", "word"),
+    [
+        ({"use_dora": True}, "lora.use_dora"),
+        ({"r": 1024}, "up to rank 512"),
+        ({"bias": "all"}, "lora.bias"),
+        ({"rank_pattern": {"q_proj": 4}}, "lora.rank_pattern"),
+    ],
 )
 def test_vllm_is_refused_for_adapters_that_it_cannot_serve(
     lora: dict[str, Any], word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STAGELIFT_VLLM_PYTHON", str(python_that_prints("0.32.0", tmp_path)))
     assert engine_contract(VllmSettings(), ref(tmp_path))["engine"] == "vllm-1:0.32.0"
-    with pytest.raises(ValueError, match=word):
-        check_engine_settings(VllmSettings(), [lora])
+    for engine in (VllmSettings(), ServerSettings(url="http://127.0.0.1:8000/v1")):
+        with pytest.raises(ValueError, match=f"vLLM cannot serve.*{word}.*is {engine.kind}: "):
+            check_engine_settings(engine, [lora])
+    check_engine_settings(VllmSettings(), [{"r": 16, "bias": "none", "rank_pattern": {}}])
 
 
 def test_vllm_that_is_not_there_is_a_sentence(
@@ -373,11 +395,132 @@ def test_vllm_that_is_not_there_is_a_sentence(
 
 
 def python_that_prints(version: str, folder: Path) -> Path:
+    return python_that(f"echo {version}", folder)
+
+
+def python_that(does: str, folder: Path) -> Path:
     """An executable in the place of another environment's Python."""
     path = folder / "python"
-    path.write_text(f"#!/bin/sh\necho {version}\n")
+    path.write_text(f"#!/bin/sh\n{does}\n")
     path.chmod(0o755)
     return path
+
+
+def test_no_more_of_the_environment_is_sent_than_the_key(
+    vllm: CompletionsServer, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "my-organisation")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "my-project")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: mine\nAuthorization: Bearer of-another")
+    vllm.headers.clear()
+    check_engine_server(settings(vllm), ref(tiny_model), adapters=False)
+    for sent in vllm.headers:
+        assert sent["authorization"] == "Bearer not-needed"
+        assert sent.keys() <= {
+            *("accept", "accept-encoding", "authorization", "connection"),
+            *("content-length", "content-type", "host", "user-agent"),
+        }
+
+
+def test_a_server_that_sends_elsewhere_is_not_followed(
+    vllm: CompletionsServer, tiny_model: Path
+) -> None:
+    before = len(vllm.seen)
+    vllm.spoil = lambda *_: (307, {"location": f"{vllm.url}/completions"})
+    with pytest.raises(ConnectionError, match=r"sends requests elsewhere: .*Correct .*server\.url"):
+        check_engine_server(settings(vllm), ref(tiny_model), adapters=False)
+    assert len(vllm.seen) == before + 1
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 503])
+def test_a_server_that_is_busy_is_not_taken_for_one_without_log_probabilities(
+    status: int, vllm: CompletionsServer, tiny_model: Path
+) -> None:
+    busy = (status, {"error": {"message": "not now"}})
+    vllm.spoil = lambda _, reply: busy if vllm.seen[-1].get("echo") else reply
+    with pytest.raises(ConnectionError, match="not now"):
+        check_engine_server(settings(vllm), ref(tiny_model), adapters=False)
+
+
+def test_a_text_that_is_longer_than_its_server_says_stops_in_a_sentence(tiny_model: Path) -> None:
+    with serving(tiny_model, vllm=False) as plain, opened(plain, tiny_model) as asked:
+        plain.spoil = lambda _, reply: changed(reply, text="apple 7 " * 100)
+        with pytest.raises(ConnectionError, match=r"wrote \d+ tokens where 12 were allowed"):
+            complete(asked.engine, REQUESTS[:1])
+
+
+def test_a_prompt_is_not_cut_for_a_server_whose_context_is_shorter(
+    vllm: CompletionsServer, tiny_model: Path
+) -> None:
+    with opened(vllm, tiny_model) as asked:
+        whole = complete(asked.engine)
+    # that of another model says nothing
+    vllm.contexts |= {"base": 512, "other": 8}
+    with opened(vllm, tiny_model) as asked:
+        assert complete(asked.engine) == whole
+    vllm.contexts["base"] = 64
+    with opened(vllm, tiny_model) as asked:
+        assert complete(asked.engine, REQUESTS[:3]) == whole[:3]
+        with pytest.raises(ConnectionError, match=r"takes 64 tokens, fewer than.*--max-model-len"):
+            complete(asked.engine, REQUESTS[3:])
+
+
+def test_a_completion_that_leaves_no_room_for_its_prompt_is_refused(
+    vllm: CompletionsServer, tiny_model: Path
+) -> None:
+    with (
+        opened(vllm, tiny_model) as asked,
+        pytest.raises(ConnectionError, match=r"512 new tokens, which leave no room.*max_tokens"),
+    ):
+        complete(asked.engine, [Request(PROMPT.format(3), (), 512)])
+
+
+def test_an_adapter_is_unloaded_after_a_failure(
+    vllm: CompletionsServer, tiny_model: Path, finished_run: Path
+) -> None:
+    (adapter,) = finished_run.parent.glob("nodes/sft-*/adapter")
+    with opened(vllm, tiny_model, str(adapter)) as asked:
+        assert len(vllm.engines) == 2
+        vllm.spoil = lambda *_: (500, {"error": {"message": "no memory"}})
+        with pytest.raises(ConnectionError, match="no memory"):
+            complete(asked.engine)
+    assert list(vllm.engines) == ["base"]
+
+
+def test_auto_that_comes_to_vllm_is_refused_for_adapters_that_it_cannot_serve(
+    tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGELIFT_VLLM_PYTHON", str(python_that_prints("0.32.0", tmp_path)))
+    recipe = load_recipe(str(tiny_recipe), ["evals.engine=auto", "lora.use_dora=true"])
+    check_servers(make_plan(recipe, lambda _: ("cpu", "float32")))
+    with pytest.raises(ValueError, match=r"lora\.use_dora, and evals\.engine is vllm"):
+        check_servers(make_plan(recipe, lambda _: ("cuda", "bfloat16")))
+
+
+@pytest.mark.parametrize(
+    ("does", "words"),
+    [
+        (
+            r"printf 'ValueError: no \033[2J memory [%s]\n' $STAGELIFT_ENGINE_KEY; exit 3",
+            r"vLLM ended with exit code 3 before it answered: ValueError: no \[2J memory \[\]\. ",
+        ),
+        (
+            "echo 'ValueError: no GPU'; exec sleep 60",
+            r"vLLM does not answer within 1 seconds: ValueError: no GPU\. Correct",
+        ),
+    ],
+)
+def test_vllm_that_does_not_come_up_is_a_sentence(
+    does: str, words: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY, "my-secret")
+    monkeypatch.setenv("STAGELIFT_VLLM_PYTHON", str(python_that(does, tmp_path)))
+    tokenizer = load_tokenizer(str(tiny_model), None, None)
+    with (
+        pytest.raises(ConnectionError, match=words),
+        vllm_server(VllmSettings(), ref(tiny_model), tokenizer, patience=1),
+    ):
+        pass
 
 
 def served_recipe(server: CompletionsServer, recipe: Path, model: Path, adapter: Path) -> Recipe:

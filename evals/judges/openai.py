@@ -36,7 +36,7 @@ from stagelift.evals.judges.openai_server import (
     safe_words,
 )
 from stagelift.evals.records import Record, Usage
-from stagelift.evals.servers import REFUSALS
+from stagelift.evals.servers import REFUSALS, troubles
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -150,7 +150,7 @@ class _Asker:
     def _ask(
         self, client: "OpenAI", key: str, question: "list[ChatCompletionMessageParam]"
     ) -> None:
-        from openai import APIStatusError, OpenAIError
+        from openai import APIStatusError
 
         try:
             completion = complete(client, self.settings, question)
@@ -160,7 +160,7 @@ class _Asker:
                 raise self._failure(error) from None
             about_content = error.code in _ABOUT_CONTENT
             self._keep_refusal(key, safe_words(error, self.settings), about_content=about_content)
-        except (OpenAIError, ValueError) as error:
+        except troubles() as error:
             raise self._failure(error) from None
         else:
             self._keep_completion(key, completion)

@@ -72,14 +72,14 @@ def check_server(settings: OpenAIJudge) -> None:
     cached.
     """
     check(settings)
-    from openai import APIStatusError, OpenAIError
+    from openai import APIStatusError
 
     retries = min(settings.max_retries, GREETING_RETRIES)
     brisk = settings.model_copy(update={"max_retries": retries})
     try:
         with connect(brisk) as client:
             completion = complete(client, brisk, greeting())
-    except (OpenAIError, ValueError) as error:
+    except servers.troubles() as error:
         # a greeting has nothing in it that could be refused
         if isinstance(error, APIStatusError) and error.status_code in REFUSALS:
             raise ValueError(refused_all(safe_words(error, brisk), brisk)) from None

@@ -102,8 +102,6 @@ def check_engine_settings(settings: EngineSettings, loras: Sequence[dict[str, An
         case VllmSettings():
             if vllm_version() is None:
                 raise ValueError(missing_vllm())
-            for lora in loras:
-                check_adapter_settings(lora)
         case ServerSettings():
             check_address(server_of(settings))
             if any(lora != loras[0] for lora in loras):
@@ -114,6 +112,8 @@ def check_engine_settings(settings: EngineSettings, loras: Sequence[dict[str, An
                 )
         case _:
             return
+    for lora in loras:
+        check_adapter_settings(settings.kind, lora)
 
 
 def check_engine_server(settings: ChosenEngine, model: ModelRef, *, adapters: bool) -> None:
@@ -186,7 +186,7 @@ def _opened(
         model=model,
         tokenizer=tokenizer,
         ends=end_tokens(ref, tokenizer),
-        context=asked.served.context or context_length(ref),
+        context=context_length(ref),
         concurrency=asked.concurrency,
     )
     return Opened(engine, asked.served.version)

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 
+# more than any completion has, with the prompt that is read aloud before it
+_MAX_TOKENS, _MAX_CHARACTERS = 2_000_000, 10_000_000
 # what a tokenizer can look up
 Token = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -15,7 +17,7 @@ Token = Annotated[int, Field(ge=0, lt=2**31)]
 class Logprobs(BaseModel):
     """Log-probabilities in nats; the first token has none."""
 
-    token_logprobs: list[FiniteFloat | None]
+    token_logprobs: list[FiniteFloat | None] = Field(max_length=_MAX_TOKENS, fail_fast=True)
 
 
 class Choice(BaseModel):
@@ -23,13 +25,15 @@ class Choice(BaseModel):
 
     text: str
     finish_reason: str | None = None
-    token_ids: list[Token] | None = None
+    token_ids: Annotated[list[Token], Field(max_length=_MAX_TOKENS, fail_fast=True)] | None = None
     logprobs: Logprobs | None = None
 
     @field_validator("text")
     @classmethod
     def _can_be_stored(cls, text: str) -> str:
-        """Half of a pair of surrogates cannot."""
+        """Half of a pair of surrogates cannot; nor can what is too long."""
+        if len(text) > _MAX_CHARACTERS:
+            raise ValueError(f"text of {len(text):,} characters is no completion")
         return text.encode("utf-8", "replace").decode()
 
 
@@ -43,7 +47,7 @@ class Usage(BaseModel):
 class Reply(BaseModel):
     """A completion. `system_fingerprint` is what the server calls itself."""
 
-    choices: list[Choice] = Field(min_length=1)
+    choices: list[Choice] = Field(min_length=1, max_length=100, fail_fast=True)
     usage: Usage | None = None
     system_fingerprint: str | None = None
 

@@ -11,10 +11,18 @@ from pydantic import BaseModel, Field, PositiveInt
 
 from stagelift.evals.models.engines.completions import Reply, ask
 from stagelift.evals.models.engines.settings import ServerSettings
-from stagelift.evals.servers import REFUSALS, Server, address, failure, safe_words
+from stagelift.evals.servers import (
+    REFUSALS,
+    Server,
+    address,
+    connect,
+    failure,
+    safe_words,
+    troubles,
+)
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    from openai import APIStatusError, OpenAI
     from transformers import PreTrainedTokenizerBase
 
 _log = logging.getLogger(__name__)
@@ -23,13 +31,16 @@ SECTION = "evals.engine.server"
 # not that of judges: it would be sent to a server that it is not for
 KEY = "STAGELIFT_ENGINE_KEY"
 _GREETING = [{"role": "user", "content": "Say yes."}]
+# these say nothing of what a server can do: not now, or not without a key
+_NOT_NOW = (401, 403, 408, 409, 429, 502, 503, 504)
 
 
 class Served(NamedTuple):
     """A server that was looked at.
 
-    `context` is in tokens, None where it does not say. `version` is what it calls itself, by which
-    kind of server it is: {"vllm": "0.32.0"}, or {"server": ...}; empty where it does not say.
+    `context` is how many tokens fit into the model as it is served, None where it does not say.
+    `version` is what it calls itself, by which kind of server it is: {"vllm": "0.32.0"}, or
+    {"server": ...}; empty where it does not say.
     """
 
     is_vllm: bool
@@ -41,6 +52,8 @@ class Served(NamedTuple):
 class _Model(BaseModel):
     id: str
     owned_by: str | None = None
+    # of an adapter, its base model
+    parent: str | None = None
     max_model_len: PositiveInt | None = None
 
 
@@ -69,8 +82,6 @@ def look(client: "OpenAI", server: Server, tokenizer: "PreTrainedTokenizerBase")
     Raises ConnectionError in a sentence where it does not serve the model, or reads a prompt
     otherwise than the model's tokenizer.
     """
-    from openai import OpenAIError
-
     try:
         models = _listed(client, server)
         is_vllm = any(model.owned_by == "vllm" for model in models)
@@ -81,18 +92,16 @@ def look(client: "OpenAI", server: Server, tokenizer: "PreTrainedTokenizerBase")
         elif greeting.system_fingerprint:
             version = {"server": _short(greeting.system_fingerprint)}
         gives_logprobs = _gives_logprobs(client, server, tokenizer)
-    except (OpenAIError, ValueError) as error:
+    except troubles() as error:
         raise ConnectionError(failure(error, server)) from None
-    # vLLM does not say it of adapters
-    contexts = [model.max_model_len for model in models if model.max_model_len is not None]
-    return Served(is_vllm, gives_logprobs, min(contexts, default=None), version)
+    return Served(is_vllm, gives_logprobs, _context(models, server.model), version)
 
 
 def can_load_adapters(client: "OpenAI", server: Server) -> bool:
     """Say whether adapters can be loaded at run time: a request for none is refused then, and
     knows no such path else. Raises ConnectionError.
     """
-    from openai import APIStatusError, OpenAIError
+    from openai import APIStatusError
 
     try:
         client.post("/load_lora_adapter", cast_to=object, body={})
@@ -102,7 +111,7 @@ def can_load_adapters(client: "OpenAI", server: Server) -> bool:
         if error.status_code in REFUSALS:
             return True
         raise ConnectionError(failure(error, server)) from None
-    except (OpenAIError, ValueError) as error:
+    except troubles() as error:
         raise ConnectionError(failure(error, server)) from None
     return True
 
@@ -123,13 +132,11 @@ def with_adapter(client: "OpenAI", server: Server, adapter: Path) -> Iterator[st
 
     The server reads the folder itself. Raises ConnectionError in a sentence.
     """
-    from openai import OpenAIError
-
     name = f"stagelift-{uuid4().hex}"
     body = {"lora_name": name, "lora_path": str(adapter.resolve())}
     try:
         client.post("/load_lora_adapter", cast_to=str, body=body)
-    except (OpenAIError, ValueError) as error:
+    except troubles() as error:
         raise ConnectionError(
             f"{server.title} at {address(server)} does not load the adapter '{adapter}': "
             f"{safe_words(error, server)}. It must see this folder, and allow adapters of this "
@@ -138,16 +145,15 @@ def with_adapter(client: "OpenAI", server: Server, adapter: Path) -> Iterator[st
     try:
         yield name
     finally:
-        _unload(client, name)
+        _unload(server, name)
 
 
-def _unload(client: "OpenAI", name: str) -> None:
-    """A server that is gone by now has nothing to unload."""
-    from openai import OpenAIError
-
+def _unload(server: Server, name: str) -> None:
+    """A server that is gone by now has nothing to unload. The client that loaded may be closed."""
     try:
-        client.post("/unload_lora_adapter", cast_to=str, body={"lora_name": name})
-    except (OpenAIError, ValueError) as error:
+        with connect(server) as client:
+            client.post("/unload_lora_adapter", cast_to=str, body={"lora_name": name})
+    except troubles() as error:
         _log.warning("The server keeps adapter %s: %s", name, type(error).__name__)
 
 
@@ -158,7 +164,7 @@ def _listed(client: "OpenAI", server: Server) -> list[_Model]:
     try:
         listed = _Models.model_validate(client.get("/models", cast_to=object))
     except APIStatusError as error:
-        if error.status_code in (401, 403):
+        if _is_of_the_moment(error):
             raise
         return []
     names = [model.id for model in listed.data]
@@ -168,6 +174,20 @@ def _listed(client: "OpenAI", server: Server) -> list[_Model]:
             f"{SECTION}.model to what it calls the recipe's model"
         )
     return listed.data
+
+
+def _is_of_the_moment(error: "APIStatusError") -> bool:
+    """Say whether a refusal tells nothing of what the server can do, asked again or elsewhere."""
+    return error.status_code in _NOT_NOW or error.status_code < 400
+
+
+def _context(models: list[_Model], name: str) -> int | None:
+    """Return how many tokens a model takes as it is served; vLLM does not say it of adapters."""
+    by_name = {model.id: model for model in models}
+    model = by_name.get(name)
+    if model is not None and model.max_model_len is None and model.parent is not None:
+        model = by_name.get(model.parent)
+    return None if model is None else model.max_model_len
 
 
 def _greet(
@@ -195,7 +215,11 @@ def _gives_logprobs(client: "OpenAI", server: Server, tokenizer: "PreTrainedToke
     body = {"model": server.model, "prompt": _greeting(tokenizer), "max_tokens": 1}
     try:
         reply = ask(client, body={**body, "echo": True, "logprobs": 1, "temperature": 0}, extra={})
-    except (APIStatusError, ValueError):
+    except APIStatusError as error:
+        if _is_of_the_moment(error):
+            raise
+        return False
+    except (ValueError, RecursionError):
         return False
     logprobs = reply.choice.logprobs
     # without the echo it is of one token

@@ -5,8 +5,9 @@ generated, so that both are read as by the other engines; any other server is se
 need not give the same text again: a server may answer otherwise beside other requests.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +22,7 @@ from stagelift.evals.models.engines.engine import (
     Request,
 )
 from stagelift.evals.models.engines.served import Served
-from stagelift.evals.servers import Server, failure
+from stagelift.evals.servers import Server, address, failure, troubles
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -39,7 +40,7 @@ class ServerEngine:
     """Asks a server, `concurrency` requests at once.
 
     `model` is what the server calls the model or adapter. `ends` are the tokens that end a turn,
-    and `context` is how many tokens fit.
+    and `context` is how many tokens the model takes, whatever the server does.
     """
 
     identity: str
@@ -55,8 +56,9 @@ class ServerEngine:
     def complete(self, requests: Sequence[Request], on_finished: OnFinished) -> list[Completion]:
         """Continue every prompt until end of turn, a stop string or `max_tokens`.
 
-        A prompt that leaves no room for `max_tokens` loses its beginning. The first failure stops
-        it with ConnectionError.
+        A prompt that leaves no room for `max_tokens` in the model's context loses its beginning, as
+        by the other engines. The first failure stops it with ConnectionError, after which the
+        client is closed.
         """
         return self._each(self._complete, requests, self.concurrency, on_finished)
 
@@ -78,28 +80,37 @@ class ServerEngine:
         on_finished: OnFinished,
     ) -> list[Answered]:
         """Answer side by side, in order; the first failure lets no further request begin."""
-        from openai import OpenAIError
-
-        pool = ThreadPoolExecutor(workers)
         try:
-            answers = [pool.submit(answer, each) for each in asked]
-            for done, finished in enumerate(as_completed(answers), start=1):
-                finished.result()
-                on_finished(done)
-        except (OpenAIError, ValueError) as error:
+            with self._workers(workers) as pool:
+                answers = [pool.submit(answer, each) for each in asked]
+                for done, finished in enumerate(as_completed(answers), start=1):
+                    finished.result()
+                    on_finished(done)
+        except troubles() as error:
             # the client's own error may quote the key
             raise ConnectionError(
-                f"{failure(error, self.server)} Responses so far are kept; run again to go on."
+                f"{failure(error, self.server)} Responses of earlier calls are kept; run again to "
+                "go on."
             ) from None
+        return [finished.result() for finished in answers]
+
+    @contextmanager
+    def _workers(self, count: int) -> Iterator[ThreadPoolExecutor]:
+        pool = ThreadPoolExecutor(count)
+        try:
+            yield pool
+        except BaseException:
+            # what is under way is not tried again and again
+            self.client.close()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
-        return [finished.result() for finished in answers]
 
     def _complete(self, request: Request) -> Completion:
         ending = self._ending(request)
         body: dict[str, Any] = {
             "model": self.model,
-            "prompt": self._prompt(request.prompt, self.context - request.max_tokens),
+            "prompt": self._prompt(request.prompt, request.max_tokens),
             "max_tokens": request.max_tokens,
             "temperature": 0.0,
             "top_p": 1.0,
@@ -127,22 +138,43 @@ class ServerEngine:
         strings = tuple(string for string in request.stop if string not in added)
         return Ending(self.ends | special, strings, request.max_tokens, self.tokenizer)
 
-    def _prompt(self, text: str, room: int) -> str | list[int]:
+    def _prompt(self, text: str, n_new: int) -> str | list[int]:
+        """Return what is sent of a prompt, so that `n_new` more tokens fit."""
         tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        kept = tokens[-self._room(n_new) :]
+        if self.served.context is not None and len(kept) + n_new > self.served.context:
+            raise ConnectionError(
+                f"{self._where} takes {self.served.context} tokens, fewer than the model itself, "
+                f"and a prompt of {len(kept)} tokens with {n_new} new ones does not fit: start it "
+                "with a longer context (vLLM: --max-model-len), or lower max_tokens."
+            )
         if self.served.is_vllm:
-            return tokens[-max(1, room) :]
-        return text if len(tokens) <= room else str(self.tokenizer.decode(tokens[-max(1, room) :]))
+            return kept
+        return text if len(kept) == len(tokens) else str(self.tokenizer.decode(kept))
+
+    def _room(self, n_new: int) -> int:
+        """Return how many tokens of a prompt the model's context holds beside new ones."""
+        if self.context <= n_new:
+            raise ConnectionError(
+                f"{self._where} is asked for {n_new} new tokens, which leave no room for a prompt "
+                f"in the model's context of {self.context}: lower max_tokens."
+            )
+        return self.context - n_new
+
+    @property
+    def _where(self) -> str:
+        return f"{self.server.title} at {address(self.server)}"
 
     def _read(self, reply: Reply, request: Request, ending: Ending) -> Completion:
         reason = _finish_reason(reply.choice)
-        if reply.choice.token_ids is not None:
-            completion = ending.completion(reply.choice.token_ids)
-        else:
+        tokens = reply.choice.token_ids
+        if tokens is None:
             completion = self._of_text(reply, request, reason)
-        if completion.n_tokens > request.max_tokens:
-            raise ValueError(
-                f"it wrote {completion.n_tokens} tokens where {request.max_tokens} were allowed"
-            )
+        else:
+            # the end of turn may be one more
+            _refuse_more(len(tokens), request.max_tokens + 1, request)
+            completion = ending.completion(tokens)
+        _refuse_more(completion.n_tokens, request.max_tokens, request)
         return completion
 
     def _of_text(self, reply: Reply, request: Request, reason: FinishReason | None) -> Completion:
@@ -153,6 +185,8 @@ class ServerEngine:
         """
         text = reply.choice.text
         n_tokens = len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        # text may be read as more tokens than it was written with, but not as many times more
+        _refuse_more(n_tokens, 2 * request.max_tokens + 16, request)
         counted = None if reply.usage is None else reply.usage.completion_tokens
         if counted is not None:
             ended = reason == "stop" and n_tokens < counted
@@ -168,11 +202,11 @@ class ServerEngine:
         before = self.tokenizer(answer.prompt, add_special_tokens=False)["input_ids"]
         tokens: list[int] = self.tokenizer(answer.whole, add_special_tokens=False)["input_ids"]
         # one token is generated, which servers insist on
-        surplus = max(0, len(tokens) - self.context + 1)
+        surplus = max(0, len(tokens) - self._room(1))
         start = min(max(1, len(before) - surplus), len(tokens) - surplus - 1)
         body: dict[str, Any] = {
             "model": self.model,
-            "prompt": self._prompt(answer.whole, self.context - 1),
+            "prompt": self._prompt(answer.whole, 1),
             "max_tokens": 1,
             "echo": True,
             "logprobs": 1,
@@ -189,6 +223,11 @@ class ServerEngine:
         if len(of_answer) < expected - start:
             raise ValueError("it left out the log-probability of a token")
         return AnswerLogprob(sum(of_answer), len(of_answer))
+
+
+def _refuse_more(n_tokens: int, most: int, request: Request) -> None:
+    if n_tokens > most:
+        raise ValueError(f"it wrote {n_tokens} tokens where {request.max_tokens} were allowed")
 
 
 def _finish_reason(choice: Choice) -> FinishReason | None:

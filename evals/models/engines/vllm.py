@@ -27,7 +27,7 @@ from stagelift.evals.models import pretrained
 from stagelift.evals.models.engines.served import KEY
 from stagelift.evals.models.engines.settings import VllmSettings
 from stagelift.evals.models.model import ModelRef, load_base, model_folder
-from stagelift.evals.servers import Server
+from stagelift.evals.servers import Server, printable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,6 +39,19 @@ BASE, ADAPTER = "base", "adapter"
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 _POLL_SECONDS = 0.5
 _END_SECONDS = 30
+# a large model from a slow disk takes minutes
+_START_SECONDS = 1800.0
+# settings of an adapter that vLLM refuses, or passes over in silence
+_NOT_SERVED = (
+    "alpha_pattern",
+    "layer_replication",
+    "lora_bias",
+    "modules_to_save",
+    "rank_pattern",
+    "target_parameters",
+    "trainable_token_indices",
+    "use_dora",
+)
 
 # at the start of a line, or after what a log puts before it
 _ERROR = re.compile(r"(?:^|[])] )(\w*(?:Error|Exception): .+)")
@@ -80,28 +93,37 @@ def missing_vllm() -> str:
     )
 
 
-def check_adapter_settings(lora: dict[str, Any]) -> None:
-    """Raise ValueError where vLLM could not put adapters with these LoRA settings on a model."""
-    for name in ("use_dora", "modules_to_save", "lora_bias", "target_parameters"):
-        if lora.get(name):
-            raise ValueError(
-                f"evals.engine is vllm, which cannot serve an adapter with lora.{name}: leave it "
-                "out, or set evals.engine to transformers."
-            )
+def check_adapter_settings(engine: str, lora: dict[str, Any]) -> None:
+    """Raise ValueError where vLLM could not put adapters with these LoRA settings on a model.
+
+    `engine` is what the recipe's engine came to: vLLM itself, or a server, which loads adapters as
+    vLLM does.
+    """
+    refused = [name for name in _NOT_SERVED if lora.get(name)]
+    if lora.get("bias", "none") != "none":
+        refused.append("bias")
+    if refused:
+        raise ValueError(
+            f"vLLM cannot serve an adapter with lora.{refused[0]}, and evals.engine is {engine}: "
+            "leave it out, or set evals.engine to transformers."
+        )
     if lora.get("r", 8) > _RANKS[-1]:
         raise ValueError(
-            f"evals.engine is vllm, which serves adapters up to rank {_RANKS[-1]}, and lora.r is "
-            f"{lora['r']}: set evals.engine to transformers."
+            f"vLLM cannot serve an adapter of rank {lora['r']}, only up to rank {_RANKS[-1]}, and "
+            f"evals.engine is {engine}: lower lora.r, or set evals.engine to transformers."
         )
 
 
 @contextmanager
 def vllm_server(
-    settings: VllmSettings, ref: ModelRef, tokenizer: "PreTrainedTokenizerBase"
+    settings: VllmSettings,
+    ref: ModelRef,
+    tokenizer: "PreTrainedTokenizerBase",
+    patience: float = _START_SECONDS,
 ) -> Iterator[Server]:
-    """Start vLLM with a model and its adapter, and wait until it answers.
+    """Start vLLM with a model and its adapter, and wait `patience` seconds until it answers.
 
-    Raises ConnectionError in a sentence where it ends instead.
+    Raises ConnectionError in a sentence where it does not.
     """
     with TemporaryDirectory(prefix="stagelift-vllm-") as folder:
         weights = _weights(ref, tokenizer, Path(folder) / "merged")
@@ -109,7 +131,7 @@ def vllm_server(
         command = [_python(), "-c", _SERVE, *_options(settings, ref, weights, port)]
         server = _server(port, BASE if ref.adapter is None else ADAPTER)
         with _started(command, Path(folder) / "log") as process:
-            _wait_for(process, port, Path(folder) / "log")
+            _wait_for(process, port, Path(folder) / "log", patience)
             yield server
 
 
@@ -169,8 +191,7 @@ def _option(name: str, value: bool | float | str) -> list[str]:
 
 def _rank(adapter: str) -> int:
     config: Any = pretrained.adapter_config(adapter)
-    needed = max([config.r, *config.rank_pattern.values()])
-    return next((rank for rank in _RANKS if rank >= needed), needed)
+    return next((rank for rank in _RANKS if rank >= config.r), config.r)
 
 
 def _server(port: int, model: str) -> Server:
@@ -182,7 +203,8 @@ def _server(port: int, model: str) -> Server:
         title="vLLM",
         section="evals.engine.vllm",
         url_field="args",
-        key_name=KEY,
+        # a process of ours asks for none
+        key_name="",
         speaks="completions",
     )
 
@@ -201,7 +223,7 @@ def _started(command: list[str], log: Path) -> "Iterator[subprocess.Popen[bytes]
         name: value
         for name, value in os.environ.items()
         # our packages are not its own, and it is asked without a key
-        if name not in ("PYTHONPATH", "PYTHONHOME", "VLLM_API_KEY")
+        if name not in ("PYTHONPATH", "PYTHONHOME", "VLLM_API_KEY", KEY)
     }
     quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     # it would take nine tenths of all memory on a CPU; in GiB, for keys and values alone
@@ -229,14 +251,18 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.stdin.close()
 
 
-def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path, patience: float) -> None:
     """Wait until the server says that it is well; loading a model may take minutes."""
-    while process.poll() is None:
+    last = time.monotonic() + patience
+    while process.poll() is None and time.monotonic() < last:
         if _is_well(port):
             return
         time.sleep(_POLL_SECONDS)
+    ended = f"ended with exit code {process.returncode} before it answered"
+    if process.returncode is None:
+        ended = f"does not answer within {patience:g} seconds"
     raise ConnectionError(
-        f"vLLM ended with exit code {process.returncode} before it answered: {_reason(log)} "
+        f"vLLM {ended}: {_reason(log)} "
         "Correct evals.engine.vllm.args, or set evals.engine to transformers."
     )
 
@@ -257,4 +283,4 @@ def _reason(log: Path) -> str:
     lines = log.read_text("utf-8", errors="replace").splitlines()
     errors = [error[1] for line in lines if (error := _ERROR.search(line))]
     reason = next(iter(errors), lines[-1] if lines else "it said nothing")
-    return f"{' '.join(reason.split())[:300].rstrip('.')}."
+    return f"{printable(reason)[:300].rstrip('.')}."
