@@ -25,20 +25,8 @@ MAX_BYTES = 64_000_000
 _NO_KEY = "not-needed"
 # they are of the bytes that came, not of the content
 _OF_THE_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
-# OpenAI's client adds others from the environment: an organisation, a project, whatever it is told
-_SENT = frozenset(
-    {
-        "accept",
-        "accept-encoding",
-        "authorization",
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "transfer-encoding",
-        "user-agent",
-    }
-)
+# OpenAI's client adds headers from the environment: an organisation, a project, whatever it is told
+_OF_THE_CONNECTION = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
 @dataclass(frozen=True)
@@ -226,7 +214,7 @@ def _bounded_client(server: Server) -> "DefaultHttpxClient":
     class Bounded(DefaultHttpxClient):
         # the client asks for no streams, so that every answer is read here
         def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:  # noqa: ARG002 - never one
-            _keep_only_ours(request.headers, key)
+            _keep_only_ours(request.headers, request.url.netloc.decode("ascii"), key)
             options |= {"follow_redirects": False}
             response = super().send(request, stream=True, **options)
             try:
@@ -246,11 +234,19 @@ def _bounded_client(server: Server) -> "DefaultHttpxClient":
     return Bounded(trust_env=not is_loopback(server))
 
 
-def _keep_only_ours(headers: MutableMapping[str, str], key: str) -> None:
-    for name in set(headers) - _SENT:
+def _keep_only_ours(headers: MutableMapping[str, str], host: str, key: str) -> None:
+    for name in set(headers) - _OF_THE_CONNECTION:
         del headers[name]
-    # the environment may name another one
-    headers["authorization"] = f"Bearer {key}"
+    headers.update(
+        {
+            "accept": "application/json",
+            "accept-encoding": "gzip, deflate",
+            "authorization": f"Bearer {key}",
+            "content-type": "application/json",
+            "host": host,
+            "user-agent": "stagelift",
+        }
+    )
 
 
 def _at_most(size: int, chunks: Iterable[bytes]) -> bytes:

@@ -411,11 +411,12 @@ def test_no_more_of_the_environment_is_sent_than_the_key(
 ) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "my-organisation")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "my-project")
-    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: mine\nAuthorization: Bearer of-another")
+    custom = "X-Gateway: mine\nAuthorization: mine\nUser-Agent: mine\nHost: mine\nAccept: mine"
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", custom)
     vllm.headers.clear()
     check_engine_server(settings(vllm), ref(tiny_model), adapters=False)
     for sent in vllm.headers:
-        assert sent["authorization"] == "Bearer not-needed"
+        assert sent["authorization"] == "Bearer not-needed" and "mine" not in sent.values()
         assert sent.keys() <= {
             *("accept", "accept-encoding", "authorization", "connection"),
             *("content-length", "content-type", "host", "user-agent"),
