@@ -10,7 +10,6 @@ that was made before is remembered (`evals/remembered.py`): "new arguments" are 
 
 import argparse
 import json
-import math
 import os
 import random
 import subprocess
@@ -23,6 +22,7 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.random_model import TINY, make_random_model
+from benchmarks.scaling import exponent
 from benchmarks.table import FORMATS, Cell, Table, show, table_of
 from stagelift.evals.data.schoolmath import problems
 
@@ -154,14 +154,8 @@ def _read(folder: Path, size: int, stages: int) -> dict[str, Cell]:
 def _growth(rows: list[dict[str, Cell]], size: str) -> str:
     """Say with which power each column grows, from the first row to the last."""
     columns = ("import (s)", "report (s)", "rescore (s)")
-    powers = [f"{column} {_power(rows, size, column):.2f}" for column in columns]
+    powers = [f"{column} {exponent(rows, size, column):.2f}" for column in columns]
     return f"Exponents of {size} (1 is linear): {', '.join(powers)}."
-
-
-def _power(rows: list[dict[str, Cell]], size: str, column: str) -> float:
-    first, last = rows[0], rows[-1]
-    grown = math.log(float(last[column]) / float(first[column]))
-    return grown / math.log(float(last[size]) / float(first[size]))
 
 
 def _take(words: list[str], folder: Path) -> Taken:

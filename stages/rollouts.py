@@ -11,6 +11,7 @@ import torch
 
 from stagelift.evals.models.engines.engine import Request, Sampling
 from stagelift.evals.models.engines.transformers import TransformersEngine
+from stagelift.evals.models.model import context_of
 
 # what the engine does: it draws from the whole distribution at a temperature
 _WHOLE_DISTRIBUTION: dict[str, tuple[Any, ...]] = {
@@ -45,7 +46,8 @@ def completed(trainer: Any, prompts: Sequence[Sequence[int]]) -> list[list[int]]
     """
     if trainer.max_completion_length is None or _is_sharded(trainer):
         return None
-    tokenizer, room = trainer.processing_class, _context(trainer) - trainer.max_completion_length
+    tokenizer = trainer.processing_class
+    room = context_of(trainer.model.config) - trainer.max_completion_length
     texts = tokenizer.batch_decode(prompts)
     read = tokenizer(texts, add_special_tokens=False)["input_ids"]
     pairs = zip(prompts, read, strict=True)
@@ -62,11 +64,6 @@ def completed(trainer: Any, prompts: Sequence[Sequence[int]]) -> list[list[int]]
 def _is_sharded(trainer: Any) -> bool:
     """Say whether each process holds a part of the weights; a launcher may have seen to it."""
     return bool(trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
-
-
-def _context(trainer: Any) -> int:
-    config = trainer.model.config.get_text_config()
-    return int(getattr(config, "max_position_embeddings", 2**31))
 
 
 def _seeds(trainer: Any, count: int) -> list[int]:

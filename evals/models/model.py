@@ -16,7 +16,7 @@ from stagelift.evals.remembered import model_files, remembered
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 Device = Literal["cpu", "cuda"]
@@ -176,9 +176,13 @@ def end_tokens(ref: ModelRef, tokenizer: "PreTrainedTokenizerBase") -> frozenset
 
 
 def context_length(ref: ModelRef) -> int:
+    """Return how many tokens a model takes, without loading the weights."""
+    return context_of(pretrained.model_config(model_folder(ref.path), ref.revision))
+
+
+def context_of(config: "PreTrainedConfig") -> int:
     """Return how many tokens a model takes; some have no such limit."""
-    config = pretrained.model_config(model_folder(ref.path), ref.revision).get_text_config()
-    return int(getattr(config, "max_position_embeddings", sys.maxsize))
+    return int(getattr(config.get_text_config(), "max_position_embeddings", sys.maxsize))
 
 
 def _end_tokens(model: "PreTrainedModel") -> set[int]:

@@ -93,15 +93,17 @@ def _copied(
             _own_forward(twin)
             # some models and adapters replace theirs while they run
             twin._buffers = dict(module._buffers)
-            twin._parameters = dict(module._parameters)
-            if own:
-                twin._parameters = {
-                    name: None if weight is None else nn.Parameter(weight.detach().clone(), False)
-                    for name, weight in module._parameters.items()
-                }
+            twin._parameters = _own_weights(module) if own else dict(module._parameters)
             twin._modules = {
                 name: None if child is None else _copied(child, replaced, known, own=own)
                 for name, child in module._modules.items()
             }
         known[id(module)] = twin
     return known[id(module)]
+
+
+def _own_weights(module: nn.Module) -> dict[str, nn.Parameter | None]:
+    return {
+        name: None if weight is None else nn.Parameter(weight.detach().clone(), False)
+        for name, weight in module._parameters.items()
+    }

@@ -1,7 +1,6 @@
 """Generation with a transformers model in this process."""
 
 import logging
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +12,7 @@ from stagelift.evals.models.engines.engine import (
     Request,
 )
 from stagelift.evals.models.memory import give_back
+from stagelift.evals.models.model import context_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -52,7 +52,7 @@ class TransformersEngine:
             return []
         # the model that it was made from, where nobody needs that any more
         give_back()
-        rows = rows_of(requests, self.model, self.tokenizer, self._context)
+        rows = rows_of(requests, self.model, self.tokenizer, context_of(self.model.config))
         if self._keeps_rows(max((row.longest for row in rows), default=0)):
             Slots(self.model, self.slots).finish(rows, on_finished)
         else:
@@ -68,15 +68,9 @@ class TransformersEngine:
 
         if not answers:
             return []
-        read = conversations(answers, self.tokenizer, self._context)
+        read = conversations(answers, self.tokenizer, context_of(self.model.config))
         longest = max((len(each.tokens) for each in read), default=0)
         return logprobs(self.model, read, together=self._keeps_rows(longest))
-
-    @property
-    def _context(self) -> int:
-        """Return how many tokens the model takes; some have no such limit."""
-        config = self.model.config.get_text_config()
-        return int(getattr(config, "max_position_embeddings", sys.maxsize))
 
     def _keeps_rows(self, length: int) -> bool:
         """Say whether rows up to a length can be kept in slots."""
