@@ -7,7 +7,7 @@ import hashlib
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from stagelift.evals.data.bundled_data import SCHOOLMATH
 from stagelift.evals.data.clusters import partition
@@ -15,9 +15,7 @@ from stagelift.evals.data.preferences import load_preferences
 from stagelift.evals.data.source import Source
 from stagelift.evals.files import write_records
 from stagelift.evals.folders import TaskFiles
-from stagelift.evals.imports.alpaca_eval import read_alpaca_eval
-from stagelift.evals.imports.lm_eval import read_lm_eval
-from stagelift.evals.imports.responses import read_responses
+from stagelift.evals.imports.formats import reader_of
 from stagelift.evals.imports.results import (
     Imported,
     ImportedStage,
@@ -42,18 +40,19 @@ from stagelift.reports.report import build_report
 from stagelift.reports.run_file import RunFile, RunStage
 from stagelift.stages.folders import NodeRecord
 
-ImportFormat = Literal["responses", "lm-eval", "alpaca-eval"]
-
 
 class ImportedRun(NamedTuple):
-    """The folder of a run that was imported, and what of its file was left out or is not known."""
+    """The folder of a run that was imported, what its file was recognised as, and what of it was
+    left out or is not known.
+    """
 
     folder: Path
+    title: str
     notes: tuple[str, ...]
 
 
-def import_results(file: Path, form: ImportFormat, name: str, store: Store) -> ImportedRun:
-    """Write a run called `name`.
+def import_results(file: Path, form: str | None, name: str, store: Store) -> ImportedRun:
+    """Write a run called `name` from a file of the format `form`, else of the one recognised.
 
     Raises ValueError or UsageError before anything is written.
     """
@@ -63,19 +62,20 @@ def import_results(file: Path, form: ImportFormat, name: str, store: Store) -> I
             "AlpacaEval wrote."
         )
     check_run_name(name)
-    imported = _read(file, form)
+    reader = reader_of(file, form)
+    imported = reader.read(file)
     origin: dict[str, object] = {
-        "imported": {"as": form, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
+        "imported": {"as": reader.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
     }
     check_run_folder(store.run(name), origin)
-    measured = _measured(imported, _contract(form, imported))
+    measured = _measured(imported, _contract(reader.name, imported))
     # a rehearsal: what would stop a report stops the import
     with tempfile.TemporaryDirectory() as scratch:
         build_report(
             [read_run(_write(name, file, imported, measured, origin, Store(Path(scratch))))]
         )
     folder = _write(name, file, imported, measured, origin, store)
-    return ImportedRun(folder, (*imported.notes, *notes_of_targets(imported.stages)))
+    return ImportedRun(folder, reader.title, (*imported.notes, *notes_of_targets(imported.stages)))
 
 
 class _Measured(NamedTuple):
@@ -130,17 +130,7 @@ def _write(
     return folder.path
 
 
-def _read(file: Path, form: ImportFormat) -> Imported:
-    match form:
-        case "responses":
-            return read_responses(file)
-        case "lm-eval":
-            return read_lm_eval(file)
-        case _:
-            return read_alpaca_eval(file)
-
-
-def _contract(form: ImportFormat, imported: Imported) -> dict[str, Any]:
+def _contract(form: str, imported: Imported) -> dict[str, Any]:
     """What must agree for two imports to be compared.
 
     That is the same prompts and targets in the same clusters, read and judged the same way.

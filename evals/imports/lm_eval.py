@@ -14,7 +14,9 @@ from typing import Any
 
 from stagelift.evals.imports.lm_eval_row import BYPASS, SampleRow, unnamed_filter, with_filters
 from stagelift.evals.imports.number_targets import TargetUse, are_numbers_to_state
+from stagelift.evals.imports.reader import Reader
 from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
+from stagelift.evals.imports.seen import Seen
 from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT
 from stagelift.evals.lm_eval.names import metric_name
 from stagelift.evals.metrics.answers.reading import read_target
@@ -59,7 +61,7 @@ def _task(path: Path) -> str:
 
 
 def _documents(path: Path) -> Documents:
-    lines = with_filters(path, read_valid(path, SampleRow, "lm-eval's samples", _problem))
+    lines = with_filters(path, read_valid(path, SampleRow, _problem))
     documents: dict[int, dict[str, tuple[int, SampleRow]]] = {}
     for line, row in lines:
         _refuse_contradiction(path, line, row, documents.setdefault(row.doc_id, {}))
@@ -266,3 +268,16 @@ def _task_scores(task: str, rows: Documents, *, are_accuracies: bool) -> list[Ta
                 name = metric_name(task, metric, row.filter)
                 scores.append(TaskScore(id=f"{task}/{row.doc_id}", metric=name, value=value))
     return scores
+
+
+def _is_lm_eval(seen: Seen) -> bool:
+    return {"doc_id", "doc", "resps"} <= seen.keys
+
+
+LM_EVAL = Reader(
+    name="lm-eval",
+    title="lm-eval's samples",
+    how_to_get="the samples_*.jsonl that lm-eval writes with --log_samples",
+    recognises=_is_lm_eval,
+    read=read_lm_eval,
+)

@@ -14,7 +14,9 @@ from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_v
 
 from stagelift.evals.data.clusters import cluster_name, refuse_one_for_all, refuse_some_without
 from stagelift.evals.finish_reasons import read_finish_reason, unknown_words
+from stagelift.evals.imports.reader import Reader
 from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
+from stagelift.evals.imports.seen import Seen
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.records import Generation
 
@@ -71,7 +73,7 @@ def read_responses(path: Path) -> Imported:
     Raises ValueError, naming lines, for malformed rows, duplicates, and prompts, targets or
     clusters that disagree.
     """
-    lines = read_valid(path, ResponseRow, "responses by line")
+    lines = read_valid(path, ResponseRow)
     refuse_some_without(((f"line {number}", row.cluster) for number, row in lines), str(path))
     _refuse_contradictions(path, lines)
     refuse_one_for_all(
@@ -176,3 +178,16 @@ def _number_as_text(value: float) -> str | None:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def _is_responses(seen: Seen) -> bool:
+    return {"prompt", "response"} <= seen.keys
+
+
+RESPONSES = Reader(
+    name="responses",
+    title="responses by row",
+    how_to_get="JSON lines, CSV or Parquet with an id, a prompt and a response a row",
+    recognises=_is_responses,
+    read=read_responses,
+)

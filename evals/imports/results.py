@@ -3,14 +3,13 @@ its bad lines named.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from stagelift.evals.files import read_rows
-from stagelift.evals.imports.foreign import Wanted, refuse_another_kind
 from stagelift.evals.records import Generation, Metric, Score, TaskScore, Verdict
 from stagelift.evals.stats import estimates
 
@@ -19,21 +18,42 @@ Row = TypeVar("Row", bound=BaseModel)
 SHOWN = 10
 
 
+class Document(NamedTuple):
+    """What a model was asked. Stages of different files are paired by it where ids do not tell.
+
+    `digest` identifies the content where the file has something better than the prompt, which may
+    be written differently for every model (lm-eval's hashes of document and target).
+    """
+
+    prompt: str
+    target: str | None
+    digest: str | None = None
+
+
 class ImportedStage(NamedTuple):
-    """One model's results. Verdicts are against a reference outside of the file's stages."""
+    """One model's results. Verdicts are against a reference outside of the file's stages.
+
+    `documents` say what is behind an id of `task_scores` (and of scores, where `question` and
+    `target` do not). A file of several chains says to which `variant` and training `seed` a stage
+    belongs; None is what all seeds share.
+    """
 
     name: str
     generations: list[Generation]
     scores: list[Score]
     verdicts: list[Verdict]
     task_scores: dict[str, list[TaskScore]]
+    documents: Mapping[str, Document] = {}
+    variant: str | None = None
+    seed: int | None = None
 
 
 class Imported(NamedTuple):
     """A whole file: its stages in order of appearance, what to call the model and what belongs into
     the contract.
 
-    `notes` say what of the file was left out or is not known, and why.
+    Of the contract, `data` may say which documents these are, where their ids, prompts and targets
+    do not. `notes` say what of the file was left out or is not known, and why.
     """
 
     stages: list[ImportedStage]
@@ -45,13 +65,11 @@ class Imported(NamedTuple):
 def read_valid(
     path: Path,
     kind: type[Row],
-    wanted: Wanted,
     check: Callable[[Row], str | None] = lambda _: None,
 ) -> list[tuple[int, Row]]:
     """Return every row with its line.
 
-    Raises ValueError where any is malformed: how many, which lines, and what is wrong. A file of
-    another kind is called by what it is.
+    Raises ValueError where any is malformed: how many, which lines, and what is wrong.
     """
     good: list[tuple[int, Row]] = []
     bad: list[tuple[int, str]] = []
@@ -62,8 +80,6 @@ def read_valid(
             good.append((line, row))
         else:
             bad.append((line, problem or "not a row"))
-    if bad and not good:
-        refuse_another_kind(path, wanted)
     if bad:
         raise ValueError(_refusal(path, bad, len(good) + len(bad)))
     if not good:

@@ -2,7 +2,6 @@
 again.
 """
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,18 +16,13 @@ from stagelift.harness.commands.options import (
 from stagelift.harness.commands.report import store_outputs, write_reports
 
 
-class ImportFormat(StrEnum):
-    """What a file of results holds."""
-
-    responses = "responses"
-    lm_eval = "lm-eval"
-    alpaca_eval = "alpaca-eval"
-
-
 def import_file(
     file: Annotated[Path, typer.Argument(help="The file of results.")],
-    form: Annotated[ImportFormat, typer.Option("--as", help="What the file holds.")],
     name: Annotated[str, typer.Option(help="Name of the run it becomes.")],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", "--as", help="What the file holds, if not what it looks like."),
+    ] = None,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Make a run out of results produced elsewhere; every report works on it.
@@ -42,7 +36,8 @@ def import_file(
     from stagelift.reports.words.formatting import safe_text
 
     with usage_errors():
-        imported = import_results(file, form.value, name, Store(runs))
+        imported = import_results(file, form, name, Store(runs))
+    typer.echo(f"{safe_text(str(file))} is {imported.title}.", err=True)
     write_reports(imported.folder)
     for note in imported.notes:
         typer.echo(f"Note: {safe_text(note)}.", err=True)
