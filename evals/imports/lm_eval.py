@@ -15,7 +15,7 @@ from typing import Any
 from stagelift.evals.imports.lm_eval_row import BYPASS, SampleRow, unnamed_filter, with_filters
 from stagelift.evals.imports.number_targets import TargetUse, are_numbers_to_state
 from stagelift.evals.imports.reader import Reader
-from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
+from stagelift.evals.imports.results import Document, Imported, ImportedStage, read_valid
 from stagelift.evals.imports.seen import Seen
 from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT
 from stagelift.evals.lm_eval.names import metric_name
@@ -186,7 +186,26 @@ def _stage(task: str, rows: Documents, *, answers: bool) -> ImportedStage:
     )
     task_scores = _task_scores(task, rows, are_accuracies=are_accuracies)
     by_task = {task: task_scores} if task_scores else {}
-    return ImportedStage("lm-eval", generations, scores, [], by_task)
+    documents = _asked(task, rows, scores)
+    return ImportedStage("lm-eval", generations, scores, [], by_task, documents)
+
+
+def _asked(task: str, rows: Documents, scores: list[Score]) -> dict[str, Document]:
+    """Say what is behind each id: `doc_id` is a position, which --limit and shuffles change."""
+    scored = {score.id: score for score in scores}
+    asked = {}
+    for doc_id, row in _first_rows(rows).items():
+        name = f"{task}/{doc_id}"
+        prompt, target = _request(row), row.target
+        if name in scored:
+            prompt, target = scored[name].question, scored[name].target or ""
+        asked[name] = Document(prompt, target, f"{row.doc_hash} {row.target_hash}")
+    return asked
+
+
+def _request(row: SampleRow) -> str:
+    """Return the text of a document's first request."""
+    return str(row.arguments.get("gen_args_0", {}).get("arg_0", ""))
 
 
 def _identity(rows: Documents) -> list[list[int | str]]:
@@ -228,7 +247,7 @@ def _generation(task: str, row: SampleRow, sample: int, response: str) -> Genera
         id=f"{task}/{row.doc_id}",
         group="test",
         sample=sample,
-        prompt=str(row.arguments["gen_args_0"]["arg_0"]),
+        prompt=_request(row),
         response=response,
         n_tokens=None,
         finish_reason=None,

@@ -3,13 +3,14 @@ its bad lines named.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from stagelift.evals.files import read_rows
+from stagelift.evals.imports.columns import NO_COLUMNS, Columns, renamed
+from stagelift.evals.imports.tables import MalformedRow, table_rows
 from stagelift.evals.records import Generation, Metric, Score, TaskScore, Verdict
 from stagelift.evals.stats import estimates
 
@@ -66,14 +67,16 @@ def read_valid(
     path: Path,
     kind: type[Row],
     check: Callable[[Row], str | None] = lambda _: None,
+    columns: Columns = NO_COLUMNS,
 ) -> list[tuple[int, Row]]:
-    """Return every row with its line.
+    """Return every row of a table with its line, its columns renamed.
 
     Raises ValueError where any is malformed: how many, which lines, and what is wrong.
     """
     good: list[tuple[int, Row]] = []
     bad: list[tuple[int, str]] = []
-    for line, row, problem in _parsed(path, kind):
+    for line, value in table_rows(path):
+        row, problem = _parsed(value, kind, columns)
         if row is not None:
             problem = check(row)
         if row is not None and problem is None:
@@ -87,19 +90,23 @@ def read_valid(
     return good
 
 
-def _parsed(path: Path, kind: type[Row]) -> Iterator[tuple[int, Row | None, str | None]]:
-    for line, value in read_rows(path, malformed=lambda error: error):
-        if isinstance(value, ValueError):
-            yield line, None, "not valid JSON"
-            continue
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-            yield line, kind.model_validate(value), None
-        # half of a surrogate pair: JSON can say it, no file of ours can hold it
-        except UnicodeEncodeError:
-            yield line, None, "it holds text that is not Unicode"
-        except ValidationError as error:
-            yield line, None, _problem(error)
+def _parsed(value: Any, kind: type[Row], columns: Columns) -> tuple[Row | None, str | None]:
+    """Return a row, or what is wrong with it."""
+    if isinstance(value, MalformedRow):
+        return None, value.problem
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+        return kind.model_validate(renamed(value, columns)), None
+    # half of a surrogate pair: JSON can say it, no file of ours can hold it
+    except UnicodeEncodeError:
+        return None, "it holds text that is not Unicode"
+    except RecursionError:
+        return None, "it is nested too deeply"
+    # Parquet's dates and bytes
+    except TypeError as error:
+        return None, f"it holds what JSON cannot say ({error})"
+    except ValidationError as error:
+        return None, _problem(error)
 
 
 def _problem(error: ValidationError) -> str:
