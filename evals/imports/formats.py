@@ -32,27 +32,27 @@ _OF_NO_USE: tuple[tuple[frozenset[str], str], ...] = (
 _SHOWN = 12
 
 
-def reader_of(path: Path, name: str | None = None) -> Reader:
-    """Return the reader of a file or folder: the one called `name`, else the one it is for.
+def reader_of(path: Path, wanted: Reader | None = None) -> Reader:
+    """Return the reader of a file or folder: the one that is `wanted`, else the one it is for.
 
     Raises ValueError where a file is of no format, or of another one than was named.
     """
     seen = look_at(path)
     recognised = recognise(seen)
-    if name is None:
+    if wanted is None:
         if recognised is None:
             raise ValueError(_not_recognised(seen))
         return recognised
-    named = reader_named(name)
-    if recognised not in (None, named) and not named.recognises(seen):
-        assert recognised is not None
+    if wanted.recognises(seen):
+        return wanted
+    if recognised is not None:
         raise ValueError(
-            f"{path} is {recognised.title}, so nothing was imported. As '{name}' wanted is "
-            f"{named.how_to_get}."
+            f"{path} is {recognised.title}, so nothing was imported. As '{wanted.name}' wanted is "
+            f"{wanted.how_to_get}."
         )
-    if recognised is None and _of_no_use(seen) is not None:
+    if _of_no_use(seen) is not None:
         raise ValueError(_not_recognised(seen))
-    return named
+    return wanted
 
 
 def recognise(seen: Seen) -> Reader | None:

@@ -68,9 +68,11 @@ def _named(parts: Sequence[Part]) -> list[ImportedStage]:
     for part in parts:
         if len(_own_names(part)) == 1:
             name = next(names)
-            stages += [stage._replace(name=name) for stage in part.imported.stages]
+            stages += [
+                stage._replace(name=name, file=part.source.path) for stage in part.imported.stages
+            ]
         elif part.source.stage is None:
-            stages += part.imported.stages
+            stages += [stage._replace(file=part.source.path) for stage in part.imported.stages]
         else:
             raise ValueError(
                 f"{part.source.path} holds several stages ({', '.join(_own_names(part))}), so it "

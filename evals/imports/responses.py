@@ -9,6 +9,7 @@ stays unknown; a row without an id goes by its prompt and target. A cluster is w
 import hashlib
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -260,6 +261,16 @@ def _short(value: object) -> str:
 
 def _is_responses(seen: Seen) -> bool:
     return {"prompt", "response"} <= seen.keys
+
+
+def with_columns(columns: Columns) -> Reader:
+    """Return the reader of tables whose columns are called otherwise."""
+
+    def has_them(seen: Seen) -> bool:
+        called = {columns.get(name, name) for name in ("prompt", "response")}
+        return {*columns.values(), *called} <= seen.keys
+
+    return RESPONSES._replace(recognises=has_them, read=partial(read_responses, columns=columns))
 
 
 RESPONSES = Reader(

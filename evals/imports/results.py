@@ -36,7 +36,7 @@ class ImportedStage(NamedTuple):
 
     `documents` say what is behind an id of `task_scores` (and of scores, where `question` and
     `target` do not). A file of several chains says to which `variant` and training `seed` a stage
-    belongs; None is what all seeds share.
+    belongs; None is what all seeds share. `file` is set where files are joined.
     """
 
     name: str
@@ -47,6 +47,7 @@ class ImportedStage(NamedTuple):
     documents: Mapping[str, Document] = {}
     variant: str | None = None
     seed: int | None = None
+    file: Path | None = None
 
 
 class Imported(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stagelift.evals.imports.formats import READERS, reader_named, reader_of, recognise
+from stagelift.evals.imports.formats import READERS, reader_of, recognise
 from stagelift.evals.imports.names import STAGE_NAME
 from stagelift.evals.imports.reader import Reader
 from stagelift.evals.imports.seen import Seen, look_at
@@ -39,20 +39,18 @@ class Sources(NamedTuple):
     is_from_folder: bool
 
 
-def find_sources(places: Sequence[str], form: str | None = None) -> Sources:
-    """Find what `[NAME=]FILE` and folders stand for; `form` names the format of all of them.
+def find_sources(places: Sequence[str], wanted: Reader | None = None) -> Sources:
+    """Find what `[NAME=]FILE` and folders stand for; `wanted` reads all of them, where given.
 
     Raises ValueError, in a sentence, where one is not there, is of no format, or is named twice.
     """
-    if form is not None:
-        reader_named(form)
     given = [_split(place) for place in places]
     taken: list[Source] = []
     passed_over: list[Path] = []
     for name, path in given:
-        inside = _in_folder(path, form) if path.is_dir() else None
+        inside = _in_folder(path, wanted) if path.is_dir() else None
         if inside is None:
-            taken.append(Source(path, reader_of(path, form), name))
+            taken.append(Source(path, reader_of(path, wanted), name))
             continue
         sources, others = inside
         if name is not None and len(sources) > 1:
@@ -101,28 +99,27 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _in_folder(folder: Path, form: str | None) -> tuple[list[Source], list[Path]] | None:
+def _in_folder(folder: Path, wanted: Reader | None) -> tuple[list[Source], list[Path]] | None:
     """Find the results in a folder, in the usual order; None where the folder is one model's."""
-    if _reader_for(look_at(folder), form) is not None:
+    if _reader_for(look_at(folder), wanted) is not None:
         return None
     sources: list[Source] = []
     others: list[Path] = []
     for seen in _below(folder):
-        reader = _reader_for(seen, form)
+        reader = _reader_for(seen, wanted)
         if reader is None:
             others.append(seen.path)
         else:
             sources.append(Source(seen.path, reader))
     if not sources:
-        raise ValueError(_nothing_in(folder, others, form))
+        raise ValueError(_nothing_in(folder, others, wanted))
     return sorted(sources, key=lambda source: _usual_place(source.path, folder)), others
 
 
-def _reader_for(seen: Seen, form: str | None) -> Reader | None:
-    if form is None:
+def _reader_for(seen: Seen, wanted: Reader | None) -> Reader | None:
+    if wanted is None:
         return recognise(seen)
-    named = reader_named(form)
-    return named if named.recognises(seen) else None
+    return wanted if wanted.recognises(seen) else None
 
 
 def _below(folder: Path, depth: int = 1) -> Iterator[Seen]:
@@ -143,13 +140,12 @@ def _below(folder: Path, depth: int = 1) -> Iterator[Seen]:
             yield look_at(entry)
 
 
-def _nothing_in(folder: Path, others: Sequence[Path], form: str | None) -> str:
-    wanted = f"of format '{form}'" if form else "that can be imported"
+def _nothing_in(folder: Path, others: Sequence[Path], wanted: Reader | None) -> str:
+    kind = "that is recognised" if wanted is None else f"that is {wanted.title}"
     known = ", ".join(reader.title for reader in READERS)
     seen = f" It holds {_listed(others, folder)}." if others else ""
     return (
-        f"{folder} has no file of results {wanted}, so nothing was imported.{seen} Known are "
-        f"{known}."
+        f"{folder} has no file of results {kind}, so nothing was imported.{seen} Known are {known}."
     )
 
 
