@@ -27,6 +27,8 @@ ELSEWHERE = {
     "harness.checks.checking": "every check is made by it, in test_check",
     "harness.checks.sources": "sides are found by it, in test_check",
     "harness.importing": "`stagelift import` in test_import",
+    "harness.imports.measure": "`stagelift import` in test_import",
+    "harness.imports.write": "`stagelift import` in test_import",
     "harness.rescoring": "`stagelift rescore` in test_rescore",
     "harness.judge_training": "`stagelift judge train` in test_reward_model",
     "harness.forecast.forecast": "`stagelift plan` in test_plan_command",
