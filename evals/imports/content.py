@@ -4,17 +4,20 @@ import hashlib
 import json
 
 from stagelift.evals.imports.results import Document
+from stagelift.evals.metrics.answers.reading import read_target
 
 
 def content_of(document: Document) -> tuple[str, ...]:
     """Return what makes two documents the same: their own digest, else prompt and target.
 
-    Line ends and white space around a prompt do not count: files of other tools differ in them.
+    Line ends and white space around a prompt do not count, nor how a number is written: files of
+    other tools differ in them.
     """
     if document.digest is not None:
         return (document.digest,)
     prompt = "\n".join(document.prompt.split("\r\n")).strip()
-    return (prompt, document.target or "")
+    target = document.target or ""
+    return (prompt, read_target(target) or target.strip())
 
 
 def content_id(document: Document) -> str:

@@ -30,6 +30,14 @@ _OF_NO_USE: tuple[tuple[frozenset[str], str], ...] = (
     ),
 )
 _SHOWN = 12
+_TABLES = ("JSON lines", "a JSON list", "JSON columns", "CSV", "Parquet")
+# what others call the columns that are known here, the likeliest first
+_OTHER_NAMES = {
+    "prompt": ("question", "instruction", "input", "query", "problem", "messages", "text"),
+    "response": ("output", "completion", "generation", "prediction", "generated_text", "answer"),
+    "target": ("gold", "expected", "label", "ground_truth", "reference", "answer", "solution"),
+    "id": ("idx", "question_id", "example_id", "doc_id"),
+}
 
 
 def reader_of(path: Path, wanted: Reader | None = None) -> Reader:
@@ -80,9 +88,32 @@ def _not_recognised(seen: Seen) -> str:
         return f"{seen.path} is {known}; so nothing was imported."
     wanted = "; ".join(f"{reader.title} ({reader.how_to_get})" for reader in READERS)
     return (
-        f"{seen.path} is {seen.kind}{_contents(seen)}, which is no format of results that is "
-        f"known, so nothing was imported. Known are {wanted}."
+        f"{seen.path} is {_size(seen)}{seen.kind}{_contents(seen)}, which is no format of results "
+        f"that is known, so nothing was imported. {_as_table(seen)}Known are {wanted}."
     )
+
+
+def _size(seen: Seen) -> str:
+    """Say how large a file is; nothing of a folder."""
+    if not seen.path.is_file():
+        return ""
+    size = seen.path.stat().st_size
+    shown = f"{size:,} bytes" if size < 10_000 else f"{size / 1e6:,.1f} MB"
+    return f"{shown} of "
+
+
+def _as_table(seen: Seen) -> str:
+    """Say how rows are imported whose columns are called otherwise, as far as that can be told."""
+    if not seen.keys or seen.kind not in _TABLES:
+        return ""
+    guessed: dict[str, str] = {}
+    for name, others in _OTHER_NAMES.items():
+        free = [other for other in (name, *others) if other in seen.keys - {*guessed.values()}]
+        guessed |= {name: free[0]} if free else {}
+    pairs = ",".join(f"{name}={own}" for name, own in guessed.items() if name != own)
+    if {"prompt", "response"} <= guessed.keys() and pairs:
+        return f"If these are prompts and responses, say so: --columns {pairs} . "
+    return "If these are prompts and responses, say which is which: --columns prompt=A,response=B. "
 
 
 def _contents(seen: Seen) -> str:

@@ -225,14 +225,14 @@ def _with_ids(records: Iterable[AnyRow], new: Names) -> list[AnyRow]:
 
 
 def _asked_alike(stages: list[ImportedStage]) -> list[ImportedStage]:
-    """Write the question of a document in one way, for each model has its own chat template, and
-    take its cluster from whichever file knows it.
+    """Write question and target of a document in one way, for each model has its own chat template,
+    and take its cluster from whichever file knows it.
     """
-    questions: dict[str, str] = {}
+    asked: dict[str, tuple[str, str | None]] = {}
     clusters: dict[str, str] = {}
     for stage in stages:
         for score in stage.scores:
-            questions.setdefault(score.id, score.question)
+            asked.setdefault(score.id, (score.question, score.target))
             known = clusters.setdefault(score.id, score.cluster) if score.cluster else None
             if known != score.cluster:
                 raise ValueError(
@@ -242,17 +242,17 @@ def _asked_alike(stages: list[ImportedStage]) -> list[ImportedStage]:
     return [
         stage._replace(
             scores=[
-                _with(score, questions[score.id], clusters.get(score.id)) for score in stage.scores
+                _with(score, *asked[score.id], clusters.get(score.id)) for score in stage.scores
             ]
         )
         for stage in stages
     ]
 
 
-def _with(score: Score, question: str, cluster: str | None) -> Score:
-    if (question, cluster) == (score.question, score.cluster):
+def _with(score: Score, question: str, target: str | None, cluster: str | None) -> Score:
+    if (question, target, cluster) == (score.question, score.target, score.cluster):
         return score
-    return score.model_copy(update={"question": question, "cluster": cluster})
+    return score.model_copy(update={"question": question, "target": target, "cluster": cluster})
 
 
 def _quoted(text: str) -> str:

@@ -120,7 +120,7 @@ def _parquet(path: Path) -> Seen:
     try:
         return Seen(path, "Parquet", dict.fromkeys(parquet_columns(path)))
     except ValueError:
-        return Seen(path, "no text")
+        return Seen(path, "Parquet")
 
 
 def _text(path: Path, text: str) -> Seen:
