@@ -52,7 +52,7 @@ def test_lines_are_recognised_by_the_first_gzipped_or_not(tmp_path: Path) -> Non
     [
         (RESULTS, ["lm-eval's results", "--log_samples"]),
         ([OUTPUTS], ["without a judge's preferences", "annotations.json"]),
-        ({"a": {"b": 1}}, ["a JSON object with keys 'a'", "responses by row"]),
+        ({"a": {"b": 1}}, ["a JSON object of", "responses by row"]),
         ([{"question": "q", "gold": "g"}], ["'gold', 'question'"]),
     ],
 )

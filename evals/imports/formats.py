@@ -26,7 +26,7 @@ _OF_NO_USE: tuple[tuple[frozenset[str], str], ...] = (
     (
         frozenset({"instruction", "output"}),
         "a model's outputs for AlpacaEval, without a judge's preferences. Wanted is the "
-        "annotations.json beside it",
+        "annotations.json beside it, or --columns prompt=instruction,response=output",
     ),
 )
 _SHOWN = 12
@@ -88,7 +88,7 @@ def _not_recognised(seen: Seen) -> str:
         return f"{seen.path} is {known}; so nothing was imported."
     wanted = "; ".join(f"{reader.title} ({reader.how_to_get})" for reader in READERS)
     return (
-        f"{seen.path} is {_size(seen)}{seen.kind}{_contents(seen)}, which is no format of results "
+        f"{seen.path} is {seen.kind}{_size(seen)}{_contents(seen)}, which is no format of results "
         f"that is known, so nothing was imported. {_as_table(seen)}Known are {wanted}."
     )
 
@@ -99,20 +99,20 @@ def _size(seen: Seen) -> str:
         return ""
     size = seen.path.stat().st_size
     shown = f"{size:,} bytes" if size < 10_000 else f"{size / 1e6:,.1f} MB"
-    return f"{shown} of "
+    return f" of {shown}"
 
 
 def _as_table(seen: Seen) -> str:
     """Say how rows are imported whose columns are called otherwise, as far as that can be told."""
-    if not seen.keys or seen.kind not in _TABLES:
-        return ""
     guessed: dict[str, str] = {}
     for name, others in _OTHER_NAMES.items():
         free = [other for other in (name, *others) if other in seen.keys - {*guessed.values()}]
         guessed |= {name: free[0]} if free else {}
     pairs = ",".join(f"{name}={own}" for name, own in guessed.items() if name != own)
     if {"prompt", "response"} <= guessed.keys() and pairs:
-        return f"If these are prompts and responses, say so: --columns {pairs} . "
+        return f"If these are prompts and responses, import them with --columns {pairs}. "
+    if seen.kind not in _TABLES:
+        return ""
     return "If these are prompts and responses, say which is which: --columns prompt=A,response=B. "
 
 
@@ -123,4 +123,4 @@ def _contents(seen: Seen) -> str:
         return ""
     what = "keys" if seen.keys else "files"
     more = f" and {len(inside) - _SHOWN} more" if len(inside) > _SHOWN else ""
-    return f" with {what} {', '.join(map(repr, inside[:_SHOWN]))}{more}"
+    return f" with {what} {', '.join(f'{name!r:.60}' for name in inside[:_SHOWN])}{more}"
