@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from stagelift.evals.data.clusters import refuse_one_for_all
 from stagelift.evals.imports.pairing import pair_documents
 from stagelift.evals.imports.results import Imported, ImportedStage
 from stagelift.evals.imports.sources import Source, stage_names
+from stagelift.evals.metrics.clusters import clusters_of
 
 # which documents these are, is seen when they are paired
 _OF_DOCUMENTS = "data"
@@ -26,6 +28,7 @@ def join(parts: Sequence[Part], *, common: bool = False) -> Imported:
     """
     _refuse_other_contracts(parts)
     paired = pair_documents(_named(parts), common=common)
+    refuse_one_for_all(clusters_of(paired.stages[0].scores), _files(parts))
     contract: dict[str, object] = {}
     for part in parts:
         contract |= part.imported.contract
@@ -36,6 +39,10 @@ def join(parts: Sequence[Part], *, common: bool = False) -> Imported:
     models = dict.fromkeys(part.imported.model for part in parts if part.imported.model)
     notes = [*(note for part in parts for note in part.imported.notes), *paired.notes()]
     return Imported(paired.stages, ", ".join(models), contract, tuple(dict.fromkeys(notes)))
+
+
+def _files(parts: Sequence[Part]) -> str:
+    return ", ".join(str(part.source.path) for part in parts)
 
 
 def _refuse_other_contracts(parts: Sequence[Part]) -> None:

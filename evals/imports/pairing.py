@@ -205,7 +205,7 @@ def _why(
 
 
 def _renamed(stage: ImportedStage, names: Names, kept: set[str]) -> ImportedStage:
-    """Give records the ids that count, in the order of ids, and leave out what is not kept."""
+    """Give records the ids that count, and leave out those of documents that are not kept."""
     new = {old: name for old, name in names.items() if name in kept}
     if len(new) == len(names) and all(old == name for old, name in new.items()):
         return stage
