@@ -27,6 +27,8 @@ _FIELDS = {
     STRICT: ("correct_strict", "answer_strict"),
     FLEXIBLE: ("correct_flexible", "answer_flexible"),
 }
+# the task of a file whose name does not tell it
+_NOT_TOLD = "task"
 # lm-eval's word for a filter that found nothing
 _NOT_FOUND = "[invalid]"
 # they lie between 0 and 1 by document, whatever the task
@@ -56,7 +58,9 @@ def _task(path: Path) -> str:
     match = re.fullmatch(r"samples_(.+)_\d{4}-\d\d-\d\dT[\d.:_-]+\.jsonl(\.gz)?", path.name)
     if match:
         return match[1]
-    # a file that was renamed, or written before 0.4.3
+    if not path.name.startswith("samples_"):
+        # a file that was renamed, or written before 0.4.3: its name is of the model, too
+        return _NOT_TOLD
     return re.sub(r"\.(jsonl?|gz)\b.*", "", path.name).removeprefix("samples_")
 
 
@@ -140,8 +144,8 @@ def _of_its_age(path: Path, task: str, rows: Documents) -> list[str]:
         )
     if not path.name.startswith("samples_"):
         notes.append(
-            f"the file's name says that the task is '{task}'; name it samples_TASK.jsonl where the "
-            "task is called otherwise"
+            f"the file's name does not tell its task, which is called '{task}' here; name it "
+            "samples_TASK.jsonl to give it its name"
         )
     return notes
 
