@@ -106,6 +106,11 @@ def _in_folder(folder: Path, wanted: Reader | None) -> tuple[list[Source], list[
     sources: list[Source] = []
     others: list[Path] = []
     for seen in _below(folder):
+        if len(sources) + len(others) == _MOST_FILES:
+            raise ValueError(
+                f"{folder} holds more than {_MOST_FILES:,} files that may be results, the most that "
+                "is looked at. Name the files, or a folder in it."
+            )
         reader = _reader_for(seen, wanted)
         if reader is None:
             others.append(seen.path)
