@@ -108,8 +108,8 @@ def _in_folder(folder: Path, wanted: Reader | None) -> tuple[list[Source], list[
     for seen in _below(folder):
         if len(sources) + len(others) == _MOST_FILES:
             raise ValueError(
-                f"{folder} holds more than {_MOST_FILES:,} files that may be results, the most that "
-                "is looked at. Name the files, or a folder in it."
+                f"{folder} holds more than {_MOST_FILES:,} files that may be results, the most "
+                "that is looked at. Name the files, or a folder in it."
             )
         reader = _reader_for(seen, wanted)
         if reader is None:
