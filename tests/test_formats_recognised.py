@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from stagelift.evals.imports.formats import reader_of
+from stagelift.evals.imports.formats import reader_named, reader_of
+from stagelift.evals.imports.lm_eval import LM_EVAL
 from stagelift.evals.imports.seen import look_at
 
 RESULTS = {"results": {"gsm8k": {"exact_match,strict-match": 0.2}}, "lm_eval_version": "0.4.9"}
@@ -65,11 +66,11 @@ def test_what_is_no_format_is_answered_with_what_was_seen_and_what_would_work(
 
 
 def test_a_named_format_is_taken_unless_the_file_is_plainly_another(tmp_path: Path) -> None:
-    assert reader_of(written([{"unknown": 1}], tmp_path), "lm-eval").name == "lm-eval"
+    assert reader_of(written([{"unknown": 1}], tmp_path), LM_EVAL).name == "lm-eval"
     with pytest.raises(ValueError, match="is AlpacaEval's annotations, so nothing was imported"):
-        reader_of(written([ANNOTATION], tmp_path), "lm-eval")
+        reader_of(written([ANNOTATION], tmp_path), LM_EVAL)
     with pytest.raises(ValueError, match="There is no format 'x'"):
-        reader_of(written([ANNOTATION], tmp_path), "x")
+        reader_named("x")
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def _against_stage(
     for name, answered in stage.answers.items():
         texts = (answered.response.text, other[name].response.text)
         if texts[0] == texts[1]:
-            same.append(_verdict(name, role, texts, (0.5, None, SAME)))
+            same.append(_verdict(name, role, texts, _Decision(0.5, None, SAME)))
             continue
         asked += 1
         places = [
