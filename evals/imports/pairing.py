@@ -115,7 +115,7 @@ def _named_by_content(documents: Mapping[str, Document]) -> Names:
     for name, content in names.items():
         ids.setdefault(content, []).append(name)
     return {
-        name: content if len(ids[content]) == 1 else f"{content}/{name}"
+        name: content if len(ids[content]) == 1 else f"{content}#{name}"
         for name, content in names.items()
     }
 
@@ -146,7 +146,7 @@ def _refuse_twins(
 
 def _content(name: str) -> str:
     """Return the part of a name that stands for the content."""
-    return name.split("/", 1)[0]
+    return name.split("#", 1)[0]
 
 
 def _shared(names: Sequence[Names]) -> set[str]:

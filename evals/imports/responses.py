@@ -21,9 +21,14 @@ from stagelift.evals.finish_reasons import read_finish_reason, unknown_words
 from stagelift.evals.imports.columns import NO_COLUMNS, Columns, refuse_missing
 from stagelift.evals.imports.content import content_id
 from stagelift.evals.imports.messages import prompt_text, response_text
-from stagelift.evals.imports.names import STAGE_NAME
 from stagelift.evals.imports.reader import Reader
-from stagelift.evals.imports.results import Document, Imported, ImportedStage, read_valid
+from stagelift.evals.imports.results import (
+    STAGE_NAME,
+    Document,
+    Imported,
+    ImportedStage,
+    read_valid,
+)
 from stagelift.evals.imports.seen import Seen, look_at
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.records import Generation, Verdict
@@ -241,7 +246,7 @@ def _verdict(row: ResponseRow) -> Verdict:
 
 
 def _is_missing(key: str, value: object) -> bool:
-    is_empty = isinstance(value, str) and not value.strip() and key != "response"
+    is_empty = isinstance(value, str) and not value.strip() and key not in ("response", "cluster")
     return is_empty or (isinstance(value, float) and math.isnan(value))
 
 

@@ -15,6 +15,8 @@ from stagelift.evals.records import Generation, Metric, Score, TaskScore, Verdic
 from stagelift.evals.stats import estimates
 
 Row = TypeVar("Row", bound=BaseModel)
+# what a stage may be called
+STAGE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
 # bad lines named in a message
 SHOWN = 10
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stagelift.evals.imports.formats import READERS, reader_of, recognise
-from stagelift.evals.imports.names import STAGE_NAME
 from stagelift.evals.imports.reader import Reader
+from stagelift.evals.imports.results import STAGE_NAME
 from stagelift.evals.imports.seen import Seen, look_at
 
 # of a folder, how deep and how many files are looked at

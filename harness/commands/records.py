@@ -19,36 +19,38 @@ if TYPE_CHECKING:
     from stagelift.harness.importing import ImportedRun
 
 
+Places = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[NAME=]FILE...",
+        help="Files of results, in the order of the chain, or a folder. NAME= names a stage.",
+    ),
+]
+Form = Annotated[
+    str | None,
+    typer.Option("--format", "--as", help="What the files hold, if not what is recognised."),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="What columns of a table are called: --columns response=output,target=gold"),
+]
+Common = Annotated[
+    bool,
+    typer.Option("--common", help="Keep the documents that all files have; else that is refused."),
+]
+Verdicts = Annotated[
+    list[Path] | None,
+    typer.Option(help="A file of another judge's verdicts on these responses (repeatable)."),
+]
+
+
 def import_file(
-    places: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[NAME=]FILE...",
-            help="Files of results, in the order of the chain, or a folder of them. NAME= names a "
-            "stage.",
-        ),
-    ],
+    places: Places,
     name: Annotated[str, typer.Option(help="Name of the run they become.")],
-    form: Annotated[
-        str | None,
-        typer.Option("--format", "--as", help="What the files hold, if not what is recognised."),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            help="What columns are called in a table: --columns response=output,target=gold"
-        ),
-    ] = None,
-    common: Annotated[
-        bool,
-        typer.Option(
-            "--common", help="Keep the documents that all files have; else others are refused."
-        ),
-    ] = False,
-    verdicts: Annotated[
-        list[Path] | None,
-        typer.Option(help="A file of another judge's verdicts on these responses (repeatable)."),
-    ] = None,
+    form: Form = None,
+    columns: Columns = None,
+    common: Common = False,
+    verdicts: Verdicts = None,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Make one run out of results produced elsewhere; every report works on it.
