@@ -81,7 +81,8 @@ def _row(row: Any, place: str) -> WrittenVerdict:
     has_prompt = isinstance(prompt, str) or (prompt is None and isinstance(identity, str | int))
     if not has_prompt or not isinstance(first, str) or not isinstance(second, str):
         raise ValueError(f"{place} lacks a text: prompt, response_1 and response_2 are needed.")
-    if "preference" not in row:
+    columns = row.keys()
+    if "preference" not in columns:
         raise ValueError(f"{place} lacks its preference.")
     try:
         preference = read_preference(row["preference"])
