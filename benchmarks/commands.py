@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from typing import NamedTuple
 from benchmarks.random_model import TINY, make_random_model
 from benchmarks.scaling import exponent
 from benchmarks.table import FORMATS, Cell, Table, show, table_of
-from stagelift.evals.data.schoolmath import problems
+from stagelift.evals.data.schoolmath import CAPACITY, problems
 
 ROOT = Path(__file__).resolve().parent.parent
 # the problems of GSM8K's test split, answered by a chain of four
@@ -188,9 +189,9 @@ def _responses(folder: Path, size: int, stages: int) -> str:
 
 
 def _rows(size: int, stages: int) -> Iterator[dict[str, object]]:
-    asked, rng = problems("train", size), random.Random(0)
+    asked, rng = problems("train", CAPACITY["train"]), random.Random(0)
     for stage in range(stages):
-        for number, problem in enumerate(asked):
+        for number, problem in enumerate(islice(cycle(asked), size)):
             response = _response(problem.answer, rng, right=0.2 + 0.6 * stage / stages)
             yield {
                 "stage": f"stage-{stage}",
