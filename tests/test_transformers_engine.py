@@ -311,6 +311,20 @@ def test_a_packed_copy_keeps_nothing_of_the_model_alive(tiny_model: Path) -> Non
     assert [weight() for weight in weights] == [None] * len(weights)
 
 
+def test_keys_and_values_are_gone_as_soon_as_rows_are_done(
+    tiny: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    slots = Slots(tiny, 2)
+    slots.finish(rows_of([Request("1 + 1?", (), 4)], tiny, tokenizer, 64), lambda _: None)
+    keys = weakref.ref(slots.cache.layers[0].keys)
+    gc.disable()
+    try:
+        del slots
+        assert keys() is None
+    finally:
+        gc.enable()
+
+
 @pytest.mark.skipif(not can_pack(), reason="this build of torch has no oneDNN")
 def test_packed_layers_compute_the_same() -> None:
     torch.manual_seed(0)

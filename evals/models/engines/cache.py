@@ -21,8 +21,9 @@ from transformers.cache_utils import (
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-# slots grow by so many tokens when the longest row comes to their end
+# slots grow by so many tokens, or by this part of them, when the longest row comes to their end
 _BLOCK = 32
+_GROWTH = 1 / 8
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,31 @@ class Place:
     until: int
 
 
+@dataclass
+class _Now:
+    """What the forward pass is for that comes next.
+
+    Layers know this and not their cache: no circle keeps keys and values alive when they are done.
+    """
+
+    place: Place
+
+
 class SlotCache(Cache):  # type: ignore[misc]  # transformers has no type information
-    """A transformers cache of `slots` rows; `place` says what the next forward pass is for.
+    """A transformers cache of `slots` rows; `turn_to` says what the next forward pass is for.
 
     One more slot, `spare`, holds what is copied into others.
     """
 
     def __init__(self, config: "PreTrainedConfig", slots: int) -> None:
         self.spare = slots
-        self.place = Place(0, 0, 0, 0)
+        self.now = _Now(Place(0, 0, 0, 0))
         layers = DynamicCache(config=config).layers
-        super().__init__(layers=[_Layer(self, slots + 1) for _ in layers])
+        super().__init__(layers=[_Layer(self.now, slots + 1) for _ in layers])
+
+    def turn_to(self, place: Place) -> None:
+        """Say what the next forward pass is for."""
+        self.now.place = place
 
     def copy(self, sources: Sequence[int], targets: Sequence[int], length: int) -> None:
         """Copy the first `length` tokens of slots into other slots."""
@@ -77,9 +92,9 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]  # as above
     keys: torch.Tensor
     values: torch.Tensor
 
-    def __init__(self, cache: SlotCache, slots: int) -> None:
+    def __init__(self, now: _Now, slots: int) -> None:
         super().__init__()
-        self.cache = cache
+        self.now = now
         self.slots = slots
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
@@ -94,9 +109,10 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]  # as above
         """Write new tokens (rows, heads, new, size) into their place; return all of these rows."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        place = self.cache.place
+        place = self.now.place
         if place.until > self.keys.shape[2]:
-            room = -(-place.until // _BLOCK) * _BLOCK
+            wanted = max(place.until, int(self.keys.shape[2] * (1 + _GROWTH)))
+            room = -(-wanted // _BLOCK) * _BLOCK
             self.keys, self.values = _grown(self.keys, room), _grown(self.values, room)
         return _written(self.keys, key_states, place), _written(self.values, value_states, place)
 
@@ -107,8 +123,8 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]  # as above
 
     def get_seq_length(self) -> int:
         """Return where new tokens begin: transformers makes its masks with it."""
-        starts = self.cache.place.starts
-        return starts if isinstance(starts, int) else self.cache.place.until - 1
+        starts = self.now.place.starts
+        return starts if isinstance(starts, int) else self.now.place.until - 1
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Return how many tokens are read, and from where."""

@@ -91,7 +91,7 @@ class Slots:
         if longest:
             tokens = torch.tensor([[*prompt, *[0] * (longest - len(prompt))] for prompt in prompts])
             until = self.shared + longest
-            self.cache.place = Place(first, len(prompts), self.shared, until)
+            self.cache.turn_to(Place(first, len(prompts), self.shared, until))
             positions = torch.arange(self.shared, until).expand(len(prompts), -1)
             self._forward(tokens, positions, None)
 
@@ -110,7 +110,7 @@ class Slots:
     def _logits(self) -> torch.Tensor:
         starts = torch.tensor([row.before for row in self.rows], device=self.model.device)
         until = max(row.before for row in self.rows) + 1
-        self.cache.place = Place(0, len(self.rows), starts, until)
+        self.cache.turn_to(Place(0, len(self.rows), starts, until))
         seen = torch.arange(until, device=starts.device) <= starts[:, None]
         mask = torch.zeros(seen.shape, dtype=self.model.dtype, device=starts.device)
         mask = mask.masked_fill(~seen, torch.finfo(mask.dtype).min)[:, None, None, :]
