@@ -9,8 +9,10 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from stagelift.evals.data.own_rows import OwnProblem
 from stagelift.evals.data.preferences import Preference
 from stagelift.evals.data.problems import ProblemSet
+from stagelift.evals.data.source import one_sentence
 from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.judges.load import judges_prompts
 from stagelift.evals.lm_eval.gsm8k import load_tasks
@@ -42,6 +44,7 @@ def ask(
     ref: ModelRef,
     settings: EvaluationSettings,
     problems: ProblemSet,
+    own: Sequence[OwnProblem],
     preferences: Sequence[Preference],
     folder: EvaluationFolder,
     on_progress: OnProgress,
@@ -64,7 +67,9 @@ def ask(
             on_progress=partial(on_progress, "prompts"),
             repeat=repeat,
         )
-        _ask_problems(greedy, tokenizer, settings, problems, on_progress)
+        if problems.problems:
+            _ask_problems(greedy, tokenizer, settings, problems, on_progress)
+        _ask_own(greedy, tokenizer, settings, own, on_progress)
         if preferences and judges_prompts(settings.preference.judge):
             max_tokens = settings.preference.max_tokens
             greedy.generate([_prompt(tokenizer, asked, max_tokens) for asked in preferences])
@@ -90,17 +95,65 @@ def _ask_problems(
         samples=asked.samples,
         temperature=asked.temperature,
     )
-    beside = replace(
+    tasks = load_tasks(problems, num_fewshot=asked.num_fewshot, max_tokens=asked.max_tokens)
+    sampler = _beside(greedy, asked.sampled, on_progress)
+    generate_responses(tasks, StoredLM(tokenizer, sampled, sampler))
+
+
+def _beside(greedy: Generator, samples: int, on_progress: OnProgress) -> Generator | None:
+    """Return what draws samples beside the greedy response; None where there are none to draw."""
+    if not samples:
+        return None
+    return replace(
         greedy,
         on_progress=partial(on_progress, "samples"),
-        samples=asked.sampled,
+        samples=samples,
         temperature=TEMPERATURE,
         # 0 is the greedy response
         first_sample=1,
     )
-    tasks = load_tasks(problems, num_fewshot=asked.num_fewshot, max_tokens=asked.max_tokens)
-    sampler = beside if asked.sampled else None
-    generate_responses(tasks, StoredLM(tokenizer, sampled, sampler))
+
+
+def _ask_own(
+    greedy: Generator,
+    tokenizer: "PreTrainedTokenizerBase",
+    settings: EvaluationSettings,
+    problems: Sequence[OwnProblem],
+    on_progress: OnProgress,
+) -> None:
+    """Ask the user's own tasks, each in its own way; of the main one samples may be drawn, too."""
+    for task in settings.own_tasks():
+        prompts = [
+            _prompt_of_row(tokenizer, problem, task.max_tokens)
+            for problem in problems
+            if problem.task == task.task
+        ]
+        generator = replace(
+            greedy,
+            on_progress=partial(on_progress, task.task),
+            samples=task.samples,
+            temperature=task.temperature,
+        )
+        generator.generate(prompts)
+        sampler = _beside(greedy, settings.problems.sampled, on_progress)
+        if sampler is not None and task.task == settings.problems.task:
+            sampler.generate([prompt._replace(group="sampled") for prompt in prompts])
+
+
+def _prompt_of_row(
+    tokenizer: "PreTrainedTokenizerBase", problem: OwnProblem, max_tokens: int
+) -> Prompt:
+    try:
+        text = tokenizer.apply_chat_template(
+            problem.prompt, add_generation_prompt=True, tokenize=False
+        )
+    # templates raise what they like, for what they do not take
+    except Exception as error:
+        raise ValueError(
+            f"The model's chat template does not take the prompt of {problem.id}: "
+            f"{one_sentence(error)}"
+        ) from error
+    return Prompt(problem.id, problem.group, str(text), (), max_tokens)
 
 
 def _task_metrics(

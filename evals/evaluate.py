@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from stagelift.evals.ask import OnProgress, ask
+from stagelift.evals.data.own_rows import OwnProblem, load_own
 from stagelift.evals.data.preferences import (
     Preference,
     load_preferences,
@@ -24,7 +25,9 @@ from stagelift.evals.judges.judging import Responses, judge_responses
 from stagelift.evals.judges.load import judges_prompts, load_judge
 from stagelift.evals.judges.passport import passport
 from stagelift.evals.metrics.answers.reading import EXTRACTION
+from stagelift.evals.metrics.own_scores import score_own
 from stagelift.evals.metrics.preference_accuracy import preference_accuracy
+from stagelift.evals.metrics.scorers.function import code_of
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.metrics.suite import compute_metrics, score_responses
 from stagelift.evals.models.engines.choice import Opened
@@ -48,11 +51,14 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
     started = time.monotonic()
     folder = EvaluationFolder(Path(job.folder))
     problems = asked_problems(job.settings)
+    own = asked_own(job.settings)
     preferences = asked_preferences(job.settings)
+    _refuse_other_scorers(job)
     asked = ask(
         job.model,
         job.settings,
         problems,
+        own,
         preferences,
         folder,
         on_progress,
@@ -60,7 +66,10 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
         job.repeat,
     )
     generations = folder.read_generations()
-    scores = _scores(generations, problems, preferences)
+    scores = [
+        *_scores(generations, problems, preferences),
+        *score_own(generations, own, job.settings.own_scorers()),
+    ]
     verdicts, judge_passport = _judge(job, (scores, generations), on_progress)
     measured = compute_metrics(scores, verdicts)
     result = EvalResult(
@@ -96,6 +105,23 @@ def _refuse_another_engine(job: Evaluation, opened: Opened) -> None:
             )
 
 
+def _refuse_other_scorers(job: Evaluation) -> None:
+    """Raise ValueError where the code of a scorer is not what the contract says."""
+    asked = [{"scorers": job.contract.get("scorers", [])}, *job.contract.get("own", [])]
+    promised = {
+        scorer["path"]: scorer["code"]
+        for task in asked
+        for scorer in task["scorers"]
+        if "code" in scorer
+    }
+    for path, code in promised.items():
+        if code_of(path) != code:
+            raise ValueError(
+                f"The code of scorer '{path}' is not what it was when this run was planned. Put it "
+                "back, or start the run again."
+            )
+
+
 def _peak_memory(job: Evaluation) -> int | None:
     """Return the peak memory; None where the model was in other processes, not measured here."""
     if job.settings.engine.kind != "transformers":
@@ -104,8 +130,10 @@ def _peak_memory(job: Evaluation) -> int | None:
 
 
 def asked_problems(settings: EvaluationSettings) -> ProblemSet:
-    """Load the problems of an evaluation."""
+    """Load the problems of an evaluation; there are none where the user's own task is asked."""
     asked = settings.problems
+    if asked.scorers:
+        return ProblemSet(name=asked.task, problems=[], fewshot=[])
     return load_problems(
         asked.task,
         asked.source,
@@ -113,6 +141,20 @@ def asked_problems(settings: EvaluationSettings) -> ProblemSet:
         held_out=asked.held_out,
         num_fewshot=asked.num_fewshot,
     )
+
+
+def asked_own(settings: EvaluationSettings) -> list[OwnProblem]:
+    """Load the prompts of the user's own tasks, the main one's first."""
+    return [
+        problem
+        for task in settings.own_tasks()
+        for problem in load_own(
+            task.task,
+            task.source,
+            "test" if task.task == settings.problems.task else "task",
+            task.limit,
+        )
+    ]
 
 
 def asked_preferences(settings: EvaluationSettings) -> list[Preference]:

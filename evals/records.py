@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 Outcome = Literal["correct", "wrong", "unparsed", "truncated"]
 # sampled are the test problems once more, drawn beside the greedy response
-Group = Literal["test", "sampled", "held_out", "preference"]
+# task are the prompts of a user's further tasks
+Group = Literal["test", "sampled", "held_out", "preference", "task"]
 Role = Literal["base", "previous", "reference"]
 
 
@@ -48,6 +49,21 @@ class Timing(Record):
     seconds: float
 
 
+class Scored(Record):
+    """What one scorer of a user's task makes of a response.
+
+    `value` is None where it measures nothing of this row, and where it failed: `failure` says how.
+    `answer` is what it read in the response, None where it reads none. `unread` says that it looked
+    for an answer and found none.
+    """
+
+    value: float | None
+    # not written where there is none
+    answer: str | None = Field(default=None, exclude_if=lambda answer: answer is None)
+    unread: bool = Field(default=False, exclude_if=lambda unread: not unread)
+    failure: str | None = Field(default=None, exclude_if=lambda failure: failure is None)
+
+
 class Score(Record):
     """How one generation was read: three answers, what they are worth, and one outcome.
 
@@ -57,6 +73,10 @@ class Score(Record):
     `unparsed` (no answer could be read), else `wrong`.
 
     `cluster` is what its prompt comes in (a template, a document), None where it stands alone.
+
+    In a user's task `scored` has what each scorer makes of it, by the metric's name, and `row` is
+    what was asked, with all its columns. `correct` and `answer` are of the first scorer, where that
+    gives shares.
     """
 
     id: str
@@ -76,6 +96,8 @@ class Score(Record):
     truncated: bool | None
     # not written where there is none
     cluster: str | None = Field(default=None, exclude_if=lambda cluster: cluster is None)
+    scored: dict[str, Scored] = Field(default={}, exclude_if=lambda scored: not scored)
+    row: dict[str, Any] | None = Field(default=None, exclude_if=lambda row: row is None)
 
 
 class Verdict(Record):

@@ -7,6 +7,7 @@ from pydantic import Field
 from stagelift.evals.data.source import Source
 from stagelift.evals.judges.load import JudgeSettings
 from stagelift.evals.lm_eval.tasks import TaskSettings
+from stagelift.evals.metrics.scorers.known import AnyScorer, Named, named
 from stagelift.evals.models.engines.settings import ChosenEngine, TransformersSettings
 from stagelift.evals.models.model import ModelRef
 from stagelift.evals.records import Record
@@ -18,7 +19,8 @@ class ProblemSettings(Record):
     """Which problems are asked, and how.
 
     It is greedily and once, or several samples each at a temperature. `sampled` is how many are
-    drawn of the test problems beside the greedy response.
+    drawn of the test problems beside the greedy response. `scorers` are those of a user's own
+    task; a task of ours has none.
     """
 
     task: str
@@ -31,6 +33,19 @@ class ProblemSettings(Record):
     samples: int
     temperature: float
     sampled: int = 0
+    scorers: list[AnyScorer] = []
+
+
+class OwnTaskSettings(Record):
+    """A further task of the user's own: its rows, how they are asked, and how responses score."""
+
+    task: str
+    source: Source
+    scorers: list[AnyScorer]
+    limit: int | None = None
+    max_tokens: int = 256
+    samples: int = 1
+    temperature: float = 0.0
 
 
 class PreferenceSettings(Record):
@@ -49,13 +64,38 @@ class PreferenceSettings(Record):
 class EvaluationSettings(Record):
     """Everything that is measured of one model, and which engine answers for it.
 
-    lm-eval's tasks are run in transformers, whichever engine that is.
+    lm-eval's `tasks` are run in transformers, whichever engine that is; `own` are further tasks of
+    the user's.
     """
 
     problems: ProblemSettings
     preference: PreferenceSettings
     tasks: list[TaskSettings]
     engine: ChosenEngine = Field(default=TransformersSettings(), discriminator="kind")
+    own: list[OwnTaskSettings] = []
+
+    def own_tasks(self) -> list[OwnTaskSettings]:
+        """Return every task of the user's, the main one first where it is one."""
+        asked = self.problems
+        if not asked.scorers:
+            return self.own
+        main = OwnTaskSettings(
+            task=asked.task,
+            source=asked.source,
+            scorers=asked.scorers,
+            limit=asked.limit,
+            max_tokens=asked.max_tokens,
+            samples=asked.samples,
+            temperature=asked.temperature,
+        )
+        return [main, *self.own]
+
+    def own_scorers(self) -> dict[str, list[Named]]:
+        """Return the scorers of every task of the user's with their metrics, by task."""
+        scorers = {task.task: named(task.scorers, task.task) for task in self.own}
+        if self.problems.scorers:
+            scorers[self.problems.task] = named(self.problems.scorers, None)
+        return scorers
 
 
 class Evaluation(Record):

@@ -1,11 +1,12 @@
 """Everything that can be known to fail before a model is loaded or a file is written."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stagelift.evals.data.own_rows import load_own
 from stagelift.evals.data.preferences import check_preferences
 from stagelift.evals.data.problems import load_problems
 from stagelift.evals.data.source import (
@@ -21,6 +22,8 @@ from stagelift.evals.judges.load import check_judge, check_judge_answers
 from stagelift.evals.lm_eval.extras import check_extras
 from stagelift.evals.lm_eval.fingerprint import task_fingerprint
 from stagelift.evals.metrics.answers.reading import read_target
+from stagelift.evals.metrics.scorers.known import check_rows
+from stagelift.evals.metrics.scorers.scorer import Scorer
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.models.engines.choice import check_engine_server, check_engine_settings
@@ -36,7 +39,8 @@ from stagelift.stages.data import check_training_source
 from stagelift.stages.folders import ADAPTER_CONFIG, is_adapter
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora import check_lora, lora_config
-from stagelift.stages.rewards import load_reward
+from stagelift.stages.own_rows import learns_from_scorers
+from stagelift.stages.rewards import load_rewards
 from stagelift.stages.settings import StageSettings, config_on_paper
 
 
@@ -55,7 +59,9 @@ def unreachable_sources(recipe: Recipe) -> list[str]:
     check_model_path(recipe.model.path)
     _check_checkpoint(recipe)
     of_stages = [partial(_check_stage, recipe, stage) for stage in recipe.stages]
-    of_evals = [partial(check, recipe) for check in (_check_problems, _check_preference)]
+    of_evals = [
+        partial(check, recipe) for check in (_check_problems, _check_own_tasks, _check_preference)
+    ]
     unreachable = []
     for check in [*of_stages, *of_evals, partial(_check_engine, recipe)]:
         try:
@@ -189,7 +195,7 @@ def _check_preference(recipe: Recipe) -> None:
         if source is not None:
             check_preferences(source, pairs=pairs)
             _check_not_trained_on(recipe, source)
-    for task in recipe.evals.tasks:
+    for task in recipe.evals.lm_eval_tasks:
         task_fingerprint(task.task)
         check_extras(task.task)
 
@@ -212,13 +218,13 @@ def _check_not_trained_on(recipe: Recipe, held_out: Source) -> None:
 
 def _check_stage(recipe: Recipe, stage: StageSection) -> None:
     settings = stage_settings(recipe, stage)
-    for reward in settings.rewards:
-        load_reward(reward)
-    check_training_source(settings.kind, settings.dataset)
+    load_rewards(settings.rewards)
+    check_training_source(settings.kind, settings.dataset, settings.rewards)
     _check_not_the_test_set(recipe, settings)
-    if {"correctness", "brevity"} & set(settings.rewards) and "answer" not in column_names(
-        settings.dataset
-    ):
+    needs_answers = any(reward in ("correctness", "brevity") for reward in settings.rewards)
+    if learns_from_scorers(settings.rewards):
+        needs_answers = False
+    if needs_answers and "answer" not in column_names(settings.dataset):
         raise ValueError(
             "Rewards correctness and brevity need a column 'answer', which dataset "
             f"'{settings.dataset.path}' lacks; `columns` in the recipe can rename one."
@@ -226,21 +232,43 @@ def _check_stage(recipe: Recipe, stage: StageSection) -> None:
 
 
 def _check_not_the_test_set(recipe: Recipe, settings: StageSettings) -> None:
-    """Refuse to train on the file that the evaluation asks, under whatever name."""
-    test = recipe.problem_source().model_copy(update={"split": "test"})
-    if (
-        local_file(settings.dataset)
-        and local_file(test)
-        and fingerprint(settings.dataset) == fingerprint(test)
-    ):
-        raise ValueError(
-            f"Stage '{settings.kind}' would train on '{settings.dataset.path}', which is what the "
-            "evaluation asks. Give data.path a folder with train.jsonl and test.jsonl."
-        )
+    """Refuse to train on a file that the evaluation asks, under whatever name."""
+    tests = recipe.own_sources()
+    if recipe.evals.accuracy.task != "mine":
+        tests.append(recipe.problem_source().model_copy(update={"split": "test"}))
+    for test in tests:
+        if (
+            local_file(settings.dataset)
+            and local_file(test)
+            and fingerprint(settings.dataset) == fingerprint(test)
+        ):
+            raise ValueError(
+                f"Stage '{settings.kind}' would train on '{settings.dataset.path}', which is what "
+                "the evaluation asks. Give data.path a folder with train.jsonl and test.jsonl."
+            )
+
+
+def _check_own_tasks(recipe: Recipe) -> None:
+    """Check the rows and the scorers of the user's own tasks, with each other."""
+    accuracy = recipe.evals.accuracy
+    asked: list[tuple[str, Source, Sequence[Scorer], int | None]] = [
+        (task.task, task.data, task.scorers, task.limit) for task in recipe.evals.own_tasks
+    ]
+    if accuracy.task == "mine":
+        main = recipe.problem_source()
+        asked.append((accuracy.task, main, accuracy.scorers, accuracy.limit))
+    for task, source, scorers, limit in asked:
+        rows = [
+            (f"Row {number} of '{source.path}' (task {task})", problem.row)
+            for number, problem in enumerate(load_own(task, source, "test", limit), start=1)
+        ]
+        check_rows(scorers, rows)
 
 
 def _check_problems(recipe: Recipe) -> None:
     accuracy, source = recipe.evals.accuracy, recipe.problem_source()
+    if accuracy.task == "mine":
+        return
     _check_problem_columns(recipe)
     test = local_rows(source.model_copy(update={"split": "test"}))
     answers = () if test is None else test["answer"]

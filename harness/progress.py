@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from stagelift.evals.metrics.measures import measure
+from stagelift.evals.metrics.measures import leading, measure
 from stagelift.evals.records import Metric
 from stagelift.reports.words.formatting import value
 
@@ -157,7 +157,9 @@ def _headline(metrics: dict[str, Any]) -> str:
     if not metrics:
         return "nothing measured"
     measured = {name: Metric.model_validate(metric) for name, metric in metrics.items()}
-    parts = [f"{_title(name)} {value(name, measured[name])}" for name in _SHOWN if name in measured]
+    first = leading(measured)
+    shown = dict.fromkeys([*([] if first is None else [first]), *_SHOWN])
+    parts = [f"{_title(name)} {value(name, measured[name])}" for name in shown if name in measured]
     most = max(metric.n for metric in measured.values())
     return ", ".join([*parts, f"n={most}"])
 

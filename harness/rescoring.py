@@ -17,6 +17,9 @@ from stagelift.evals.judges.judging import Responses, judge_responses
 from stagelift.evals.judges.passport import passport
 from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.measures import measure
+from stagelift.evals.metrics.own_scores import with_scores
+from stagelift.evals.metrics.scorers.in_contract import own_scorers, own_scorers_today
+from stagelift.evals.metrics.scorers.known import Named
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.metrics.suite import compute_metrics
 from stagelift.evals.records import EvalResult, Generation, Passport, Role, Score, Verdict
@@ -115,6 +118,7 @@ def _rescore_stage(
         refuse_contradictions(stored)
     scores = _scores(generations, held, result.contract)
     contract = {"samples": 1} | result.contract | {"extraction": EXTRACTION}
+    contract |= own_scorers_today(result.contract)
     verdicts = stored.verdicts
     if str(contract["judge"]).startswith("reference-"):
         contract["judge"] = reference.ID
@@ -126,7 +130,8 @@ def _rescore_stage(
         raise UsageError(
             f"Stage '{name}' is read otherwise now although its contract says it was read the same "
             "way: the code changed without its version (EXTRACTION in "
-            "evals/metrics/answers/reading.py). Nothing was stored."
+            "evals/metrics/answers/reading.py, or a scorer's), or a scorer of your own gives other "
+            "values each time. Nothing was stored."
         )
     if not new.is_complete():
         # as a worker does
@@ -172,16 +177,23 @@ def _scores(
             f"The response to '{missing}' is missing among the generations, so it cannot be read "
             "again."
         )
-    scores = [
-        score(by_key[old.id, old.sample], old.question, old.target, old.cluster) for old in held
-    ]
-    # of several formats, lm-eval's own readings are known of its files only
-    if "lm-eval" not in str(contract.get("imported")).split(" + "):
+    scorers = own_scorers(contract)
+    scores = [_read_again(by_key[old.id, old.sample], old, scorers) for old in held]
+    if contract.get("imported") != "lm-eval":
         return scores
     return [
         new.model_copy(update={name: getattr(old, name) for name in _LM_EVALS})
         for old, new in zip(held, scores, strict=True)
     ]
+
+
+def _read_again(
+    generation: Generation, old: Score, scorers: dict[str | None, list[Named]]
+) -> Score:
+    if old.row is None:
+        return score(generation, old.question, old.target, old.cluster)
+    task = None if old.group != "task" else old.id.rpartition("/")[0]
+    return with_scores(old, generation.response, scorers[task])
 
 
 def _judged(stage: Responses, before: Sequence[Responses], roles: set[Role]) -> list[Verdict]:
@@ -207,7 +219,9 @@ def _change(
     name: str, held: list[Score], scores: list[Score], old: EvalResult, new: EvalResult
 ) -> Change:
     pairs = [
-        (was, now) for was, now in zip(held, scores, strict=True) if was.correct != now.correct
+        (was, now)
+        for was, now in zip(held, scores, strict=True)
+        if was.correct != now.correct or was.scored != now.scored
     ]
     changed = {
         metric: (old.metrics.get(metric), new.metrics.get(metric))

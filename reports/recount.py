@@ -16,6 +16,7 @@ import numpy as np
 from stagelift.evals.folders import StoredEvaluation
 from stagelift.evals.metrics.accuracy import count_outcomes, pass_at
 from stagelift.evals.metrics.measures import FIXED, Measure, as_judged, measure, win_rate_name
+from stagelift.evals.metrics.own_scores import own_values
 from stagelift.evals.metrics.winrate import decided, win_tie_loss
 from stagelift.evals.records import Score, Verdict
 from stagelift.evals.stats.estimates import prompt_means
@@ -54,13 +55,18 @@ def _by_win_rate(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
 
 def _given(stored: StoredEvaluation, judged: dict[str, list[Verdict]]) -> Iterator[str]:
     """Name the metrics that the rows must have given; a quantile stands beside its mean."""
+    is_own = any(score.scored for score in stored.scores if score.group == "test")
     for known in FIXED:
-        if known.field is not None:
+        # a user's task has its own scores in place of accuracy
+        is_replaced = is_own and known.family == "accuracy" and known.group == "test"
+        if known.field is not None and not is_replaced:
             values = [getattr(score, known.field) for score in _scored(known, stored.scores)]
             if values and all(value is not None for value in values):
                 yield known.name
     yield from (name for name, verdicts in judged.items() if decided(verdicts))
     yield from (row.metric for row in stored.task_scores)
+    measured = (score.scored.items() for score in stored.scores if score.group != "sampled")
+    yield from (name for row in measured for name, found in row if found.value is not None)
 
 
 def _difference(
@@ -101,6 +107,8 @@ def _rows(
             return files.tasks, values if is_needed else None
         case "time":
             return files.timings, None
+        case "own score":
+            return files.scores, list(own_values(known.name, stored.scores).values())
         case _:
             return files.scores, _of_scores(known, stored.scores)
 

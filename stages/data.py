@@ -1,8 +1,9 @@
 """Training rows of each stage, in the formats TRL's trainers take; train splits only.
 
-Rows that are in one of TRL's formats for the stage, conversational or standard, stay as they are
-but for what the kind changes. Else they must be word problems (`question`, `answer`) and become the
-stage's format, with the prompt the evaluation uses.
+A stage that is rewarded by scorers trains on rows of a user's own task, as the evaluation asks
+them. Otherwise, rows that are in one of TRL's formats for the stage, conversational or standard,
+stay as they are but for what the kind changes. Else they must be word problems (`question`,
+`answer`) and become the stage's format, with the prompt the evaluation uses.
 """
 
 import re
@@ -13,6 +14,7 @@ from stagelift.evals.data.bundled_data import SCHOOLMATH
 from stagelift.evals.data.source import Source, column_names, local_rows, rows
 from stagelift.stages.kind import Kind
 from stagelift.stages.kinds import kind_named
+from stagelift.stages.own_rows import check_own_source, learns_from_scorers, own_training_rows
 from stagelift.stages.settings import StageKind, StageSettings
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ _PROBLEM = ("question", "answer")
 
 def training_rows(settings: StageSettings) -> "Dataset":
     """Load the rows of a stage's dataset in a format its trainer takes."""
+    if learns_from_scorers(settings.rewards):
+        return own_training_rows(settings.dataset)
     kind, dataset = kind_named(settings.kind), rows(settings.dataset)
     if _first_fit(kind.formats, dataset.column_names) is not None:
         return kind.prepare(dataset, settings.args)
@@ -50,9 +54,11 @@ def reading(settings: StageSettings) -> str:
     return f"{settings.kind} {settings.dataset.model_dump_json()} {args}"
 
 
-def check_training_source(name: StageKind, source: Source) -> None:
+def check_training_source(
+    name: StageKind, source: Source, rewards: Sequence[str | dict[str, Any]] = ()
+) -> None:
     """Raise ValueError, in a sentence, where the source is missing, is not for training or lacks
-    the columns that a kind of stage needs.
+    the columns that a kind of stage, or its rewards, need.
     """
     purpose = _other_purpose(source)
     if purpose is not None:
@@ -60,6 +66,9 @@ def check_training_source(name: StageKind, source: Source) -> None:
             f"Stage '{name}' would train on split '{source.split}' of '{source.path}', which is "
             f"for {purpose}. Use a training split."
         )
+    if learns_from_scorers(rewards):
+        check_own_source(name, source, rewards)
+        return
     kind, present = kind_named(name), column_names(source)
     formats = (*kind.formats, _PROBLEM)
     fitting = _first_fit(formats, present)

@@ -1,22 +1,30 @@
-"""Rewards of completions: `correctness`, `brevity`, and any dotted path to a user's own function.
+"""Rewards of completions: `correctness`, `brevity`, scorers of a user's own task, and any dotted
+path to a user's function.
 
 A reward function takes what TRL passes (prompts, completions, completion_ids and the dataset's
-columns, as keyword arguments) and returns one float per completion. Several rewards are summed,
-weighted by TRL's `reward_weights`.
+columns, as keyword arguments) and returns one float per completion; a scorer takes a response and
+a row, and what it does not measure has no reward. Several rewards are summed, weighted by TRL's
+`reward_weights`.
 """
 
-import hashlib
-import importlib
-import sys
+import json
+import logging
 from collections import defaultdict
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stagelift.evals.metrics.answers.reading import EXTRACTION
+from stagelift.evals.metrics.measures import BUILT_IN_SCORERS
+from stagelift.evals.metrics.scorers.function import code_of, is_scorer, load_function
+from stagelift.evals.metrics.scorers.known import read_scorer, scored
+from stagelift.evals.metrics.scorers.scorer import Scorer
 from stagelift.evals.metrics.scoring import is_correct
 
-Reward = Callable[..., list[float]]
+_log = logging.getLogger(__name__)
+
+# as a recipe has it: a name, a path, or a scorer with its settings
+Written = str | dict[str, Any]
+Reward = Callable[..., Sequence[float | None]]
 Completion = str | list[dict[str, str]]
 
 
@@ -34,7 +42,7 @@ def brevity(
     completion_ids: list[list[int]],
     answer: list[str],
     **_: Any,
-) -> list[float]:
+) -> list[float | None]:
     """From 0.5 (the shortest right answer in its group) down to 0 (the longest), in tokens; 0 for a
     wrong answer.
 
@@ -44,11 +52,19 @@ def brevity(
     weight. Source: the length reward of Kimi k1.5 (arXiv 2501.12599, section 2.3.3), which also
     ranks wrong answers and takes away from long right ones.
     """
+    pairs = zip(completions, answer, strict=True)
+    right = [is_correct(_text(completion), target) for completion, target in pairs]
+    return _brevity(prompts, right, completion_ids)
+
+
+def _brevity(
+    prompts: list[Any], is_right: list[bool], completion_ids: list[list[int]]
+) -> list[float | None]:
     groups: dict[str, list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
-        if is_correct(_text(completions[index]), answer[index]):
+        if is_right[index]:
             groups[str(prompt)].append(index)
-    rewards = [0.0] * len(prompts)
+    rewards: list[float | None] = [0.0] * len(prompts)
     for right in groups.values():
         lengths = [len(completion_ids[index]) for index in right]
         for index, reward in zip(right, _shorter_is_better(lengths), strict=True):
@@ -61,39 +77,102 @@ _OURS: dict[str, Reward] = {"correctness": correctness, "brevity": brevity}
 _VERSIONS = {"correctness": 1, "brevity": 2}
 
 
-def load_reward(name: str) -> Reward:
-    """Return a reward by name or dotted path (`package.module.function`, the working folder
-    counts).
+def load_rewards(rewards: Sequence[Written]) -> list[Reward]:
+    """Return the rewards of a stage, in order.
 
-    Raises ValueError where there is no such function.
+    Beside scorers, what is right for `brevity` is what the first of them gives its whole share.
+    Raises ValueError where there is no such reward.
     """
-    if name in _OURS:
-        return _OURS[name]
-    module_name, _, function_name = name.rpartition(".")
-    if not module_name:
-        raise ValueError(
-            f"Unknown reward '{name}'. Known rewards: correctness, brevity, or a path like "
-            "package.module.function."
-        )
-    function = getattr(_import(name, module_name), function_name, None)
-    if not callable(function):
-        raise ValueError(
-            f"Reward '{name}': module '{module_name}' has no function '{function_name}'."
-        )
-    return function  # type: ignore[no-any-return]  # a user's function; TRL checks what it returns
+    scorers = [scorer for written in rewards if (scorer := scorer_of(written)) is not None]
+    loaded = []
+    for written in rewards:
+        if written == "brevity" and scorers:
+            loaded.append(_brevity_by(scorers[0]))
+        else:
+            loaded.append(load_reward(written))
+    return loaded
 
 
-def reward_fingerprint(name: str) -> str:
+def load_reward(written: Written) -> Reward:
+    """Return one reward: ours by name, a scorer as `evals` has it, or a function by its dotted path
+    (`package.module.function`, the working folder counts), which takes what TRL passes.
+
+    Raises ValueError where there is no such reward.
+    """
+    if isinstance(written, str) and written in _OURS:
+        return _OURS[written]
+    scorer = scorer_of(written)
+    if scorer is not None:
+        return _reward_of(scorer)
+    return load_function(str(written), "Reward")
+
+
+def scorer_of(written: Written) -> Scorer | None:
+    """Return the scorer that a reward is; None where it is one of ours or takes what TRL passes."""
+    if not isinstance(written, str) or written in BUILT_IN_SCORERS:
+        return read_scorer(written)
+    if written in _OURS:
+        return None
+    if "." not in written:
+        raise ValueError(
+            f"Unknown reward '{written}'. Known rewards: correctness, brevity, scorers "
+            f"({', '.join(BUILT_IN_SCORERS)}), or a path like package.module.function."
+        )
+    return read_scorer(written) if is_scorer(load_function(written, "Reward")) else None
+
+
+def reward_fingerprint(written: Written) -> str:
     """Identify a reward for the stage's identity: a user's by its module's hash, ours by name and
-    how answers are read.
+    how answers are read, a scorer by its settings and version.
     """
-    if name in _OURS:
-        version = f"-{_VERSIONS[name]}" if _VERSIONS[name] > 1 else ""
-        return f"{name}{version}@{EXTRACTION}"
-    file = getattr(sys.modules.get(load_reward(name).__module__), "__file__", None)
-    if file is None:
-        return name
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    if isinstance(written, str) and written in _OURS:
+        version = f"-{_VERSIONS[written]}" if _VERSIONS[written] > 1 else ""
+        return f"{written}{version}@{EXTRACTION}"
+    scorer = scorer_of(written)
+    if scorer is None:
+        return code_of(str(written))
+    return json.dumps(scorer.identity(), sort_keys=True)
+
+
+def _reward_of(scorer: Scorer) -> Reward:
+    """Make a scorer a reward: the same code on the same rows, so that reward and metric agree."""
+    told: set[str] = set()
+
+    def reward(*, completions: list[Completion], row: list[str], **_: Any) -> list[float | None]:
+        values = []
+        for completion, written in zip(completions, row, strict=True):
+            found = scored(scorer, _text(completion), json.loads(written))
+            if found.failure is not None and found.failure not in told:
+                told.add(found.failure)
+                _log.warning("Reward %s gave nothing: %s", scorer.called, found.failure)
+            values.append(found.value)
+        return values
+
+    # TRL calls it so in its log
+    reward.__name__ = scorer.called
+    return reward
+
+
+def _brevity_by(scorer: Scorer) -> Reward:
+    """Make brevity one among the completions that a scorer gives its whole share."""
+
+    def reward(
+        *,
+        prompts: list[Any],
+        completions: list[Completion],
+        completion_ids: list[list[int]],
+        row: list[str],
+        **_: Any,
+    ) -> list[float | None]:
+        most = 1.0 if scorer.bounds is None else scorer.bounds[1]
+        right = []
+        for completion, written in zip(completions, row, strict=True):
+            value = scored(scorer, _text(completion), json.loads(written)).value
+            right.append(value is not None and value >= most)
+        return _brevity(prompts, right, completion_ids)
+
+    reward.__name__ = "brevity"
+    return reward
 
 
 def _shorter_is_better(lengths: list[int]) -> list[float]:
@@ -102,18 +181,6 @@ def _shorter_is_better(lengths: list[int]) -> list[float]:
     if not spread:
         return [0.0] * len(lengths)
     return [0.5 * (longest - length) / spread for length in lengths]
-
-
-def _import(name: str, module_name: str) -> Any:
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
-    try:
-        return importlib.import_module(module_name)
-    except Exception as error:
-        # a user's module can fail in any way
-        raise ValueError(
-            f"Reward '{name}' cannot be imported: {type(error).__name__}: {error}."
-        ) from error
 
 
 def _text(completion: Completion) -> str:

@@ -46,7 +46,7 @@ class StageSettings(Record):
     kind: StageKind
     dataset: Source
     args: dict[str, Any] = {}
-    rewards: list[str] = []
+    rewards: list[str | dict[str, Any]] = []
 
 
 def training_config(

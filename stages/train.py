@@ -13,7 +13,7 @@ from stagelift.stages.kinds import kind_named
 from stagelift.stages.ledger import OnStep
 from stagelift.stages.lora import load_policy
 from stagelift.stages.records import StageResult
-from stagelift.stages.rewards import load_reward
+from stagelift.stages.rewards import load_rewards
 from stagelift.stages.settings import StageSettings, training_config
 
 
@@ -62,4 +62,4 @@ def train(
 def _rewards(kind: Kind, settings: StageSettings) -> dict[str, Any]:
     if not kind.rewarded:
         return {}
-    return {"reward_funcs": [load_reward(name) for name in settings.rewards]}
+    return {"reward_funcs": load_rewards(settings.rewards)}

@@ -20,10 +20,14 @@ from stagelift.evals.stats import estimates
 def accuracy_metrics(scores: Sequence[Score]) -> dict[str, Metric]:
     """Compute the three accuracies and, with several samples per problem, pass@k; empty where
     nothing has a target.
+
+    The scores of a user's own task stand in place of accuracies, and pass@k is by its first.
     """
     scored = [score for score in scores if score.correct is not None]
     if not scored:
         return {}
+    if any(score.scored for score in scored):
+        return pass_metrics(scored)
     readings = {
         reading.name: share(scored, reading.field)
         for reading in of_family("accuracy", "test")

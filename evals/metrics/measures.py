@@ -23,6 +23,7 @@ Family = Literal[
     "cut off",
     "time",
     "lm-eval task",
+    "own score",
 ]
 Unit = Literal["share", "tokens", "characters", "seconds", "points"]
 Direction = Literal["more", "less"]
@@ -47,7 +48,8 @@ class Measure:
     where that one is not known. A check gates it by default where it has a `margin`: percentage
     points of a share, percent of anything else.
 
-    It is the mean of a `field` of the scores, where one field says it. `k` is that of pass@k.
+    It is the mean of a `field` of the scores, where one field says it. `k` is that of pass@k, and
+    `task` is the user's own task that a score is of, None where it is the evaluation's main one.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Measure:
     margin: float | None = None
     field: str | None = None
     k: int | None = None
+    task: str | None = None
 
 
 SHARE: Bounds = (0.0, 1.0)
@@ -78,9 +81,16 @@ _SUFFIXES: dict[Group, str] = {
     "sampled": "_sampled",
     "held_out": "_held_out",
     "preference": "_preference",
+    "task": "_task",
 }
 _PASS = re.compile(r"pass@(?P<k>[1-9]\d*)(_(?P<group>held_out|sampled))?")
 _TASK = re.compile(r"(?P<task>.+)/(?P<metric>[^/]+)", re.DOTALL)
+BUILT_IN_SCORERS = ("exact", "contains", "choice", "regex", "json", "math")
+_NUMBER = r"-?\d[\d.]*(?:e[-+]?\d+)?"
+_OWN = re.compile(
+    rf"((?P<task>[A-Za-z0-9][\w.-]*):)?(?P<scorer>{'|'.join(BUILT_IN_SCORERS)}|[^\W\d]\w*(\.\w+)+)"
+    rf"(-(?P<number>[1-9]\d*))?(@(any|(?P<low>{_NUMBER})\.\.(?P<high>{_NUMBER})))?"
+)
 # words in the names of lm-eval's metrics
 _SHARES = {"acc", "em", "match", "f1", "pass@1", "accuracy", "rate"}
 _BETTER_SMALL = {"perplexity", "byte", "ppl", "wer", "ter", "brier"}
@@ -99,12 +109,14 @@ def measure(name: str) -> Measure:
         return _pass_at(int(solved["k"]), _group_named(solved["group"]))
     if task := _TASK.fullmatch(name):
         return _of_task(name, task["task"], task["metric"])
+    if own := _OWN.fullmatch(name):
+        return _own_score(name, own)
     passes = [in_group(pass_name(1), group) for group in ("test", "held_out", "sampled")]
     known = [*_BY_NAME, *passes]
     (nearest,) = get_close_matches(name, known, n=1, cutoff=0.0)
     raise UnknownMetricError(
         f"There is no metric '{name}'. The nearest name is '{nearest}'; metrics of lm-eval's tasks "
-        "are named like 'mmlu/acc'."
+        "are named like 'mmlu/acc', scores of your own like 'exact' or 'labels:exact'."
     )
 
 
@@ -124,6 +136,36 @@ def in_group(name: str, group: Group) -> str:
 def pass_name(k: int) -> str:
     """Name pass@k."""
     return f"pass@{k}"
+
+
+def own_score_name(scorer: str, task: str | None, number: int, bounds: Bounds | None) -> str:
+    """Name a score of a user's task: `exact`, the second one `exact-2`, of a further task
+    `labels:exact`; what is no share says its ends, as `my_scorers.rubric@1..5` or `@any`.
+    """
+    place = "" if task is None else f"{task}:"
+    again = "" if number == 1 else f"-{number}"
+    ends = ""
+    if bounds is None:
+        ends = "@any"
+    elif bounds != SHARE:
+        ends = f"@{bounds[0]:g}..{bounds[1]:g}"
+    return f"{place}{scorer}{again}{ends}"
+
+
+def leading(names: Iterable[str]) -> str | None:
+    """Name the metric of the main task that a run is read for: accuracy, else the first score of
+    the user's own; None where there is neither.
+    """
+    present = list(names)
+    if "accuracy" in present:
+        return "accuracy"
+    return next((name for name in present if is_of_own_task(name, None)), None)
+
+
+def is_of_own_task(name: str, task: str | None) -> bool:
+    """Say whether a metric is a score of that task of the user's; None is the main one."""
+    known = measure(name)
+    return known.family == "own score" and known.task == task
 
 
 def win_rate_name(against: Role, group: Group, *, equal_lengths: bool = False) -> str:
@@ -204,6 +246,8 @@ def _place(name: str) -> tuple[int, int, str]:
             return 1, known.k or 0, name
         case "lm-eval task":
             return 3, 0, name
+        case "own score":
+            return (0, -1, name) if known.task is None else (3, 0, name)
         case _:
             return 2, FIXED.index(known), name
 
@@ -424,4 +468,32 @@ def _of_task(name: str, task: str, metric: str) -> Measure:
         reading=f"lm-eval, {metric}",
         noun=name,
         headline=True,
+    )
+
+
+def _own_score(name: str, read: re.Match[str]) -> Measure:
+    """Read the name of a score of a user's task, which says what the score can be."""
+    bounds: Bounds | None = SHARE
+    reading = "own score"
+    if read["low"] is not None:
+        bounds = float(read["low"]), float(read["high"])
+        reading = f"own score, {read['low']} to {read['high']}"
+    elif name.endswith("@any"):
+        bounds, reading = None, "own score, without ends"
+    title = name.partition("@")[0]
+    is_share_of_main = bounds == SHARE and read["task"] is None
+    return Measure(
+        name=name,
+        bare=title.rpartition(":")[2],
+        family="own score",
+        group="test" if read["task"] is None else "task",
+        unit="share" if bounds == SHARE else "points",
+        bounds=bounds,
+        better="more",
+        title=title,
+        reading=reading,
+        noun=title,
+        headline=True,
+        margin=2.0 if is_share_of_main else None,
+        task=read["task"],
     )

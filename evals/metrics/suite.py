@@ -10,6 +10,7 @@ from stagelift.evals.metrics.accuracy import accuracy_metrics, count_outcomes
 from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.length import length_metrics
 from stagelift.evals.metrics.measures import in_group, win_rate_name
+from stagelift.evals.metrics.own_scores import own_metrics
 from stagelift.evals.metrics.sampled import sampled_metrics
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.metrics.winrate import (
@@ -62,6 +63,7 @@ def compute_metrics(scores: Sequence[Score], verdicts: Sequence[Verdict]) -> Mea
 
 def _score_metrics(groups: Mapping[Group, Sequence[Score]]) -> dict[str, Metric]:
     return {
+        **own_metrics([*groups["test"], *groups["task"]]),
         **accuracy_metrics(groups["test"]),
         **sampled_metrics(groups["sampled"]),
         **_named(accuracy_metrics(groups["held_out"]), "held_out"),

@@ -117,14 +117,18 @@ def _state(record: "RunRecord") -> str:
 
 def _accuracies(record: "RunRecord") -> str:
     """Return the accuracy of each stage, a line each; a study has too many."""
+    from stagelift.evals.metrics.measures import leading
     from stagelift.reports.words.formatting import value_with_n
 
     if record.chains:
         return f"a study: {len(record.stages)} models in {len(record.chains)} chains"
     lines = []
     for stage in record.stages:
-        accuracy = stage.evaluation.metrics.get("accuracy")
-        value = "" if accuracy is None else f" {value_with_n('accuracy', accuracy)}"
+        name = leading(stage.evaluation.metrics)
+        metric = None if name is None else stage.evaluation.metrics[name]
+        value = "" if metric is None else f" {value_with_n(str(name), metric)}"
+        if name not in (None, "accuracy"):
+            value = f" {name}{value}"
         lines.append(f"{stage.name}{value}")
     return "\n".join(lines)
 

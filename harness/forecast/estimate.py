@@ -19,6 +19,7 @@ from functools import cached_property
 from statistics import median
 from typing import Any, Literal
 
+from stagelift.evals.metrics.measures import leading
 from stagelift.evals.records import EvalResult
 from stagelift.harness.forecast import guess
 from stagelift.harness.forecast.guess import Asking, ModelSize, Training
@@ -205,8 +206,12 @@ def _asked(result: EvalResult) -> float:
     """Return how many tokens an evaluation could have generated; 0 where its record does not
     say.
     """
-    names, contract = ("accuracy", "accuracy_held_out"), result.contract
-    counts = {name: result.metrics[name].n for name in names if name in result.metrics}
+    contract, main = result.contract, leading(result.metrics) or "accuracy"
+    counts = {
+        name: result.metrics[name].n
+        for name in (main, "accuracy_held_out")
+        if name in result.metrics
+    }
     responses = sum(counts.values()) * contract.get("samples", 1)
-    responses += counts.get("accuracy", 0) * contract.get("sampled", 0)
+    responses += counts.get(main, 0) * contract.get("sampled", 0)
     return float(responses * contract.get("max_tokens", 0))

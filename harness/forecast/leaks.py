@@ -16,6 +16,7 @@ _QUESTIONS = {
     "test": "test problem",
     "held_out": "held-out problem",
     "preference": "preference prompt",
+    "task": "own-task prompt",
 }
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 
+from stagelift.evals.data.own_rows import OwnProblem
 from stagelift.evals.data.preferences import Preference, words
 from stagelift.evals.data.problems import ProblemSet
-from stagelift.evals.evaluate import asked_preferences, asked_problems
+from stagelift.evals.evaluate import asked_own, asked_preferences, asked_problems
 from stagelift.evals.judges.load import judges_prompts
+from stagelift.evals.metrics.measures import in_group
 from stagelift.evals.records import Group
 from stagelift.evals.settings import EvaluationSettings
 from stagelift.harness.forecast.guess import CHARACTERS_A_TOKEN
@@ -67,37 +69,64 @@ class Asked:
             return Questions(
                 (asked.limit or 0) * (asked.samples + asked.sampled), asked.max_tokens, 0
             )
+        own = self.own or []
         lengths = [len(problem.question) for problem in problems.problems]
+        lengths += [len(problem.question) for problem in own]
+        if not lengths:
+            return Questions(0, asked.max_tokens, 0)
         shots = [len(shot.question) + len(shot.answer) for shot in problems.fewshot] or [0]
         characters = fmean(lengths) + asked.num_fewshot * fmean(shots)
         tested = sum(problem.group == "test" for problem in problems.problems)
-        responses = len(lengths) * asked.samples + tested * asked.sampled
+        tested += sum(problem.group == "test" for problem in own)
+        samples = {task.task: task.samples for task in self.settings.own_tasks()}
+        responses = len(problems.problems) * asked.samples + tested * asked.sampled
+        responses += sum(samples[problem.task] for problem in own)
         if judges_prompts(self.settings.preference.judge):
             responses += len(self.preferences or [])
         return Questions(responses, asked.max_tokens, characters / CHARACTERS_A_TOKEN)
 
-    def counts(self) -> dict[Group, int]:
-        """Count the problems by group; where they cannot be read, as many as were asked for."""
+    def counts(self) -> dict[str, int]:
+        """Count the problems by the metric that is read for each; where they cannot be read, as
+        many as were asked for.
+        """
+        if self.settings.problems.scorers:
+            return self._own_counts()
         limit = self.settings.problems.limit
         if self.problems is None:
-            return {} if limit is None else {"test": limit}
+            return {} if limit is None else {"accuracy": limit}
         groups: tuple[Group, ...] = ("test", "held_out")
         counted = Counter(problem.group for problem in self.problems.problems)
-        return {group: counted[group] for group in groups}
+        ours = {in_group("accuracy", group): counted[group] for group in groups}
+        return ours | self._own_counts()
+
+    def _own_counts(self) -> dict[str, int]:
+        """Count the prompts of the user's tasks by their first scores."""
+        counted = Counter(problem.task for problem in self.own or [])
+        scorers = self.settings.own_scorers()
+        return {
+            scorers[task.task][0].metric: counted[task.task] for task in self.settings.own_tasks()
+        }
 
     def texts(self) -> Mapping[str, Mapping[str, str]]:
         """Return the questions by group and id, groups that ask nothing left out."""
         problems = [] if self.problems is None else self.problems.problems
-        groups: dict[str, dict[str, str]] = {"test": {}, "held_out": {}, "preference": {}}
+        names = ("test", "held_out", "preference", "task")
+        groups: dict[str, dict[str, str]] = {name: {} for name in names}
         for problem in problems:
             groups[problem.group][problem.id] = problem.question
+        for row in self.own or []:
+            groups[row.group][row.id] = row.question
         for prompt in self.preferences or []:
             groups["preference"][prompt.id] = words(prompt.prompt)
         return {group: questions for group, questions in groups.items() if questions}
 
     def unreached(self) -> list[str]:
         """Name what of it could not be read."""
-        parts = {"the problems asked": self.problems, "the preference prompts": self.preferences}
+        parts = {
+            "the problems asked": self.problems,
+            "the rows of your own tasks": self.own,
+            "the preference prompts": self.preferences,
+        }
         return [name for name, part in parts.items() if part is None]
 
     @cached_property
@@ -105,6 +134,14 @@ class Asked:
         """The problems; None where they cannot be read."""
         try:
             return asked_problems(self.settings)
+        except Exception:  # noqa: BLE001 - as for what stages train on
+            return None
+
+    @cached_property
+    def own(self) -> list[OwnProblem] | None:
+        """The prompts of the user's own tasks; None where they cannot be read."""
+        try:
+            return asked_own(self.settings)
         except Exception:  # noqa: BLE001 - as for what stages train on
             return None
 

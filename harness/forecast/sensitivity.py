@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stagelift.evals.metrics.measures import in_group
-from stagelift.evals.records import Group
+from stagelift.evals.metrics.measures import SHARE, measure
 from stagelift.evals.stats.difference import Difference, difference
-from stagelift.evals.stats.estimates import prompt_means
 from stagelift.evals.stats.planning import detectable, detectable_share
 from stagelift.harness.forecast.history import parents
 from stagelift.reports.folders import RunsFolder
+from stagelift.reports.numbers.values import largest_difference, score_values
 
 # shares of problems that change, as many for the better as for the worse
 ASSUMED, MOST = 0.2, 0.5
@@ -39,43 +38,41 @@ class Sensitivity:
     most: float | None
 
 
-def sensitivity(root: Path, contract_id: str, counts: Mapping[Group, int]) -> list[Sensitivity]:
-    """Return it for the accuracy of each group of problems, by how many there are."""
-    return [_of_group(root, contract_id, group, n) for group, n in counts.items() if n > 1]
+def sensitivity(root: Path, contract_id: str, counts: Mapping[str, int]) -> list[Sensitivity]:
+    """Return it for each metric, by how many prompts there are."""
+    return [_of_metric(root, contract_id, metric, n) for metric, n in counts.items() if n > 1]
 
 
-def _of_group(root: Path, contract_id: str, group: Group, n: int) -> Sensitivity:
-    earlier = [replace(seen, n=n, units=n) for seen in _earlier(root, contract_id, group)]
+def _of_metric(root: Path, contract_id: str, metric: str, n: int) -> Sensitivity:
+    earlier = [replace(seen, n=n, units=n) for seen in _earlier(root, contract_id, metric)]
     effects = sorted(effect for seen in earlier if (effect := detectable(seen)) is not None)
+    # which share changes says nothing of what is no share
+    is_share = measure(metric).bounds == SHARE
     return Sensitivity(
-        metric=in_group("accuracy", group),
+        metric=metric,
         n=n,
         earlier=(effects[0], effects[-1]) if effects else None,
         pairs=len(effects),
-        assumed=detectable_share(n, ASSUMED),
-        most=detectable_share(n, MOST),
+        assumed=detectable_share(n, ASSUMED) if is_share else None,
+        most=detectable_share(n, MOST) if is_share else None,
     )
 
 
-def _earlier(root: Path, contract_id: str, group: Group) -> Iterator[Difference]:
+def _earlier(root: Path, contract_id: str, metric: str) -> Iterator[Difference]:
     """Yield the paired differences between each node and its parent that changed anything."""
-    scores = {name: _accuracies(root, name, contract_id, group) for name in parents(root)}
+    values = {name: _values(root, name, contract_id, metric) for name in parents(root)}
     for name, parent in parents(root).items():
-        mine, theirs = scores[name], scores.get(parent or "", {})
-        changes = [mine[problem] - theirs[problem] for problem in mine if problem in theirs]
+        mine, theirs = values[name], values.get(parent or "", {})
+        shared = [problem for problem in mine if problem in theirs]
+        changes = [mine[problem] - theirs[problem] for problem in shared]
         if len(changes) > 1 and any(changes):
-            yield difference(changes, bound=1.0)
+            seen = [each[problem] for each in (mine, theirs) for problem in shared]
+            yield difference(changes, bound=largest_difference(metric, seen))
 
 
-def _accuracies(root: Path, node: str, contract_id: str, group: Group) -> dict[str, float]:
+def _values(root: Path, node: str, contract_id: str, metric: str) -> dict[str, float]:
     try:
         scores = RunsFolder(root).node(node).evaluation(contract_id).read_scores()
     except (OSError, ValueError):
         return {}
-    return prompt_means(
-        [
-            (one.id, float(one.correct))
-            for one in scores
-            if one.group == group and one.correct is not None
-        ]
-    )
+    return score_values(metric, scores)

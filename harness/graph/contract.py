@@ -10,6 +10,7 @@ from typing import Any
 
 from stagelift.evals.contract import first_difference
 from stagelift.evals.data.gsm8k import shipped_config
+from stagelift.evals.data.own_rows import has_own_clusters, own_fingerprint
 from stagelift.evals.data.preferences import preferences_fingerprint
 from stagelift.evals.data.problems import groups_in_clusters, problems_fingerprint
 from stagelift.evals.data.source import Source, one_sentence, pinned
@@ -26,16 +27,21 @@ from stagelift.evals.models.model import (
     load_tokenizer,
     remembered_of_model,
 )
-from stagelift.evals.settings import EvaluationSettings, PreferenceSettings, ProblemSettings
+from stagelift.evals.settings import (
+    EvaluationSettings,
+    OwnTaskSettings,
+    PreferenceSettings,
+    ProblemSettings,
+)
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.node import Node
-from stagelift.harness.recipes.sections import ModelSection, Recipe
+from stagelift.harness.recipes.sections import ModelSection, OwnTaskSection, Recipe
 
 # Fields that contracts did not always have, each with the value that means "not used". There it is
 # left out, so that evaluations made before the field came keep their contract: a new setting of an
 # evaluation is entered here, one of lm-eval's tasks below.
-LATER: dict[str, object] = {"clusters": None, "sampled": 0}
+LATER: dict[str, object] = {"clusters": None, "sampled": 0, "scorers": [], "own": []}
 LATER_OF_TASKS: dict[str, object] = {}
 
 
@@ -45,9 +51,11 @@ def evaluation_settings(recipe: Recipe, device: Device) -> EvaluationSettings:
     `device` is where models are measured, by which an engine is chosen.
     """
     accuracy, preference = recipe.evals.accuracy, recipe.evals.preference
-    problems = accuracy.model_dump() | {"source": pinned(recipe.problem_source())}
+    problems = accuracy.model_dump(exclude={"data", "scorers"})
     return EvaluationSettings(
-        problems=ProblemSettings(**problems),
+        problems=ProblemSettings(
+            **problems, scorers=accuracy.scorers, source=pinned(recipe.problem_source())
+        ),
         preference=PreferenceSettings(
             judge=_pinned_judge(preference.judge),
             against=preference.against,
@@ -55,8 +63,17 @@ def evaluation_settings(recipe: Recipe, device: Device) -> EvaluationSettings:
             max_tokens=preference.max_tokens,
             gold=_pinned(preference.gold_source()),
         ),
-        tasks=recipe.evals.tasks,
+        tasks=recipe.evals.lm_eval_tasks,
         engine=chosen_engine(recipe.evals.engine, recipe.model.path, device),
+        own=[_own_task(task) for task in recipe.evals.own_tasks],
+    )
+
+
+def _own_task(task: OwnTaskSection) -> OwnTaskSettings:
+    return OwnTaskSettings(
+        **task.model_dump(exclude={"data", "scorers"}),
+        scorers=task.scorers,
+        source=pinned(task.data),
     )
 
 
@@ -107,6 +124,7 @@ def _contract(settings: EvaluationSettings, model: ModelRef) -> dict[str, Any]:
         **_problems_contract(settings.problems),
         **_preference_contract(settings.preference),
         "tasks": [without_unused(task, LATER_OF_TASKS) for task in tasks],
+        "own": [_own_contract(task) for task in settings.own],
         **engine_contract(settings.engine, model),
         "eos_token": model.eos_token,
         "chat_template": digest(chat_template(model.path, model.revision, model.eos_token)),
@@ -123,11 +141,37 @@ def without_unused(contract: Mapping[str, Any], later: Mapping[str, object]) -> 
     }
 
 
+def _own_contract(task: OwnTaskSettings) -> dict[str, Any]:
+    """What a task of the user's asks, and what its scorers are, code included."""
+    return {
+        **task.model_dump(exclude={"source", "temperature", "scorers"}),
+        "data": own_fingerprint(task.source),
+        "clusters": has_own_clusters(task.source),
+        "decoding": _decoding(task.temperature),
+        "scorers": [scorer.identity() for scorer in task.scorers],
+    }
+
+
+def _decoding(temperature: float) -> str:
+    return f"sampled at temperature {temperature:g}" if temperature else "greedy"
+
+
+def _of_own_rows(asked: ProblemSettings) -> dict[str, Any]:
+    """What the main task asks where it is the user's own."""
+    return {
+        **asked.model_dump(exclude={"source", "temperature"}),
+        "data": own_fingerprint(asked.source),
+        "clusters": "test" if has_own_clusters(asked.source) else None,
+        "decoding": _decoding(asked.temperature),
+        "extraction": EXTRACTION,
+        "scorers": [scorer.identity() for scorer in asked.scorers],
+    }
+
+
 def _problems_contract(asked: ProblemSettings) -> dict[str, Any]:
+    if asked.scorers:
+        return _of_own_rows(asked)
     config = shipped_config()
-    decoding = "greedy"
-    if asked.temperature:
-        decoding = f"sampled at temperature {asked.temperature:g}"
     return {
         **asked.model_dump(exclude={"source", "temperature"}),
         "task_config": f"lm-eval gsm8k {config['metadata']['version']}, {digest(config)}",
@@ -136,7 +180,7 @@ def _problems_contract(asked: ProblemSettings) -> dict[str, Any]:
         ),
         "clusters": " ".join(groups_in_clusters(asked.source, held_out=asked.held_out)) or None,
         "fewshot_seed": FEWSHOT_SEED,
-        "decoding": decoding,
+        "decoding": _decoding(asked.temperature),
         "extraction": EXTRACTION,
     }
 

@@ -1,6 +1,7 @@
 """What is wrong with a recipe, in one sentence."""
 
 import difflib
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -14,7 +15,7 @@ def first_mistake(error: ValidationError, where: str) -> str:
     # a misspelt key is also a missing one: the misspelling is what is wrong
     misspelt = [mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"]
     mistake = [*misspelt, *mistakes][0]
-    place = ".".join(str(part) for part in mistake["loc"])
+    place = _written(mistake["loc"])
     match mistake["type"]:
         case "extra_forbidden":
             return _unknown_key(mistake["loc"], where)
@@ -32,12 +33,18 @@ def first_mistake(error: ValidationError, where: str) -> str:
             return f"Key '{place}' in {where} is {value!r}, which does not fit: {reason}."
 
 
+def _written(place: Sequence[int | str]) -> str:
+    """Write a place as a recipe has it: which of two sections was read there is no part of it."""
+    names = [str(part) for part in place]
+    return ".".join(name for name in names if not name.endswith(("Section", "Settings")))
+
+
 def _unknown_key(place: tuple[int | str, ...], where: str) -> str:
     *parents, key = place
     known = _known_keys(parents)
     near = difflib.get_close_matches(str(key), known, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    written = ".".join(map(str, place))
+    written = _written(place)
     return f"Unknown key '{written}' in {where}: {hint}Known keys there: {', '.join(known)}."
 
 
@@ -46,7 +53,8 @@ def _known_keys(place: list[int | str]) -> list[str]:
     for part in place:
         if isinstance(part, str):
             sections = _entered(sections, part)
-    return [name for name in sections[0].model_fields if name != "kind"]
+    fields = sections[0].model_fields
+    return [field.alias or name for name, field in fields.items() if name != "kind"]
 
 
 def _entered(sections: list[type[BaseModel]], part: str) -> list[type[BaseModel]]:
@@ -60,6 +68,9 @@ def _entered(sections: list[type[BaseModel]], part: str) -> list[type[BaseModel]
 
 
 def _kinds(section: type[BaseModel]) -> tuple[Any, ...]:
+    """Return what tells a section from others that may stand in its place."""
+    if "kind" not in section.model_fields:
+        return (section.__name__,)
     return get_args(section.model_fields["kind"].annotation)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from stagelift.evals.metrics.scorers.known import as_written as as_written_scorer
 from stagelift.evals.models.engines.settings import TransformersSettings
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.mistakes import first_mistake
@@ -73,8 +74,10 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
     evals["engine"] = _kind_first(evals["engine"])
     if recipe.evals.engine == TransformersSettings():
         del evals["engine"]
-    if not recipe.evals.accuracy.sampled:
-        del evals["accuracy"]["sampled"]
+    evals["accuracy"] = _without_unused(evals["accuracy"], "sampled", "data", "scorers")
+    for task in [evals["accuracy"], *evals["tasks"]]:
+        if "scorers" in task:
+            task["scorers"] = [as_written_scorer(scorer) for scorer in task["scorers"]]
     if recipe.ray == RaySection():
         del content["ray"]
     later = ("variants", "reference", "lattice", "seeds", "launcher", "gates", "tiers")

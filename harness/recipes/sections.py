@@ -5,15 +5,16 @@ An unknown key, or settings that contradict each other, are errors.
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from stagelift.evals.data.bundled_data import INSTRUCTIONS, SCHOOLMATH
 from stagelift.evals.data.schoolmath import CAPACITY
 from stagelift.evals.data.source import Source
 from stagelift.evals.judges.load import JudgeSettings, ReferenceJudge
 from stagelift.evals.lm_eval.tasks import TaskSettings
+from stagelift.evals.metrics.scorers.known import AnyScorer, read_scorer
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.models.engines.settings import EngineSettings, TransformersSettings
 from stagelift.evals.records import Record
@@ -86,9 +87,17 @@ class StageSection(Record):
     kind: StageKind
     dataset: Source | None = None
     args: dict[str, Any] = {}
-    rewards: list[str] = []
+    rewards: list[str | dict[str, Any]] = []
     lora: dict[str, Any] = {}
     launcher: LauncherSection | None = None
+
+    @field_validator("rewards")
+    @classmethod
+    def _rewards_can_be_read(cls, rewards: list[Any]) -> list[Any]:
+        for reward in rewards:
+            if not isinstance(reward, str):
+                read_scorer(reward)
+        return rewards
 
     @model_validator(mode="after")
     def _rewards_fit_the_kind(self) -> "StageSection":
@@ -114,15 +123,28 @@ class CheckpointSection(Record):
     name: str = Field(default="checkpoint", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 
 
+def _refuse_equal_samples(where: str, samples: int, temperature: float) -> None:
+    if samples > 1 and temperature == 0:
+        raise ValueError(
+            f"{where}.samples is {samples}, but at temperature 0 all samples are the same: set "
+            f"{where}.temperature, for example to 0.8."
+        )
+
+
 class AccuracySection(Record):
     """Which problems are asked, and how.
 
     `limit` counts test problems (None: all), `held_out` those of the 32 held-out templates: a
     multiple of 32 asks each equally often. `sampled` responses to each test problem are drawn at
     temperature 1 beside the greedy one.
+
+    Task `mine` asks the rows of `data` (those of the recipe's data, if not given), and `scorers`
+    say what a response is worth.
     """
 
-    task: Literal["schoolmath", "gsm8k"] = "schoolmath"
+    task: Literal["schoolmath", "gsm8k", "mine"] = "schoolmath"
+    data: Source | None = None
+    scorers: list[AnyScorer] = []
     limit: int | None = Field(default=None, ge=2)
     held_out: int = Field(default=0, ge=0)
     num_fewshot: int = Field(default=0, ge=0)
@@ -131,6 +153,32 @@ class AccuracySection(Record):
     samples: int = Field(default=1, ge=1)
     temperature: float = Field(default=0.0, ge=0)
     sampled: int = Field(default=0, ge=0)
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _held_out_by_default(cls, source: Any) -> Any:
+        """Rows that are named here are for testing, unless they say their split."""
+        return for_testing(source)
+
+    @model_validator(mode="after")
+    def _scorers_belong_to_rows(self) -> "AccuracySection":
+        if self.task != "mine" and (self.scorers or self.data is not None):
+            raise ValueError(
+                f"evals.accuracy has scorers or data of its own, but task {self.task} has both "
+                "already. Write task: mine, or list the rows as a further task: evals.tasks: "
+                "[{task: NAME, data: {path: FILE}, scorers: [exact]}]."
+            )
+        if self.task == "mine" and not self.scorers:
+            raise ValueError(
+                "evals.accuracy.task mine needs scorers, for example: scorers: [exact]."
+            )
+        for name in ("held_out", "num_fewshot"):
+            if self.task == "mine" and getattr(self, name):
+                raise ValueError(
+                    f"evals.accuracy.{name} must be 0 for task mine: rows of prompt and target "
+                    "have no such part. Write examples into the prompts, as messages."
+                )
+        return self
 
     @model_validator(mode="after")
     def _sampled_is_beside_greedy(self) -> "AccuracySection":
@@ -144,12 +192,46 @@ class AccuracySection(Record):
 
     @model_validator(mode="after")
     def _samples_differ(self) -> "AccuracySection":
-        if self.samples > 1 and self.temperature == 0:
-            raise ValueError(
-                f"evals.accuracy.samples is {self.samples}, but at temperature 0 all samples are "
-                "the same: set evals.accuracy.temperature, for example to 0.8."
-            )
+        _refuse_equal_samples("evals.accuracy", self.samples, self.temperature)
         return self
+
+
+class OwnTaskSection(Record):
+    """A further task of the user's own: rows of `prompt` and `target`, and scorers.
+
+    Its metrics are called `TASK:SCORER`.
+    """
+
+    task: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$")
+    data: Source
+    scorers: list[AnyScorer] = Field(min_length=1)
+    limit: int | None = Field(default=None, ge=2)
+    max_tokens: int = Field(default=256, ge=1)
+    samples: int = Field(default=1, ge=1)
+    temperature: float = Field(default=0.0, ge=0)
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _held_out_by_default(cls, source: Any) -> Any:
+        return for_testing(source)
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> "OwnTaskSection":
+        _refuse_equal_samples(f"evals.tasks, {self.task}", self.samples, self.temperature)
+        return self
+
+
+def _kind_of_task(task: Any) -> str:
+    """Say whose task a listed one is: what has rows or scorers of its own is the user's."""
+    if isinstance(task, dict):
+        return "OwnTaskSection" if {"data", "scorers"} & {*task} else "TaskSettings"
+    return type(task).__name__
+
+
+ListedTask = Annotated[
+    Annotated[OwnTaskSection, Tag("OwnTaskSection")] | Annotated[TaskSettings, Tag("TaskSettings")],
+    Discriminator(_kind_of_task),
+]
 
 
 class PreferenceSection(Record):
@@ -177,9 +259,7 @@ class PreferenceSection(Record):
     @classmethod
     def _held_out_by_default(cls, source: Any) -> Any:
         """A preference dataset that is named here is for testing, unless it says its split."""
-        if isinstance(source, dict):
-            return {"split": "test", **source}
-        return source
+        return for_testing(source)
 
     def gold_source(self) -> Source | None:
         """Where gold pairs come from; a file of verdicts can only know the user's own."""
@@ -192,13 +272,23 @@ class PreferenceSection(Record):
 class EvalsSection(Record):
     """What is measured after every stage, and which engine answers for the model.
 
-    `tasks` are lm-eval's, by name, or with settings.
+    `tasks` are lm-eval's, by name, or with settings, and the user's own, with rows and scorers.
     """
 
     engine: EngineSettings = TransformersSettings()
     accuracy: AccuracySection = AccuracySection()
     preference: PreferenceSection = PreferenceSection()
-    tasks: list[TaskSettings] = []
+    tasks: list[ListedTask] = []
+
+    @property
+    def lm_eval_tasks(self) -> list[TaskSettings]:
+        """The listed tasks that are lm-eval's."""
+        return [task for task in self.tasks if isinstance(task, TaskSettings)]
+
+    @property
+    def own_tasks(self) -> list[OwnTaskSection]:
+        """The listed tasks that are the user's own."""
+        return [task for task in self.tasks if isinstance(task, OwnTaskSection)]
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -223,6 +313,12 @@ class EvalsSection(Record):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"evals.tasks names '{twice}' twice. Name each task once.")
+        main = self.accuracy.task
+        if any(task.task == main for task in self.own_tasks):
+            raise ValueError(
+                f"evals.tasks names '{main}', which is the task of evals.accuracy. Choose another "
+                "name."
+            )
         return self
 
 
@@ -310,6 +406,11 @@ class Recipe(Record):
                 "evals.accuracy.held_out must be 0 for task gsm8k: only schoolmath has held-out "
                 "templates."
             )
+        if accuracy.task == "mine" and self.problem_source().path in (SCHOOLMATH, INSTRUCTIONS):
+            raise ValueError(
+                "Task mine needs rows of prompt and target: set evals.accuracy.data, for example "
+                "to {path: test.jsonl}."
+            )
         if accuracy.task == "gsm8k" and self.data.path == SCHOOLMATH:
             raise ValueError(
                 "Task gsm8k needs GSM8K's files: set data.path to a folder with train.jsonl and "
@@ -355,7 +456,7 @@ class Recipe(Record):
         for stage in content["stages"]:
             del stage["launcher"]
             _drop_unused(stage, "lora")
-        _drop_unused(content["evals"]["accuracy"], "sampled")
+        _drop_unused(content["evals"]["accuracy"], "sampled", "data", "scorers")
         if self.evals.engine == TransformersSettings():
             del content["evals"]["engine"]
         _drop_unused(content, "variants", "reference", "lattice", "seeds")
@@ -365,7 +466,23 @@ class Recipe(Record):
         """Where the evaluation's problems come from."""
         if self.evals.accuracy.task == "schoolmath":
             return Source(path=SCHOOLMATH)
+        if self.evals.accuracy.task == "mine":
+            # what is trained on may be a part of its split
+            test = self.data.model_copy(update={"split": "test", "limit": None})
+            return self.evals.accuracy.data or test
         return self.data
+
+    def own_sources(self) -> list[Source]:
+        """Where the rows of the user's own tasks come from, the main one's first."""
+        main = [self.problem_source()] if self.evals.accuracy.task == "mine" else []
+        return [*main, *(task.data for task in self.evals.own_tasks)]
+
+
+def for_testing(source: Any) -> Any:
+    """Take the test split where a source that is measured with does not say its split."""
+    if isinstance(source, dict):
+        return {"split": "test", **source}
+    return source
 
 
 def _of_one_kind(written: Any, what: str, example: str) -> Any:

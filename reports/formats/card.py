@@ -15,7 +15,7 @@ from typing import Any
 
 from stagelift.evals.contract import OF_THE_SERVER
 from stagelift.evals.judges.passport import knows_targets
-from stagelift.evals.metrics.measures import measure
+from stagelift.evals.metrics.measures import leading, measure
 from stagelift.evals.records import Passport
 from stagelift.reports.formats.model_index import (
     eval_results,
@@ -180,17 +180,20 @@ def _is_exact(run: RunRecord) -> bool:
 def _headline(report: RunReport, chain: list[StageRecord]) -> list[str]:
     """Say first what most visitors look for: accuracy without this adapter and with it."""
     base, stage = chain[0], chain[-1]
-    comparison = report.find("accuracy", stage, base.name)
+    name = leading(stage.evaluation.metrics) or "accuracy"
+    comparison = report.find(name, stage, base.name)
     if comparison is None:
         return []
-    before = formatting.value("accuracy", base.evaluation.metrics["accuracy"])
-    now = formatting.value("accuracy", stage.evaluation.metrics["accuracy"])
+    before = formatting.value(name, base.evaluation.metrics[name])
+    now = formatting.value(name, stage.evaluation.metrics[name])
     problems = f"{comparison.n} test problems of {inline(str(stage.evaluation.contract['task']))}"
     difference = " ".join(formatting.difference(comparison))
     verdict = inline(formatting.verdict(comparison))
+    title = "Accuracy" if name == "accuracy" else f"Score {inline(measure(name).title)}"
+    unit = " percentage points" if measure(name).unit == "share" else ""
     return [
-        f"Accuracy on {problems}: **{now}**, the base model {before}; difference {difference} "
-        f"percentage points, {verdict}."
+        f"{title} on {problems}: **{now}**, the base model {before}; difference {difference}"
+        f"{unit}, {verdict}."
     ]
 
 
@@ -311,8 +314,9 @@ def _contract(stage: StageRecord) -> str:
 def _questions(stage: StageRecord) -> str:
     contract, metrics = stage.evaluation.contract, stage.evaluation.metrics
     asked = []
-    if "accuracy" in metrics:
-        asked.append(f"{metrics['accuracy'].n} test problems")
+    name = leading(metrics)
+    if name is not None:
+        asked.append(f"{metrics[name].n} test problems")
     if "accuracy_held_out" in metrics:
         asked.append(f"{metrics['accuracy_held_out'].n} of held-out templates")
     task = str(contract["task"])
@@ -478,6 +482,14 @@ def _facts(stage: StageRecord) -> list[str]:
     ]
 
 
+def _reward(written: str | dict[str, Any]) -> str:
+    """Name a reward; a scorer with settings has these behind its name."""
+    if isinstance(written, str):
+        return written
+    ((name, settings),) = written.items()
+    return f"{name} {json.dumps(settings, ensure_ascii=False)}"
+
+
 def _settings(stage: StageRecord) -> list[str]:
     """Write the LoRA settings and this stage's own arguments.
 
@@ -485,7 +497,7 @@ def _settings(stage: StageRecord) -> list[str]:
     """
     lora: dict[str, Any] = stage.identity.get("lora") or {}
     args: dict[str, Any] = stage.identity.get("args") or {}
-    rewards: list[str] = stage.identity.get("rewards") or []
+    rewards = [_reward(reward) for reward in stage.identity.get("rewards") or []]
     texts = {
         "LoRA": _arguments(lora),
         f"Arguments of {stage.name} (TRL's names)": _arguments(args),
@@ -531,9 +543,12 @@ def _limits(stage: StageRecord) -> str:
         f"Measured on {inline(str(stage.evaluation.contract['task']))} and what else the table "
         "names, in this prompt form and decoding only. Nothing here says what the stages did to "
         "other tasks, to other languages, or to safety.",
-        "`accuracy` asks whether the final number is right. It does not read the reasoning, and a "
-        "right number by wrong steps counts.",
     ]
+    if "accuracy" in metrics:
+        notes.append(
+            "`accuracy` asks whether the final number is right. It does not read the reasoning, "
+            "and a right number by wrong steps counts."
+        )
     if "accuracy_held_out" in metrics:
         notes.append(
             "The test problems come from the templates of schoolmath's training problems, the "

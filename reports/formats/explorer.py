@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stagelift.evals.records import Group, Outcome, Score, Verdict
+from stagelift.evals.records import Group, Outcome, Score, Scored, Verdict
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report
 from stagelift.reports.words.formatting import safe_text
@@ -25,7 +25,12 @@ OUTCOMES: dict[Outcome | None, str] = {
     "unparsed": "u",
     None: "n",
 }
-GROUPS: dict[Group, str] = {"test": "test", "held_out": "held-out", "preference": "preference"}
+GROUPS: dict[Group, str] = {
+    "test": "test",
+    "held_out": "held-out",
+    "preference": "preference",
+    "task": "further tasks",
+}
 # what would end a script element, or a line in an old JavaScript, stands as an escape
 _ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
@@ -229,7 +234,11 @@ def _counted(samples: Sequence[Score]) -> list[int] | None:
 
 
 def _answers(score: Score) -> dict[str, str | None]:
-    """Return the answer of each reading that was done, None where it found none."""
+    """Return the answer of each reading that was done, None where it found none; in a user's task
+    what each scorer made of the response.
+    """
+    if score.scored:
+        return {plain_text(name): _scored(scored) for name, scored in score.scored.items()}
     readings = {
         "answer": (score.correct, score.answer),
         "strict": (score.correct_strict, score.answer_strict),
@@ -240,6 +249,18 @@ def _answers(score: Score) -> dict[str, str | None]:
         for name, (correct, answer) in readings.items()
         if correct is not None
     }
+
+
+def _scored(scored: Scored) -> str | None:
+    """Write a score with what was read; None where nothing could be read."""
+    if scored.failure is not None:
+        return plain_text(f"not measured: {scored.failure}")
+    if scored.value is None:
+        return "not measured"
+    if scored.unread:
+        return None
+    answer = "" if scored.answer is None else f" · {scored.answer}"
+    return plain_text(f"{scored.value:.4g}{answer}")
 
 
 def _judged(against: str, verdict: Verdict) -> list[Any]:

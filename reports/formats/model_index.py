@@ -128,6 +128,8 @@ def _asked(name: str, contract: dict[str, Any]) -> Rows:
         case "preference":
             prompts = str(contract.get("preference_prompts", "")).split(", ")[0]
             return read_rows(prompts, "test", "preference")
+        case "task":
+            return Rows("own", f"{known.task}, a task of one's own", None, "", None, False)
         case "held_out":
             return read_rows(splits[1], "held_out", form)
         case "test" | "sampled":
@@ -140,7 +142,7 @@ def _shots(name: str, contract: dict[str, Any]) -> int | None:
     None where lm-eval's task itself decides, or nothing is asked.
     """
     known = measure(name)
-    if known.group == "preference":
+    if known.group in ("preference", "task"):
         return None
     if known.group is not None:
         return int(contract["num_fewshot"])

@@ -19,7 +19,14 @@ from stagelift.reports.gates.recipe_pairs import PairedRecipes, are_recipes, pai
 from stagelift.reports.gates.scores import StageScores
 
 # what is read off the responses that are compared
-_OF_RESPONSES: tuple[Family, ...] = ("accuracy", "pass@k", "win rate", "length", "cut off")
+_OF_RESPONSES: tuple[Family, ...] = (
+    "accuracy",
+    "pass@k",
+    "win rate",
+    "length",
+    "cut off",
+    "own score",
+)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from stagelift.evals.metrics.measures import FIXED, measure
+from stagelift.evals.metrics.measures import measure, ordered
 
 Tier = Literal["critical", "supporting", "advisory"]
 # what is better
@@ -60,7 +60,7 @@ def read_margins(written: Mapping[str, object], given_by: str = "default") -> li
 
 def default_margins(present: set[str]) -> list[Margin]:
     """Return the margins that count where none was given: of the metrics that are there."""
-    usual = [known for known in FIXED if known.name in present]
+    usual = [measure(name) for name in ordered(present)]
     return [Margin(known.name, known.margin) for known in usual if known.margin is not None]
 
 

@@ -318,7 +318,11 @@ def _is_identical(
     if name in stage.stored_values or measure(name).family == "preference accuracy":
         return False
     group = measure(name).group
-    scores = [score for score in (*stage.scores, *other.scores) if score.group == group]
+    scores = [
+        score
+        for score in (*stage.scores, *other.scores)
+        if score.group == group and score.id in changes
+    ]
     if any(changes.values()) or any(score.sample for score in scores):
         return False
     mine, theirs = stage.generations, other.generations

@@ -8,9 +8,12 @@ whatever turned a readable wrong number into the right one, and a lucky number c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
-from stagelift.evals.records import Group, Outcome, Score
+from stagelift.evals.metrics.measures import SHARE, leading, measure, ordered
+from stagelift.evals.metrics.own_scores import outcome_of
+from stagelift.evals.records import Outcome, Score
 from stagelift.evals.stats.difference import difference
 from stagelift.reports.records import RunRecord, StageRecord
 
@@ -20,7 +23,7 @@ _CAUSES: dict[Outcome, Cause] = {
     "truncated": "stopping",
     "wrong": "reasoning",
 }
-_METRICS: dict[str, Group] = {"accuracy": "test", "accuracy_held_out": "held_out"}
+_ACCURACIES = ("accuracy", "accuracy_held_out")
 
 
 @dataclass(frozen=True)
@@ -57,21 +60,30 @@ class Gain:
 
 def gains(run: RunRecord) -> list[Gain]:
     """Split every stage's difference in numeric accuracy to the stage before, on test and held-out
-    problems.
+    problems; in a user's tasks that of every score that is a share.
     """
     return [
         gain
         for before, stage in run.steps()
-        for metric, group in _METRICS.items()
-        if (gain := _gain(metric, group, stage, before)) is not None
+        for metric in _split(stage)
+        if (gain := _gain(metric, stage, before)) is not None
     ]
 
 
-def _gain(metric: str, group: Group, stage: StageRecord, before: StageRecord) -> Gain | None:
-    now, then = _outcome_shares(stage.scores, group), _outcome_shares(before.scores, group)
+def _split(stage: StageRecord) -> list[str]:
+    """Name the metrics that are split."""
+    names = ordered(stage.evaluation.metrics)
+    own = [name for name in names if measure(name).family == "own score"]
+    ours = _ACCURACIES if leading(names) not in own else ()
+    return [*ours, *(name for name in own if measure(name).bounds == SHARE)]
+
+
+def _gain(metric: str, stage: StageRecord, before: StageRecord) -> Gain | None:
+    now, then = _outcome_shares(stage.scores, metric), _outcome_shares(before.scores, metric)
     shared = [(then[problem], now[problem]) for problem in now if problem in then]
     if not shared:
         return None
+    group = measure(metric).group
     asked = [score for score in (*stage.scores, *before.scores) if score.group == group]
     causes = dict(_CAUSES)
     if not _is_truncation_known(asked):
@@ -91,18 +103,36 @@ def _is_truncation_known(scores: Sequence[Score]) -> bool:
     return are_all_known or any(score.outcome == "truncated" for score in scores)
 
 
-def _outcome_shares(scores: Sequence[Score], group: Group) -> dict[str, dict[Outcome, float]]:
+def _outcome_shares(scores: Sequence[Score], metric: str) -> dict[str, dict[Outcome, float]]:
     """Return the share of each outcome among the samples of each problem; with one sample that is 0
-    or 1.
+    or 1, but for a score that is right in part: the rest of it failed as the response did.
     """
-    samples: dict[str, list[Outcome]] = {}
+    samples: dict[str, list[dict[Outcome, float]]] = {}
     for score in scores:
-        if score.group == group and score.outcome is not None:
-            samples.setdefault(score.id, []).append(score.outcome)
+        if score.group == measure(metric).group and (parts := _parts_of(score, metric)):
+            samples.setdefault(score.id, []).append(parts)
     return {
-        problem: {outcome: seen.count(outcome) / len(seen) for outcome in ("correct", *_CAUSES)}
+        problem: {
+            outcome: fmean(parts.get(outcome, 0.0) for parts in seen)
+            for outcome in ("correct", *_CAUSES)
+        }
         for problem, seen in samples.items()
     }
+
+
+def _parts_of(score: Score, metric: str) -> dict[Outcome, float]:
+    """Say which share of a response's worth was met, and how the rest failed; empty where nothing
+    was measured.
+    """
+    if measure(metric).family != "own score":
+        return {} if score.outcome is None else {score.outcome: 1.0}
+    scored = score.scored.get(metric)
+    if scored is None or scored.value is None:
+        return {}
+    outcome = outcome_of(scored, truncated=score.truncated is True)
+    if outcome is None or outcome == "correct":
+        return {"correct": 1.0}
+    return {"correct": scored.value, outcome: 1 - scored.value}
 
 
 def _part(

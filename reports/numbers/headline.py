@@ -1,11 +1,12 @@
 """Which metrics a stage's headline is made of: the few that its report is read for.
 
-These are accuracy, every listed task, preference accuracy, the win rate against the stage before
-and the length. A win rate by a judge that knows the targets is no part of it: it is accuracy again.
+These are accuracy, every listed task (of a user's own the first score), preference accuracy, the
+win rate against the stage before and the length. A win rate by a judge that knows the targets is no
+part of it: it is accuracy again.
 """
 
 from stagelift.evals.judges.passport import knows_targets
-from stagelift.evals.metrics.measures import Measure, measure, without_stand_ins
+from stagelift.evals.metrics.measures import Measure, is_of_own_task, measure, without_stand_ins
 from stagelift.reports.numbers.values import is_compared
 from stagelift.reports.records import StageRecord
 
@@ -33,8 +34,16 @@ def _is_headline(known: Measure, stage: StageRecord) -> bool:
             return known.headline and is_step and not is_accuracy_again(known.name, stage)
         case "lm-eval task":
             return known.name == _first_of_task(known.title, stage)
+        case "own score":
+            return known.name == _first_of_own_task(known.task, stage)
         case _:
             return False
+
+
+def _first_of_own_task(task: str | None, stage: StageRecord) -> str | None:
+    """Name the score of a user's task that is listed first."""
+    names = stage.evaluation.metrics
+    return next((name for name in names if is_of_own_task(name, task)), None)
 
 
 def _first_of_task(task: str, stage: StageRecord) -> str | None:

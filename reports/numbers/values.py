@@ -8,10 +8,14 @@ from collections.abc import Iterable, Sequence
 
 from stagelift.evals.metrics.accuracy import pass_at
 from stagelift.evals.metrics.measures import SHARE, Bounds, Measure, measure, without_stand_ins
+from stagelift.evals.metrics.own_scores import own_values
 from stagelift.evals.metrics.preference_accuracy import pair_values
-from stagelift.evals.records import Metric
+from stagelift.evals.records import Metric, Score
 from stagelift.evals.stats import estimates
 from stagelift.reports.records import StageRecord
+
+# families that have a value for each prompt, beside the means of a field
+_BY_PROMPT = ("pass@k", "preference accuracy", "own score")
 
 
 def is_compared(name: str, stage: StageRecord) -> bool:
@@ -21,7 +25,7 @@ def is_compared(name: str, stage: StageRecord) -> bool:
     if name in stage.stored_values:
         return True
     known = measure(name)
-    return known.field is not None or known.family in ("pass@k", "preference accuracy")
+    return known.field is not None or known.family in _BY_PROMPT
 
 
 def prompt_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str, float]:
@@ -39,7 +43,7 @@ def prompt_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str,
         case "pass@k":
             return _pass_values(known, stage)
         case _:
-            return _field_means(known, stage)
+            return score_values(name, stage.scores)
 
 
 def _pass_values(known: Measure, stage: StageRecord) -> dict[str, float]:
@@ -50,13 +54,20 @@ def _pass_values(known: Measure, stage: StageRecord) -> dict[str, float]:
     return pass_at(scored, known.k)
 
 
-def _field_means(known: Measure, stage: StageRecord) -> dict[str, float]:
+def score_values(name: str, scores: Iterable[Score]) -> dict[str, float]:
+    """Return the values of a metric that is a mean over scores, by prompt id: of a field of theirs,
+    or of what a scorer of the user's made of each.
+    """
+    known = measure(name)
+    if known.family == "own score":
+        return own_values(name, scores)
     if known.field is None:
         return {}
+    # in a user's own task its scores stand in place of accuracy
     values = [
         (score.id, getattr(score, known.field))
-        for score in stage.scores
-        if score.group == known.group
+        for score in scores
+        if score.group == known.group and not (known.family == "accuracy" and score.scored)
     ]
     return estimates.prompt_means(
         [(problem, float(value)) for problem, value in values if value is not None]

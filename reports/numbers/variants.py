@@ -6,12 +6,13 @@ is over seeds. With fewer it covers the choice of prompts only: two checkpoints 
 another seed would give others. The Pareto front takes the values as they are, noise and all.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import inf
 
-from stagelift.evals.metrics.measures import measure
+from stagelift.evals.metrics.measures import is_of_own_task, leading, measure
 from stagelift.evals.records import Metric
 from stagelift.evals.stats.difference import Difference, difference
 from stagelift.evals.stats.planning import detectable, needed
@@ -182,7 +183,8 @@ def _compared(
     names = [
         name
         for name in model_metrics(every)
-        if name in COMPARED and all(name in stage.evaluation.metrics for stage in every)
+        if (name in COMPARED or is_of_own_task(name, None))
+        and all(name in stage.evaluation.metrics for stage in every)
     ]
     reference = stages.get(run.reference)
     compared = []
@@ -326,8 +328,8 @@ def _ranked(variants: list[RankedVariant]) -> list[RankedVariant]:
 
 
 def _accuracy(variant: RankedVariant) -> float:
-    metric = variant.values.get("accuracy")
-    return -1.0 if metric is None else metric.value
+    metric = variant.values.get(leading(variant.values) or "accuracy")
+    return -math.inf if metric is None else metric.value
 
 
 def _on_front(variant: RankedVariant, variants: Sequence[RankedVariant]) -> bool | None:
@@ -347,7 +349,7 @@ def _dominates(merits: tuple[float, ...], others: tuple[float, ...]) -> bool:
 
 def _merits(variant: RankedVariant) -> tuple[float, ...] | None:
     """Accuracy and costs, the more the better."""
-    accuracy, cost = variant.values.get("accuracy"), variant.cost
+    accuracy, cost = variant.values.get(leading(variant.values) or "accuracy"), variant.cost
     if accuracy is None:
         return None
     if cost.parameters is None or cost.seconds is None or cost.memory is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from stagelift.evals.metrics.measures import SHARE, is_of_own_task, measure
 from stagelift.evals.records import Metric
 from stagelift.reports.plots.forest import Block, Estimate, Row, draw_forest
 from stagelift.reports.plots.labels import column_labels
@@ -16,6 +17,8 @@ READINGS = {
     "accuracy_strict": "strict (####)",
     "accuracy_held_out": "numeric, held-out templates",
 }
+# series that can be told apart
+_MOST_SCORES = 3
 
 
 def accuracy_plot(report: Report) -> Plot | None:
@@ -24,17 +27,23 @@ def accuracy_plot(report: Report) -> Plot | None:
     if not stages:
         return None
     labels = column_labels(report, stages)
-    readings = [name for name in READINGS if any(name in _metrics(stage) for stage in stages)]
+    readings = list(dict.fromkeys(name for stage in stages for name in _metrics(stage)))
     blocks = _blocks(stages, labels, readings)
-    titles = [READINGS[name] for name in readings]
+    titles = [_reading(name) for name in readings]
     canvas = draw_forest(blocks, titles, "accuracy, with 95% intervals")
     alt = " ".join(_sentence(name, stages, labels) for name in readings)
     return finish(canvas, "accuracy", "Accuracy by stage", alt)
 
 
 def _metrics(stage: StageRecord) -> dict[str, Metric]:
+    """Return the accuracies, or in a user's own task its first scores that are shares."""
     metrics = stage.evaluation.metrics
-    return {name: metrics[name] for name in READINGS if name in metrics}
+    own = [name for name in metrics if is_of_own_task(name, None) and measure(name).bounds == SHARE]
+    return {name: metrics[name] for name in (*READINGS, *own[:_MOST_SCORES]) if name in metrics}
+
+
+def _reading(name: str) -> str:
+    return READINGS.get(name, measure(name).title)
 
 
 def _blocks(
@@ -63,4 +72,4 @@ def _sentence(name: str, stages: Sequence[StageRecord], labels: Sequence[str]) -
     values = ", ".join(f"{label} {value(name, metric)}" for label, metric in measured.items())
     sizes = {metric.n for metric in measured.values()}
     n = " to ".join(str(size) for size in sorted({min(sizes), max(sizes)}))
-    return f"Accuracy by stage, {READINGS[name]}: {values} (n={n})."
+    return f"Accuracy by stage, {_reading(name)}: {values} (n={n})."

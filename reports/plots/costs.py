@@ -10,6 +10,7 @@ from math import inf
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
+from stagelift.evals.metrics.measures import SHARE, leading, measure
 from stagelift.evals.records import Metric
 from stagelift.reports.plots.canvas import (
     Canvas,
@@ -36,9 +37,13 @@ LEFT, SPACE, TOP, PANEL, AXIS, LINE = 44.0, 18.0, 30.0, 150.0, 46.0, 17.0
 
 @dataclass(frozen=True)
 class Cost:
-    """The accuracy after the last trained stage of a chain, and what all of its stages took."""
+    """The accuracy after the last trained stage of a chain, and what all of its stages took.
+
+    `metric` names it: in a user's own task it is the first score.
+    """
 
     label: str
+    metric: str
     accuracy: Metric
     seconds: float
     parameters: int
@@ -80,11 +85,13 @@ def _ends(run: RunRecord, report: Report) -> list[tuple[str, RunRecord, StageRec
 def _cost(label: str, run: RunRecord, stage: StageRecord) -> Cost | None:
     chain = [member.training for member in run.chain(stage)]
     trainings = [training for training in chain if training is not None]
-    accuracy = stage.evaluation.metrics.get("accuracy")
-    if not trainings or accuracy is None:
+    main = leading(stage.evaluation.metrics)
+    if not trainings or main is None or measure(main).bounds != SHARE:
         return None
+    accuracy = stage.evaluation.metrics[main]
     return Cost(
         label=label,
+        metric=main,
         accuracy=accuracy,
         seconds=sum(training.seconds for training in trainings),
         parameters=trainings[-1].trainable_parameters,
@@ -111,7 +118,7 @@ def _draw(costs: Sequence[Cost]) -> Canvas:
         _draw_points(panel, costs, values, width)
         write(canvas, left, TOP + PANEL + 32, title, color=MUTED, size=SMALL)
     title = (
-        "accuracy after the last trained stage, 95% intervals; "
+        f"{measure(costs[0].metric).title} after the last trained stage, 95% intervals; "
         "points of like cost stand side by side"
     )
     write(canvas, LEFT, 10, title, color=MUTED, size=SMALL)
@@ -171,7 +178,7 @@ def _letter(position: int) -> str:
 
 def _numbers(cost: Cost) -> str:
     numbers = (
-        value_with_n("accuracy", cost.accuracy),
+        value_with_n(cost.metric, cost.accuracy),
         duration(cost.seconds),
         f"{cost.parameters / 1e6:.3g} M",
         memory(cost.memory),
@@ -181,7 +188,8 @@ def _numbers(cost: Cost) -> str:
 
 def _alt(costs: Sequence[Cost]) -> str:
     runs = ". ".join(f"{cost.label} {_numbers(cost)}" for cost in costs)
+    title = measure(costs[0].metric).title
     return (
-        "Accuracy after the last trained stage, with training time, trained parameters and peak "
-        f"training memory: {runs}."
+        f"{title[0].upper()}{title[1:]} after the last trained stage, with training time, trained "
+        f"parameters and peak training memory: {runs}."
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING
 
+from stagelift.evals.metrics.measures import leading, measure
 from stagelift.reports.numbers.gains import Gain, Part
 from stagelift.reports.plots.canvas import Canvas, add_panel, new_canvas, text_width, write
 from stagelift.reports.plots.labels import column_labels, points
@@ -40,8 +41,10 @@ def gains_plot(report: Report) -> Plot | None:
     if not runs:
         return None
     words = "; ".join(map(_words, runs))
-    alt = f"Numeric accuracy from stage to stage, parts in percentage points: {words}."
-    return finish(_draw(runs), "gains", "Where accuracy came from", alt)
+    what = _main(report.runs[0])
+    title = "Numeric accuracy" if what == "accuracy" else measure(what).title
+    alt = f"{title} from stage to stage, parts in percentage points: {words}."
+    return finish(_draw(runs, measure(what).title), "gains", "Where accuracy came from", alt)
 
 
 def waterfall(report: Report, run: RunReport) -> list[Step]:
@@ -55,12 +58,13 @@ def waterfall(report: Report, run: RunReport) -> list[Step]:
         (stage.run, stage.name): label
         for stage, label in zip(stages, column_labels(report, stages), strict=True)
     }
-    accuracy = {stage.name: stage.evaluation.metrics.get("accuracy") for stage in run.stages}
+    main = _main(run)
+    accuracy = {stage.name: stage.evaluation.metrics.get(main) for stage in run.stages}
     steps: list[Step] = []
     reached = ""
     for gain in run.gains:
         metric = accuracy[gain.against]
-        if gain.metric != "accuracy" or metric is None:
+        if gain.metric != main or metric is None:
             continue
         if gain.against != reached:
             steps.append(Step(labels[run.name, gain.against], 0.0, metric.value, None))
@@ -70,13 +74,18 @@ def waterfall(report: Report, run: RunReport) -> list[Step]:
     return steps
 
 
+def _main(run: RunReport) -> str:
+    """Name what the waterfall is of: accuracy, or the first score of a user's own task."""
+    return leading(run.stages[0].evaluation.metrics) or "accuracy"
+
+
 def _parts(gain: Gain, start: float) -> Iterator[Step]:
     for part in gain.parts:
         yield Step(part.cause, start, start + part.delta, part)
         start += part.delta
 
 
-def _draw(runs: Sequence[Sequence[Step]]) -> Canvas:
+def _draw(runs: Sequence[Sequence[Step]], title: str) -> Canvas:
     steps = [step for run in runs for step in run]
     inside = LINE * len(steps) + SPACE * (len(runs) - 1)
     canvas = new_canvas(TOP + inside + BOTTOM)
@@ -91,7 +100,7 @@ def _draw(runs: Sequence[Sequence[Step]]) -> Canvas:
     for run in runs:
         _draw_run(canvas, panel, run, y, left - 8, right)
         y += LINE * len(run) + SPACE
-    axis = "accuracy; parts in percentage points, hollow where the 95% interval has 0 in it"
+    axis = f"{title}; parts in percentage points, hollow where the 95% interval has 0 in it"
     write(canvas, WIDTH / 2, canvas.height - 9, axis, align="center", color=MUTED, size=SMALL)
     return canvas
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stagelift.evals.metrics.measures import SHARE, leading, measure
 from stagelift.evals.records import Metric
 from stagelift.evals.stats import estimates
 from stagelift.reports.numbers.values import prompt_values
@@ -27,6 +28,7 @@ from stagelift.reports.plots.plot import Plot
 from stagelift.reports.plots.prompt_lengths import Unit, known_unit, prompt_lengths
 from stagelift.reports.plots.style import MUTED, SERIES, SMALL, WIDTH
 from stagelift.reports.plots.svg import finish
+from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report
 from stagelift.reports.words.formatting import value_with_n
 
@@ -54,7 +56,7 @@ def length_correctness_plot(report: Report) -> Plot | None:
     unit = known_unit(report.stages())
     stages, rows = [], []
     for stage in report.stages():
-        lengths, correct = prompt_lengths(stage, unit), prompt_values("accuracy", stage, stage)
+        lengths, correct = prompt_lengths(stage, unit), _correct(stage)
         bins = length_bins(lengths, correct)
         if bins:
             stages.append(stage)
@@ -64,6 +66,14 @@ def length_correctness_plot(report: Report) -> Plot | None:
     panels = list(zip(column_labels(report, stages), rows, strict=True))
     canvas, alt = _draw(panels, unit), _alt(panels, unit)
     return finish(canvas, "length_correctness", "Length and correctness", alt)
+
+
+def _correct(stage: StageRecord) -> dict[str, float]:
+    """Return how right each prompt's responses are: by accuracy, or the first score of one's own,
+    where that is a share.
+    """
+    name = leading(stage.evaluation.metrics) or "accuracy"
+    return prompt_values(name, stage, stage) if measure(name).bounds == SHARE else {}
 
 
 def length_bins(lengths: Mapping[str, float], correct: Mapping[str, float]) -> list[Bin]:

@@ -21,8 +21,11 @@ def gain_table(report: Report) -> Table | None:
     gains = [(gain, run) for run in report.runs for gain in run.gains]
     if not gains:
         return None
-    titles = ("numeric accuracy", *get_args(Cause), "strict accuracy")
-    rows = tuple((_row(gain, run, report),) for gain, run in gains)
+    is_own = any(measure(gain.metric).family == "own score" for gain, _ in gains)
+    titles = ["score" if is_own else "numeric accuracy", *get_args(Cause)]
+    if any(gain.metric in _STRICT for gain, _ in gains):
+        titles.append("strict accuracy")
+    rows = tuple((_row(gain, run, report, len(titles)),) for gain, run in gains)
     return Table("stage", tuple(map(Column, titles)), rows)
 
 
@@ -38,18 +41,22 @@ def gain_notes() -> str:
     )
 
 
-def _row(gain: Gain, run: RunReport, report: Report) -> Row:
+def _row(gain: Gain, run: RunReport, report: Report, columns: int) -> Row:
     stage = run.record.stage(gain.stage)
     numeric = _difference(gain.metric, stage, gain.against, run)
-    strict = _difference(_STRICT[gain.metric], stage, gain.against, run)
+    strict = Cell(NOTHING)
+    if gain.metric in _STRICT:
+        strict = _difference(_STRICT[gain.metric], stage, gain.against, run)
     parts = {part.cause: part for part in gain.parts}
     cells = [_part(parts.get(cause), gain.n) for cause in get_args(Cause)]
     title = report.column(stage)
     if measure(gain.metric).group == "held_out":
         title += ", held-out"
+    if measure(gain.metric).family == "own score":
+        title += f", {measure(gain.metric).title}"
     clusters = len({*stage.clusters(gain.metric).values()})
     note = f"after {gain.against}, {formatting.counted(gain.n, clusters)}"
-    return Row(title, (numeric, *cells, strict), note)
+    return Row(title, (numeric, *cells, strict)[:columns], note)
 
 
 def _difference(metric: str, stage: StageRecord, against: str, run: RunReport) -> Cell:

@@ -4,7 +4,7 @@ report has them.
 
 from stagelift.evals.contract import engines_differ
 from stagelift.evals.judges.passport import knows_targets
-from stagelift.evals.metrics.measures import Measure, measure
+from stagelift.evals.metrics.measures import Measure, measure, ordered
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
 
@@ -50,6 +50,8 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
             "The win rate is accuracy again: its judge knows the targets. Right beats wrong; of "
             "two right answers the shorter by more than 10% wins. It is no part of the headline."
         )
+    if "own score" in families:
+        notes += _own_notes(report)
     if any(known.equal_lengths for known in measures):
         notes.append(
             "At equal lengths: what a binomial regression on tanh(length difference / sd) reads "
@@ -83,6 +85,30 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
             "Accuracy up and pass@k not is what one would see where a model became surer of what "
             "it could do already."
         )
+    return notes
+
+
+def _own_notes(report: Report) -> list[str]:
+    """Say what scores of a user's tasks are, and of which responses a scorer gave none."""
+    notes = [
+        "Own score: the mean of what a scorer of yours gave the responses, over the prompts that "
+        "it measured. The first score of each task is in the headline. Under format, stopping and "
+        "reasoning a response that is right in part counts by what it lacks."
+    ]
+    for stage in report.stages():
+        for metric in ordered({name for score in stage.scores for name in score.scored}):
+            found = [score.scored[metric] for score in stage.scores if metric in score.scored]
+            failures = [one.failure for one in found if one.failure is not None]
+            silent = sum(one.value is None for one in found) - len(failures)
+            what = f"{report.column(stage)}: {metric}"
+            if failures:
+                first = formatting.one_line(failures[0])
+                notes.append(
+                    f"{what} FAILED on {len(failures)} of {len(found)} responses, which are not "
+                    f"measured; the first time: {first}."
+                )
+            if silent:
+                notes.append(f"{what} says nothing of {silent} of {len(found)} responses.")
     return notes
 
 

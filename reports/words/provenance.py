@@ -28,8 +28,6 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
             ),
             ("model", run.model),
             ("data", run.data),
-            ("stages from", _sources(run)),
-            ("import", "; ".join(run.notes)),
             ("graph", _graph(run)),
             ("evaluation", _asked(run)),
             ("engine", _engine(run)),
@@ -67,7 +65,6 @@ def brief_provenance(report: Report) -> list[tuple[str, str]]:
     wanted = (
         "model",
         "graph",
-        "import",
         "evaluation",
         "judge's fitness",
         "contract",
@@ -98,21 +95,14 @@ def dtype_words(contract: Mapping[str, Any]) -> str:
     return "in the server's dtype" if dtype == OF_THE_SERVER else dtype
 
 
-def _sources(run: RunRecord) -> str:
-    """Say which file each stage is from, as what it was read, and its hash; empty of what ran."""
-    sources = [(stage.name, stage.source) for stage in run.stages if stage.source is not None]
-    return "; ".join(
-        f"{name}: {source.file} ({source.format}, sha256 {source.sha256[:12]})"
-        for name, source in sources
-    )
-
-
 def _asked(run: RunRecord) -> str:
     """Say what was asked and how; of an imported run, where it came from."""
     contract = run.contract
     if "imported" in contract:
         prompts = max(metric.n for metric in run.stages[0].evaluation.metrics.values())
         return f"imported from {contract['imported']}, {prompts} prompts"
+    if contract.get("scorers"):
+        return _asked_of_mine(run)
     accuracy = run.stages[0].evaluation.metrics["accuracy"].n
     held_out = f" and {contract['held_out']} of held-out templates" if contract["held_out"] else ""
     samples = f", {contract['samples']} samples each" if contract["samples"] > 1 else ""
@@ -121,8 +111,27 @@ def _asked(run: RunRecord) -> str:
     return (
         f"{contract['task']}, {accuracy} test problems{held_out}; {contract['num_fewshot']}-shot "
         f"chat, {contract['decoding']}{samples}, at most {contract['max_tokens']} tokens, "
-        f"{dtype_words(contract)}"
+        f"{dtype_words(contract)}{_further(contract)}"
     )
+
+
+def _asked_of_mine(run: RunRecord) -> str:
+    """Say the same of a user's own main task."""
+    contract = run.contract
+    prompts = len({score.id for score in run.stages[0].scores if score.group == "test"})
+    samples = f", {contract['samples']} samples each" if contract["samples"] > 1 else ""
+    if contract.get("sampled"):
+        samples = f" and {contract['sampled']} samples each at temperature 1"
+    return (
+        f"a task of your own, {prompts} prompts; chat, {contract['decoding']}{samples}, at most "
+        f"{contract['max_tokens']} tokens, {dtype_words(contract)}{_further(contract)}"
+    )
+
+
+def _further(contract: Mapping[str, Any]) -> str:
+    """Name the further tasks of the user's own."""
+    names = [str(task["task"]) for task in contract.get("own", [])]
+    return f"; beside it {formatting.listed(names)}" if names else ""
 
 
 def _engine(run: RunRecord) -> str:

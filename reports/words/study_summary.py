@@ -3,8 +3,9 @@ seeds make of it.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
-from stagelift.evals.metrics.measures import measure
+from stagelift.evals.metrics.measures import leading, measure
 from stagelift.evals.stats.families import ALPHA
 from stagelift.reports.numbers.attribution import Interaction
 from stagelift.reports.numbers.seeds import Floor, OverSeeds
@@ -13,27 +14,30 @@ from stagelift.reports.numbers.verdicts import SHOWN
 from stagelift.reports.report import RunReport
 from stagelift.reports.words import formatting
 
-# what the sentences are about; the tables have the other metrics
-_METRIC = "accuracy"
-
 
 def study_sentences(run: RunReport) -> list[str]:
     """Return the sentences of one run; empty where its study is not far enough to say anything."""
     return [*_lattice(run), *_variants(run), *_seeds(run)]
 
 
+def _main(run: RunReport) -> str:
+    """Name the metric that the sentences are about; the tables have the others."""
+    return leading(run.stages[0].evaluation.metrics) or "accuracy"
+
+
 def _lattice(run: RunReport) -> Iterator[str]:
-    shares = [one for one in run.attribution if one.metric == _METRIC]
+    main = _main(run)
+    shares = [one for one in run.attribution if one.metric == main]
     if not shares:
         return
-    whole = shares[0].whole
-    parts = [f"{one.stage} {_signed(one.value, one.low, one.high)}" for one in shares]
+    whole, change = shares[0].whole, partial(formatting.change_with_interval, main)
+    parts = [f"{one.stage} {change(one.value, one.low, one.high)}" for one in shares]
     yield (
-        f"The whole chain added {_signed(whole.value, whole.low, whole.high)} points of accuracy "
-        f"to base, of which by Shapley value {formatting.listed(parts)} (n={shares[0].n} "
-        f"{shares[0].over})."
+        f"The whole chain added {change(whole.value, whole.low, whole.high)} points of "
+        f"{measure(main).title} to base, of which by Shapley value {formatting.listed(parts)} "
+        f"(n={shares[0].n} {shares[0].over})."
     )
-    pairs = [one for one in run.interactions if one.metric == _METRIC]
+    pairs = [one for one in run.interactions if one.metric == main]
     yield from (_interaction(one) for one in pairs if one.p_adjusted < ALPHA)
 
 
@@ -41,8 +45,9 @@ def _interaction(one: Interaction) -> str:
     first, second = one.stages
     word = "more" if one.value > 0 else "less"
     return (
-        f"{first} and {second} together add {word} accuracy than each without the other: "
-        f"{_signed(one.value, one.low, one.high)}."
+        f"{first} and {second} together add {word} {measure(one.metric).title} than each without "
+        f"the other: "
+        f"{formatting.change_with_interval(one.metric, one.value, one.low, one.high)}."
     )
 
 
@@ -55,29 +60,30 @@ def _variants(run: RunReport) -> Iterator[str]:
         last = [one for one in found if one.stage == found[-1].stage]
         front = [one.variant for one in last if one.on_front]
         yield (
-            "On the Pareto front of accuracy, trained parameters, minutes and peak memory after "
-            f"{last[0].stage}, noise and all: {formatting.listed(front)}."
+            f"On the Pareto front of {measure(_main(run)).title}, trained parameters, minutes and "
+            f"peak memory after {last[0].stage}, noise and all: {formatting.listed(front)}."
         )
 
 
 def _place(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterator[str]:
     """Say which variants differ from the reference, and plainly where the data cannot tell."""
-    reference = here[0].reference
-    pairs = [(one, found) for one in here if (found := one.difference(_METRIC)) is not None]
+    reference, main = here[0].reference, _main(run)
+    title = measure(main).title
+    pairs = [(one, found) for one in here if (found := one.difference(main)) is not None]
     apart = [pair for pair in pairs if _differs(pair[1])]
     alike = [pair for pair in pairs if not _differs(pair[1])]
     elsewhere = [
         (one, found)
         for one in here
         for found in one.differences
-        if found.metric != _METRIC and _differs(found)
+        if found.metric != main and _differs(found)
     ]
     names = [one.variant for one, _ in alike]
     if pairs and not apart:
-        only = " by accuracy" if elsewhere else ""
+        only = f" by {title}" if elsewhere else ""
         yield (
             f"After {place} the data cannot tell the variants apart{only}: no difference to "
-            f"{reference} in accuracy was shown for "
+            f"{reference} in {title} was shown for "
             f"{formatting.listed(names, 'or')}{_unseen(alike)}."
         )
     if apart:
@@ -87,7 +93,7 @@ def _place(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterato
             if alike
             else []
         )
-        yield f"After {place}, against {reference} in accuracy: {'; '.join(said)}."
+        yield f"After {place}, against {reference} in {title}: {'; '.join(said)}."
     if elsewhere:
         said = [
             f"{one.variant}'s {_title(found)} {_change(one, found, run)}"
@@ -104,7 +110,8 @@ def _unseen(alike: Sequence[tuple[RankedVariant, VariantDifference]]) -> str:
     unseen = max((found.mde or 0.0 for _, found in alike), default=0.0)
     if not unseen:
         return ""
-    return f"; a change below {formatting.size(_METRIC, unseen)} points would often go unseen"
+    amount = formatting.size(alike[0][1].metric, unseen)
+    return f"; a change below {amount} points would often go unseen"
 
 
 def _title(found: VariantDifference) -> str:
@@ -119,12 +126,13 @@ def _change(variant: RankedVariant, found: VariantDifference, run: RunReport) ->
 
 
 def _seeds(run: RunReport) -> Iterator[str]:
-    found = [one for one in run.seeds if one.metric == _METRIC]
+    main = _main(run)
+    found = [one for one in run.seeds if one.metric == main]
     values = [one for one in found if one.against is None]
     if not values:
         return
     means = formatting.listed(list(map(_mean, values)))
-    yield f"Over {len(values[0].seeds)} training seeds accuracy is {means}."
+    yield f"Over {len(values[0].seeds)} training seeds {measure(main).title} is {means}."
     above, below, seen = _by_floor(found, run)
     if above:
         yield f"Above the noise floor of means: {formatting.listed(above)}."
@@ -148,10 +156,10 @@ def _by_floor(found: Sequence[OverSeeds], run: RunReport) -> tuple[list[str], li
     seen: list[str] = []
     for step in steps.values():
         stages, runs = (*step.members, *step.others), len(step.seeds)
-        floor = run.floor(_METRIC, *stages)
+        floor = run.floor(step.metric, *stages)
         if floor is None or floor.of(runs) is None:
             seen.append(_step(step, floor))
-        elif run.is_below(_METRIC, step.value, *stages, runs=runs):
+        elif run.is_below(step.metric, step.value, *stages, runs=runs):
             below.append(_step(step, floor))
         else:
             above.append(_step(step, floor))
@@ -172,7 +180,3 @@ def _step(one: OverSeeds, floor: Floor | None) -> str:
         word, size = ("floor", of_means) if of_means is not None else ("seen", floor.between_seeds)
         known = f" ({word} {formatting.size(one.metric, size)})"
     return f"{formatting.change(one.metric, one.value)} of {one.stage} against {one.against}{known}"
-
-
-def _signed(value: float, low: float, high: float) -> str:
-    return formatting.change_with_interval(_METRIC, value, low, high)

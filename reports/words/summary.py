@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from stagelift.evals.metrics.measures import (
+    leading,
     measure,
     ordered,
     win_rate_name,
@@ -178,16 +179,17 @@ def _detectable(report: Report) -> str:
     none.
     """
     unseen = [
-        (comparison.mde, comparison.n)
-        for comparison in report.comparisons()
-        if comparison.metric == "accuracy"
+        (comparison.mde, comparison.n, comparison.metric)
+        for run in report.runs
+        for comparison in run.comparisons
+        if comparison.metric == leading(run.stages[0].evaluation.metrics)
         and comparison.verdict in ("no difference shown", "not after Holm")
         and comparison.mde is not None
     ]
     if not unseen:
         return ""
-    change, n = max(unseen, key=itemgetter(0))
+    change, n, metric = max(unseen, key=itemgetter(0))
+    what = "an accuracy change" if metric == "accuracy" else f"a change of {measure(metric).title}"
     return (
-        f": with n={n}, an accuracy change below {formatting.size('accuracy', change)} points "
-        "would often go unseen"
+        f": with n={n}, {what} below {formatting.size(metric, change)} points would often go unseen"
     )

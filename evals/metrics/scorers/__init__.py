@@ -1,0 +1,1 @@
+"""What a response to a user's own task is worth, by built-in scorers or functions."""

@@ -1,0 +1,203 @@
+"""The JSON in a response: valid by a schema, with the target's fields, or equal to the target.
+
+It is the last whole object or array that the response writes, in a fence or not. What is too long
+or too deep is not read. jsonschema validates, and fetches nothing.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from stagelift.evals.metrics.scorers.scorer import Row, Scorer
+from stagelift.evals.metrics.scorers.texts import normalised, spoken
+from stagelift.evals.records import Scored
+
+# how many levels are read, and how many opening brackets are tried
+_DEEPEST, _TRIES = 50, 200
+_OPENING = re.compile(r"[{\[]")
+
+
+class Json(Scorer):
+    """With a `schema`, 1 where the JSON is valid by it; with `fields`, the share of these that are
+    as in the target; with neither, 1 where it is equal to the target.
+
+    Texts are equal as `texts` says, numbers where their values are. A field is named by its key, or
+    by the keys to it: `address.city`. A schema is JSON, or a file of it.
+    """
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    kind: Literal["json"] = "json"
+    rules: dict[str, Any] | bool | None = Field(default=None, alias="schema")
+    fields: list[str] | None = Field(default=None, min_length=1)
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _content_of_a_file(cls, written: Any) -> Any:
+        """A recipe that is stored holds what the file held."""
+        if not isinstance(written, str):
+            return written
+        try:
+            return json.loads(Path(written).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ValueError(
+                f"The schema of scorer json, '{written}', is no file of JSON: {error}."
+            ) from error
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Json":
+        if self.rules is not None and self.fields is not None:
+            raise ValueError(
+                "Scorer json has a schema and fields. List it twice, once with each: each is a "
+                "metric."
+            )
+        return self
+
+    def check(self) -> None:
+        """Raise ValueError where the schema is none."""
+        from jsonschema import SchemaError, validators
+
+        if self.rules is None:
+            return
+        try:
+            self._validator_class(validators).check_schema(self.rules)
+        except (SchemaError, RecursionError) as error:
+            message = getattr(error, "message", str(error))
+            raise ValueError(
+                f"The schema of scorer json is no JSON schema: {message:.200}."
+            ) from error
+
+    def check_target(self, row: Row) -> None:
+        """Raise ValueError, as a clause, where the target lacks a field."""
+        if self.rules is not None:
+            return
+        target = self._target(row)
+        missing = [name for name in self.fields or [] if name not in _flat(target, name)]
+        if missing:
+            raise ValueError(f"its target has no field '{missing[0]}'")
+
+    def score(self, response: str, row: Row) -> Scored:
+        """Read the JSON and compare it."""
+        values = list(_values(spoken(response)))
+        if not values:
+            return Scored(value=0.0, unread=True)
+        text, value = values[-1]
+        return Scored(value=self._worth(value, row), answer=text[:200])
+
+    def _worth(self, value: Any, row: Row) -> float:
+        if self.rules is not None:
+            return float(self._is_valid(value))
+        target = self._target(row)
+        if self.fields is None:
+            return float(_equal(value, target))
+        right = [_has(value, name, _flat(target, name)[name]) for name in self.fields]
+        return sum(right) / len(right)
+
+    def _is_valid(self, value: Any) -> bool:
+        from jsonschema import validators
+        from referencing import Registry
+
+        # an empty registry fetches no reference
+        validator = self._validator_class(validators)(self.rules, registry=Registry())
+        return bool(validator.is_valid(value))
+
+    def _validator_class(self, validators: Any) -> Any:
+        from jsonschema import Draft202012Validator
+
+        return validators.validator_for(self.rules, default=Draft202012Validator)
+
+    def _target(self, row: Row) -> Any:
+        """Return the target as JSON, which a text may hold."""
+        target = row["target"]
+        if isinstance(target, str):
+            try:
+                target = json.loads(target)
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"its target {target!r:.60} is no JSON") from error
+        if self.fields is not None and not isinstance(target, dict):
+            raise ValueError(
+                f"its target {target!r:.60} is no JSON object, and fields are asked for"
+            )
+        return target
+
+
+def _values(text: str) -> Iterator[tuple[str, Any]]:
+    """Yield the whole objects and arrays of a text, each as it is written and read, in order."""
+    decoder = json.JSONDecoder(parse_constant=_refuse)
+    start = 0
+    for _ in range(_TRIES):
+        opening = _OPENING.search(text, start)
+        if opening is None:
+            return
+        start = opening.start()
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            start += 1
+            continue
+        if _depth(value) <= _DEEPEST:
+            yield text[start:end], value
+        start = end
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _depth(value: Any) -> int:
+    """Count the levels of a value, one after the other."""
+    depth, level = 0, [value]
+    while level and depth <= _DEEPEST:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return depth
+
+
+def _flat(value: Any, name: str) -> dict[str, Any]:
+    """Return the field of that name under that name; empty where there is none."""
+    if isinstance(value, dict) and name in value:
+        return {name: value[name]}
+    for key in name.split("."):
+        if not isinstance(value, dict) or key not in value:
+            return {}
+        value = value[key]
+    return {name: value}
+
+
+def _has(value: Any, name: str, wanted: Any) -> bool:
+    found = _flat(value, name)
+    return name in found and _equal(found[name], wanted)
+
+
+def _equal(value: Any, wanted: Any) -> bool:
+    """Compare two JSON values: texts as `texts` says, numbers by value, true is not 1."""
+    match wanted:
+        case dict():
+            return (
+                isinstance(value, dict)
+                and value.keys() == wanted.keys()
+                and all(_equal(value[key], wanted[key]) for key in wanted)
+            )
+        case list():
+            return (
+                isinstance(value, list)
+                and len(value) == len(wanted)
+                and all(_equal(*pair) for pair in zip(value, wanted, strict=True))
+            )
+        case str():
+            return isinstance(value, str) and normalised(value) == normalised(wanted)
+        case bool() | None:
+            return value is wanted
+        case _:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            return is_number and math.isclose(value, wanted, rel_tol=1e-12, abs_tol=0.0)

@@ -1,0 +1,69 @@
+"""The response's final expression is equal to the target's, by math-verify.
+
+It reads LaTeX, boxes and plain expressions, and compares them as sympy does: 1/2 is 0.5, and
+{1, 2} is {2, 1}. It stops after math-verify's own limit, which is a failure and no verdict.
+"""
+
+import logging
+import re
+from typing import Any, Literal
+
+from stagelift.evals.metrics.scorers.scorer import Row, Scorer
+from stagelift.evals.metrics.scorers.texts import accepted, spoken, written
+from stagelift.evals.records import Scored
+
+# seconds for reading, and as many for comparing
+_TIMEOUT = 5
+# characters: the final answer stands at the end
+_LONGEST = 5_000
+# powers of powers can be more digits than there is memory for, and no limit stops that
+_POWER = r"(?:\^|\*\*)[{(\s]{0,5}-?"
+_TOWER = re.compile(
+    rf"{_POWER}\w{{1,20}}[)}}\s]{{0,5}}(?:\^|\*\*)|{_POWER}\d{{4}}|\d{{4}}\s?!|!\s?!"
+)
+
+
+class Mathematics(Scorer):
+    """1 where the final expression is equal to an accepted answer's, else 0."""
+
+    kind: Literal["math"] = "math"
+
+    def check_target(self, row: Row) -> None:
+        """Raise ValueError, as a clause, where no expression can be read in the target."""
+        for answer in accepted(row["target"]):
+            if not _parsed(_as_latex(written(answer))):
+                raise ValueError(f"math-verify reads no expression in its target {answer!r:.60}")
+
+    def score(self, response: str, row: Row) -> Scored:
+        """Compare with each accepted answer."""
+        from math_verify import verify
+
+        parsed = _parsed(spoken(response)[-_LONGEST:])
+        if not parsed:
+            return Scored(value=0.0, unread=True)
+        is_equal = any(
+            verify(
+                _parsed(_as_latex(written(answer))),
+                parsed,
+                timeout_seconds=_TIMEOUT,
+                raise_on_error=True,
+            )
+            for answer in accepted(row["target"])
+        )
+        return Scored(value=float(is_equal), answer=str(parsed[-1])[:200])
+
+
+def _parsed(text: str) -> list[Any]:
+    """Read the last expression of a text; empty where there is none."""
+    from math_verify import parse
+
+    if _TOWER.search(text):
+        raise ValueError("a power of a power, or one above 999, is not computed")
+    # it logs what it cannot read
+    logging.getLogger("math_verify").setLevel(logging.CRITICAL)
+    return list(parse(text, parsing_timeout=_TIMEOUT, raise_on_error=True))
+
+
+def _as_latex(answer: str) -> str:
+    """Put an answer with LaTeX's commands where math-verify looks for these."""
+    return f"${answer}$" if "\\" in answer and "$" not in answer else answer

@@ -1,1 +1,0 @@
-"""Results produced elsewhere, measured and stored as a run."""

@@ -1,0 +1,354 @@
+"""Built-in scorers read responses as people write them, and are not fooled by hostile ones."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stagelift.evals.metrics.scorers.choice import Choice
+from stagelift.evals.metrics.scorers.chosen import chosen
+from stagelift.evals.metrics.scorers.contains import Contains
+from stagelift.evals.metrics.scorers.exact import Exact
+from stagelift.evals.metrics.scorers.function import Function
+from stagelift.evals.metrics.scorers.json_value import Json
+from stagelift.evals.metrics.scorers.known import (
+    as_written,
+    check_rows,
+    named,
+    read_scorer,
+    scored,
+)
+from stagelift.evals.metrics.scorers.mathematics import Mathematics
+from stagelift.evals.metrics.scorers.pattern import Pattern
+from stagelift.evals.metrics.scorers.scorer import Scorer
+from stagelift.evals.metrics.scorers.texts import equals, normalised
+from stagelift.evals.records import Scored
+
+
+def row(target: Any, **columns: Any) -> dict[str, Any]:
+    return {"prompt": "?", "target": target, **columns}
+
+
+@pytest.mark.parametrize(
+    ("response", "target", "value"),
+    [
+        ("Paris", "Paris", 1),
+        (" **paris**.\n", "Paris", 1),
+        ("<think>Lyon?</think>\nPARIS", "Paris", 1),
+        ("```\nSELECT 1\n```", "select 1", 1),
+        ("Paris, France", "Paris", 0),
+        ("It is Paris", "Paris", 0),
+        ("<think>Paris", "Paris", 0),
+        ("", "Paris", 0),
+        ("New\u00a0 York", "new york", 1),
+        ("ｌａｂｅｌ", "label", 1),
+        ("42", 42, 1),
+        ("42.0", 42, 1),
+        ("1,000", 1000, 1),
+        ("$2.50", 2.5, 1),
+        ("42 apples", 42, 0),
+        ("42.0", "42", 0),
+        ("true", True, 1),
+        ("1", True, 0),
+        ("b", ["a", "b"], 1),
+        ("c", ["a", "b"], 0),
+    ],
+)
+def test_exact_is_the_whole_response(response: str, target: Any, value: float) -> None:
+    assert Exact().score(response, row(target)).value == value
+
+
+@pytest.mark.parametrize(
+    ("response", "target", "value"),
+    [
+        ("The capital is Paris, of course.", "paris", 1),
+        ("concatenate", "cat", 0),
+        ("42", 4, 0),
+        ("4.5", 4, 0),
+        ("There are 4.", 4, 1),
+        ("C++ it is", "C++", 1),
+        ("either", ["neither", "either"], 1),
+        ("<think>Paris</think> Lyon", "Paris", 0),
+    ],
+)
+def test_contains_finds_words_of_their_own(response: str, target: Any, value: float) -> None:
+    assert Contains().score(response, row(target)).value == value
+
+
+CITIES = {"A": "Lyon", "B": "Paris", "C": "Nice", "D": "New York"}
+
+
+@pytest.mark.parametrize(
+    ("response", "letter"),
+    [
+        ("B", "B"),
+        ("b", "B"),
+        ("(B)", "B"),
+        ("B.", "B"),
+        ("**B**", "B"),
+        ("**B) Paris**", "B"),
+        ("B: Paris", "B"),
+        ("Paris", "B"),
+        ("paris.", "B"),
+        ("New York", "D"),
+        ("The answer is (B)", "B"),
+        ("The correct answer is **B**.", "B"),
+        ("The answer is B because Paris is the capital.", "B"),
+        ("The best option is: Paris", "B"),
+        ("Answer: B", "B"),
+        ("Final answer: $\\boxed{B}$", "B"),
+        ("\\boxed{\\text{B}}", "B"),
+        ("<answer>B</answer>", "B"),
+        ('{"answer": "B"}', "B"),
+        ("<think>A, surely. The answer is A.</think>The answer is B", "B"),
+        ("Lyon is in the south, so I think it is not A.\n\nAnswer: B", "B"),
+        ("B\n\nParis has been the capital since 987.", "B"),
+        ("Let me see.\nB", "B"),
+        ("I would say Paris here.", "B"),
+        ("The answer is A. Wait, no, it is Paris.", "B"),
+        ("A or B", None),
+        ("The answer is A or B", None),
+        ("Lyon and Paris", None),
+        ("It is not Paris", None),
+        ("A city in the north", None),
+        ("", None),
+        ("<think>B", None),
+        ("E", None),
+        ("I have no idea", None),
+    ],
+)
+def test_one_option_is_chosen_or_none(response: str, letter: str | None) -> None:
+    assert chosen(response, CITIES) == letter
+
+
+@pytest.mark.parametrize(
+    ("target", "columns", "response", "value"),
+    [
+        ("B", {"choices": ["yes", "no"]}, "No.", 1),
+        (1, {"choices": ["yes", "no"]}, "B", 1),
+        ("no", {"options": {"A": "yes", "B": "no"}}, "(a)", 0),
+        ("2", {"choices": {"text": ["x1", "x2"], "label": ["1", "2"]}}, "x2", 1),
+        ("C", {}, "The answer is C.", 1),
+    ],
+)
+def test_options_come_as_data_sets_have_them(
+    target: Any, columns: dict[str, Any], response: str, value: float
+) -> None:
+    assert Choice().score(response, row(target, **columns)).value == value
+
+
+def test_labels_are_options_of_all_rows() -> None:
+    labels = Choice(options=["positive", "negative"])
+    assert labels.score("The label is: Positive", row("positive")).value == 1
+    assert labels.score("not positive", row("positive")) == Scored(value=0.0, unread=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "columns", "problem"),
+    [
+        ("maybe", {"choices": ["yes", "no"]}, "none of the options"),
+        (1, {"choices": ["1", "2"]}, "could be any of the options A, B"),
+        ("yes", {"choices": ["yes", "Yes"]}, "the same, or one is empty"),
+        ("yes", {"choices": "yes"}, "no list"),
+        ("positive", {}, "none of the options"),
+    ],
+)
+def test_targets_that_are_no_option_are_refused(
+    target: Any, columns: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ValueError, match=f"Row 1 cannot be scored by choice: .*{problem}"):
+        check_rows([Choice()], [("Row 1", row(target, **columns))])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "response", "target", "value"),
+    [
+        (r"\d{4}-\d\d-\d\d", "On 2024-05-06.", None, 1),
+        (r"\d{4}-\d\d-\d\d", "In May.", None, 0),
+        (r"year: (\d+)", "year: 1 and year: 2024", 2024, 1),
+        (r"year: (\d+)", "year: 2024 and year: 1", "2024", 0),
+    ],
+)
+def test_a_pattern_is_found_or_its_group_compared(
+    pattern: str, response: str, target: Any, value: float
+) -> None:
+    assert Pattern(pattern=pattern).score(response, row(target)).value == value
+
+
+def test_a_pattern_that_backtracks_for_ever_is_stopped() -> None:
+    started = time.monotonic()
+    found = scored(Pattern(pattern="(a|aa)+$"), "a" * 60 + "!", row("x"))
+    assert time.monotonic() - started < 5
+    assert found.value is None
+    assert found.failure is not None and "longer than 1 s" in found.failure
+
+
+SCHEMA = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "response", "target", "value"),
+    [
+        ({}, 'Here: {"a": 1.0, "b": [true, "X "]}', {"a": 1, "b": [True, "x"]}, 1),
+        ({}, '{"a": 1}', '{"a": 1}', 1),
+        ({}, '{"a": 1, "b": 2}', {"a": 1}, 0),
+        ({}, '{"a": true}', {"a": 1}, 0),
+        (
+            {"fields": ["a", "b.c"]},
+            '```json\n{"a": 1, "b": {"c": 3}}\n```',
+            {"a": 1, "b": {"c": 2}},
+            0.5,
+        ),
+        ({"fields": ["a"]}, '{"a": 9}\nCorrected: {"a": 1}', {"a": 1}, 1),
+        ({"fields": ["a"]}, "[1]", {"a": 1}, 0),
+        ({"schema": SCHEMA}, '{"n": 3}', "-", 1),
+        ({"schema": SCHEMA}, '{"n": "3"}', "-", 0),
+        ({"schema": SCHEMA}, "n is 3", "-", 0),
+        ({}, '{"a": NaN}', {"a": 1}, 0),
+    ],
+)
+def test_json_is_found_and_compared(
+    settings: dict[str, Any], response: str, target: Any, value: float
+) -> None:
+    assert read_scorer({"json": settings}).score(response, row(target)).value == value
+
+
+@pytest.mark.parametrize(
+    "response", ["[" * 100_000, '{"a":' * 50_000, "{" * 40_000 + "1", "9" * 9000]
+)
+def test_hostile_json_is_read_as_nothing_and_soon(response: str) -> None:
+    started = time.monotonic()
+    assert scored(Json(), response, row({"a": 1})) == Scored(value=0.0, unread=True)
+    assert time.monotonic() - started < 2
+
+
+def test_a_schema_fetches_nothing_and_may_be_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "schema.json"
+    file.write_text(json.dumps(SCHEMA))
+    assert read_scorer({"json": {"schema": str(file)}}).identity()["schema"] == SCHEMA
+    remote = read_scorer({"json": {"schema": {"$ref": "http://127.0.0.1:9/schema.json"}}})
+    found = scored(remote, "{}", row("-"))
+    assert found.value is None
+    assert found.failure is not None and "Unresolvable" in found.failure
+
+
+@pytest.mark.parametrize(
+    ("response", "target", "value"),
+    [
+        ("So $x = \\frac{1}{2}$.", "0.5", 1),
+        ("\\boxed{\\frac{2}{4}}", "1/2", 1),
+        ("The answer is 3", 3, 1),
+        ("The set is $\\{2, 1\\}$", "\\{1, 2\\}", 1),
+        ("I cannot say", 3, 0),
+    ],
+)
+def test_math_compares_expressions(response: str, target: Any, value: float) -> None:
+    assert Mathematics().score(response, row(target)).value == value
+
+
+@pytest.mark.parametrize("response", ["$9^{9^{9^9}}$", "$9^{99999999}$", "99999999!", "9**9**9**9"])
+def test_powers_beyond_memory_are_not_computed(response: str) -> None:
+    started = time.monotonic()
+    assert scored(Mathematics(), response, row(3)).value in (None, 0.0)
+    assert time.monotonic() - started < 2
+
+
+@pytest.fixture
+def my_scorers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("scorers_of_a_test.py").write_text(
+        "def same(response, row):\n    return response == row['target']\n"
+        "def unsure(response, row):\n    return None\n"
+        "def stars(response, row):\n    return 4\n"
+        "def word(response, row):\n    return 'good'\n"
+        "def fails(response, row):\n    raise KeyError('x')\n"
+        "def changes(response, row):\n    row['target'] = response\n    return True\n"
+        "def one(response):\n    return 1\n"
+        "def trl(completions, **columns):\n    return [0.0] * len(completions)\n"
+    )
+
+
+@pytest.mark.usefixtures("my_scorers")
+@pytest.mark.parametrize(
+    ("name", "value", "failure"),
+    [
+        ("same", 1.0, None),
+        ("unsure", None, None),
+        ("stars", None, "not from 0 to 1"),
+        ("word", None, "no number, true, false or None"),
+        ("fails", None, "KeyError"),
+    ],
+)
+def test_a_function_measures_or_says_why_not(
+    name: str, value: float | None, failure: str | None
+) -> None:
+    found = scored(Function(path=f"scorers_of_a_test.{name}"), "x", row("x"))
+    assert found.value == value
+    assert (found.failure is None) if failure is None else failure in str(found.failure)
+
+
+@pytest.mark.usefixtures("my_scorers")
+def test_a_function_has_a_row_of_its_own() -> None:
+    mine = row("x")
+    assert scored(Function(path="scorers_of_a_test.changes"), "y", mine).value == 1
+    assert mine["target"] == "x"
+
+
+@pytest.mark.usefixtures("my_scorers")
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("scorers_of_a_test.nothing", "has no function 'nothing'"),
+        ("no_such_module.f", "cannot be imported"),
+        ("scorers_of_a_test.one", "must take a response and a row"),
+        ("scorers_of_a_test.trl", "must take a response and a row"),
+        ("scorers_of_a_test.fails", "fails on Row 1, given the row's own target"),
+        ("scorers_of_a_test.stars", "name its ends"),
+        ({"regex": "("}, "no regular expression"),
+        ({"json": {"schema": {"type": 3}}}, "no JSON schema"),
+        ({"json": {"fields": ["a"]}}, "no JSON"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_loads(written: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        check_rows([read_scorer(written)], [("Row 1", row("x"))])
+
+
+def test_scorers_are_named_numbered_and_written_back() -> None:
+    written: list[Any] = [
+        "exact",
+        {"regex": "a"},
+        {"regex": {"pattern": "b"}},
+        {"choice": ["yes", "no"]},
+        {"json": {"fields": ["a"]}},
+        "my_scorers.sql_equal",
+        {"my_scorers.stars": {"range": [1, 5]}},
+        {"my_scorers.cost": "any"},
+    ]
+    scorers: list[Scorer] = [read_scorer(one) for one in written]
+    assert [metric for metric, _ in named(scorers, None)] == [
+        "exact",
+        "regex",
+        "regex-2",
+        "choice",
+        "json",
+        "my_scorers.sql_equal",
+        "my_scorers.stars@1..5",
+        "my_scorers.cost@any",
+    ]
+    assert named(scorers[:1], "labels")[0].metric == "labels:exact"
+    again = [as_written(scorer.model_dump(mode="json")) for scorer in scorers]
+    assert [read_scorer(one) for one in again] == scorers
+
+
+@pytest.mark.parametrize("written", ["exactly", 3, {"exact": 3}, {"a": 1, "b": 2}])
+def test_what_is_no_scorer_is_told_with_those_there_are(written: Any) -> None:
+    with pytest.raises(ValueError, match=r"(?i)scorer"):
+        read_scorer(written)
+
+
+def test_texts_are_compared_without_what_stands_around_them() -> None:
+    assert normalised("“Straße”.") == normalised("STRASSE")
+    assert equals("½", "1⁄2")
