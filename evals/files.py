@@ -17,6 +17,8 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import BaseModel, ValidationError
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
+# more text than any file of rows that memory holds as records
+LARGEST_TEXT = 1 << 30
 _REMEDY = "Repair it, or move its folder away."
 
 
@@ -168,38 +170,60 @@ def read_rows(
     """
     text = read_text(path)
     if text.lstrip()[:1] == "[":
-        yield from enumerate(_json(text, str(path)), start=1)
+        yield from enumerate(parse_json(text, str(path)), start=1)
         return
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield number, _json(line, f"{path}, line {number}")
+                yield number, parse_json(line, f"{path}, line {number}")
             except ValueError as error:
                 if malformed is None:
                     raise
                 yield number, malformed(error)
 
 
-def read_text(path: Path) -> str:
-    """Read text in UTF-8, gzipped or not. Raises ValueError, naming the file, where it is none."""
-    content = path.read_bytes()
-    if content.startswith(b"PK\x03\x04"):
+def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
+    """Read text in UTF-8, gzipped or not.
+
+    Raises ValueError, naming the file, where it is none, or is more than `largest` bytes.
+    """
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"PK\x03\x04":
         raise ValueError(
             f"{path} is a zip archive, as Inspect's .eval logs are, and not a file of rows."
         )
+    opened = gzip.open if start.startswith(b"\x1f\x8b") else Path.open
     try:
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
+        with opened(path, "rb") as file:
+            # a few bytes of gzip can hold any number of them
+            content = file.read(largest + 1)
+        if len(content) > largest:
+            raise ValueError(
+                f"{path} holds more than {largest / 2**20:,.0f} MiB of text, which is the most "
+                "that is read. Split it."
+            )
         return content.decode("utf-8-sig")
     except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is not text in UTF-8, gzipped or not: {error}.") from error
 
 
-def _json(text: str, place: str) -> Any:
+def parse_json(text: str, place: str) -> Any:
+    """Parse JSON of which no key is there twice. Raises ValueError, naming the `place`."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{place} is not valid JSON: {error}.") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that is there twice: readers would differ in which value they take."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice!r:.60} is there twice")
+    return content
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from stagelift.evals.metrics.timing import SECONDS_PER_RESPONSE, seconds_by_batc
 from stagelift.evals.records import EvalResult, Generation, PairScore, Score, Verdict
 from stagelift.reports.contradictions import REMEDY, refuse_contradictions
 from stagelift.reports.folders import RunFolder
-from stagelift.reports.run_file import RunChain, RunFile, RunStage
+from stagelift.reports.run_file import RunChain, RunFile, RunStage, StageSource
 from stagelift.stages.folders import NodeFolder
 from stagelift.stages.records import StageResult
 
@@ -38,7 +38,8 @@ class StageRecord:
 
     `scores` has every sample; `generations` the first one of each prompt, by id. `verdicts` are
     keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `stored_values`
-    by metric: what lm-eval measured by document, and what was timed by batch.
+    by metric: what lm-eval measured by document, and what was timed by batch. `source` is the file
+    that an imported stage is from.
     """
 
     run: str
@@ -54,6 +55,7 @@ class StageRecord:
     pairs: dict[str, PairScore]
     stored_values: dict[str, dict[str, float]]
     merged: tuple[str, ...] = ()
+    source: StageSource | None = None
 
     def first_scores(self) -> dict[str, Score]:
         """Return the score of each prompt's first sample, by id."""
@@ -96,7 +98,7 @@ class RunRecord:
 
     A run that asked for more than one chain is a study: it has `chains` (what is evaluated of
     them), maybe `repeats`, which are stages measured once more, and of variants the `reference`. In
-    a `lattice` the chains are the subsets of stages.
+    a `lattice` the chains are the subsets of stages. `notes` say what an import left out.
     """
 
     name: str
@@ -117,6 +119,7 @@ class RunRecord:
     lattice: bool = False
     reference: str | None = None
     repeats: tuple[StageRecord, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def stage(self, name: str) -> StageRecord:
         """Return the stage of this name."""
@@ -184,6 +187,7 @@ def read_run(path: Path) -> RunRecord:
         lattice=run.lattice,
         reference=run.reference,
         repeats=tuple(_read_repeats(run, stages, folder)),
+        notes=run.notes,
     )
     for stage in record.stages:
         _refuse_other_pairs(stage, record.base(stage))
@@ -297,6 +301,7 @@ def _read_stage(run: str, stage: RunStage, folder: RunFolder) -> StageRecord:
         pairs={pair.id: pair for pair in stored.pairs},
         stored_values=_stored_values(stored),
         merged=stage.merged,
+        source=stage.source,
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from stagelift.evals.records import Record
 
@@ -18,11 +18,19 @@ class Sitting(Record):
     seconds: float
 
 
+class StageSource(Record):
+    """The file, or folder, that a stage was imported from, and the format that it was read as."""
+
+    file: str
+    sha256: str
+    format: str
+
+
 class RunStage(Record):
     """One stage of a run and where it lies, relative to the runs folder.
 
     `parent` names the stage that it was trained on; `merged` those whose adapters are merged into
-    the weights under its own.
+    the weights under its own. An imported one has a `source`.
     """
 
     name: str
@@ -31,6 +39,8 @@ class RunStage(Record):
     evaluation: str
     merged: tuple[str, ...] = ()
     parent: str | None
+    # not written where there is none
+    source: StageSource | None = Field(default=None, exclude_if=lambda source: source is None)
 
 
 class RunChain(Record):
@@ -52,7 +62,8 @@ class RunFile(Record):
     """Everything that `run.json` says; each stage comes after its parent.
 
     A run of more than one chain is a study: it has `chains`, maybe `repeats`, and of variants the
-    `reference`. In a `lattice` the chains are the subsets of stages.
+    `reference`. In a `lattice` the chains are the subsets of stages. `notes` say what of imported
+    files was left out or is not known.
     """
 
     name: str
@@ -68,6 +79,8 @@ class RunFile(Record):
     repeats: tuple[RunRepeat, ...] = ()
     sessions: tuple[Sitting, ...]
     finished: bool
+    # not written where there are none
+    notes: tuple[str, ...] = Field(default=(), exclude_if=lambda notes: not notes)
 
     @field_validator("stages")
     @classmethod

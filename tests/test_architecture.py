@@ -21,7 +21,8 @@ ARROWS = {
     "-> folders -> run_file; records -> contradictions -> recount",
     "harness": "cli -> commands -> run, judge_training, forecast, importing, rescoring, outputs, "
     "checks; run -> preflight -> graph, workers -> recipes; run -> schedule; forecast -> graph; "
-    "judge_training -> preflight; importing, rescoring -> graph; testing -> checks -> recipes; "
+    "judge_training -> preflight; importing -> imports -> graph; rescoring -> graph; "
+    "testing -> checks -> recipes; "
     "commands, judge_training -> progress",
 }
 EVERYONE_MAY_IMPORT = {"harness": {"errors", "environment"}}

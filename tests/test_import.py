@@ -128,7 +128,7 @@ def test_every_malformed_row_is_counted_and_named_by_its_line(tmp_path: Path) ->
         ([row(sample=1), row(sample=1)], ["lines 1 and 2", "sample 1"]),
         (
             [row(), row() | {"target": "5", "stage": "b"}],
-            ["lines 1 and 2", "different targets", "'1'"],
+            ["'responses' and 'b' have different targets under id '1'", "'4' and '5'"],
         ),
         ([row(), row() | {"prompt": "another", "stage": "b"}], ["different prompts"]),
         ([row(), row("2"), row(stage="b")], ["answer different prompts", "'b' lacks id '2'"]),

@@ -77,9 +77,10 @@ def test_two_responses_to_one_document_are_refused(tmp_path: Path) -> None:
     assert "different responses to document 0" in refused(rows, tmp_path, "lm-eval")
 
 
-def test_a_name_of_the_first_versions_is_no_certain_task(tmp_path: Path) -> None:
+def test_a_file_that_is_not_called_by_its_task_does_not_tell_it(tmp_path: Path) -> None:
+    """Files of one task, each called by its model, are of one task."""
     output, run = said(old_rows(), tmp_path, "pretrained__my-model_gsm8k.jsonl")
-    assert run.contract["task"] == "pretrained__my-model_gsm8k"
+    assert run.contract["task"] == "task"
     assert "name it samples_TASK.jsonl" in output
 
 

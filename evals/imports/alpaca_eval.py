@@ -12,7 +12,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from stagelift.evals.data.preference_value import read_preference
+from stagelift.evals.imports.reader import Reader
 from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
+from stagelift.evals.imports.seen import Seen
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.records import Generation, Verdict
 
@@ -42,7 +44,7 @@ def read_alpaca_eval(path: Path) -> Imported:
 
     Raises ValueError for malformed rows, duplicates and mixed judges.
     """
-    lines = read_valid(path, AnnotationRow, "AlpacaEval's annotations")
+    lines = read_valid(path, AnnotationRow)
     reference = _only_value(path, "generator_1", {row.generator_1 for _, row in lines})
     annotator = _only_value(path, "annotator", {row.annotator for _, row in lines})
     models: dict[str, dict[str, tuple[int, AnnotationRow]]] = {}
@@ -124,3 +126,16 @@ def _verdict(row: AnnotationRow) -> Verdict:
 def _id(row: AnnotationRow) -> str:
     """Annotations have no ids: the instruction is what two files share."""
     return f"alpaca_eval/{hashlib.sha256(row.instruction.encode()).hexdigest()[:16]}"
+
+
+def _is_alpaca_eval(seen: Seen) -> bool:
+    return {"instruction", "output_1", "output_2"} <= seen.keys
+
+
+ALPACA_EVAL = Reader(
+    name="alpaca-eval",
+    title="AlpacaEval's annotations",
+    how_to_get="AlpacaEval's annotations.json, one judged pair a row",
+    recognises=_is_alpaca_eval,
+    read=read_alpaca_eval,
+)

@@ -14,7 +14,9 @@ from typing import Any
 
 from stagelift.evals.imports.lm_eval_row import BYPASS, SampleRow, unnamed_filter, with_filters
 from stagelift.evals.imports.number_targets import TargetUse, are_numbers_to_state
-from stagelift.evals.imports.results import Imported, ImportedStage, read_valid
+from stagelift.evals.imports.reader import Reader
+from stagelift.evals.imports.results import Document, Imported, ImportedStage, read_valid
+from stagelift.evals.imports.seen import Seen
 from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT
 from stagelift.evals.lm_eval.names import metric_name
 from stagelift.evals.metrics.answers.reading import read_target
@@ -25,6 +27,8 @@ _FIELDS = {
     STRICT: ("correct_strict", "answer_strict"),
     FLEXIBLE: ("correct_flexible", "answer_flexible"),
 }
+# the task of a file whose name does not tell it
+_NOT_TOLD = "task"
 # lm-eval's word for a filter that found nothing
 _NOT_FOUND = "[invalid]"
 # they lie between 0 and 1 by document, whatever the task
@@ -54,12 +58,14 @@ def _task(path: Path) -> str:
     match = re.fullmatch(r"samples_(.+)_\d{4}-\d\d-\d\dT[\d.:_-]+\.jsonl(\.gz)?", path.name)
     if match:
         return match[1]
-    # a file that was renamed, or written before 0.4.3
+    if not path.name.startswith("samples_"):
+        # a file that was renamed, or written before 0.4.3: its name is of the model, too
+        return _NOT_TOLD
     return re.sub(r"\.(jsonl?|gz)\b.*", "", path.name).removeprefix("samples_")
 
 
 def _documents(path: Path) -> Documents:
-    lines = with_filters(path, read_valid(path, SampleRow, "lm-eval's samples", _problem))
+    lines = with_filters(path, read_valid(path, SampleRow, _problem))
     documents: dict[int, dict[str, tuple[int, SampleRow]]] = {}
     for line, row in lines:
         _refuse_contradiction(path, line, row, documents.setdefault(row.doc_id, {}))
@@ -138,8 +144,8 @@ def _of_its_age(path: Path, task: str, rows: Documents) -> list[str]:
         )
     if not path.name.startswith("samples_"):
         notes.append(
-            f"the file's name says that the task is '{task}'; name it samples_TASK.jsonl where the "
-            "task is called otherwise"
+            f"the file's name does not tell its task, which is called '{task}' here; name it "
+            "samples_TASK.jsonl to give it its name"
         )
     return notes
 
@@ -184,7 +190,26 @@ def _stage(task: str, rows: Documents, *, answers: bool) -> ImportedStage:
     )
     task_scores = _task_scores(task, rows, are_accuracies=are_accuracies)
     by_task = {task: task_scores} if task_scores else {}
-    return ImportedStage("lm-eval", generations, scores, [], by_task)
+    documents = _asked(task, rows, scores)
+    return ImportedStage("lm-eval", generations, scores, [], by_task, documents)
+
+
+def _asked(task: str, rows: Documents, scores: list[Score]) -> dict[str, Document]:
+    """Say what is behind each id: `doc_id` is a position, which --limit and shuffles change."""
+    scored = {score.id: score for score in scores}
+    asked = {}
+    for doc_id, row in _first_rows(rows).items():
+        name = f"{task}/{doc_id}"
+        prompt, target = _request(row), row.target
+        if name in scored:
+            prompt, target = scored[name].question, scored[name].target or ""
+        asked[name] = Document(prompt, target, f"{row.doc_hash} {row.target_hash}")
+    return asked
+
+
+def _request(row: SampleRow) -> str:
+    """Return the text of a document's first request."""
+    return str(row.arguments.get("gen_args_0", {}).get("arg_0", ""))
 
 
 def _identity(rows: Documents) -> list[list[int | str]]:
@@ -226,7 +251,7 @@ def _generation(task: str, row: SampleRow, sample: int, response: str) -> Genera
         id=f"{task}/{row.doc_id}",
         group="test",
         sample=sample,
-        prompt=str(row.arguments["gen_args_0"]["arg_0"]),
+        prompt=_request(row),
         response=response,
         n_tokens=None,
         finish_reason=None,
@@ -266,3 +291,16 @@ def _task_scores(task: str, rows: Documents, *, are_accuracies: bool) -> list[Ta
                 name = metric_name(task, metric, row.filter)
                 scores.append(TaskScore(id=f"{task}/{row.doc_id}", metric=name, value=value))
     return scores
+
+
+def _is_lm_eval(seen: Seen) -> bool:
+    return {"doc_id", "doc", "resps"} <= seen.keys
+
+
+LM_EVAL = Reader(
+    name="lm-eval",
+    title="lm-eval's samples",
+    how_to_get="the samples_*.jsonl that lm-eval writes with --log_samples",
+    recognises=_is_lm_eval,
+    read=read_lm_eval,
+)

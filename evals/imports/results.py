@@ -3,37 +3,61 @@ its bad lines named.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from stagelift.evals.files import read_rows
-from stagelift.evals.imports.foreign import Wanted, refuse_another_kind
+from stagelift.evals.imports.columns import NO_COLUMNS, Columns, renamed
+from stagelift.evals.imports.tables import MalformedRow, table_rows
 from stagelift.evals.records import Generation, Metric, Score, TaskScore, Verdict
 from stagelift.evals.stats import estimates
 
 Row = TypeVar("Row", bound=BaseModel)
+# what a stage may be called
+STAGE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
 # bad lines named in a message
 SHOWN = 10
 
 
+class Document(NamedTuple):
+    """What a model was asked. Stages of different files are paired by it where ids do not tell.
+
+    `digest` identifies the content where the file has something better than the prompt, which may
+    be written differently for every model (lm-eval's hashes of document and target).
+    """
+
+    prompt: str
+    target: str | None
+    digest: str | None = None
+
+
 class ImportedStage(NamedTuple):
-    """One model's results. Verdicts are against a reference outside of the file's stages."""
+    """One model's results. Verdicts are against a reference outside of the file's stages.
+
+    `documents` say what is behind an id of `task_scores` (and of scores, where `question` and
+    `target` do not). A file of several chains says to which `variant` and training `seed` a stage
+    belongs; None is what all seeds share. `file` is set where files are joined.
+    """
 
     name: str
     generations: list[Generation]
     scores: list[Score]
     verdicts: list[Verdict]
     task_scores: dict[str, list[TaskScore]]
+    documents: Mapping[str, Document] = {}
+    variant: str | None = None
+    seed: int | None = None
+    file: Path | None = None
 
 
 class Imported(NamedTuple):
     """A whole file: its stages in order of appearance, what to call the model and what belongs into
     the contract.
 
-    `notes` say what of the file was left out or is not known, and why.
+    Of the contract, `data` may say which documents these are, where their ids, prompts and targets
+    do not. `notes` say what of the file was left out or is not known, and why.
     """
 
     stages: list[ImportedStage]
@@ -45,25 +69,23 @@ class Imported(NamedTuple):
 def read_valid(
     path: Path,
     kind: type[Row],
-    wanted: Wanted,
     check: Callable[[Row], str | None] = lambda _: None,
+    columns: Columns = NO_COLUMNS,
 ) -> list[tuple[int, Row]]:
-    """Return every row with its line.
+    """Return every row of a table with its line, its columns renamed.
 
-    Raises ValueError where any is malformed: how many, which lines, and what is wrong. A file of
-    another kind is called by what it is.
+    Raises ValueError where any is malformed: how many, which lines, and what is wrong.
     """
     good: list[tuple[int, Row]] = []
     bad: list[tuple[int, str]] = []
-    for line, row, problem in _parsed(path, kind):
+    for line, value in table_rows(path):
+        row, problem = _parsed(value, kind, columns)
         if row is not None:
             problem = check(row)
         if row is not None and problem is None:
             good.append((line, row))
         else:
             bad.append((line, problem or "not a row"))
-    if bad and not good:
-        refuse_another_kind(path, wanted)
     if bad:
         raise ValueError(_refusal(path, bad, len(good) + len(bad)))
     if not good:
@@ -71,19 +93,23 @@ def read_valid(
     return good
 
 
-def _parsed(path: Path, kind: type[Row]) -> Iterator[tuple[int, Row | None, str | None]]:
-    for line, value in read_rows(path, malformed=lambda error: error):
-        if isinstance(value, ValueError):
-            yield line, None, "not valid JSON"
-            continue
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-            yield line, kind.model_validate(value), None
-        # half of a surrogate pair: JSON can say it, no file of ours can hold it
-        except UnicodeEncodeError:
-            yield line, None, "it holds text that is not Unicode"
-        except ValidationError as error:
-            yield line, None, _problem(error)
+def _parsed(value: Any, kind: type[Row], columns: Columns) -> tuple[Row | None, str | None]:
+    """Return a row, or what is wrong with it."""
+    if isinstance(value, MalformedRow):
+        return None, value.problem
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+        return kind.model_validate(renamed(value, columns)), None
+    # half of a surrogate pair: JSON can say it, no file of ours can hold it
+    except UnicodeEncodeError:
+        return None, "it holds text that is not Unicode"
+    except RecursionError:
+        return None, "it is nested too deeply"
+    # Parquet's dates and bytes
+    except TypeError as error:
+        return None, f"it holds what JSON cannot say ({error})"
+    except ValidationError as error:
+        return None, _problem(error)
 
 
 def _problem(error: ValidationError) -> str:

@@ -2,9 +2,8 @@
 again.
 """
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,36 +15,78 @@ from stagelift.harness.commands.options import (
 )
 from stagelift.harness.commands.report import store_outputs, write_reports
 
+if TYPE_CHECKING:
+    from stagelift.harness.importing import ImportedRun
 
-class ImportFormat(StrEnum):
-    """What a file of results holds."""
 
-    responses = "responses"
-    lm_eval = "lm-eval"
-    alpaca_eval = "alpaca-eval"
+Places = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[NAME=]FILE...",
+        help="Files of results, in the order of the chain, or a folder. NAME= names a stage.",
+    ),
+]
+Form = Annotated[
+    str | None,
+    typer.Option("--format", "--as", help="What the files hold, if not what is recognised."),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="What columns of a table are called: --columns response=output,target=gold"),
+]
+Common = Annotated[
+    bool,
+    typer.Option("--common", help="Keep the documents that all files have; else that is refused."),
+]
+Verdicts = Annotated[
+    list[Path] | None,
+    typer.Option(help="A file of another judge's verdicts on these responses (repeatable)."),
+]
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(help="The file of results.")],
-    form: Annotated[ImportFormat, typer.Option("--as", help="What the file holds.")],
-    name: Annotated[str, typer.Option(help="Name of the run it becomes.")],
+    places: Places,
+    name: Annotated[str, typer.Option(help="Name of the run they become.")],
+    form: Form = None,
+    columns: Columns = None,
+    common: Common = False,
+    verdicts: Verdicts = None,
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Make a run out of results produced elsewhere; every report works on it.
+    """Make one run out of results produced elsewhere; every report works on it.
 
-    A malformed file is refused whole. What of a file cannot be taken over is named.
+    A malformed file is refused whole. What was recognised is printed, and what cannot be taken over
+    is named.
     """
     keep_garbage()
     quiet_environment()
     from stagelift.harness.graph.store import Store
-    from stagelift.harness.importing import import_results
+    from stagelift.harness.importing import Wanted, import_results
     from stagelift.reports.words.formatting import safe_text
 
+    wanted = Wanted(places, form, columns, common, verdicts or ())
     with usage_errors():
-        imported = import_results(file, form.value, name, Store(runs))
+        imported = import_results(wanted, name, Store(runs))
+    for line in _recognised(imported):
+        typer.echo(safe_text(line), err=True)
     write_reports(imported.folder)
     for note in imported.notes:
         typer.echo(f"Note: {safe_text(note)}.", err=True)
+
+
+def _recognised(imported: "ImportedRun") -> list[str]:
+    """Say what each stage was read from and as, and how a folder would be read otherwise."""
+    lines = [f"{stage}: {path} ({title})" for stage, path, title in imported.stages]
+    if imported.is_from_folder and len(imported.stages) > 1:
+        lines.append(
+            "Order and names were taken from the folder. To give others, name the files in order: "
+            "base=FILE sft=FILE"
+        )
+    if imported.passed_over:
+        names = ", ".join(path.name for path in imported.passed_over[:5])
+        more = len(imported.passed_over) - 5
+        lines.append(f"Passed over: {names}" + (f" and {more} more" if more > 0 else ""))
+    return lines
 
 
 def rescore(

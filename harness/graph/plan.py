@@ -17,6 +17,7 @@ from stagelift.harness.graph.contract import (
     model_revision,
     shared_contract,
 )
+from stagelift.harness.graph.names import model_names
 from stagelift.harness.graph.node import Chain, Node, Plan, Precise
 from stagelift.harness.recipes.sections import (
     CheckpointSection,
@@ -111,26 +112,9 @@ def _base(section: ModelSection, precise: Precise) -> Node:
 
 
 def _named(chains: list[Chain], labels: list[tuple[str, ...]], *, lattice: bool) -> list[Chain]:
-    """Call every node by what the chains through it have in common, and by its slot.
-
-    In a lattice it is called by all slots up to it. Where two would be called the same, they get
-    all the labels of the first chain through them.
-    """
-    labels_through: dict[str, list[tuple[str, ...]]] = {}
-    titles: dict[str, str] = {}
-    for chain, label in zip(chains, labels, strict=True):
-        for place, (slot, node) in enumerate(chain.slots):
-            labels_through.setdefault(node.id, []).append(label)
-            titles[node.id] = slot
-            if lattice and place > 0:
-                titles[node.id] = "+".join(name for name, _ in chain.slots[1 : place + 1])
-    names: dict[str, str] = {}
-    for identifier, (first, *others) in labels_through.items():
-        common = [part for part in first if all(part in label for label in others)]
-        name = "/".join(filter(None, [",".join(common), titles[identifier]]))
-        if name in names.values():
-            name = f"{','.join(first)}/{titles[identifier]}"
-        names[identifier] = name
+    """Call every node by its slot and by what the chains through it have in common."""
+    slots = [[(slot, node.id) for slot, node in chain.slots] for chain in chains]
+    names = model_names(slots, labels, lattice=lattice)
     return [_renamed(chain, names) for chain in chains]
 
 

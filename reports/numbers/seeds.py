@@ -115,7 +115,7 @@ def _by_seed(chains: Sequence[ChainRecord]) -> list[dict[int, str]]:
     """The stages of every variant at every place in its chain, by seed."""
     places: dict[tuple[str, tuple[str, ...]], dict[int, str]] = {}
     for chain in chains:
-        slots = tuple(chain.stages)[1:]
+        slots = tuple(chain.stages)
         for length, slot in enumerate(slots, start=1):
             by_seed = places.setdefault((chain.variant, slots[:length]), {})
             by_seed[chain.seed] = chain.stages[slot]
@@ -190,7 +190,12 @@ def seed_differences(
 
 
 def _earlier_stages(run: RunRecord, group: Siblings) -> dict[str, list[StageRecord]]:
-    """The stages before and the bases, seed by seed; for the first trained stage they are one."""
+    """The stages before and the bases, seed by seed; for the first trained stage they are one.
+
+    Imported stages may have nothing before them.
+    """
+    if any(run.before(stage) is None for stage in group.stages):
+        return {}
     before = [run.before(stage) or stage for stage in group.stages]
     bases = [run.base(stage) for stage in group.stages]
     return {without_seed(before[0].name): before, bases[0].name: bases}

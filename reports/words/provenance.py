@@ -28,6 +28,8 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
             ),
             ("model", run.model),
             ("data", run.data),
+            ("stages from", _sources(run)),
+            ("import", "; ".join(run.notes)),
             ("graph", _graph(run)),
             ("evaluation", _asked(run)),
             ("engine", _engine(run)),
@@ -65,6 +67,7 @@ def brief_provenance(report: Report) -> list[tuple[str, str]]:
     wanted = (
         "model",
         "graph",
+        "import",
         "evaluation",
         "judge's fitness",
         "contract",
@@ -93,6 +96,15 @@ def dtype_words(contract: Mapping[str, Any]) -> str:
     """Say which dtype a model was measured in."""
     dtype = str(contract["dtype"])
     return "in the server's dtype" if dtype == OF_THE_SERVER else dtype
+
+
+def _sources(run: RunRecord) -> str:
+    """Say which file each stage is from, as what it was read, and its hash; empty of what ran."""
+    sources = [(stage.name, stage.source) for stage in run.stages if stage.source is not None]
+    return "; ".join(
+        f"{name}: {source.file} ({source.format}, sha256 {source.sha256[:12]})"
+        for name, source in sources
+    )
 
 
 def _asked(run: RunRecord) -> str:

@@ -1,0 +1,121 @@
+"""Rows of a table, whichever file it is in: JSON lines, a JSON list, JSON columns, CSV, Parquet."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stagelift.evals.files import LARGEST_TEXT, parse_json, read_rows, read_text
+from stagelift.evals.imports.seen import csv_header, json_columns, look_at, parquet_columns
+
+# of a table; each of its rows becomes several records in memory
+MOST_ROWS = 1_000_000
+# a cell may be a long response
+_LONGEST_CELL = 1 << 27
+
+Numbered = tuple[int, Any]
+
+
+class MalformedRow(NamedTuple):
+    """What stands in the place of a row that cannot be read, and why."""
+
+    problem: str
+
+
+def table_rows(path: Path) -> Iterator[Numbered]:
+    """Yield the rows of a file, a MalformedRow among them, with their lines, or places from 1.
+
+    Raises ValueError, naming the file, where it is no table, or one of more rows than are read.
+    """
+    for place, (number, row) in enumerate(_rows(path), start=1):
+        if place > MOST_ROWS:
+            raise ValueError(
+                f"{path} has more than {MOST_ROWS:,} rows, the most that is read. Split it."
+            )
+        yield number, row
+
+
+def _rows(path: Path) -> Iterator[Numbered]:
+    seen = look_at(path)
+    match seen.kind:
+        case "CSV":
+            return _csv_rows(path)
+        case "Parquet":
+            return _parquet_rows(path)
+        case "JSON columns":
+            return _column_rows(path)
+        case "a JSON object":
+            return iter([(1, parse_json(read_text(path), str(path)))])
+        case _:
+            return read_rows(path, malformed=_malformed)
+
+
+def _malformed(error: ValueError) -> MalformedRow:
+    """Say what is wrong without the file and line, which are said of all such rows."""
+    _, _, problem = str(error).partition(" is not valid JSON: ")
+    return MalformedRow(f"not valid JSON ({problem.rstrip('.')})")
+
+
+def _column_rows(path: Path) -> Iterator[Numbered]:
+    columns = json_columns(parse_json(read_text(path), str(path)))
+    assert columns is not None, "a file of another kind"
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name!r:.60} {length}" for name, length in lengths.items())
+        raise ValueError(f"{path} holds columns of different lengths ({listed}).")
+    for number, values in enumerate(zip(*columns.values(), strict=True), start=1):
+        yield number, dict(zip(columns, values, strict=True))
+
+
+def _csv_rows(path: Path) -> Iterator[Numbered]:
+    """Yield rows by their first line; every cell is text."""
+    text = read_text(path)
+    header, delimiter = csv_header(text)
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{path} has the column '{twice}' twice in its header.")
+    before = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield from _cells(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True), header)
+    except csv.Error as error:
+        raise ValueError(f"{path} is no CSV that can be read: {error}.") from error
+    finally:
+        csv.field_size_limit(before)
+
+
+def _cells(reader: Any, header: list[str]) -> Iterator[Numbered]:
+    next(reader)
+    first_line = reader.line_num + 1
+    for cells in reader:
+        if len(cells) == len(header):
+            yield first_line, dict(zip(header, cells, strict=True))
+        elif cells:
+            yield first_line, MalformedRow(f"{len(cells)} cells, and the header has {len(header)}")
+        first_line = reader.line_num + 1
+
+
+def _parquet_rows(path: Path) -> Iterator[Numbered]:
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    parquet_columns(path)
+    try:
+        with ParquetFile(path) as file:
+            _refuse_too_large(path, file.metadata)
+            number = 0
+            for batch in file.iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(f"{path} is no Parquet file that can be read: {error}.") from error
+
+
+def _refuse_too_large(path: Path, metadata: Any) -> None:
+    sizes = [metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)]
+    if sum(sizes) > LARGEST_TEXT:
+        raise ValueError(
+            f"{path} holds {sum(sizes) / 2**20:,.0f} MiB, and {LARGEST_TEXT / 2**20:,.0f} is the "
+            "most that is read. Split it."
+        )

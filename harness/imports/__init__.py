@@ -1,0 +1,1 @@
+"""Results produced elsewhere, measured and stored as a run."""
