@@ -22,7 +22,7 @@ from stagelift.evals.metrics.sampled import TEMPERATURE
 from stagelift.evals.models.engines.choice import Opened, open_engine
 from stagelift.evals.models.generate import Generator, Prompt
 from stagelift.evals.models.logprobs import score_pairs
-from stagelift.evals.models.model import ModelRef, load_model, load_tokenizer
+from stagelift.evals.models.model import ModelRef, load_model, tokenizer_of
 from stagelift.evals.records import Metric
 from stagelift.evals.settings import EvaluationSettings
 
@@ -50,12 +50,15 @@ def ask(
     on_progress: OnProgress,
     on_opened: Callable[[Opened], None],
     repeat: int = 0,
+    *,
+    counts_tokens: bool = True,
 ) -> Asked:
     """Fill a folder with what the model answers.
 
-    `on_opened` is shown the engine before it is asked anything, and may refuse it.
+    `on_opened` is shown the engine before it is asked anything, and may refuse it. Lengths in
+    tokens are kept where it `counts_tokens`.
     """
-    tokenizer = load_tokenizer(ref.path, ref.revision, ref.eos_token)
+    tokenizer = tokenizer_of(ref)
     slots = settings.problems.batch_size
     with open_engine(settings.engine, ref, tokenizer, slots) as opened:
         on_opened(opened)
@@ -66,6 +69,7 @@ def ask(
             batch_size=settings.problems.batch_size,
             on_progress=partial(on_progress, "prompts"),
             repeat=repeat,
+            counts_tokens=counts_tokens,
         )
         if problems.problems:
             _ask_problems(greedy, tokenizer, settings, problems, on_progress)

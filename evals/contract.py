@@ -8,6 +8,23 @@ from typing import Any, NamedTuple
 
 # what a contract says of what the engine's server decides, and no recipe knows
 OF_THE_SERVER = "the server's"
+# what it says of chat templates and tokenizers that are not the same for all stages of a run
+EACH_ITS_OWN = "each stage's own"
+
+
+def counts_tokens(contract: Mapping[str, Any]) -> bool:
+    """Say whether tokens are a unit of length under a contract: those of different tokenizers are
+    not the same, so then characters are counted alone.
+    """
+    return contract.get("tokenizers") is None
+
+
+def same_tokenizer(mine: str | None, theirs: str | None) -> bool:
+    """Say whether two evaluations count the same tokens, by digests of their tokenizers.
+
+    Earlier ones did not note theirs, and count as the same.
+    """
+    return mine is None or theirs is None or mine == theirs
 
 
 class Difference(NamedTuple):

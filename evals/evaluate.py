@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from stagelift.evals.ask import OnProgress, ask
+from stagelift.evals.contract import counts_tokens, same_tokenizer
 from stagelift.evals.data.own_rows import OwnProblem, load_own
 from stagelift.evals.data.preferences import (
     Preference,
@@ -64,6 +65,7 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
         on_progress,
         partial(_refuse_another_engine, job),
         job.repeat,
+        counts_tokens=counts_tokens(job.contract),
     )
     generations = folder.read_generations()
     scores = [
@@ -75,7 +77,7 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
     result = EvalResult(
         contract_id=job.contract_id,
         contract=job.contract,
-        metrics=measured.metrics | _preference_accuracy(folder, job.base) | asked.metrics,
+        metrics=measured.metrics | _preference_accuracy(job, folder) | asked.metrics,
         outcomes=measured.outcomes,
         win_tie_loss=measured.win_tie_loss,
         extrapolated=measured.extrapolated,
@@ -83,6 +85,8 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
         seconds=time.monotonic() - started,
         peak_memory_bytes=_peak_memory(job),
         versions=job.versions | asked.server,
+        chat_template=job.chat_template,
+        tokenizer=job.tokenizer,
     )
     folder.finish(scores, verdicts, result)
     return result
@@ -231,9 +235,14 @@ def _gold(judge: Judge, source: Source, judges: JudgesFolder) -> GoldAgreement |
     return agreement
 
 
-def _preference_accuracy(folder: EvaluationFolder, base: str | None) -> dict[str, Metric]:
-    """Compare with base's log-probabilities; base itself is not measured by this."""
-    if base is None:
+def _preference_accuracy(job: Evaluation, folder: EvaluationFolder) -> dict[str, Metric]:
+    """Compare with base's log-probabilities; base itself is not measured by this.
+
+    Where base has another tokenizer, nats per token are not of the same tokens.
+    """
+    if job.base is None:
         return {}
-    of_base = {pair.id: pair for pair in EvaluationFolder(Path(base)).read_pairs()}
-    return preference_accuracy(folder.read_pairs(), of_base)
+    base = EvaluationFolder(Path(job.base))
+    of_base = {pair.id: pair for pair in base.read_pairs()}
+    per_token = same_tokenizer(job.tokenizer, base.read_result().tokenizer)
+    return preference_accuracy(folder.read_pairs(), of_base, per_token=per_token)

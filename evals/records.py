@@ -207,7 +207,8 @@ class EvalResult(Record):
     A contract is everything that makes two evaluations comparable; `contract_id` is its hash.
     `extrapolated` names length-controlled metrics that rest on an extrapolation. `seconds` and
     `peak_memory_bytes` are of the sitting that finished it (what an interrupted one generated is
-    not counted), None where it was imported.
+    not counted), None where it was imported. `chat_template` and `tokenizer` are digests of what
+    the model was asked with, None where that was not noted.
     """
 
     contract_id: str
@@ -220,3 +221,6 @@ class EvalResult(Record):
     seconds: float | None
     peak_memory_bytes: int | None
     versions: dict[str, str]
+    # not written where they are not known
+    chat_template: str | None = Field(default=None, exclude_if=lambda known: known is None)
+    tokenizer: str | None = Field(default=None, exclude_if=lambda known: known is None)

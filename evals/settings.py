@@ -104,7 +104,8 @@ class Evaluation(Record):
     `references` are the evaluation folders of the models to judge against and `base` that of the
     base model (None: this is it), under the same contract. `judges` is the folder of what is known
     of judges, whichever run asked. A `repeat` asks the same in other batches, with other random
-    numbers: how much it differs is the noise of measuring.
+    numbers: how much it differs is the noise of measuring. `chat_template` and `tokenizer` are
+    digests of what the model is asked with.
     """
 
     folder: str
@@ -116,4 +117,6 @@ class Evaluation(Record):
     base: str | None
     judges: str
     repeat: int = 0
+    chat_template: str | None = None
+    tokenizer: str | None = None
     versions: dict[str, str]

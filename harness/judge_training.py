@@ -14,10 +14,11 @@ from stagelift.evals.data.source import Source, UnreachableError, fingerprint, p
 from stagelift.evals.files import read_json, write_json
 from stagelift.evals.models.model import ModelRef, model_fingerprint
 from stagelift.evals.records import Passport
-from stagelift.harness import preflight
 from stagelift.harness.environment import versions
 from stagelift.harness.errors import UsageError
-from stagelift.harness.graph.contract import chat_template, model_revision
+from stagelift.harness.graph.asked_with import template_of
+from stagelift.harness.graph.model_checks import check_model_path
+from stagelift.harness.graph.revision import model_revision
 from stagelift.harness.progress import View
 from stagelift.harness.recipes.overrides import read_override
 from stagelift.harness.workers.jobs import TrainJudgeJob
@@ -96,17 +97,17 @@ def _job(request: JudgeRequest) -> TrainJudgeJob:
     try:
         config_on_paper(REWARD_MODEL, args)
         check_preferences(source, pairs=True)
-        preflight.check_model_path(request.model)
+        check_model_path(request.model)
         gold = _held_out(source)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    chat_template(request.model, model_revision(request.model, None), None)
     base = ModelRef(
         path=request.model,
         revision=model_revision(request.model, None),
         dtype=precision.dtype("auto"),
         device=precision.device(),
     )
+    template_of(base)
     return TrainJudgeJob(
         folder=str(request.output),
         base=base,

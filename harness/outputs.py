@@ -41,7 +41,7 @@ def write_outputs(folder: Path) -> Outputs:
 
     Raises like `load_report`.
     """
-    run = _with_base(read_run(folder))
+    run = _with_base(read_run(folder), None)
     report = build_report([run])
     place = RunFolder(folder)
     files = {
@@ -51,7 +51,10 @@ def write_outputs(folder: Path) -> Outputs:
     for path, text in files.items():
         write_text(path, text)
     page = write_page(report, place.report("html"))
-    cards = {node.card: render_card(run, stage) for stage, node in _with_adapters(run, place)}
+    cards = {
+        node.card: render_card(_with_base(run, stage), stage)
+        for stage, node in _with_adapters(run, place)
+    }
     for path, text in cards.items():
         write_text(path, text)
     return Outputs(report, [*files, *page], list(cards))
@@ -71,11 +74,15 @@ def write_page(report: Report, path: Path) -> list[Path]:
     return [path] if page.responses is None else [path, beside]
 
 
-def _with_base(run: RunRecord) -> RunRecord:
-    """Add what the base model is called on the Hub; records know it by its fingerprint."""
-    named = hub_model(str(run.stages[0].identity.get("model", "")))
+def _with_base(run: RunRecord, stage: StageRecord | None) -> RunRecord:
+    """Add what the model under a stage is called on the Hub; records know it by its fingerprint.
+
+    None: the one that the run starts from.
+    """
+    weights = run.stages[0] if stage is None else run.weights(stage)
+    named = hub_model(str(weights.identity.get("model", "")))
     if named is None:
-        return run
+        return replace(run, base_model=None, base_revision=None)
     model, revision = named
     return replace(run, base_model=model, base_revision=revision)
 

@@ -1,9 +1,7 @@
 """Everything that can be known to fail before a model is loaded or a file is written."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from stagelift.evals.data.own_rows import load_own
@@ -16,7 +14,6 @@ from stagelift.evals.data.source import (
     fingerprint,
     local_file,
     local_rows,
-    one_sentence,
 )
 from stagelift.evals.judges.load import check_judge, check_judge_answers
 from stagelift.evals.lm_eval.extras import check_extras
@@ -25,20 +22,18 @@ from stagelift.evals.metrics.answers.reading import read_target
 from stagelift.evals.metrics.scorers.known import check_rows
 from stagelift.evals.metrics.scorers.scorer import Scorer
 from stagelift.evals.models import pretrained
-from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.models.engines.choice import check_engine_server, check_engine_settings
-from stagelift.evals.models.engines.settings import TransformersSettings
+from stagelift.evals.models.engines.settings import ServerSettings, TransformersSettings
 from stagelift.evals.models.engines.vllm import check_adapter_settings
-from stagelift.evals.models.model import ModelRef, model_folder, remembered_of_model
 from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.model_checks import check_models
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.plan import stage_launcher, stage_lora, stage_settings
 from stagelift.harness.recipes.sections import Recipe, StageSection
 from stagelift.harness.workers.launcher import read_launcher
 from stagelift.stages.data import check_training_source
-from stagelift.stages.folders import ADAPTER_CONFIG, is_adapter
 from stagelift.stages.kinds import kind_named
-from stagelift.stages.lora import check_lora, lora_config
+from stagelift.stages.lora import check_lora
 from stagelift.stages.own_rows import learns_from_scorers
 from stagelift.stages.rewards import load_rewards
 from stagelift.stages.settings import StageSettings, config_on_paper
@@ -56,9 +51,11 @@ def unreachable_sources(recipe: Recipe) -> list[str]:
 
     Raises UsageError for the rest.
     """
-    check_model_path(recipe.model.path)
-    _check_checkpoint(recipe)
-    of_stages = [partial(_check_stage, recipe, stage) for stage in recipe.stages]
+    try:
+        check_models(recipe)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    of_stages = [partial(_check_stage, recipe, stage) for stage in recipe.trainings()]
     of_evals = [
         partial(check, recipe) for check in (_check_problems, _check_own_tasks, _check_preference)
     ]
@@ -73,54 +70,17 @@ def unreachable_sources(recipe: Recipe) -> list[str]:
     return unreachable
 
 
-def check_model_path(path: str) -> None:
-    """Raise UsageError where a path looks local and is not there."""
-    if path == BUNDLED_MODEL or Path(path).is_dir():
-        return
-    if path.startswith(("bundled/", ".", "/", "~")):
-        raise UsageError(
-            f"Model '{path}' does not exist. Give a folder, a Hub name or {BUNDLED_MODEL}."
-        )
-
-
 def check_arguments(recipe: Recipe) -> None:
     """Check every TRL and LoRA argument by building the configs. Raises UsageError."""
     try:
         check_lora(recipe.lora)
-        for stage in recipe.stages:
+        for stage in recipe.trainings():
             check_lora(stage_lora(recipe, stage))
             launcher = stage_launcher(recipe, stage)
             processes = 1 if launcher is None else read_launcher(launcher).processes
             config_on_paper(kind_named(stage.kind), stage.args, processes)
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-
-def check_adapters(plan: Plan) -> None:
-    """Put every adapter on its model's skeleton, which has no weights.
-
-    A target module that is not there shows now. Raises UsageError.
-    """
-    starting = {
-        json.dumps([node.base.path, node.lora]): node
-        for node in plan.nodes
-        if node.starts_an_adapter
-    }
-    for node in starting.values():
-        _check_fits(
-            node.base,
-            "The adapter of section 'lora'",
-            node.lora,
-            partial(lora_config, node.lora),
-        )
-    for node in plan.nodes:
-        if node.adapter is not None:
-            _check_fits(
-                node.base,
-                f"The adapter at '{node.adapter}'",
-                str(Path(node.adapter, ADAPTER_CONFIG)),
-                partial(pretrained.adapter_config, node.adapter),
-            )
 
 
 def check_servers(plan: Plan) -> None:
@@ -131,7 +91,7 @@ def check_servers(plan: Plan) -> None:
     """
     _check_served(plan)
     check_judge_answers(plan.settings.preference.judge)
-    adapters = any(node.parent is not None for node in plan.nodes)
+    adapters = any(node.on is not None for node in plan.nodes)
     try:
         check_engine_server(plan.settings.engine, plan.model, adapters=adapters)
     except ConnectionError as error:
@@ -143,7 +103,26 @@ def _check_served(plan: Plan) -> None:
     if isinstance(engine, TransformersSettings):
         return
     for node in plan.nodes:
-        check_adapter_settings(engine.kind, _settings_of_adapter(node))
+        if node.on is not None:
+            check_adapter_settings(engine.kind, _settings_of_adapter(node))
+        if isinstance(engine, ServerSettings):
+            _check_server_can_be(node)
+
+
+def _check_server_can_be(node: Node) -> None:
+    """A server is one model, with adapters on it."""
+    trouble = None
+    if node.weights is not node.root:
+        trouble = f"the weights of {node.weights.name}"
+    elif node.merged:
+        trouble = f"the adapter of {node.merged[-1].name} merged into the weights"
+    elif node.base != node.root.base:
+        trouble = "a tokenizer or chat template of its own"
+    if trouble is not None:
+        raise UsageError(
+            f"evals.engine.server serves one model and adapters on it, and stage '{node.name}' has "
+            f"{trouble}. Set evals.engine to transformers or vllm."
+        )
 
 
 def _settings_of_adapter(node: Node) -> dict[str, Any]:
@@ -151,37 +130,6 @@ def _settings_of_adapter(node: Node) -> dict[str, Any]:
         return node.lora
     settings: dict[str, Any] = pretrained.adapter_config(node.adapter).to_dict()
     return settings
-
-
-def _check_fits(model: ModelRef, what: str, settings: object, load: Callable[[], Any]) -> None:
-    """Check that what `load` reads from `settings` fits a model."""
-    try:
-        remembered_of_model(
-            "adapter", model.path, model.revision, settings, partial(_fit, model, load)
-        )
-    except Exception as error:
-        # whatever it is, it would also stop the work that comes later
-        raise UsageError(f"{what} does not fit '{model.path}': {one_sentence(error)}") from error
-
-
-def _fit(model: ModelRef, load: Callable[[], Any]) -> None:
-    import torch
-    from peft import get_peft_model
-
-    skeleton = pretrained.skeleton(model_folder(model.path), model.revision)
-    with torch.device("meta"):
-        get_peft_model(skeleton, load())
-
-
-def _check_checkpoint(recipe: Recipe) -> None:
-    if recipe.checkpoint is None:
-        return
-    adapter = Path(recipe.checkpoint.adapter)
-    if not is_adapter(adapter):
-        raise UsageError(
-            f"'{adapter}' is no LoRA adapter: it has no {ADAPTER_CONFIG}. Give the folder that "
-            "peft's save_pretrained wrote."
-        )
 
 
 def _check_preference(recipe: Recipe) -> None:
@@ -202,12 +150,12 @@ def _check_preference(recipe: Recipe) -> None:
 
 def _check_engine(recipe: Recipe) -> None:
     """Check that the engine is there and can serve the recipe's adapters. Asks no server."""
-    loras = [stage_lora(recipe, stage) for stage in recipe.stages]
+    loras = [stage_lora(recipe, stage) for stage in recipe.trainings()]
     check_engine_settings(recipe.evals.engine, loras)
 
 
 def _check_not_trained_on(recipe: Recipe, held_out: Source) -> None:
-    for stage in recipe.stages:
+    for stage in recipe.trainings():
         rows = stage_settings(recipe, stage).dataset
         if fingerprint(rows) == fingerprint(held_out):
             raise ValueError(

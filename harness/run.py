@@ -14,6 +14,9 @@ from stagelift.evals.models.model import ModelRef, model_folder
 from stagelift.evals.settings import Against
 from stagelift.harness import preflight
 from stagelift.harness.environment import versions
+from stagelift.harness.graph.asked_with import asked_with
+from stagelift.harness.graph.digest import digest
+from stagelift.harness.graph.model_checks import check_adapters
 from stagelift.harness.graph.node import Node, Plan, Precise
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.session import Session
@@ -46,7 +49,7 @@ def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved)
     if store.missing_work(plan):
         if finished:
             _check(recipe)
-        preflight.check_adapters(plan)
+        check_adapters(plan)
         preflight.check_servers(plan)
     return plan
 
@@ -202,7 +205,7 @@ def _evaluate_job(node: Node, plan: Plan, store: Store, repeat: int) -> Evaluate
     def evaluated(compared: Node) -> str:
         return str(store.evaluation_folder(compared, plan).path)
 
-    references = dict(_judged_against(node, plan))
+    references, asked = dict(_judged_against(node, plan)), asked_with(node.base)
     return EvaluateJob(
         folder=str(store.evaluation_folder(node, plan, repeat).path),
         node_folder=str(store.node_folder(node).path),
@@ -214,6 +217,8 @@ def _evaluate_job(node: Node, plan: Plan, store: Store, repeat: int) -> Evaluate
         base=None if node.parent is None else evaluated(node.root),
         judges=str(store.judges.path),
         repeat=repeat,
+        chat_template=digest(asked.template),
+        tokenizer=asked.tokenizer,
         versions=versions(),
     )
 
@@ -232,23 +237,27 @@ def _trained_on(node: Node, store: Store) -> ModelRef:
 
     That is its parent, whose adapter it goes on with or merges.
     """
-    assert node.parent is not None
+    assert node.on is not None
     if not node.starts_an_adapter:
-        return model_of(node.parent, store)
-    return _weights(node.base, [_adapter(below, store) for below in node.merged])
+        return model_of(node.on, store)
+    return _below(node, store)
 
 
 def model_of(node: Node, store: Store) -> ModelRef:
     """Name a node's model."""
-    merged = _weights(node.base, [_adapter(below, store) for below in node.merged])
-    if node.parent is None:
-        return merged
-    return merged.model_copy(update={"adapter": _adapter(node, store)})
+    if node.on is None:
+        return _below(node, store)
+    return _below(node, store).model_copy(update={"adapter": _adapter(node, store)})
 
 
-def _weights(base: ModelRef, merged: list[str]) -> ModelRef:
-    """The bundled base is resolved here, so that workers find it whatever their cache."""
-    return base.model_copy(update={"path": model_folder(base.path), "merged": tuple(merged)})
+def _below(node: Node, store: Store) -> ModelRef:
+    """Name what lies under a node's own adapter; that of weights is themselves.
+
+    What is made in the user's cache is resolved here, so that workers find it whatever theirs is.
+    """
+    merged = tuple(_adapter(below, store) for below in node.merged)
+    path = model_folder(node.base.path)
+    return node.base.model_copy(update={"path": path, "merged": merged})
 
 
 def _adapter(node: Node, store: Store) -> str:

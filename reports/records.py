@@ -32,9 +32,11 @@ class NothingEvaluatedError(ValueError):
 class StageRecord:
     """One stage of a run; base has no `training`.
 
-    `parent` names the stage of the run that it was trained on; `merged` those whose adapters are
-    merged into the weights under its own. `identity` is what its node is (of base the weights, of a
-    trained stage its data, arguments, LoRA settings and seed), empty where that is not stored.
+    `parent` names the stage before, which it was trained on; `merged` those whose adapters are
+    merged into the weights under its own. `weights` names the stage whose weights these are, where
+    that is not base; `given` says what a checkpoint is, empty for other stages. `identity` is what
+    its node is (of base the weights, of a trained stage its data, arguments, LoRA settings and
+    seed), empty where that is not stored.
 
     `scores` has every sample; `generations` the first one of each prompt, by id. `verdicts` are
     keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `stored_values`
@@ -56,6 +58,8 @@ class StageRecord:
     stored_values: dict[str, dict[str, float]]
     merged: tuple[str, ...] = ()
     source: StageSource | None = None
+    weights: str | None = None
+    given: str = ""
 
     def first_scores(self) -> dict[str, Score]:
         """Return the score of each prompt's first sample, by id."""
@@ -141,6 +145,10 @@ class RunRecord:
     def base(self, stage: StageRecord) -> StageRecord:
         """Return the base that a stage was trained from; base's own is itself."""
         return self.chain(stage)[0]
+
+    def weights(self, stage: StageRecord) -> StageRecord:
+        """Return the stage whose weights lie under the adapters of a stage, mostly base."""
+        return self.base(stage) if stage.weights is None else self.stage(stage.weights)
 
     def path(self, stage: StageRecord) -> list[str]:
         """Return the kinds that were trained to reach a stage, in order; empty for base."""
@@ -302,6 +310,8 @@ def _read_stage(run: str, stage: RunStage, folder: RunFolder) -> StageRecord:
         stored_values=_stored_values(stored),
         merged=stage.merged,
         source=stage.source,
+        weights=stage.weights,
+        given=stage.given or "",
     )
 
 

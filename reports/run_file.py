@@ -29,8 +29,9 @@ class StageSource(Record):
 class RunStage(Record):
     """One stage of a run and where it lies, relative to the runs folder.
 
-    `parent` names the stage that it was trained on; `merged` those whose adapters are merged into
-    the weights under its own. An imported one has a `source`.
+    `parent` names the stage before, which it was trained on; `merged` those whose adapters are
+    merged into the weights under its own. `weights` names the stage whose weights these are, where
+    that is not base, and `given` says what a checkpoint is. An imported one has a `source`.
     """
 
     name: str
@@ -39,8 +40,10 @@ class RunStage(Record):
     evaluation: str
     merged: tuple[str, ...] = ()
     parent: str | None
-    # not written where there is none
+    # not written where there is nothing to say
     source: StageSource | None = Field(default=None, exclude_if=lambda source: source is None)
+    weights: str | None = Field(default=None, exclude_if=lambda name: name is None)
+    given: str | None = Field(default=None, exclude_if=lambda words: words is None)
 
 
 class RunChain(Record):

@@ -12,17 +12,17 @@ from typing import Any
 
 from stagelift.evals.files import read_numbered, read_record, write_numbered, write_record
 from stagelift.evals.folders import RESULT, EvaluationFolder, evaluation_folder
+from stagelift.evals.models import adapters
 from stagelift.evals.records import Passport, Record
 from stagelift.stages.records import StageResult
 
 # of node.json; files without a number are of the first
 SCHEMA = 2
 NODE_FILE = "node.json"
-ADAPTER_CONFIG = "adapter_config.json"
 # what a folder may hold that says nothing of its node: it is made again, or of one machine only
 PASSING = ("checkpoints", ".lock")
 # files that say of what lies beside them that it is complete, in the order they are written
-COMPLETE = (ADAPTER_CONFIG, RESULT, "stage.json")
+COMPLETE = (adapters.CONFIG, RESULT, "stage.json")
 
 
 class NodeRecord(Record):
@@ -85,7 +85,7 @@ class TrainingFolder:
 
     def has_adapter(self) -> bool:
         """Say whether there is an adapter that peft can load."""
-        return is_adapter(self.adapter)
+        return adapters.is_adapter(self.adapter)
 
     def is_trained(self) -> bool:
         """Say whether the record of the training is there, and with it everything else."""
@@ -167,8 +167,3 @@ class JudgeFolder(TrainingFolder):
     @property
     def _passport(self) -> Path:
         return self.path / "passport.json"
-
-
-def is_adapter(folder: Path) -> bool:
-    """Say whether a folder holds a LoRA adapter that peft can load."""
-    return (folder / ADAPTER_CONFIG).is_file()

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
+# ways to initialise an adapter that take a part out of the weights below it
+_CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
+
+
 def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
     """Return the model to train: the parent's adapter where `ref` has one, else a new adapter with
     `lora` settings.
@@ -52,6 +56,15 @@ def check_lora(lora: dict[str, Any]) -> None:
     remembered("lora", lora, build)
 
 
+def changes_the_base(initialised: object) -> bool:
+    """Say whether an adapter's `init_lora_weights` puts other weights below the adapter.
+
+    Such an adapter means something else on the model that it was made from, and peft does it again
+    whenever it adds one.
+    """
+    return isinstance(initialised, str) and initialised.startswith(_CHANGE_THE_BASE)
+
+
 def lora_config(lora: dict[str, Any]) -> Any:
     """Build peft's LoraConfig. Raises ValueError in a sentence for an argument it does not know."""
     from peft import LoraConfig
@@ -59,6 +72,11 @@ def lora_config(lora: dict[str, Any]) -> Any:
     if not isinstance(lora.get("r", 8), int) or lora.get("r", 8) < 1:
         raise ValueError(
             f"Recipe section 'lora': r is {lora['r']!r}, it must be a whole number of 1 or more."
+        )
+    if changes_the_base(lora.get("init_lora_weights")):
+        raise ValueError(
+            f"Recipe section 'lora': init_lora_weights is {lora['init_lora_weights']!r}, which "
+            "changes the weights below the adapter, once more with each stage. Leave it out."
         )
     known = [field.name for field in fields(LoraConfig)]
     for name in lora:

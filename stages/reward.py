@@ -12,7 +12,7 @@ from stagelift.evals.data.preferences import Preference, load_preferences
 from stagelift.evals.data.source import Source
 from stagelift.evals.files import replaced_folder
 from stagelift.evals.models import pretrained
-from stagelift.evals.models.model import ModelRef, load_tokenizer, model_folder
+from stagelift.evals.models.model import ModelRef, model_folder, tokenizer_of
 from stagelift.stages.folders import JudgeFolder
 from stagelift.stages.kind import Method
 from stagelift.stages.records import StageResult
@@ -48,7 +48,7 @@ def train_reward_model(
     config = training_config(
         REWARD_MODEL, args, JudgeFolder(folder).checkpoints, seed, base.device, base.dtype
     )
-    tokenizer = load_tokenizer(base.path, base.revision, base.eos_token)
+    tokenizer = tokenizer_of(base)
     trainer = RewardTrainer(
         model=_policy(base, seed),
         args=config,
@@ -111,9 +111,7 @@ def _classifier(base: ModelRef, dtype: Any, seed: int) -> "PreTrainedModel":
     # the score head starts at random
     set_seed(seed)
     model = pretrained.reward_model(model_folder(base.path), base.revision, dtype)
-    model.config.get_text_config().pad_token_id = load_tokenizer(
-        base.path, base.revision, base.eos_token
-    ).pad_token_id
+    model.config.get_text_config().pad_token_id = tokenizer_of(base).pad_token_id
     return model.to(base.device)
 
 
@@ -125,4 +123,4 @@ def _merge(base: ModelRef, folder: Path) -> None:
     adapted = pretrained.with_adapter(_classifier(base, torch.float32, 0), place.adapter)
     with replaced_folder(place.model) as beside:
         adapted.merge_and_unload().save_pretrained(beside)
-        load_tokenizer(base.path, base.revision, base.eos_token).save_pretrained(beside)
+        tokenizer_of(base).save_pretrained(beside)

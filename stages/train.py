@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from stagelift.evals.models.model import ModelRef, load_tokenizer
+from stagelift.evals.models.model import ModelRef, tokenizer_of
 from stagelift.stages.data import training_rows
 from stagelift.stages.distributed import check_rows, check_world
 from stagelift.stages.fit import fit
@@ -50,7 +50,7 @@ def train(
         model=load_policy(parent, lora, seed),
         args=config,
         train_dataset=rows,
-        processing_class=load_tokenizer(parent.path, parent.revision, parent.eos_token),
+        processing_class=tokenizer_of(parent),
         **_rewards(kind, settings),
     )
     # a rewarded kind deals out whole generations, and drops what is left at the end of an epoch

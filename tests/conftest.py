@@ -21,6 +21,12 @@ os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 # tests run side by side, and the tiny model gains nothing from threads
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# another way to write turns than ChatML
+INSTRUCT = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}[INST] "
+    "{{ message['content'] }} [/INST]{% else %}{{ message['content'] }}<|im_end|>{% endif %}"
+    "{% endfor %}"
+)
 MULTIPLE_CHOICE = """
 task: {name}
 dataset_path: json
@@ -38,7 +44,14 @@ metadata: {{version: 1.5}}
 
 
 # fixtures that are folders, made once for all workers of a session, and not to be written to
-MADE_ONCE = {"tiny_model", "tiny_recipe_file", "finished_run", "reward_model", "local"}
+MADE_ONCE = {
+    "tiny_model",
+    "another_model",
+    "tiny_recipe_file",
+    "finished_run",
+    "reward_model",
+    "local",
+}
 
 
 @pytest.fixture(scope="session")
@@ -65,11 +78,19 @@ def tiny_model(shared: Path) -> Path:
     return made_once(shared, "tiny_model", lambda folder: make_tiny_model(folder, CHATML))
 
 
-def make_tiny_model(folder: Path, chat_template: str | None) -> Path:
+@pytest.fixture(scope="session")
+def another_model(shared: Path) -> Path:
+    """The same with another tokenizer and another chat template."""
+    return made_once(
+        shared, "another_model", lambda folder: make_tiny_model(folder, INSTRUCT, tokens=400)
+    )
+
+
+def make_tiny_model(folder: Path, chat_template: str | None, tokens: int = 600) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    wrapped = school_tokenizer()
+    wrapped = school_tokenizer(tokens)
     wrapped.chat_template = chat_template
     wrapped.save_pretrained(folder)
     torch.manual_seed(0)

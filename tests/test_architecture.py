@@ -213,7 +213,7 @@ def test_a_loader_is_seen_however_it_is_reached() -> None:
 
 
 # who names what lies in a folder of runs; in a module, this much of a path is a file's name
-OWNERS = {"evals.folders", "stages.folders", "reports.folders"}
+OWNERS = {"evals.models.adapters", "evals.folders", "stages.folders", "reports.folders"}
 NAMES = {
     "adapter",
     "adapter_config.json",

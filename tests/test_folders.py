@@ -7,7 +7,7 @@ import pytest
 from stagelift.evals.contract import Difference, first_difference
 from stagelift.evals.folders import EvaluationFolder, JudgesFolder, TaskFiles, evaluation_folder
 from stagelift.reports.folders import RunFolder, RunsFolder, place_in_runs
-from stagelift.stages.folders import NodeFolder, NodeRecord, is_adapter
+from stagelift.stages.folders import NodeFolder, NodeRecord
 from tests.records import make_generation, make_score, make_stage
 
 SCORES = [make_score("p/0", True), make_score("p/1", False)]
@@ -56,7 +56,7 @@ def test_a_node_says_what_it_is_and_whether_it_is_trained(tmp_path: Path) -> Non
     node.describe(record)
     assert node.is_described() and node.read() == record
     node.adapter.mkdir()
-    assert not is_adapter(node.adapter)
+    assert not node.has_adapter()
     (node.adapter / "adapter_config.json").write_text("{}")
     assert node.has_adapter() and node.card.parent == node.adapter
 

@@ -5,7 +5,13 @@ from stagelift.harness.forecast import guess
 from stagelift.harness.forecast.guess import Asking, ModelSize, Training, model_size
 
 SMALL = ModelSize(
-    parameters=134_515_008, width=576, layers=30, vocabulary=49_152, cache=384, bytes_a_number=4
+    parameters=134_515_008,
+    bytes_a_weight=4,
+    width=576,
+    layers=30,
+    vocabulary=49_152,
+    cache=384,
+    bytes_a_number=4,
 )
 SFT = Training(steps=40, sequences=4, step_sequences=8, tokens=105, generated=0, operations=4)
 QUESTIONS = Asking(responses=192, batch=64, tokens=60, generated=96)

@@ -5,6 +5,11 @@ A pair counts as right where the log-probability ratio of stage to base is highe
 answer than for the rejected one (the implicit reward of DPO, arXiv 2305.18290), half where they are
 equal. The per-token variant divides by each answer's number of tokens. It looks at given texts: it
 does not say what the model would write.
+
+The summed variant needs no common tokenizer: it is the log-probability of a text, in the tokens
+that the model itself splits it into. Nats per token are of these tokens, so the other variant is
+not measured where the tokenizers of stage and base differ. A stage that was not trained from base
+may simply be the better model of longer texts: what it shows then is not training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,15 +21,16 @@ NAMES = ("preference_accuracy", "preference_accuracy_per_token")
 
 
 def preference_accuracy(
-    stage: Sequence[PairScore], base: Mapping[str, PairScore]
+    stage: Sequence[PairScore], base: Mapping[str, PairScore], *, per_token: bool = True
 ) -> dict[str, Metric]:
-    """Compute both variants over the pairs; empty without pairs.
+    """Compute both variants over the pairs, or the first; empty without pairs.
 
     Base itself has one half, so the interval is that of the difference to base.
     """
     if not stage:
         return {}
-    return {name: over_half(list(pair_values(stage, base, name).values())) for name in NAMES}
+    names = NAMES if per_token else NAMES[:1]
+    return {name: over_half(list(pair_values(stage, base, name).values())) for name in names}
 
 
 def pair_values(

@@ -6,7 +6,6 @@ never imported. What the de-quantised copy holds is "SmolLM2-135M-Instruct (Q4_1
 not the original weights.
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from stagelift.evals.models import pretrained
+from stagelift.evals.models import gguf
 
 NAME = "bundled/smollm2-135m-instruct"
 TITLE = "SmolLM2-135M-Instruct (Q4_1, de-quantised)"
@@ -38,7 +37,7 @@ def bundled_model() -> Path:
     ones.
     """
     if not is_prepared():
-        _dequantise(_gguf_file(), _folder())
+        gguf.dequantise(_gguf_file(), _folder())
     return _folder()
 
 
@@ -54,15 +53,14 @@ def _folder() -> Path:
 
 
 def _gguf_file() -> Path:
-    gguf = _installed_gguf() or _downloaded_gguf()
-    with gguf.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file = _installed_gguf() or _downloaded_gguf()
+    digest = gguf.file_hash(file)
     if digest != GGUF_SHA256:
         raise ValueError(
-            f"{gguf} has sha256 {digest}, expected {GGUF_SHA256}: delete it and install {WHEEL} "
+            f"{file} has sha256 {digest}, expected {GGUF_SHA256}: delete it and install {WHEEL} "
             "again."
         )
-    return gguf
+    return file
 
 
 def _installed_gguf() -> Path | None:
@@ -112,17 +110,3 @@ def _downloaded_gguf() -> Path:
 
 def _last_line(text: str) -> str:
     return (text.strip().splitlines() or ["pip said nothing"])[-1]
-
-
-def _dequantise(gguf: Path, folder: Path) -> None:
-    """Write model and tokenizer (chat template included) as an ordinary Hugging Face folder.
-
-    The folder appears whole, in one rename.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        whole = Path(scratch, "model")
-        for part in pretrained.dequantised(gguf):
-            part.save_pretrained(whole)
-        if not folder.exists():
-            whole.rename(folder)

@@ -49,7 +49,8 @@ class Generator:
 
     How long each call of the engine took goes into `timings`. With `temperature` 0 decoding is
     greedy; else `samples` responses are drawn for each prompt, numbered from `first_sample`. A
-    `repeat` puts other prompts together and draws other samples.
+    `repeat` puts other prompts together and draws other samples. Without `counts_tokens` it is not
+    written how many a response has: those of another model's tokenizer would be compared with them.
     """
 
     engine: Engine
@@ -61,6 +62,7 @@ class Generator:
     temperature: float = 0.0
     first_sample: int = 0
     repeat: int = 0
+    counts_tokens: bool = True
 
     def generate(self, prompts: Sequence[Prompt]) -> list[Generation]:
         """Return the samples of each prompt in order.
@@ -115,7 +117,18 @@ class Generator:
             seconds=time.monotonic() - started,
         )
         append_records(self.timings, [timing])
-        return [_generation(*pair) for pair in zip(chunk, completions, strict=True)]
+        return [self._generation(*pair) for pair in zip(chunk, completions, strict=True)]
+
+    def _generation(self, wanted: Wanted, completion: Completion) -> Generation:
+        return Generation(
+            id=wanted.prompt.id,
+            group=wanted.prompt.group,
+            sample=wanted.sample,
+            prompt=wanted.prompt.text,
+            response=completion.text,
+            n_tokens=completion.n_tokens if self.counts_tokens else None,
+            finish_reason=completion.finish_reason,
+        )
 
     def _request(self, wanted: Wanted) -> Request:
         prompt = wanted.prompt
@@ -129,18 +142,6 @@ class Generator:
             name = f"repeat {self.repeat} {name}"
         seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
         return Sampling(self.temperature, seed)
-
-
-def _generation(wanted: Wanted, completion: Completion) -> Generation:
-    return Generation(
-        id=wanted.prompt.id,
-        group=wanted.prompt.group,
-        sample=wanted.sample,
-        prompt=wanted.prompt.text,
-        response=completion.text,
-        n_tokens=completion.n_tokens,
-        finish_reason=completion.finish_reason,
-    )
 
 
 def _by_sample(generations: Iterable[Generation]) -> dict[tuple[str, int], Generation]:

@@ -7,10 +7,12 @@ one, whose LoRA settings were different, are merged into the weights, in float32
 import hashlib
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
-from stagelift.evals.models import bundled, pretrained
+from pydantic import Field
+
+from stagelift.evals.models import bundled, gguf, pretrained
 from stagelift.evals.records import Record
 from stagelift.evals.remembered import model_files, remembered
 
@@ -25,7 +27,9 @@ Device = Literal["cpu", "cuda"]
 class ModelRef(Record):
     """A base model by path or Hub name, where it runs, and the adapter folder to put on it.
 
-    `merged` are the adapter folders to merge into the weights before, first to last.
+    `merged` are the adapter folders to merge into the weights before, first to last. `tokenizer` is
+    the folder of a tokenizer that is not the model's own, and `chat_template` one that stands for
+    the tokenizer's.
     """
 
     path: str
@@ -35,24 +39,60 @@ class ModelRef(Record):
     device: Device
     adapter: str | None = None
     merged: tuple[str, ...] = ()
+    tokenizer: str | None = Field(default=None, exclude_if=lambda folder: folder is None)
+    chat_template: str | None = Field(default=None, exclude_if=lambda text: text is None)
 
 
 def model_folder(path: str) -> str:
-    """Return what transformers takes: the cached folder of the bundled model, or the path."""
-    return str(bundled.bundled_model()) if path == bundled.NAME else path
+    """Return what transformers takes: the path, or the cached folder of what is no such folder, as
+    the bundled model and GGUF files are none.
+    """
+    if path == bundled.NAME:
+        return str(bundled.bundled_model())
+    return str(gguf.dequantised_folder(Path(path))) if gguf.is_gguf(path) else path
+
+
+def is_prepared(path: str) -> bool:
+    """Say whether a model can be loaded as it is; if not, its next use converts it first."""
+    if path == bundled.NAME:
+        return bundled.is_prepared()
+    return not gguf.is_gguf(path) or gguf.is_prepared(Path(path))
 
 
 def model_title(path: str) -> str:
     """Return the name a report shows."""
     if path == bundled.NAME:
         return bundled.TITLE
+    if gguf.is_gguf(path):
+        return f"{Path(path).name} (de-quantised)"
     return Path(path).name if Path(path).exists() else path
 
 
+def is_called(ref: ModelRef, name: str | None) -> bool:
+    """Say whether a name that others gave a model, such as an adapter's settings, can mean this.
+
+    Folders move and Hub names have owners, so the last part of the name decides.
+    """
+    if name is None:
+        return False
+    return bool(_last_parts(name) & {*_last_parts(ref.path), *_last_parts(model_folder(ref.path))})
+
+
+def _last_parts(path: str) -> set[str]:
+    """Return what a path can call a model: its last part, and the Hub name whose cache it is in."""
+    parts = PurePath(path.replace("\\", "/")).parts
+    cached = [part.rpartition("--")[2] for part in parts if part.startswith("models--")]
+    return {part.casefold() for part in [*parts[-1:], *cached]}
+
+
 def model_fingerprint(path: str, revision: str | None) -> str:
-    """Identify the weights: the bundled file's hash, a folder's content, or the Hub's commit."""
+    """Identify the weights: the hash of the bundled file or of a GGUF file, a folder's content, or
+    the Hub's commit.
+    """
     if path == bundled.NAME:
         return f"bundled:{bundled.GGUF_SHA256}"
+    if gguf.is_gguf(path):
+        return f"gguf:{gguf.file_hash(Path(path))}"
     if Path(path).is_dir():
         return folder_hash(Path(path))
     return f"hub:{path}@{revision or 'main'}"
@@ -121,20 +161,32 @@ def remembered_of_model(
 
 def _files_at(path: str, revision: str | None) -> Path:
     """Return a model's folder; a Hub model's is in the cache, one for each commit."""
-    if path == bundled.NAME or Path(path).is_dir():
+    if path == bundled.NAME or Path(path).exists():
         return Path(model_folder(path))
     from huggingface_hub import hf_hub_download
 
     return Path(hf_hub_download(path, "config.json", revision=revision)).parent
 
 
+def tokenizer_of(ref: ModelRef) -> "PreTrainedTokenizerBase":
+    """Load the tokenizer that a model is asked and trained with."""
+    if ref.tokenizer is None:
+        return load_tokenizer(ref.path, ref.revision, ref.eos_token, ref.chat_template)
+    return load_tokenizer(ref.tokenizer, None, ref.eos_token, ref.chat_template)
+
+
 def load_tokenizer(
-    path: str, revision: str | None, eos_token: str | None
+    path: str, revision: str | None, eos_token: str | None, chat_template: str | None = None
 ) -> "PreTrainedTokenizerBase":
-    """Load a tokenizer that pads on the left, with `eos_token` (where given) ending a turn."""
+    """Load a tokenizer that pads on the left.
+
+    Where they are given, `eos_token` ends a turn and `chat_template` stands for its own.
+    """
     tokenizer = pretrained.tokenizer(model_folder(path), revision, padding_side="left")
     if eos_token is not None:
         tokenizer.eos_token = eos_token
+    if chat_template is not None:
+        tokenizer.chat_template = chat_template
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -148,10 +200,15 @@ def load_base(ref: ModelRef) -> "PreTrainedModel":
     import torch
 
     model = _merged(ref) if ref.merged else _weights(ref, getattr(torch, ref.dtype))
-    tokenizer = load_tokenizer(ref.path, ref.revision, ref.eos_token)
+    tokenizer = tokenizer_of(ref)
     model.generation_config.eos_token_id = sorted(_end_tokens(model) | {tokenizer.eos_token_id})
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    return model.to(ref.device)
+    # what is quantised is where it belongs
+    return model if _is_quantised(model) else model.to(ref.device)
+
+
+def _is_quantised(model: "PreTrainedModel") -> bool:
+    return getattr(model, "quantization_method", None) is not None
 
 
 def _merged(ref: ModelRef) -> "PreTrainedModel":

@@ -6,7 +6,7 @@ generate.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import torch
@@ -87,6 +87,30 @@ def dequantised(gguf: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]"
         dtype=torch.bfloat16,
     )
     return model, AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+
+
+def gguf_architectures() -> list[str]:
+    """Name the architectures whose GGUF files transformers de-quantises."""
+    from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
+
+    return sorted(GGUF_SUPPORTED_ARCHITECTURES)
+
+
+def check_quantisation(source: str, settings: dict[str, Any]) -> None:
+    """Raise ValueError in a sentence where weights that were saved quantised, with such settings
+    in their config.json, cannot be loaded here.
+    """
+    from transformers.quantizers.auto import AutoHfQuantizer
+
+    try:
+        AutoHfQuantizer.from_config(settings, pre_quantized=True).validate_environment()
+    except Exception as error:
+        # each method has packages and devices of its own
+        method = settings.get("quant_method", "a method that is not named")
+        raise ValueError(
+            f"The weights at '{source}' are quantised with {method}, and cannot be loaded here: "
+            f"{' '.join(str(error).split())}"
+        ) from error
 
 
 def with_adapter(

@@ -33,7 +33,7 @@ def judge_train(
 ) -> None:
     """Train a reward model with TRL's RewardTrainer and check it on pairs it was not trained on."""
     quiet_environment()
-    announce_first_use(model)
+    announce_first_use([model])
     from stagelift.harness.judge_training import JudgeRequest, train_judge
     from stagelift.harness.progress import open_view
     from stagelift.harness.workers.executor import JobFailed

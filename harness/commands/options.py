@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -91,12 +91,15 @@ def quiet_environment() -> None:
     warnings.simplefilter("ignore", FutureWarning)
 
 
-def announce_first_use(model: str) -> None:
-    """Say that the bundled model is made ready, which takes a while, where it is not yet."""
-    from stagelift.evals.models import bundled
+def announce_first_use(models: Iterable[str]) -> None:
+    """Say that models are made ready which are not yet, for it takes a while: the bundled one, and
+    GGUF files.
+    """
+    from stagelift.evals.models.model import is_prepared, model_title
 
-    if model == bundled.NAME and not bundled.is_prepared():
-        typer.echo(f"Preparing {bundled.TITLE}: once, into your cache.")
+    for model in dict.fromkeys(models):
+        if not is_prepared(model):
+            typer.echo(f"Preparing {model_title(model)}: once, into your cache.")
 
 
 def stop(message: str, code: int) -> NoReturn:

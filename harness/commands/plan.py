@@ -57,7 +57,7 @@ def plan(
     with usage_errors(), Console(stderr=True).status("Checking the recipe and looking at its data"):
         planned = load_recipe(recipe, overrides or [], name)
         if format is PlanFormat.terminal:
-            announce_first_use(planned.model.path)
+            announce_first_use(planned.weights())
         forecast = make_forecast(_checked(planned, store), store)
     match format:
         case PlanFormat.json:

@@ -76,7 +76,15 @@ def run(
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A model folder, a Hub name, or the bundled model.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]MODEL...",
+            help="A model folder, a .gguf file, a Hub name or the bundled model; then stages that "
+            "were trained on it, each with a name: base=MODEL sft=./out-sft dpo=./out-dpo. They "
+            "are full weights or adapters.",
+        ),
+    ],
     recipe: Annotated[
         str, typer.Option(help="The recipe whose `evals` section says what to measure.")
     ],
@@ -95,19 +103,36 @@ def evaluate(
     runs: RunsFolder = Path("runs"),
     dry_run: DryRun = False,
 ) -> None:
-    """Evaluate any checkpoint under a recipe's contract, training nothing, and report it like a
-    stage.
+    """Evaluate what was trained elsewhere under a recipe's contract, training nothing, and report
+    it like stages.
     """
     quiet_environment()
-    from stagelift.harness.recipes.read import evaluation_recipe
-
     _run(
-        lambda: evaluation_recipe(recipe, overrides or [], model, adapter, name),
+        lambda: _evaluated(models, recipe, adapter, overrides or [], name),
         runs,
         ExecutorName.local,
         None,
         dry_run=dry_run,
     )
+
+
+def _evaluated(
+    models: list[str], recipe: str, adapter: str | None, overrides: list[str], name: str | None
+) -> "Recipe":
+    """Return the recipe of a chain, or of one model, maybe with an adapter on it."""
+    from stagelift.harness.errors import UsageError
+    from stagelift.harness.recipes.named_models import read_chain
+    from stagelift.harness.recipes.read import chain_recipe, evaluation_recipe
+
+    first, *later = chain = read_chain(models)
+    if adapter is not None and (later or first.name):
+        raise UsageError(
+            f"--adapter {adapter} is for a single model without a name. In a chain an adapter is a "
+            f"stage with a name: {' '.join(models)} sft={adapter}."
+        )
+    if later or first.name:
+        return chain_recipe(recipe, overrides, chain, name)
+    return evaluation_recipe(recipe, overrides, first.given.path, adapter, name)
 
 
 def _run(
@@ -119,9 +144,11 @@ def _run(
     dry_run: bool,
 ) -> None:
     """Check a recipe, do what is missing of it, and report."""
+    from stagelift.harness.graph.model_checks import trained_on_other_models
     from stagelift.harness.graph.store import Store
     from stagelift.harness.run import check_offline, execute, prepare, titles
     from stagelift.harness.workers.executor import JobFailed
+    from stagelift.reports.words.formatting import one_line
 
     store = Store(runs.resolve() if executor is ExecutorName.ray else runs)
     try:
@@ -132,9 +159,11 @@ def _run(
                 typer.echo(f"Recipe '{recipe.name}' is valid, but not checked:")
                 typer.echo("\n".join(unchecked))
                 return
-            announce_first_use(recipe.model.path)
+            announce_first_use(recipe.weights())
             with closing(_executor(executor, jobs, recipe, store.root)) as workers:
                 plan = prepare(recipe, store, workers.precise)
+                for warning in trained_on_other_models(plan):
+                    typer.echo(f"Warning: {one_line(warning)}", err=True)
                 if dry_run:
                     _print_plan(plan, store)
                     return

@@ -85,7 +85,7 @@ class Estimator:
         past = [
             training
             for training in self.history.trainings
-            if (training.kind, training.model) == (node.kind, node.root.identity)
+            if (training.kind, training.model) == (node.kind, node.weights.identity)
         ]
         ours = _pace(node.identity)
         same = [training for training in past if _pace(training.identity) == ours]
@@ -107,7 +107,7 @@ class Estimator:
         past = [
             evaluation
             for evaluation in self.history.evaluations
-            if evaluation.model == node.root.identity
+            if evaluation.model == node.weights.identity
             and evaluation.result.contract.get("engine") == self.plan.contract["engine"]
             and _asked(evaluation.result)
         ]
@@ -138,14 +138,12 @@ class Estimator:
         return _guessed(seconds, guess.evaluation_bytes(size, work, on))
 
     def _size(self, node: Node) -> ModelSize:
-        return self._sizes[node.root.id]
+        return self._sizes[node.weights.id]
 
     @cached_property
     def _sizes(self) -> dict[str, ModelSize]:
-        """Sizes of the base models; read once, and only where something must be guessed."""
-        return {
-            node.id: guess.model_size(node.base) for node in self.plan.nodes if node.parent is None
-        }
+        """Sizes of all weights; read once, and only where something must be guessed."""
+        return {node.id: guess.model_size(node.base) for node in self.plan.nodes if node.on is None}
 
 
 def _measured(seconds: float, memory: int | None) -> Cost:

@@ -13,6 +13,7 @@ from stagelift.harness.forecast.leaks import overlap_advice
 from stagelift.harness.forecast.material import Asked, TrainedOn
 from stagelift.harness.forecast.other_dtype import other_dtype_advice
 from stagelift.harness.forecast.sensitivity import Sensitivity, sensitivity
+from stagelift.harness.graph.model_checks import trained_on_other_models
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
 from stagelift.stages import precision
@@ -89,6 +90,7 @@ def make_forecast(plan: Plan, store: Store) -> Forecast:
         advice=[
             *_precision_advice(plan),
             *other_dtype_advice(plan, store),
+            *_checkpoint_advice(plan),
             *group_advice(plan, store),
             *overlap_advice(plan, asked, texts),
         ],
@@ -105,6 +107,10 @@ def _jobs(node: Node, plan: Plan, store: Store, estimator: Estimator) -> list[Jo
             done = store.is_evaluated(node, plan, repeat)
             jobs.append(Job(REPEAT, done, estimator.evaluation(node, repeat)))
     return jobs
+
+
+def _checkpoint_advice(plan: Plan) -> list[Advice]:
+    return [Advice("checkpoints", "warning", text) for text in trained_on_other_models(plan)]
 
 
 def _precision_advice(plan: Plan) -> list[Advice]:

@@ -35,10 +35,11 @@ _ACTIVATIONS_A_LAYER = 40
 @dataclass(frozen=True)
 class ModelSize:
     """Numbers of a model that cost depends on; `cache` is the width of a layer's keys and
-    values.
+    values. Quantised weights have fewer bytes than a number that is computed with.
     """
 
     parameters: int
+    bytes_a_weight: float
     width: int
     layers: int
     vocabulary: int
@@ -75,22 +76,33 @@ class Asking:
 def model_size(ref: ModelRef) -> ModelSize:
     """Read a model's sizes off its skeleton, without weights."""
     sizes = remembered_of_model("sizes", ref.path, ref.revision, None, partial(_sizes, ref))
-    return ModelSize(**sizes, bytes_a_number=_BYTES[ref.dtype])
+    bits, number = sizes.pop("bits"), _BYTES[ref.dtype]
+    weight = number if bits is None else bits / 8
+    return ModelSize(**sizes, bytes_a_weight=weight, bytes_a_number=number)
 
 
-def _sizes(ref: ModelRef) -> dict[str, int]:
+def _sizes(ref: ModelRef) -> dict[str, int | None]:
     model = pretrained.skeleton(model_folder(ref.path), ref.revision)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     text: Any = model.config.get_text_config()
     heads = text.num_attention_heads
     cache = 2 * (getattr(text, "num_key_value_heads", None) or heads) * text.hidden_size // heads
     return {
+        "bits": _bits(model.config),
         "parameters": parameters,
         "width": text.hidden_size,
         "layers": text.num_hidden_layers,
         "vocabulary": text.vocab_size,
         "cache": cache,
     }
+
+
+def _bits(config: Any) -> int | None:
+    """Return with how many bits weights were saved that are quantised; None for others."""
+    settings = getattr(config, "quantization_config", None) or {}
+    if settings.get("load_in_4bit"):
+        return 4
+    return 8 if settings.get("load_in_8bit") else settings.get("bits")
 
 
 def training_seconds(model: ModelSize, work: Training, on: Device) -> float:
@@ -137,7 +149,7 @@ def _generating_seconds(model: ModelSize, steps: int, batch: int, on: Device) ->
 
 
 def _weights(model: ModelSize, on: Device) -> int:
-    return _PROCESS_BYTES[on] + model.parameters * model.bytes_a_number
+    return _PROCESS_BYTES[on] + int(model.parameters * model.bytes_a_weight)
 
 
 def _speed(on: Device) -> float:

@@ -22,7 +22,7 @@ Content = TypeVar("Content")
 
 @dataclass(frozen=True)
 class PastTraining:
-    """A trained node: what it is, the model under it (as its base node says it), and its record."""
+    """A trained node: what it is, the weights under it (as their node says it), and its record."""
 
     kind: str
     identity: dict[str, Any]
@@ -85,12 +85,13 @@ def _evaluations(
 
 
 def _model(store: RunsFolder, node: NodeRecord) -> dict[str, Any]:
-    """Follow a node's parents to its base and return what that one is."""
-    while node.parent is not None:
-        parent = _read(store.node(node.parent).read)
-        if parent is None:
+    """Follow what a node lies on to the weights below, and return what those are."""
+    while "model" not in node.identity:
+        below = node.identity.get("on", node.parent)
+        record = None if below is None else _read(store.node(below).read)
+        if record is None:
             return {}
-        node = parent
+        node = record
     return node.identity
 
 

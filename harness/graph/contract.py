@@ -3,30 +3,22 @@
 It goes field by field, so that a difference can be named, and its hash names the evaluation.
 """
 
-from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stagelift.evals.contract import first_difference
+from stagelift.evals.contract import EACH_ITS_OWN, first_difference
 from stagelift.evals.data.gsm8k import shipped_config
 from stagelift.evals.data.own_rows import has_own_clusters, own_fingerprint
 from stagelift.evals.data.preferences import preferences_fingerprint
 from stagelift.evals.data.problems import groups_in_clusters, problems_fingerprint
-from stagelift.evals.data.source import Source, one_sentence, pinned
+from stagelift.evals.data.source import Source, pinned
 from stagelift.evals.judges.load import JudgeSettings, judge_identity, judges_prompts
 from stagelift.evals.judges.reward_model import RewardModelJudge
 from stagelift.evals.lm_eval.fingerprint import task_fingerprint
 from stagelift.evals.lm_eval.gsm8k import FEWSHOT_SEED
 from stagelift.evals.metrics.answers.reading import EXTRACTION
-from stagelift.evals.models import bundled, pretrained
 from stagelift.evals.models.engines.choice import chosen_engine, engine_contract
-from stagelift.evals.models.model import (
-    Device,
-    ModelRef,
-    load_tokenizer,
-    remembered_of_model,
-)
+from stagelift.evals.models.model import Device, ModelRef
 from stagelift.evals.settings import (
     EvaluationSettings,
     OwnTaskSettings,
@@ -34,14 +26,21 @@ from stagelift.evals.settings import (
     ProblemSettings,
 )
 from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.asked_with import asked_with
 from stagelift.harness.graph.digest import digest
-from stagelift.harness.graph.node import Node
-from stagelift.harness.recipes.sections import ModelSection, OwnTaskSection, Recipe
+from stagelift.harness.graph.revision import model_revision
+from stagelift.harness.recipes.sections import OwnTaskSection, Recipe
 
 # Fields that contracts did not always have, each with the value that means "not used". There it is
 # left out, so that evaluations made before the field came keep their contract: a new setting of an
 # evaluation is entered here, one of lm-eval's tasks below.
-LATER: dict[str, object] = {"clusters": None, "sampled": 0, "scorers": [], "own": []}
+LATER: dict[str, object] = {
+    "clusters": None,
+    "sampled": 0,
+    "scorers": [],
+    "own": [],
+    "tokenizers": None,
+}
 LATER_OF_TASKS: dict[str, object] = {}
 
 
@@ -77,18 +76,22 @@ def _own_task(task: OwnTaskSection) -> OwnTaskSettings:
     )
 
 
-def shared_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node]) -> dict[str, Any]:
-    """Return the contract of all variants.
+def shared_contract(
+    recipes: Mapping[str, Recipe], bases: Mapping[str, ModelRef], asked: Iterable[ModelRef]
+) -> dict[str, Any]:
+    """Return the contract of all variants, each with the model that it starts from; all models
+    that are `asked` are those of its stages.
 
     Raises UsageError where one would be measured under another.
     """
+    shared = _shared_asking(asked)
     (first, recipe), *rest = recipes.items()
-    contract = _contract_of(recipe, bases)
+    contract = _contract_of(recipe, bases[first]) | shared
     for variant, varied in rest:
         if (varied.model, varied.problem_source()) == (recipe.model, recipe.problem_source()):
             # what is varied has no part in the contract
             continue
-        theirs = _contract_of(varied, bases)
+        theirs = _contract_of(varied, bases[variant]) | shared
         difference = first_difference(contract, theirs)
         if difference is not None:
             raise UsageError(
@@ -96,11 +99,21 @@ def shared_contract(recipes: dict[str, Recipe], bases: dict[ModelSection, Node])
                 f"{difference.mine!r} in one and {difference.theirs!r} in the other. Vary what "
                 "is trained, not how it is measured."
             )
-    return contract
+    return without_unused(contract, LATER)
 
 
-def _contract_of(recipe: Recipe, bases: dict[ModelSection, Node]) -> dict[str, Any]:
-    model = bases[recipe.model].base
+def _shared_asking(asked: Iterable[ModelRef]) -> dict[str, str | None]:
+    """Say in which chat template all stages answer, and whether their tokenizers are one."""
+    ways = [asked_with(ref) for ref in dict.fromkeys(asked)]
+    templates = {digest(way.template) for way in ways}
+    tokenizers = {way.tokenizer for way in ways}
+    return {
+        "chat_template": templates.pop() if len(templates) == 1 else EACH_ITS_OWN,
+        "tokenizers": None if len(tokenizers) == 1 else EACH_ITS_OWN,
+    }
+
+
+def _contract_of(recipe: Recipe, model: ModelRef) -> dict[str, Any]:
     try:
         return _contract(evaluation_settings(recipe, model.device), model)
     except ValueError as error:
@@ -120,16 +133,14 @@ def _pinned_judge(judge: JudgeSettings) -> JudgeSettings:
 
 def _contract(settings: EvaluationSettings, model: ModelRef) -> dict[str, Any]:
     tasks = [task.model_dump() | task_fingerprint(task.task) for task in settings.tasks]
-    contract = {
+    return {
         **_problems_contract(settings.problems),
         **_preference_contract(settings.preference),
         "tasks": [without_unused(task, LATER_OF_TASKS) for task in tasks],
         "own": [_own_contract(task) for task in settings.own],
         **engine_contract(settings.engine, model),
         "eos_token": model.eos_token,
-        "chat_template": digest(chat_template(model.path, model.revision, model.eos_token)),
     }
-    return without_unused(contract, LATER)
 
 
 def without_unused(contract: Mapping[str, Any], later: Mapping[str, object]) -> dict[str, Any]:
@@ -200,60 +211,3 @@ def _preference_contract(preference: PreferenceSettings) -> dict[str, Any]:
 
 def _rows(source: Source | None) -> str | None:
     return None if source is None else preferences_fingerprint(source)
-
-
-def chat_template(path: str, revision: str | None, eos_token: str | None) -> str:
-    """Return a model's chat template. Raises UsageError where it has none, or cannot be read.
-
-    A tokenizer that could be read before is remembered, which spares importing transformers.
-    """
-    read = partial(_template_of_tokenizer, path, revision, eos_token)
-    return str(remembered_of_model("template", path, revision, eos_token, read))
-
-
-def _template_of_tokenizer(path: str, revision: str | None, eos_token: str | None) -> str:
-    try:
-        tokenizer = load_tokenizer(path, revision, eos_token)
-    except Exception as error:
-        # tokenizers raise errors of many kinds for one cause
-        raise UsageError(f"Cannot read a model at '{path}': {one_sentence(error)}") from error
-    if not tokenizer.chat_template:
-        raise UsageError(
-            f"Model '{path}' has no chat template, which prompts need. Use an instruct variant, or "
-            "save one into its tokenizer (trl.clone_chat_template copies another model's)."
-        )
-    if eos_token is not None and eos_token not in tokenizer.get_vocab():
-        raise UsageError(f"model.eos_token '{eos_token}' is not a token of '{path}'.")
-    return str(tokenizer.chat_template)
-
-
-def model_revision(path: str, revision: str | None) -> str | None:
-    """Pin a Hub model to the commit its branch stands at; local and bundled models have none.
-
-    Raises UsageError.
-    """
-    if path == bundled.NAME:
-        return None
-    try:
-        read = partial(_read_config, path, revision)
-        remembered_of_model("architecture", path, revision, None, read)
-        commit = None if Path(path).is_dir() else _hub_commit(path, revision)
-    except Exception as error:
-        # as above
-        raise UsageError(f"Cannot read a model at '{path}': {one_sentence(error)}") from error
-    if commit is None and not [*Path(path).glob("*.safetensors"), *Path(path).glob("*.bin")]:
-        raise UsageError(
-            f"Cannot read a model at '{path}': there are no weights (*.safetensors) in it."
-        )
-    return commit
-
-
-def _read_config(path: str, revision: str | None) -> None:
-    pretrained.model_config(path, revision)
-
-
-def _hub_commit(path: str, revision: str | None) -> str:
-    """Return the commit that a branch stands at: the cache keeps a folder for each."""
-    from huggingface_hub import hf_hub_download
-
-    return Path(hf_hub_download(path, "config.json", revision=revision)).parent.name

@@ -20,18 +20,21 @@ Precise = Callable[[precision.DtypeSetting], tuple[Device, Dtype]]
 
 @dataclass(frozen=True)
 class Node:
-    """One model in the graph: base, or what is made on top of its parent.
+    """One model in the graph: weights, or an adapter on the model of another node.
 
-    A `base` trains nothing, nor does a `checkpoint`, which is an adapter of the user's.
+    A `base` trains nothing, nor does a `checkpoint`, which was trained elsewhere. `parent` is the
+    stage before, which a stage is compared with. `on` is the node whose model lies under this one's
+    adapter: None where it has weights of its own, else mostly the parent.
 
-    `base` is the model without any adapter. `name` is what the run calls it; it is not part of what
-    it is.
+    `base` is the model without any adapter, with the tokenizer that this node is asked with. `name`
+    is what the run calls it; it is not part of what it is.
     """
 
     name: str
     kind: str
     identity: dict[str, Any]
     parent: "Node | None"
+    on: "Node | None"
     base: ModelRef
     settings: StageSettings | None = None
     lora: dict[str, Any] = field(default_factory=dict)
@@ -48,8 +51,13 @@ class Node:
 
     @property
     def root(self) -> "Node":
-        """The base that all of this was trained on."""
+        """The base that the chain starts from."""
         return self if self.parent is None else self.parent.root
+
+    @property
+    def weights(self) -> "Node":
+        """The node whose own weights all adapters of this one lie on."""
+        return self if self.on is None else self.on.weights
 
     @property
     def starts_an_adapter(self) -> bool:
@@ -57,9 +65,9 @@ class Node:
 
         It is the first one, or has other LoRA settings than the one that came in.
         """
-        if self.settings is None or self.parent is None:
+        if self.settings is None or self.on is None:
             return False
-        return self.parent.parent is None or self.parent.lora != self.lora
+        return self.on.on is None or self.on.lora != self.lora
 
     @property
     def merged(self) -> "list[Node]":
@@ -67,12 +75,12 @@ class Node:
 
         They come first to last.
         """
-        if self.parent is None:
+        if self.on is None:
             return []
-        below = self.parent.merged
-        if self.starts_an_adapter and self.parent.parent is not None:
-            return [*below, self.parent]
-        return below
+        is_trained_on = self.settings is not None and not self.starts_an_adapter
+        if is_trained_on or self.on.on is None:
+            return self.on.merged
+        return [*self.on.merged, self.on]
 
 
 def node_id(kind: str, identity: dict[str, Any], parent: str | None) -> str:
@@ -111,7 +119,7 @@ class Plan:
 
     @property
     def model(self) -> ModelRef:
-        """The model of the recipe; a variant may have another."""
+        """The model that the recipe starts from; a variant may have another."""
         return self.nodes[0].base
 
     @property

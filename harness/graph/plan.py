@@ -5,24 +5,18 @@ trained once, ever.
 """
 
 from dataclasses import replace
-from pathlib import Path
+from functools import cache, partial
 from typing import Any
 
 from stagelift.evals.data.source import fingerprint, pinned
-from stagelift.evals.models.model import ModelRef, adapter_hash, model_fingerprint
 from stagelift.harness.errors import UsageError
-from stagelift.harness.graph.contract import (
-    chat_template,
-    evaluation_settings,
-    model_revision,
-    shared_contract,
-)
+from stagelift.harness.graph.checkpoints import base_node, checkpoint_node
+from stagelift.harness.graph.contract import evaluation_settings, shared_contract
 from stagelift.harness.graph.names import model_names
 from stagelift.harness.graph.node import Chain, Node, Plan, Precise
 from stagelift.harness.recipes.sections import (
     CheckpointSection,
     LauncherSection,
-    ModelSection,
     Recipe,
     StageSection,
 )
@@ -43,9 +37,10 @@ def make_plan(recipe: Recipe, precise: Precise = precision.resolved) -> Plan:
     model cannot be used.
     """
     wanted = wanted_chains(recipe)
-    models = dict.fromkeys(chain.recipe.model for chain in wanted)
-    bases = {model: _base(model, precise) for model in models}
-    unnamed = [_chain(chain, bases[chain.recipe.model]) for chain in wanted]
+    base = cache(partial(base_node, precise=precise))
+    unnamed = [
+        _chain(chain, base(chain.recipe.model, chain.recipe.chat_template)) for chain in wanted
+    ]
     chains = _named(unnamed, [chain.labels for chain in wanted], lattice=recipe.lattice)
     _refuse_equal_chains(chains)
     return Plan(
@@ -54,8 +49,12 @@ def make_plan(recipe: Recipe, precise: Precise = precision.resolved) -> Plan:
         chains=chains,
         repeats=_repeats(recipe, chains),
         reference=reference_variant(recipe),
-        settings=evaluation_settings(recipe, bases[recipe.model].base.device),
-        contract=shared_contract({chain.variant: chain.recipe for chain in wanted}, bases),
+        settings=evaluation_settings(recipe, chains[0].slots[0][1].base.device),
+        contract=shared_contract(
+            {chain.variant: chain.recipe for chain in wanted},
+            {chain.variant: chain.slots[0][1].base for chain in chains},
+            [node.base for chain in chains for _, node in chain.slots],
+        ),
     )
 
 
@@ -71,44 +70,12 @@ def _repeats(recipe: Recipe, chains: list[Chain]) -> list[tuple[Node, int]]:
 def _chain(wanted: WantedChain, base: Node) -> Chain:
     """Turn one chain's stages into nodes, which are called by their slots."""
     recipe, nodes = wanted.recipe, [base]
-    if recipe.checkpoint is not None:
-        nodes.append(_checkpoint(recipe, recipe.checkpoint, base))
-        if recipe.checkpoint.name in ("base", *wanted.slots):
-            raise UsageError(
-                f"checkpoint.name is '{recipe.checkpoint.name}', as another stage is called. "
-                "Choose another."
-            )
     for stage, slot in zip(recipe.stages, wanted.slots, strict=True):
-        nodes.append(_node(recipe, stage, slot, nodes[-1]))
+        if isinstance(stage, CheckpointSection):
+            nodes.append(checkpoint_node(recipe, stage, slot, nodes))
+        else:
+            nodes.append(_node(recipe, stage, slot, nodes[-1]))
     return Chain(wanted.variant, recipe.seed, tuple((node.name, node) for node in nodes))
-
-
-def _checkpoint(recipe: Recipe, section: CheckpointSection, base: Node) -> Node:
-    return Node(
-        name=section.name,
-        kind="checkpoint",
-        identity={"adapter": adapter_hash(Path(section.adapter))},
-        parent=base,
-        base=base.base,
-        lora=recipe.lora,
-        adapter=section.adapter,
-    )
-
-
-def _base(section: ModelSection, precise: Precise) -> Node:
-    on, dtype = precise(section.dtype)
-    chat_template(section.path, section.revision, section.eos_token)
-    revision = model_revision(section.path, section.revision)
-    model = ModelRef(
-        path=section.path, revision=revision, eos_token=section.eos_token, dtype=dtype, device=on
-    )
-    identity = {
-        "model": model_fingerprint(section.path, revision),
-        "eos_token": model.eos_token,
-        "dtype": dtype,
-        "device": on,
-    }
-    return Node("base", "base", identity, None, model)
 
 
 def _named(chains: list[Chain], labels: list[tuple[str, ...]], *, lattice: bool) -> list[Chain]:
@@ -119,11 +86,14 @@ def _named(chains: list[Chain], labels: list[tuple[str, ...]], *, lattice: bool)
 
 
 def _renamed(chain: Chain, names: dict[str, str]) -> Chain:
-    renamed: list[tuple[str, Node]] = []
+    slots: list[tuple[str, Node]] = []
+    renamed: dict[str, Node] = {}
     for slot, node in chain.slots:
-        parent = renamed[-1][1] if renamed else None
-        renamed.append((slot, replace(node, name=names[node.id], parent=parent)))
-    return replace(chain, slots=tuple(renamed))
+        parent = slots[-1][1] if slots else None
+        on = None if node.on is None else renamed[node.on.id]
+        renamed[node.id] = replace(node, name=names[node.id], parent=parent, on=on)
+        slots.append((slot, renamed[node.id]))
+    return replace(chain, slots=tuple(slots))
 
 
 def _refuse_equal_chains(chains: list[Chain]) -> None:
@@ -181,6 +151,7 @@ def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
         kind=stage.kind,
         identity=identity,
         parent=parent,
+        on=parent,
         base=parent.base,
         settings=settings,
         lora=lora,

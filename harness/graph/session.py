@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from stagelift.evals.files import write_text
 from stagelift.evals.models.model import model_title
@@ -24,7 +25,7 @@ class Session:
         held = folder.read() if folder.is_run() else fresh
         # the same recipe can mean other nodes: a data file, a reward or the machine may have
         # changed since
-        same = held.stages == fresh.stages
+        same = _without_words(held) == _without_words(fresh)
         self.idle = same and held.finished and not store.missing_work(plan)
         recipe = write_yaml(as_written(plan.recipe))
         if self.idle:
@@ -83,7 +84,28 @@ def _stage(node: Node, plan: Plan, store: Store) -> RunStage:
         evaluation=store.relative(store.evaluation_folder(node, plan).path),
         merged=tuple(merged.name for merged in node.merged),
         parent=None if node.parent is None else node.parent.name,
+        weights=_other_weights(node),
+        given=_given(node),
     )
+
+
+def _other_weights(node: Node) -> str | None:
+    """Name the stage whose weights lie under a node, where that is not base."""
+    return None if node.weights is node.root else node.weights.name
+
+
+def _given(node: Node) -> str | None:
+    """Say what a checkpoint is: full weights, or an adapter on which stage."""
+    if node.kind != "checkpoint":
+        return None
+    if node.on is None:
+        return f"full weights, {model_title(node.base.path)}"
+    return f"an adapter on {node.on.name}, {Path(str(node.adapter)).name}"
+
+
+def _without_words(run: RunFile) -> list[RunStage]:
+    """Leave out of stages what earlier files do not say."""
+    return [stage.model_copy(update={"weights": None, "given": None}) for stage in run.stages]
 
 
 def _repeat(node: Node, repeat: int, plan: Plan, store: Store) -> RunRepeat:

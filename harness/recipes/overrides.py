@@ -64,7 +64,7 @@ def _entered(place: Any, above: str, part: str, what: str) -> Any:
 
 
 def _stage_position(stages: list[Any], name: str, what: str) -> int:
-    names = stage_names([_kind(stage) for stage in stages])
+    names = stage_names([_called(stage) for stage in stages])
     if name not in names:
         known = ", ".join(filter(None, names)) or "none"
         raise UsageError(f"{what} leads nowhere: there is no stage '{name}'. Stages: {known}.")
@@ -76,6 +76,14 @@ def _kind(stage: Any) -> str:
     if isinstance(stage, dict) and len(stage) == 1:
         return str(next(iter(stage)))
     return stage if isinstance(stage, str) else ""
+
+
+def _called(stage: Any) -> str:
+    """Return the name of a checkpoint that has one, and of any other stage its kind."""
+    kind = _kind(stage)
+    settings = stage[kind] if kind == "checkpoint" and isinstance(stage, dict) else None
+    name = settings.get("name") if isinstance(settings, dict) else None
+    return name if isinstance(name, str) else kind
 
 
 def _with_settings(stage: Any) -> Any:

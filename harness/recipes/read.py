@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,6 +15,7 @@ from stagelift.evals.metrics.scorers.known import as_written as as_written_score
 from stagelift.evals.models.engines.settings import TransformersSettings
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.mistakes import first_mistake
+from stagelift.harness.recipes.named_models import NamedModel
 from stagelift.harness.recipes.overrides import apply_override, set_field
 from stagelift.harness.recipes.sections import RaySection, Recipe
 from stagelift.harness.recipes.yaml_text import read_yaml, read_yaml_file
@@ -50,23 +52,46 @@ def evaluation_recipe(
 
     An adapter becomes a stage after the model. Raises UsageError.
     """
-    this_model: list[str] = []
-    if model != load_recipe(recipe, []).model.path:
-        path = json.dumps(model, ensure_ascii=False)
-        this_model = [f"model.path={path}", "model.revision=null"]
-    content = load_recipe(recipe, [*this_model, *overrides]).model_dump() | ONE_CHAIN
-    content["stages"] = []
+    content = _only_evaluated(recipe, overrides, model)
     content["name"] = run_name or _run_name(adapter or model)
     if adapter is not None:
         content["checkpoint"] = {"adapter": adapter}
     return _checked(content, f"what was given on top of {recipe}")
 
 
+def chain_recipe(
+    recipe: str, overrides: list[str], chain: Sequence[NamedModel], run_name: str | None
+) -> Recipe:
+    """Take a recipe's evaluation for a chain of models and adapters, and train nothing.
+
+    The first is the base. Raises UsageError.
+    """
+    base, *later = chain
+    content = _only_evaluated(recipe, overrides, base.given.path)
+    if base.name != "base":
+        content["model"]["name"] = base.name
+    content["stages"] = [{"checkpoint": model.section()} for model in later]
+    content["name"] = run_name or "-".join(str(model.name or "base") for model in chain)[:80]
+    return _checked(content, f"what was given on top of {recipe}")
+
+
+def _only_evaluated(recipe: str, overrides: list[str], model: str) -> dict[str, Any]:
+    """Return the content of a recipe with another model and without any stage or study."""
+    this_model: list[str] = []
+    if model != load_recipe(recipe, []).model.path:
+        path = json.dumps(model, ensure_ascii=False)
+        this_model = [f"model.path={path}", "model.revision=null"]
+    content = load_recipe(recipe, [*this_model, *overrides]).model_dump() | ONE_CHAIN
+    content["stages"] = []
+    content["checkpoint"] = None
+    return content
+
+
 def as_written(recipe: Recipe) -> dict[str, Any]:
     """Write a recipe back in the form a user writes, so that it can be read again."""
     content = recipe.model_dump(mode="json")
     content["stages"] = [
-        {stage.pop("kind"): _without_unused(stage, "lora", "launcher")}
+        {stage.pop("kind", "checkpoint"): _without_unused(stage, "lora", "launcher")}
         for stage in content["stages"]
     ]
     evals = content["evals"]

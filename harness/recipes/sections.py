@@ -19,6 +19,7 @@ from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.models.engines.settings import EngineSettings, TransformersSettings
 from stagelift.evals.records import Record
 from stagelift.evals.settings import Against
+from stagelift.harness.recipes.stage_names import stage_names
 from stagelift.reports.folders import RESERVED_NAMES
 from stagelift.reports.gates.margins import in_tiers, read_margins, read_tiers
 from stagelift.stages.kinds import KINDS, kind_named
@@ -27,6 +28,12 @@ from stagelift.stages.settings import StageKind
 
 # sections that change nothing of a run: how it is checked, and what its jobs run on
 CHANGE_NOTHING = ("gates", "tiers", "launcher", "ray")
+# what a stage may be called that the user names
+STAGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+# what a checkpoint is called where the user does not say
+UNNAMED = "checkpoint"
+# what pydantic calls stages that train, in the place of a mistake
+TRAINING = "StageSection"
 # pairs that a judge is checked with, where the recipe names none
 BUNDLED_GOLD = 128
 
@@ -45,16 +52,23 @@ def check_run_name(name: str) -> None:
         )
 
 
-class ModelSection(Record):
-    """The model every stage starts from.
+def _is_none(value: object) -> bool:
+    """Say whether a field that came into recipes later is not used; then it is not written."""
+    return value is None
 
-    `eos_token` is for base models whose chat turns end in another token.
+
+class ModelSection(Record):
+    """The model every stage starts from: a folder, a GGUF file or a Hub name.
+
+    `eos_token` is for base models whose chat turns end in another token. Reports call it `name`, or
+    base.
     """
 
     path: str = BUNDLED_MODEL
     revision: str | None = None
     dtype: DtypeSetting = "auto"
     eos_token: str | None = None
+    name: str | None = Field(default=None, pattern=STAGE_NAME, exclude_if=_is_none)
 
 
 class LauncherSection(Record):
@@ -114,13 +128,59 @@ class StageSection(Record):
 
 
 class CheckpointSection(Record):
-    """A LoRA adapter that was trained elsewhere, on this recipe's model.
+    """A stage that was trained elsewhere: it is measured, and stages go on from it.
 
-    It is evaluated as a stage, and stages go on from it.
+    It is a `model` (full weights: a folder or a Hub name), a `gguf` file, or an `adapter` that peft
+    wrote, a folder or a Hub name. An adapter lies on the stage that `onto` names (`previous`: the
+    one before); where that is not said, on the one that it says it was trained on, else on base.
+    `revision` is of a Hub name; `eos_token` is for weights whose chat turns end in another token.
     """
 
-    adapter: str
-    name: str = Field(default="checkpoint", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    kind: Literal["checkpoint"] = Field(default="checkpoint", exclude=True)
+    model: str | None = Field(default=None, exclude_if=_is_none)
+    adapter: str | None = Field(default=None, exclude_if=_is_none)
+    gguf: str | None = Field(default=None, exclude_if=_is_none)
+    revision: str | None = Field(default=None, exclude_if=_is_none)
+    onto: str | None = Field(default=None, exclude_if=_is_none)
+    eos_token: str | None = Field(default=None, exclude_if=_is_none)
+    name: str = Field(default=UNNAMED, pattern=STAGE_NAME)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "CheckpointSection":
+        given = [path for path in (self.model, self.adapter, self.gguf) if path is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"Checkpoint '{self.name}' needs one of model (full weights), adapter and gguf, "
+                f"and names {len(given)} of them, such as: checkpoint: {{name: sft, model: "
+                "./out-sft}."
+            )
+        if self.onto is not None and self.adapter is None:
+            raise ValueError(
+                f"Checkpoint '{self.name}' says onto: {self.onto}, but has weights of its own. "
+                "Only an adapter lies on another stage: leave `onto` out."
+            )
+        if self.adapter is not None and self.eos_token is not None:
+            raise ValueError(
+                f"Checkpoint '{self.name}' is an adapter, and turns end as they do in the stage "
+                "below it. Leave eos_token out, or set model.eos_token."
+            )
+        return self
+
+    @property
+    def weights(self) -> str | None:
+        """Where its own full weights are; None for an adapter."""
+        return self.model or self.gguf
+
+
+def _tag(stage: Any) -> str:
+    kind = stage.get("kind") if isinstance(stage, dict) else stage.kind
+    return "checkpoint" if kind == "checkpoint" else TRAINING
+
+
+Stage = Annotated[
+    Annotated[StageSection, Tag(TRAINING)] | Annotated[CheckpointSection, Tag("checkpoint")],
+    Discriminator(_tag),
+]
 
 
 def _refuse_equal_samples(where: str, samples: int, temperature: float) -> None:
@@ -349,8 +409,11 @@ class Recipe(Record):
     model: ModelSection = ModelSection()
     lora: dict[str, Any] = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
     data: Source = Source(path=SCHOOLMATH)
+    # the same as a checkpoint that comes first in `stages`, where one could not stand once
     checkpoint: CheckpointSection | None = None
-    stages: list[StageSection]
+    stages: list[Stage]
+    # what all stages are asked and trained with, a file or the text; None: each with its own
+    chat_template: str | None = Field(default=None, exclude_if=_is_none)
     evals: EvalsSection = EvalsSection()
     variants: dict[str, list[Any]] | list[dict[str, Any]] = []
     # the variant that the others are compared with; None: the recipe as it is, else the first
@@ -427,14 +490,28 @@ class Recipe(Record):
                 "A recipe asks for variants or for a lattice, not for both. Run one lattice per "
                 "variant."
             )
-        if self.checkpoint is not None:
+        if self.checkpoints():
             raise ValueError(
-                "A lattice starts from the base model. Leave checkpoint or lattice out."
+                "A lattice starts from the base model, and trains every subset of its stages. "
+                "Leave its checkpoints or lattice out."
             )
         if len(self.stages) < 2:
             raise ValueError(
                 f"A lattice needs two stages or more, this recipe lists {len(self.stages)}."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_of_one_stage(self) -> "Recipe":
+        others = [*stage_names([stage.kind for stage in self.trainings()]), self.base_name()]
+        for place, checkpoint in enumerate(self.checkpoints()):
+            earlier = [stage.name for stage in self.checkpoints()[:place]]
+            numbered = checkpoint.name == UNNAMED and checkpoint.name in earlier
+            if checkpoint.name in (*others, *earlier) and not numbered:
+                raise ValueError(
+                    f"checkpoint.name is '{checkpoint.name}', as another stage is called. Choose "
+                    "another."
+                )
         return self
 
     @model_validator(mode="after")
@@ -446,6 +523,28 @@ class Recipe(Record):
             raise ValueError(f"reference names '{self.reference}', but there are no variants.")
         return self
 
+    def chain(self) -> list[StageSection | CheckpointSection]:
+        """All stages after base."""
+        first = [] if self.checkpoint is None else [self.checkpoint]
+        return [*first, *self.stages]
+
+    def trainings(self) -> list[StageSection]:
+        """The stages that train."""
+        return [stage for stage in self.stages if isinstance(stage, StageSection)]
+
+    def checkpoints(self) -> list[CheckpointSection]:
+        """The stages that were trained elsewhere."""
+        return [stage for stage in self.chain() if isinstance(stage, CheckpointSection)]
+
+    def weights(self) -> list[str]:
+        """Where all full weights are: those of base, and of checkpoints that are no adapters."""
+        given = [stage.weights for stage in self.checkpoints()]
+        return [self.model.path, *(path for path in given if path is not None)]
+
+    def base_name(self) -> str:
+        """What the model that all starts from is called."""
+        return self.model.name or "base"
+
     def identity(self) -> dict[str, Any]:
         """What makes a run this recipe's: all but how it is checked and on what it runs.
 
@@ -454,7 +553,7 @@ class Recipe(Record):
         """
         content = self.model_dump(mode="json", exclude=set(CHANGE_NOTHING))
         for stage in content["stages"]:
-            del stage["launcher"]
+            stage.pop("launcher", None)
             _drop_unused(stage, "lora")
         _drop_unused(content["evals"]["accuracy"], "sampled", "data", "scorers")
         if self.evals.engine == TransformersSettings():
@@ -504,8 +603,8 @@ def _record_name(task: str) -> str:
 
 def _drop_unused(content: dict[str, Any], *names: str) -> None:
     for name in names:
-        if not content[name]:
-            del content[name]
+        if not content.get(name):
+            content.pop(name, None)
 
 
 def _stage(stage: Any) -> dict[str, Any]:
@@ -517,7 +616,8 @@ def _stage(stage: Any) -> dict[str, Any]:
             "(with --set: stages.sft.args.max_steps=10)."
         )
     ((kind, settings),) = stage.items()
-    kind_named(kind)
+    if kind != "checkpoint":
+        kind_named(kind)
     if not isinstance(settings, dict | None) or "kind" in (settings or {}):
         raise ValueError(
             f"Stage '{kind}' needs its settings as keys, such as: "

@@ -6,12 +6,17 @@ they turn into: equal ones are one.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from typing import Any
 
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.read import ONE_CHAIN, with_settings
-from stagelift.harness.recipes.sections import CHANGE_NOTHING, Recipe
+from stagelift.harness.recipes.sections import (
+    CHANGE_NOTHING,
+    CheckpointSection,
+    Recipe,
+    StageSection,
+)
 from stagelift.harness.recipes.stage_names import stage_names
 
 _NOT_VARIED = {
@@ -52,7 +57,7 @@ def wanted_chains(recipe: Recipe) -> list[WantedChain]:
         _chain(variant, seed, places, is_one_of_several=len(seeds) > 1)
         for variant in variants
         for seed in seeds
-        for places in _subsets(len(variant.recipe.stages), lattice=recipe.lattice)
+        for places in _subsets(len(variant.recipe.chain()), lattice=recipe.lattice)
     ]
 
 
@@ -93,9 +98,13 @@ def _chain(
     variant: _Variant, seed: int, places: tuple[int, ...], *, is_one_of_several: bool
 ) -> WantedChain:
     """Return the chain of the stages at these places, trained with this seed."""
-    stages = variant.recipe.stages
-    names = stage_names([stage.kind for stage in stages])
-    chosen = {"seed": seed, "stages": [stages[place] for place in places]}
+    stages = variant.recipe.chain()
+    names = stage_names([_called(stage) for stage in stages])
+    chosen = {
+        "seed": seed,
+        "checkpoint": None,
+        "stages": [stages[place] for place in places],
+    }
     seed_label = (f"seed={seed}",) if is_one_of_several else ()
     return WantedChain(
         recipe=variant.recipe.model_copy(update=chosen),
@@ -103,6 +112,10 @@ def _chain(
         labels=variant.parts + seed_label,
         slots=tuple(names[place] for place in places),
     )
+
+
+def _called(stage: StageSection | CheckpointSection) -> str:
+    return stage.name if isinstance(stage, CheckpointSection) else stage.kind
 
 
 def _subsets(count: int, *, lattice: bool) -> Iterator[tuple[int, ...]]:
@@ -125,7 +138,7 @@ def _variants(recipe: Recipe) -> list[_Variant]:
                 "one, ...}, ...]."
             )
         changed = with_settings(plain, settings, f"variant '{name}'")
-        if plain.checkpoint is not None and changed.lora != plain.lora:
+        if changed.lora != plain.lora and _goes_on_with_an_adapter(plain):
             raise UsageError(
                 f"Variant '{name}' changes lora, but stages go on with the adapter of the "
                 "checkpoint. Vary the `lora` of a stage, which starts an adapter of its own, such "
@@ -133,6 +146,16 @@ def _variants(recipe: Recipe) -> list[_Variant]:
             )
         variants[name] = _Variant(name, parts or (name,), changed)
     return list(variants.values())
+
+
+def _goes_on_with_an_adapter(recipe: Recipe) -> bool:
+    """Say whether a stage trains an adapter on that was trained elsewhere."""
+    return any(
+        isinstance(before, CheckpointSection)
+        and before.adapter is not None
+        and isinstance(stage, StageSection)
+        for before, stage in pairwise(recipe.chain())
+    )
 
 
 def _wanted_settings(

@@ -139,14 +139,17 @@ def _data(stage: StageRecord) -> str:
 
 def _summary(run: RunRecord, chain: list[StageRecord]) -> str:
     names = " → ".join(inline(stage.name) for stage in chain)
+    stage = chain[-1]
     return (
-        f"A LoRA adapter for {_model(run)}, as it was after stage **{inline(chain[-1].name)}** of "
-        f"{names}. {_what_it_holds(chain[-1])} Made by run **{inline(run.name)}** of stagelift, "
-        "which measures the model after every stage, under one contract."
+        f"A LoRA adapter for {_model(run, stage)}, as it was after stage **{inline(stage.name)}** "
+        f"of {names}. {_what_it_holds(run, stage)} Made by run **{inline(run.name)}** of "
+        "stagelift, which measures the model after every stage, under one contract."
     )
 
 
-def _what_it_holds(stage: StageRecord) -> str:
+def _what_it_holds(run: RunRecord, stage: StageRecord) -> str:
+    if not stage.merged and run.weights(stage).given:
+        return "It is put on these weights by itself."
     if not stage.merged:
         return (
             "One adapter is carried through all stages: this one holds them all and is put on the "
@@ -159,11 +162,13 @@ def _what_it_holds(stage: StageRecord) -> str:
     )
 
 
-def _model(run: RunRecord) -> str:
-    name = _hub_name(run.base_model)
+def _model(run: RunRecord, stage: StageRecord) -> str:
+    name, weights = _hub_name(run.base_model), run.weights(stage)
+    if weights.given:
+        return f"the weights of stage **{inline(weights.name)}** ({inline(weights.given)})"
     if name is None:
         return f"**{inline(run.model)}** (a model in a local folder)"
-    if _is_exact(run):
+    if _is_exact(run, stage):
         return _link(name)
     return f"**{inline(run.model)}**, which derives from {_link(name)}"
 
@@ -172,9 +177,9 @@ def _link(name: str) -> str:
     return f"[{inline(name)}](https://huggingface.co/{name})"
 
 
-def _is_exact(run: RunRecord) -> bool:
+def _is_exact(run: RunRecord, stage: StageRecord) -> bool:
     """Say whether the stages trained on the very weights that lie on the Hub under `base_model`."""
-    return str(run.stages[0].identity.get("model", "")).startswith("hub:")
+    return str(run.weights(stage).identity.get("model", "")).startswith("hub:")
 
 
 def _headline(report: RunReport, chain: list[StageRecord]) -> list[str]:
@@ -207,7 +212,7 @@ def _loading(run: RunRecord, stage: StageRecord) -> str:
         "",
         *_question_code(contract),
     ]
-    return "\n\n".join([fenced("\n".join(code), "python"), *_loading_notes(run)])
+    return "\n\n".join([fenced("\n".join(code), "python"), *_loading_notes(run, stage)])
 
 
 def _model_code(run: RunRecord, stage: StageRecord) -> list[str]:
@@ -275,14 +280,14 @@ def _decoding(contract: dict[str, Any]) -> str:
     return arguments
 
 
-def _loading_notes(run: RunRecord) -> list[str]:
+def _loading_notes(run: RunRecord, stage: StageRecord) -> list[str]:
     """Say where this base differs from what the snippet, or PEFT on its own, would load."""
     if _hub_name(run.base_model) is None:
         return [
             "The base model was a local folder: name it here and as `base_model` above, and in "
             "`adapter_config.json` as `base_model_name_or_path`, where PEFT looks for it."
         ]
-    if _is_exact(run):
+    if _is_exact(run, stage):
         return []
     return [
         f"It was trained and measured on {inline(run.model)}, not on the original weights: on "
@@ -404,7 +409,7 @@ def _reading(stage: StageRecord) -> str:
     notes = [
         "Accuracy is read from the same responses three ways: numeric is stagelift's reading of "
         "the final number, strict and flexible are the filters of lm-eval's gsm8k task. Base is "
-        "the model without an adapter.",
+        "the model that the chain starts from.",
         "In brackets 95% intervals over the n prompts. Differences are paired by prompt, in "
         "percentage points (lengths: in tokens or characters). A verdict that claims a difference "
         "has p < 0.05 after Holm's adjustment over the stages up to this one, in one family of "
@@ -465,7 +470,7 @@ def _training(chain: list[StageRecord]) -> str:
 def _facts(stage: StageRecord) -> list[str]:
     training = stage.training
     if training is None:
-        return ["an adapter that was trained elsewhere", *[NOTHING] * 7]
+        return [f"trained elsewhere: {inline(stage.given or 'an adapter')}", *[NOTHING] * 7]
     data = NOTHING
     if "data" in stage.identity:
         rows = read_rows(_data(stage))

@@ -20,7 +20,7 @@ from stagelift.reports.words.summary import summary
 
 SCHEMA = 1
 # of a stage's scores: the rest is said of its run
-_SCORES = {"opponent", "answers", "fit", "values", "lengths", "clusters"}
+_SCORES = {"opponent", "answers", "fit", "values", "lengths", "clusters", "tokenizer"}
 
 
 def render_json(report: Report) -> str:

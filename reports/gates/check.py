@@ -10,14 +10,14 @@ import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stagelift.evals.contract import engines_differ, first_difference
+from stagelift.evals.contract import engines_differ, first_difference, same_tokenizer
 from stagelift.evals.metrics.measures import FIXED, as_judged, at_equal_lengths, measure
 from stagelift.reports.gates.equal_lengths import evidence_at_equal_lengths
 from stagelift.reports.gates.evidence import Evidence, evidence
 from stagelift.reports.gates.gate import Gate, Outcome, decide_all, overall
 from stagelift.reports.gates.margins import Margin, default_margins, in_tiers
 from stagelift.reports.gates.not_comparable import NotComparableError
-from stagelift.reports.gates.scores import StageScores
+from stagelift.reports.gates.scores import OTHER_TOKENS, StageScores, without_tokens
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ def check(
     NotComparableError, and ValueError where there is nothing to gate.
     """
     _refuse_other_contract(candidate, baseline, across_engines=across_engines)
+    if not same_tokenizer(candidate.tokenizer, baseline.tokenizer):
+        candidate, baseline = without_tokens(candidate), without_tokens(baseline)
+        notes = (*notes, OTHER_TOKENS)
     wanted = in_tiers(margins or defaults(baseline), {})
     measured, left_out = [], []
     for margin in wanted:
@@ -141,6 +144,14 @@ def _measured(
 
 def _refuse_missing_metric(margin: Margin, scores: StageScores, side: str) -> None:
     known = gateable(scores)
+    if margin.metric not in known and measure(margin.metric).unit == "tokens":
+        in_characters = measure(margin.metric).name.replace("tokens", "chars")
+        if in_characters in known:
+            raise NotComparableError(
+                "tokenizer",
+                f"Not comparable: '{margin.metric}' counts tokens, and the {side} is not measured "
+                f"in tokens that both sides share. Gate {in_characters} instead.",
+            )
     if scores.trainings and measure(margin.metric).equal_lengths:
         raise NotComparableError(
             margin.metric,

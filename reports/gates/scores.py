@@ -8,15 +8,19 @@ training.
 import hashlib
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from stagelift.evals.metrics.measures import FIXED
+from stagelift.evals.metrics.measures import FIXED, measure
 from stagelift.evals.records import Passport, Record
 from stagelift.reports.numbers.values import is_compared, prompt_values
 from stagelift.reports.records import RunRecord, StageRecord
 
 # what an earlier stagelift wrote: without the stages of the run and a digest of the responses
 EARLIER = "stagelift-scores-1"
+OTHER_TOKENS = (
+    "The two sides have different tokenizers: lengths in tokens are not compared, only those in "
+    "characters."
+)
 
 
 class Training(Record):
@@ -37,7 +41,8 @@ class StageScores(Record):
     the same. `answers` is a digest of what the stage answered, byte for byte; None where it is not
     known, or where there were several samples. `fit` is the judge's fitness, None where it was not
     checked. `lengths` has, per win rate, how much longer than the opponent's the response to each
-    prompt was, in characters. `clusters` has the cluster of each prompt that is in one.
+    prompt was, in characters. `clusters` has the cluster of each prompt that is in one. `tokenizer`
+    is a digest of what counted tokens.
 
     A recipe has several `trainings`, one per seed: its values are means over them.
     """
@@ -55,6 +60,8 @@ class StageScores(Record):
     values: dict[str, dict[str, float]]
     lengths: dict[str, dict[str, float]]
     clusters: dict[str, str] = {}
+    # not written where it is not known
+    tokenizer: str | None = Field(default=None, exclude_if=lambda known: known is None)
     responses: dict[str, str] | None = None
     trainings: tuple[Training, ...] = ()
 
@@ -85,10 +92,25 @@ def stage_scores(
         values={**_metric_values(stage, run.base(stage)), **_judged_values(stage)},
         lengths=_lengths(stage),
         clusters={score.id: score.cluster for score in stage.scores if score.cluster is not None},
+        tokenizer=stage.evaluation.tokenizer,
         responses={one: found.response for one, found in stage.generations.items()}
         if responses
         else None,
     )
+
+
+def without_tokens(scores: StageScores) -> StageScores:
+    """Return scores without what counts tokens, for a side with another tokenizer."""
+
+    def in_other_units(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if measure(name).unit != "tokens"}
+
+    trainings = tuple(
+        training.model_copy(update={"values": in_other_units(training.values)})
+        for training in scores.trainings
+    )
+    values = in_other_units(scores.values)
+    return scores.model_copy(update={"values": values, "trainings": trainings})
 
 
 def _has_one_sample(stage: StageRecord) -> bool:

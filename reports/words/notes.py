@@ -2,7 +2,7 @@
 report has them.
 """
 
-from stagelift.evals.contract import engines_differ
+from stagelift.evals.contract import EACH_ITS_OWN, engines_differ
 from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import Measure, measure, ordered
 from stagelift.reports.report import Report, RunReport
@@ -25,7 +25,7 @@ def footnotes(report: Report) -> list[str]:
         )
     if any(known.family != "lm-eval task" for known in measures):
         notes.append("Lengths, outcomes and win rates are of the test problems, unless said.")
-    notes += _metric_notes(report, measures)
+    notes += [*_metric_notes(report, measures), *_asking_notes(report)]
     rounded = [
         s.name
         for s in report.stages()
@@ -37,6 +37,26 @@ def footnotes(report: Report) -> list[str]:
             "them to 16 bits once; what these stages added has that rounding in it."
         )
     return [*notes, *(_ranking(run) for run in report.runs if run.ranking)]
+
+
+def _asking_notes(report: Report) -> list[str]:
+    """Say what it means that stages were asked in ways of their own."""
+    own = {
+        field: any(run.record.contract.get(field) == EACH_ITS_OWN for run in report.runs)
+        for field in ("chat_template", "tokenizers")
+    }
+    notes = []
+    if own["chat_template"]:
+        notes.append(
+            "Each stage answers in its own chat template: what a stage added has that in it."
+        )
+    if own["tokenizers"]:
+        notes.append(
+            "The stages' tokenizers differ: lengths are in characters, preference accuracy is of "
+            "whole texts only, and the limit of a response is in each stage's own tokens, so that "
+            "the same limit is not the same text."
+        )
+    return notes
 
 
 def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:

@@ -5,7 +5,7 @@ device, time.
 from collections.abc import Mapping
 from typing import Any
 
-from stagelift.evals.contract import OF_THE_SERVER
+from stagelift.evals.contract import EACH_ITS_OWN, OF_THE_SERVER
 from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.records import Passport, Usage
 from stagelift.reports.records import RunRecord
@@ -27,6 +27,9 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
                 + (f" (unfinished: {', '.join(run.missing)} missing)" if run.missing else ""),
             ),
             ("model", run.model),
+            ("checkpoints", _checkpoints(run)),
+            ("chat templates", _own(run, "chat_template")),
+            ("tokenizers", _own(run, "tokenizers")),
             ("data", run.data),
             ("stages from", _sources(run)),
             ("import", "; ".join(run.notes)),
@@ -40,6 +43,26 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
             ("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
         ]
     return [(name, text) for name, text in lines if text]
+
+
+def _checkpoints(run: RunRecord) -> str:
+    """Say what each stage is that was trained elsewhere."""
+    given = [f"{stage.name}: {stage.given}" for stage in run.stages if stage.given]
+    return "; ".join(given)
+
+
+def _own(run: RunRecord, field: str) -> str:
+    """Say which stages share a chat template, or a tokenizer, where not all of them do."""
+    if run.contract.get(field) != EACH_ITS_OWN:
+        return ""
+    sharing: dict[str, list[str]] = {}
+    for stage in run.stages:
+        asked_with = stage.evaluation
+        own = asked_with.tokenizer if field == "tokenizers" else asked_with.chat_template
+        sharing.setdefault(str(own), []).append(stage.name)
+    written = [f"{', '.join(names)} ({own})" for own, names in sharing.items()]
+    lengths = ", so lengths are compared in characters" if field == "tokenizers" else ""
+    return f"{EACH_ITS_OWN}: {'; '.join(written)}{lengths}"
 
 
 def _graph(run: RunRecord) -> str:
@@ -66,6 +89,9 @@ def brief_provenance(report: Report) -> list[tuple[str, str]]:
     """
     wanted = (
         "model",
+        "checkpoints",
+        "chat templates",
+        "tokenizers",
         "graph",
         "import",
         "evaluation",

@@ -39,7 +39,7 @@ from stagelift.evals.models.model import (
     context_length,
     end_tokens,
     load_model,
-    load_tokenizer,
+    tokenizer_of,
 )
 from stagelift.evals.servers import Server, address, check_address, connect
 
@@ -125,7 +125,7 @@ def check_engine_server(settings: ChosenEngine, model: ModelRef, *, adapters: bo
         return
     retries = min(settings.max_retries, _GREETING_RETRIES)
     server = server_of(settings.model_copy(update={"max_retries": retries}))
-    tokenizer = load_tokenizer(model.path, model.revision, model.eos_token)
+    tokenizer = tokenizer_of(model)
     with connect(server) as client:
         look(client, server, tokenizer)
         if adapters and not can_load_adapters(client, server):

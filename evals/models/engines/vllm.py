@@ -165,6 +165,8 @@ def _options(settings: VllmSettings, ref: ModelRef, weights: str, port: int) -> 
     options: dict[str, Any] = {"dtype": ref.dtype, "served_model_name": BASE}
     if ref.revision is not None and not ref.merged:
         options["revision"] = ref.revision
+    if ref.tokenizer is not None and not ref.merged:
+        options["tokenizer"] = ref.tokenizer
     if ref.device == "cpu":
         # compiling takes a minute, which a small model on a CPU never wins back
         options["enforce_eager"] = True

@@ -1,0 +1,138 @@
+"""Nodes of what a recipe names: the weights that it starts from, and what was trained elsewhere."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stagelift.evals.models.adapters import adapter_folder, trained_on
+from stagelift.evals.models.model import (
+    ModelRef,
+    adapter_hash,
+    is_called,
+    model_fingerprint,
+)
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.asked_with import asked_with, template_of, template_text
+from stagelift.harness.graph.digest import digest
+from stagelift.harness.graph.node import Node, Precise
+from stagelift.harness.graph.revision import model_revision
+from stagelift.harness.recipes.sections import CheckpointSection, ModelSection, Recipe
+
+PREVIOUS = "previous"
+
+
+def base_node(section: ModelSection, chat_template: str | None, precise: Precise) -> Node:
+    """Return the model that chains start from; `chat_template` is what a recipe says of it.
+
+    Raises UsageError.
+    """
+    device, dtype = precise(section.dtype)
+    ref = ModelRef(
+        path=section.path,
+        revision=section.revision,
+        eos_token=section.eos_token,
+        dtype=dtype,
+        device=device,
+    )
+    ref = _checked(ref, chat_template)
+    return Node(section.name or "base", "base", _identity(ref), None, None, ref)
+
+
+def checkpoint_node(
+    recipe: Recipe, section: CheckpointSection, name: str, before: Sequence[Node]
+) -> Node:
+    """Return a checkpoint as the stage after those `before`. Raises UsageError."""
+    if section.adapter is not None:
+        return _adapter_node(recipe, section, section.adapter, name, before)
+    assert section.weights is not None, "what is no adapter has weights"
+    ref = ModelRef(
+        path=section.weights,
+        revision=section.revision,
+        eos_token=section.eos_token,
+        dtype=before[0].base.dtype,
+        device=before[0].base.device,
+    )
+    ref = _checked(ref, recipe.chat_template)
+    return Node(name, section.kind, _identity(ref), before[-1], None, ref, lora=recipe.lora)
+
+
+def _checked(ref: ModelRef, chat_template: str | None) -> ModelRef:
+    """Return weights pinned to a commit, with a chat template that they can be asked in."""
+    ref = _with_template(ref, chat_template)
+    template_of(ref)
+    return ref.model_copy(update={"revision": model_revision(ref.path, ref.revision)})
+
+
+def _with_template(ref: ModelRef, chat_template: str | None) -> ModelRef:
+    """Put the recipe's chat template in the place of another one."""
+    template = template_text(chat_template)
+    if template is None or template == asked_with(ref).template:
+        return ref
+    return ref.model_copy(update={"chat_template": template})
+
+
+def _identity(ref: ModelRef) -> dict[str, Any]:
+    identity = {
+        "model": model_fingerprint(ref.path, ref.revision),
+        "eos_token": ref.eos_token,
+        "dtype": ref.dtype,
+        "device": ref.device,
+    }
+    return identity | _own_template(ref)
+
+
+def _own_template(ref: ModelRef) -> dict[str, str]:
+    return {} if ref.chat_template is None else {"chat_template": digest(ref.chat_template)}
+
+
+def _adapter_node(
+    recipe: Recipe, section: CheckpointSection, adapter: str, name: str, before: Sequence[Node]
+) -> Node:
+    folder = adapter_folder(adapter, section.revision)
+    on = _lies_on(section, folder, before)
+    ref = _asked_in_its_own_way(on.base, folder, recipe)
+    identity: dict[str, Any] = {"adapter": adapter_hash(folder)}
+    if on.id != before[-1].id:
+        identity["on"] = on.id
+    if ref != on.base:
+        identity |= _own_template(ref)
+    return Node(
+        name=name,
+        kind=section.kind,
+        identity=identity,
+        parent=before[-1],
+        on=on,
+        base=ref,
+        lora=recipe.lora,
+        adapter=str(folder),
+    )
+
+
+def _lies_on(section: CheckpointSection, folder: Path, before: Sequence[Node]) -> Node:
+    """Return the stage that an adapter lies on: named by the user, or by itself, else base."""
+    if section.onto == PREVIOUS:
+        return before[-1]
+    if section.onto is not None:
+        named = [node for node in before if node.name == section.onto]
+        if not named:
+            known = ", ".join(node.name for node in before)
+            raise UsageError(
+                f"Checkpoint '{section.name}' says onto: {section.onto}, and there is no such "
+                f"stage before it. Say {PREVIOUS}, or one of {known}."
+            )
+        return named[0]
+    named_by_it = trained_on(folder)
+    of_weights = [node for node in reversed(before) if node.on is None]
+    matching = [node for node in of_weights if is_called(node.base, named_by_it)]
+    return next(iter(matching), before[0])
+
+
+def _asked_in_its_own_way(below: ModelRef, folder: Path, recipe: Recipe) -> ModelRef:
+    """Take the tokenizer that lies beside an adapter, where it is another one than below."""
+    if not (folder / "tokenizer_config.json").is_file():
+        return below
+    own = below.model_copy(update={"tokenizer": str(folder), "chat_template": None})
+    if asked_with(own).template is None:
+        return below
+    own = _with_template(own, recipe.chat_template)
+    return below if asked_with(own) == asked_with(below) else own

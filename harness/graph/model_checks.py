@@ -1,0 +1,190 @@
+"""Whether the models and adapters of a recipe can be used, before any is loaded or converted."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from stagelift.evals.data.source import one_sentence
+from stagelift.evals.models import adapters, gguf, given, pretrained
+from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
+from stagelift.evals.models.model import ModelRef, is_called, model_folder, remembered_of_model
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.node import Node, Plan
+from stagelift.harness.graph.revision import quantisation
+from stagelift.harness.recipes.sections import CheckpointSection, Recipe
+from stagelift.stages.lora import changes_the_base, lora_config
+
+
+def check_models(recipe: Recipe) -> None:
+    """Check the files of every model and adapter that a recipe names. Raises ValueError."""
+    _check_weights(recipe.model.path, "model.path", recipe.chat_template)
+    for section in recipe.checkpoints():
+        where = f"checkpoint '{section.name}'"
+        if section.adapter is not None:
+            _check_adapter(section, section.adapter)
+        elif section.gguf is not None and not gguf.is_gguf(section.gguf):
+            raise ValueError(f"'{section.gguf}', the gguf of {where}, is no GGUF file.")
+        else:
+            _check_weights(str(section.weights), where, recipe.chat_template)
+
+
+def check_adapters(plan: Plan) -> None:
+    """Put every adapter on its model's skeleton, which has no weights.
+
+    A target module that is not there shows now, as do weights of other shapes. Raises UsageError.
+    """
+    starting = {
+        json.dumps([node.base.path, node.lora]): node
+        for node in plan.nodes
+        if node.starts_an_adapter
+    }
+    for node in starting.values():
+        fit = partial(_fit, node.base, partial(lora_config, node.lora))
+        _check_fits(node.base, "The adapter of section 'lora'", node.lora, fit)
+    for node in plan.nodes:
+        if node.adapter is not None:
+            _check_given(node, Path(node.adapter))
+        _check_lies_on(node)
+
+
+def _check_lies_on(node: Node) -> None:
+    """Refuse what cannot be merged, or not be trained on."""
+    base = node.weights.base
+    if node.merged and quantisation(base.path, base.revision) is not None:
+        raise UsageError(
+            f"Stage '{node.name}' merges the adapter of {node.merged[-1].name} into the weights of "
+            f"{node.weights.name}, which are quantised: rounding would change more than a stage "
+            "does. Keep the `lora` of the stage before, or start from weights in 16 or 32 bits."
+        )
+    under = node.merged[-1:] if node.starts_an_adapter or node.adapter else [node.on]
+    for below in under:
+        if below is not None and below.adapter is not None:
+            _check_is_lora(node, below, Path(below.adapter))
+
+
+def _check_is_lora(node: Node, below: Node, adapter: Path) -> None:
+    kind = adapters.settings_of(adapter).get("peft_type", "LORA")
+    if kind != "LORA":
+        raise UsageError(
+            f"Stage '{node.name}' lies on the adapter at '{adapter}' of stage '{below.name}', "
+            f"which is of the kind {kind}. Only LoRA adapters can be trained on or merged: make it "
+            "the last stage, or merge it and name the merged folder with `model`."
+        )
+
+
+def trained_on_other_models(plan: Plan) -> list[str]:
+    """Say of each adapter of the user's whether it names another model than it is put on."""
+    return [
+        f"{node.name}: the adapter at '{node.adapter}' says that it was trained on "
+        f"'{adapters.trained_on(Path(node.adapter))}', and is put on {node.weights.name} "
+        f"({node.base.path}). Its shapes fit; whether it is the same model cannot be seen. Say "
+        "`onto:` in its checkpoint, or name the right model."
+        for node in plan.nodes
+        if node.adapter is not None and not _is_on_its_model(node, Path(node.adapter))
+    ]
+
+
+def _is_on_its_model(node: Node, adapter: Path) -> bool:
+    named = adapters.trained_on(adapter)
+    return named is None or is_called(node.weights.base, named)
+
+
+def check_model_path(path: str) -> None:
+    """Raise ValueError where a path is neither here, nor could be a Hub name."""
+    if path != BUNDLED_MODEL and not Path(path).exists():
+        given.check_hub_name(path)
+
+
+def _check_weights(path: str, where: str, chat_template: str | None) -> None:
+    check_model_path(path)
+    if gguf.is_gguf(path):
+        _check_gguf(Path(path), chat_template)
+    elif Path(path).exists():
+        if given.recognise(path).what == "adapter":
+            raise ValueError(
+                f"'{path}', the {where}, is an adapter, not full weights: name it with `adapter` "
+                "in a checkpoint after the model that it lies on."
+            )
+        given.check_weights(Path(path))
+
+
+def _check_gguf(file: Path, chat_template: str | None) -> None:
+    header = gguf.read_header(file)
+    if header.chat_template is None and chat_template is None:
+        raise ValueError(
+            f"GGUF file '{file}' has no chat template, which prompts need. Set chat_template in "
+            "the recipe to a file with one."
+        )
+    if not gguf.is_prepared(file) and header.architecture not in pretrained.gguf_architectures():
+        raise ValueError(
+            f"GGUF file '{file}' is a '{header.architecture}', which transformers cannot "
+            f"de-quantise. It can: {', '.join(pretrained.gguf_architectures())}."
+        )
+
+
+def _check_adapter(section: CheckpointSection, adapter: str) -> None:
+    folder = adapters.adapter_folder(adapter, section.revision)
+    settings = given.check_adapter(folder)
+    initialised = settings.get("init_lora_weights")
+    if changes_the_base(initialised):
+        raise ValueError(
+            f"The adapter at '{adapter}' was initialised with {initialised}, which changes the "
+            "weights below it: on the weights that it was made from it says something else. Save "
+            "it as plain LoRA (peft: save_pretrained(..., path_initial_model_for_weight_conversion="
+            "...)), or merge it and name the merged folder with `model`."
+        )
+
+
+def _check_given(node: Node, adapter: Path) -> None:
+    fit = partial(_fit_weights, node.base, adapter)
+    files = [str(file) for file in sorted(adapter.iterdir()) if file.is_file()]
+    _check_fits(node.base, f"The adapter at '{adapter}'", files, fit)
+
+
+def _check_fits(model: ModelRef, what: str, settings: object, fit: Callable[[], object]) -> None:
+    def find_out() -> None:
+        fit()
+
+    try:
+        remembered_of_model("adapter", model.path, model.revision, settings, find_out)
+    except Exception as error:
+        # whatever it is, it would also stop the work that comes later
+        raise UsageError(f"{what} does not fit '{model.path}': {one_sentence(error)}") from error
+
+
+def _fit(model: ModelRef, load: Callable[[], Any]) -> Any:
+    """Return a model's skeleton with an adapter of the settings that `load` reads."""
+    import torch
+    from peft import get_peft_model
+
+    skeleton = pretrained.skeleton(model_folder(model.path), model.revision)
+    with torch.device("meta"):
+        return get_peft_model(skeleton, load())
+
+
+def _fit_weights(model: ModelRef, adapter: Path) -> None:
+    from peft import get_peft_model_state_dict
+
+    policy = _fit(model, partial(pretrained.adapter_config, adapter))
+    weights = adapter / "adapter_model.safetensors"
+    if not weights.is_file():
+        return
+    own = get_peft_model_state_dict(policy, save_embedding_layers=False)
+    shapes = {name: tuple(tensor.shape) for name, tensor in {**policy.state_dict(), **own}.items()}
+    saved = given.tensor_shapes(weights)
+    for name, shape in saved.items():
+        if name not in shapes:
+            raise ValueError(f"it has weights for '{name}', which is not there")
+        if shape != shapes[name]:
+            raise ValueError(
+                f"'{name}' is {_written(shape)} in it, and {_written(shapes[name])} there"
+            )
+    missing = next((name for name in own if name not in saved), None)
+    if missing is not None:
+        raise ValueError(f"its weights of '{missing}' are missing")
+
+
+def _written(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
