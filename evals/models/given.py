@@ -44,9 +44,9 @@ def recognise(path: str, revision: str | None = None) -> Given:
         return Given("model", path)
     if gguf.is_gguf(path):
         return Given("gguf", path)
-    place = Path(path).expanduser()
+    place = Path(path)
     if place.is_dir():
-        return Given(_of_folder(place), path)
+        return Given(_of_folder(place, path), path)
     if place.is_file():
         raise ValueError(
             f"'{path}' is a file, and no GGUF file. A model is a folder, a .gguf file or a Hub "
@@ -122,7 +122,7 @@ def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _of_folder(folder: Path) -> What:
+def _of_folder(folder: Path, written: str) -> What:
     if adapters.is_adapter(folder):
         if _has_weights(folder):
             raise ValueError(_both(folder))
@@ -132,16 +132,17 @@ def _of_folder(folder: Path) -> What:
     files = sorted(folder.glob("*.gguf"))
     if files:
         raise ValueError(
-            f"Cannot read a model at '{folder}': it has GGUF files. Name one, such as '{files[0]}'."
+            f"Cannot read a model at '{written}': it has GGUF files. Name one, such as "
+            f"'{files[0]}'."
         )
     saved = sorted(folder.glob("checkpoint-*"))
     if saved:
         raise ValueError(
-            f"Cannot read a model at '{folder}': it has a trainer's checkpoints. Name one of them, "
-            f"such as '{saved[-1]}'."
+            f"Cannot read a model at '{written}': it has a trainer's checkpoints. Name one of "
+            f"them, such as '{saved[-1]}'."
         )
     raise ValueError(
-        f"Cannot read a model at '{folder}': it is neither full weights (there is no {_CONFIG}) "
+        f"Cannot read a model at '{written}': it is neither full weights (there is no {_CONFIG}) "
         f"nor an adapter (no {adapters.CONFIG}). There is {_seen(folder)}."
     )
 
