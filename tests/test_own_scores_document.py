@@ -1,11 +1,15 @@
 """What docs/own-scores.md shows works as it stands there: its files and its commands."""
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -104,3 +108,55 @@ def test_the_page_shows_every_file_that_its_recipes_name() -> None:
         "queries.yaml",
         "letters.yaml",
     }
+
+
+class Judge(BaseHTTPRequestHandler):
+    """Says 4 of an answer that greets, and nothing that can be read of others."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        is_polite = "Dear" in asked["messages"][0]["content"]
+        message = {"role": "assistant", "content": "4" if is_polite else "who knows"}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        reply = {"id": "1", "object": "chat.completion", "created": 0, "model": "judge"}
+        body = json.dumps({**reply, "choices": [choice]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Print nothing."""
+
+
+@pytest.mark.real
+def test_a_rubric_is_judged_by_a_model_behind_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {file["name"]: file["content"] for file in FILE.finditer(DOCUMENT.read_text())}
+    mine: dict[str, Any] = {}
+    exec(files["my_scorers.py"], mine)
+    with HTTPServer(("127.0.0.1", 0), Judge) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        monkeypatch.setenv("RUBRIC_URL", f"http://127.0.0.1:{server.server_port}/v1")
+        row = {"target": "Ann"}
+        assert mine["letter_judged"]("Dear Ann, thank you.", row) == 4
+        assert mine["letter_judged"]("No.", row) is None
+        server.shutdown()
+
+
+@pytest.mark.real
+def test_hostile_queries_are_wrong_and_end_nothing() -> None:
+    files = {file["name"]: file["content"] for file in FILE.finditer(DOCUMENT.read_text())}
+    mine: dict[str, Any] = {}
+    exec(files["my_scorers.py"], mine)
+    row = {"target": "SELECT COUNT(*) FROM people", "people": [{"name": "ann", "age": 30}]}
+    assert mine["sql_equal"]("```sql\nselect count(name) from people;\n```", row)
+    for query in (
+        "",
+        "DROP TABLE people",
+        "ATTACH 'x.db' AS x",
+        "SELECT zeroblob(1000000000)",
+        "SELECT 1\0",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n",
+    ):
+        assert not mine["sql_equal"](query, row)
