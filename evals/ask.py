@@ -13,6 +13,7 @@ from stagelift.evals.data.own_rows import OwnProblem
 from stagelift.evals.data.preferences import Preference
 from stagelift.evals.data.problems import ProblemSet
 from stagelift.evals.data.source import one_sentence
+from stagelift.evals.files import append_records
 from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.judges.load import judges_prompts
 from stagelift.evals.lm_eval.gsm8k import load_tasks
@@ -71,6 +72,8 @@ def ask(
             repeat=repeat,
             counts_tokens=counts_tokens,
         )
+        # an evaluation without responses is whole, too
+        append_records(folder.generations, [])
         if problems.problems:
             _ask_problems(greedy, tokenizer, settings, problems, on_progress)
         _ask_own(greedy, tokenizer, settings, own, on_progress)

@@ -144,6 +144,7 @@ def asked_problems(settings: EvaluationSettings) -> ProblemSet:
         limit=asked.limit,
         held_out=asked.held_out,
         num_fewshot=asked.num_fewshot,
+        validation=asked.validation,
     )
 
 

@@ -20,7 +20,8 @@ class ProblemSettings(Record):
 
     It is greedily and once, or several samples each at a temperature. `sampled` is how many are
     drawn of the test problems beside the greedy response. `scorers` are those of a user's own
-    task; a task of ours has none.
+    task; a task of ours has none. `validation` names the problems that are asked instead of the
+    source's test split, None where that is asked.
     """
 
     task: str
@@ -34,6 +35,7 @@ class ProblemSettings(Record):
     temperature: float
     sampled: int = 0
     scorers: list[AnyScorer] = []
+    validation: Source | None = None
 
 
 class OwnTaskSettings(Record):

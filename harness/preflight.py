@@ -30,6 +30,7 @@ from stagelift.harness.graph.model_checks import check_models
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.plan import stage_launcher, stage_lora, stage_settings
 from stagelift.harness.recipes.sections import Recipe, StageSection
+from stagelift.harness.validation import check_validation
 from stagelift.harness.workers.launcher import read_launcher
 from stagelift.stages.data import check_training_source
 from stagelift.stages.kinds import kind_named
@@ -60,7 +61,8 @@ def unreachable_sources(recipe: Recipe) -> list[str]:
         partial(check, recipe) for check in (_check_problems, _check_own_tasks, _check_preference)
     ]
     unreachable = []
-    for check in [*of_stages, *of_evals, partial(_check_engine, recipe)]:
+    of_others = [partial(check, recipe) for check in (_check_engine, check_validation)]
+    for check in [*of_stages, *of_evals, *of_others]:
         try:
             check()
         except UnreachableError as error:

@@ -145,6 +145,8 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
             return f"training step {event['step']} of {event['steps']}{numbers}{eta}"
         case "evaluating":
             return f"evaluating {event['what']}, {event['done']} of {event['total']}{eta}"
+        case "selected":
+            return f"selected {event['why']}"
         case "finished":
             return f"done: {_headline(event['metrics'])}"
         case "failed":

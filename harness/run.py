@@ -17,13 +17,14 @@ from stagelift.harness.environment import versions
 from stagelift.harness.graph.asked_with import asked_with
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.model_checks import check_adapters
-from stagelift.harness.graph.node import Node, Plan, Precise
+from stagelift.harness.graph.node import Node, Plan, Precise, candidates
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.session import Session
 from stagelift.harness.graph.store import Store, check_run_folder, is_finished, lock_run
 from stagelift.harness.recipes.sections import Recipe
 from stagelift.harness.recipes.study import wanted_chains
 from stagelift.harness.schedule import Task, work_through
+from stagelift.harness.selecting import chosen, select
 from stagelift.harness.workers.executor import Executor
 from stagelift.harness.workers.jobs import EvaluateJob, TrainJob
 from stagelift.stages import precision
@@ -141,6 +142,8 @@ class _Work:
     def tasks(self) -> list[Task]:
         """Return what is missing, node by node."""
         for node in self.plan.nodes:
+            for candidate in candidates(node):
+                _describe(candidate, self.store)
             _describe(node, self.store)
         return [task for node in self.plan.nodes for task in self._of_node(node)] + [
             self._evaluation(node, repeat) for node, repeat in self.plan.repeats
@@ -166,7 +169,12 @@ class _Work:
         )
 
     def _train(self, node: Node) -> None:
-        self.executor.run(train_job(node, self.store), partial(self.on_event, node.name))
+        """Train a node and, where it becomes one of several checkpoints, select it."""
+        show = partial(self.on_event, node.name)
+        if node.settings is not None and not self.store.node_folder(node).is_trained():
+            self.executor.run(train_job(node, self.store), show)
+        if node.selects is not None:
+            select(node, self.store, partial(model_of, store=self.store), self.executor.run, show)
 
     def _evaluate(self, node: Node, repeat: int) -> None:
         show = partial(self.on_event, _title(node, repeat))
@@ -197,6 +205,7 @@ def train_job(node: Node, store: Store) -> TrainJob:
         lora=node.lora,
         seed=node.seed,
         launcher=node.launcher,
+        keep_every=None if node.selects is None else node.selects.every,
         versions=versions(),
     )
 
@@ -256,9 +265,10 @@ def _below(node: Node, store: Store) -> ModelRef:
     What is made in the user's cache is resolved here, so that workers find it whatever theirs is.
     """
     merged = tuple(_adapter(below, store) for below in node.merged)
-    path = model_folder(node.base.path)
+    path = model_folder(chosen(node.weights, store).base.path)
     return node.base.model_copy(update={"path": path, "merged": merged})
 
 
 def _adapter(node: Node, store: Store) -> str:
+    node = chosen(node, store)
     return node.adapter or str(store.node_folder(node).adapter)

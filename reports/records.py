@@ -4,12 +4,13 @@ All a report needs, and no torch.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import isclose
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from statistics import fmean
 from typing import Any
 
+from stagelift.evals.contract import first_difference
 from stagelift.evals.folders import EvaluationFolder, StoredEvaluation
 from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.measures import measure, win_rate_name
@@ -18,10 +19,10 @@ from stagelift.evals.metrics.preference_accuracy import pair_values
 from stagelift.evals.metrics.timing import SECONDS_PER_RESPONSE, seconds_by_batch, timing_metrics
 from stagelift.evals.records import EvalResult, Generation, PairScore, Score, Verdict
 from stagelift.reports.contradictions import REMEDY, refuse_contradictions
-from stagelift.reports.folders import RunFolder
+from stagelift.reports.folders import RunFolder, RunsFolder
 from stagelift.reports.run_file import RunChain, RunFile, RunStage, StageSource
 from stagelift.stages.folders import NodeFolder
-from stagelift.stages.records import StageResult
+from stagelift.stages.records import Measured, StageResult
 
 
 class NothingEvaluatedError(ValueError):
@@ -93,6 +94,29 @@ class ChainRecord:
 
 
 @dataclass(frozen=True)
+class CheckpointRecord:
+    """A checkpoint of a training: after how many steps, and what it did on validation problems."""
+
+    step: int
+    stage: StageRecord
+
+
+@dataclass(frozen=True)
+class TrajectoryRecord:
+    """The checkpoints that a stage was selected among by a `metric`, by step.
+
+    `base` was asked the same validation problems. `left_out` says why folders are not among them.
+    `selected` is what was written down, None where nothing is selected yet.
+    """
+
+    metric: str
+    base: StageRecord
+    checkpoints: list[CheckpointRecord]
+    left_out: dict[str, str]
+    selected: int | None = None
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """A run with the stages that have been evaluated so far, each after its parent.
 
@@ -103,6 +127,7 @@ class RunRecord:
     A run that asked for more than one chain is a study: it has `chains` (what is evaluated of
     them), maybe `repeats`, which are stages measured once more, and of variants the `reference`. In
     a `lattice` the chains are the subsets of stages. `notes` say what an import left out.
+    `trajectories` are those of stages that were selected among checkpoints, by the stage's name.
     """
 
     name: str
@@ -124,6 +149,7 @@ class RunRecord:
     reference: str | None = None
     repeats: tuple[StageRecord, ...] = ()
     notes: tuple[str, ...] = ()
+    trajectories: dict[str, TrajectoryRecord] = field(default_factory=dict)
 
     def stage(self, name: str) -> StageRecord:
         """Return the stage of this name."""
@@ -169,13 +195,15 @@ def read_run(path: Path) -> RunRecord:
     folder = RunFolder(path)
     folder.check_is_run()
     run = folder.read()
-    done = [stage for stage in run.stages if _evaluation(stage.evaluation, folder).is_complete()]
+    done = [
+        stage for stage in run.stages if _evaluation(stage.evaluation, folder.runs).is_complete()
+    ]
     if not done:
         raise NothingEvaluatedError(
             f"Run '{run.name}' has no evaluated stage yet. `stagelift run` goes on with it."
         )
     _refuse_gaps(run.name, done)
-    stages = {stage.name: _read_stage(run.name, stage, folder) for stage in done}
+    stages = {stage.name: _read_stage(run.name, stage, folder.runs) for stage in done}
     _refuse_unequal_prompts(run.name, list(stages.values()))
     first = next(iter(stages.values())).evaluation
     record = RunRecord(
@@ -196,14 +224,15 @@ def read_run(path: Path) -> RunRecord:
         reference=run.reference,
         repeats=tuple(_read_repeats(run, stages, folder)),
         notes=run.notes,
+        trajectories=dict(_read_trajectories(run.name, done, folder)),
     )
     for stage in record.stages:
         _refuse_other_pairs(stage, record.base(stage))
     return record
 
 
-def _evaluation(place: str, folder: RunFolder) -> EvaluationFolder:
-    return EvaluationFolder(folder.runs.root / place)
+def _evaluation(place: str, runs: RunsFolder) -> EvaluationFolder:
+    return EvaluationFolder(runs.root / place)
 
 
 def _refuse_gaps(run: str, done: Sequence[RunStage]) -> None:
@@ -273,17 +302,62 @@ def _read_repeats(
     listed = {stage.name: stage for stage in run.stages}
     for repeat in run.repeats:
         stage = stages.get(repeat.stage)
-        if stage is None or not _evaluation(repeat.evaluation, folder).is_complete():
+        if stage is None or not _evaluation(repeat.evaluation, folder.runs).is_complete():
             continue
         place = listed[stage.name].model_copy(update={"evaluation": repeat.evaluation})
-        again = _read_stage(run.name, place, folder)
+        again = _read_stage(run.name, place, folder.runs)
         if again.evaluation.contract == stage.evaluation.contract:
             yield again
 
 
-def _read_stage(run: str, stage: RunStage, folder: RunFolder) -> StageRecord:
-    node = NodeFolder(folder.runs.root / stage.node)
-    evaluation = _evaluation(stage.evaluation, folder)
+def _read_trajectories(
+    run: str, stages: Sequence[RunStage], folder: RunFolder
+) -> Iterator[tuple[str, TrajectoryRecord]]:
+    """Yield what the stages were selected among, those that were."""
+    for stage in stages:
+        node = NodeFolder(folder.runs.root / stage.node)
+        if node.is_selected():
+            selection = node.read_selection()
+            measured = read_trajectory(run, selection, folder.runs)
+            yield stage.name, replace(measured, selected=selection.selected)
+
+
+def read_trajectory(run: str, measured: Measured, runs: RunsFolder) -> TrajectoryRecord:
+    """Read the evaluations that a checkpoint is selected by.
+
+    Raises ValueError where they are not all there, or were not asked the same.
+    """
+    base = _read_stage(run, _alone("base", measured.base, None), runs)
+    checkpoints = [
+        CheckpointRecord(step, _read_stage(run, _alone(f"step {step}", place, "base"), runs))
+        for step, place in sorted(measured.checkpoints.items())
+    ]
+    stages = [checkpoint.stage for checkpoint in checkpoints]
+    for stage in stages:
+        _refuse_another_contract(run, base, stage)
+    _refuse_unequal_prompts(run, [base, *stages])
+    return TrajectoryRecord(measured.metric, base, checkpoints, measured.left_out)
+
+
+def _refuse_another_contract(run: str, base: StageRecord, stage: StageRecord) -> None:
+    difference = first_difference(base.evaluation.contract, stage.evaluation.contract)
+    if difference is not None:
+        raise ValueError(
+            f"The validation of base and of {stage.name} in '{run}' is of different contracts: "
+            f"{difference.field} is {difference.mine!r} in one and {difference.theirs!r} in the "
+            f"other. {REMEDY}"
+        )
+
+
+def _alone(name: str, evaluation: str, parent: str | None) -> RunStage:
+    """Take what was evaluated for a stage of its own; its folder holds `evals` with that."""
+    node = str(PurePosixPath(evaluation).parent.parent)
+    return RunStage(name=name, kind="checkpoint", node=node, evaluation=evaluation, parent=parent)
+
+
+def _read_stage(run: str, stage: RunStage, runs: RunsFolder) -> StageRecord:
+    node = NodeFolder(runs.root / stage.node)
+    evaluation = _evaluation(stage.evaluation, runs)
     missing = evaluation.missing()
     if missing is not None:
         raise ValueError(f"{missing} is missing. Delete {evaluation.path} and run again.")

@@ -5,7 +5,7 @@ studies ask.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stagelift.evals.records import Passport
+from stagelift.evals.records import Metric, Passport
 from stagelift.reports.numbers.attribution import (
     Attribution,
     Interaction,
@@ -18,6 +18,7 @@ from stagelift.reports.numbers.gains import Gain, gains
 from stagelift.reports.numbers.passports import run_passport
 from stagelift.reports.numbers.ranking import Strength, rank_stages
 from stagelift.reports.numbers.seeds import Floor, OverSeeds, floors, over_seeds
+from stagelift.reports.numbers.trajectory import Trajectory, trajectory
 from stagelift.reports.numbers.variants import RankedVariant, VariantDifference, rank_variants
 from stagelift.reports.records import RunRecord, StageRecord
 
@@ -58,8 +59,9 @@ class StageFlips:
 class RunReport:
     """Everything a report shows of one run.
 
-    `passport` says what is known of the run's judge, None where nothing was judged. The lists from
-    `attribution` on are of studies, and empty for a plain chain.
+    `passport` says what is known of the run's judge, None where nothing was judged. `trajectories`
+    are of stages that were selected among checkpoints. The lists from `attribution` on are of
+    studies, and empty for a plain chain.
     """
 
     record: RunRecord
@@ -68,6 +70,7 @@ class RunReport:
     ranking: list[Strength]
     gains: list[Gain]
     flips: list[StageFlips]
+    trajectories: list[Trajectory]
     attribution: list[Attribution]
     interactions: list[Interaction]
     variants: list[RankedVariant]
@@ -205,12 +208,22 @@ def _run_report(run: RunRecord, comparisons: list[Comparison]) -> RunReport:
         ranking=rank_stages(run),
         gains=gains(run),
         flips=[change for change in changes if change is not None],
+        trajectories=[
+            trajectory(run.name, name, measured, _reported(measured.metric, run.stage(name)))
+            for name, measured in run.trajectories.items()
+            if any(stage.name == name for stage in run.stages)
+        ],
         attribution=attribution(run),
         interactions=interactions(run),
         variants=rank_variants(run),
         seeds=over_seeds(run),
         floors=floors(run),
     )
+
+
+def _reported(metric: str, stage: StageRecord) -> Metric | None:
+    """Return what a stage's own problems say in a metric that it was selected by."""
+    return stage.evaluation.metrics.get(metric)
 
 
 def _stage_flips(stage: StageRecord, previous: StageRecord) -> StageFlips | None:

@@ -32,6 +32,7 @@ class RunStage(Record):
     `parent` names the stage before, which it was trained on; `merged` those whose adapters are
     merged into the weights under its own. `weights` names the stage whose weights these are, where
     that is not base, and `given` says what a checkpoint is. An imported one has a `source`.
+    `candidates` are the nodes that it was selected among, where these are not in its own.
     """
 
     name: str
@@ -44,6 +45,7 @@ class RunStage(Record):
     source: StageSource | None = Field(default=None, exclude_if=lambda source: source is None)
     weights: str | None = Field(default=None, exclude_if=lambda name: name is None)
     given: str | None = Field(default=None, exclude_if=lambda words: words is None)
+    candidates: tuple[str, ...] = Field(default=(), exclude_if=lambda nodes: not nodes)
 
 
 class RunChain(Record):

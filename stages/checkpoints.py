@@ -24,7 +24,12 @@ def last_whole_checkpoint(folder: Path) -> Path | None:
 
 def mark_complete(folder: Path, step: int) -> None:
     """Say that the checkpoint of a step is written to its end."""
-    write_text(folder / f"checkpoint-{step}" / _COMPLETE, "")
+    write_text(folder / checkpoint_name(step) / _COMPLETE, "")
+
+
+def checkpoint_name(step: int) -> str:
+    """Name the folder of a step, as transformers does."""
+    return f"checkpoint-{step}"
 
 
 def step_of(checkpoint: Path | None) -> int:

@@ -13,12 +13,12 @@ from accelerate.utils import broadcast_object_list
 from transformers import ProgressCallback
 from transformers.trainer_callback import PrinterCallback
 
-from stagelift.evals.files import replaced_folder
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.models.model import ModelRef
 from stagelift.stages.checkpoints import last_whole_checkpoint, step_of
 from stagelift.stages.faster import faster
-from stagelift.stages.folders import TrainingFolder
+from stagelift.stages.folders import NodeFolder, TrainingFolder
+from stagelift.stages.keep import Keeper, save_adapter
 from stagelift.stages.kind import Method
 from stagelift.stages.ledger import Ledger, OnStep, rows_up_to
 from stagelift.stages.records import StageResult
@@ -31,8 +31,12 @@ def fit(
     folder: Path,
     versions: dict[str, str],
     on_step: OnStep,
+    keep_every: int | None = None,
 ) -> StageResult:
-    """Train to the end and save the adapter into `folder`. Returns the stage's record."""
+    """Train to the end and save the adapter into `folder`. Returns the stage's record.
+
+    With `keep_every` adapters are kept on the way, the last one too, and none is the stage's yet.
+    """
     accelerator, place = trainer.accelerator, TrainingFolder(folder)
     writes = accelerator.is_main_process
     checkpoint = _where_it_stopped(place, writes)
@@ -41,10 +45,12 @@ def fit(
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(ledger)
+    if keep_every is not None:
+        trainer.add_callback(Keeper(trainer, NodeFolder(folder), keep_every))
     with faster(trainer) as as_trl:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    if writes:
-        _save_adapter(trainer, place.adapter)
+    if writes and keep_every is None:
+        save_adapter(trainer, place.adapter)
     last = ledger.row(trainer.state.global_step, {})
     return StageResult(
         kind=method.name,
@@ -75,9 +81,3 @@ def _where_it_stopped(place: TrainingFolder, writes: bool) -> Path | None:
 def _trainable(model: Any) -> int:
     parameters = (weights for weights in model.parameters() if weights.requires_grad)
     return sum(weights.numel() for weights in parameters)
-
-
-def _save_adapter(trainer: Any, folder: Path) -> None:
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    with replaced_folder(folder) as beside:
-        model.save_pretrained(beside, selected_adapters=["default"])

@@ -5,16 +5,24 @@ folder holds what it is (`node.json`), what training made (`stage.json` is writt
 evaluation for each contract that it was measured under.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stagelift.evals.files import read_numbered, read_record, write_numbered, write_record
+from stagelift.evals.files import (
+    read_numbered,
+    read_record,
+    replaced_folder,
+    write_numbered,
+    write_record,
+)
 from stagelift.evals.folders import RESULT, EvaluationFolder, evaluation_folder
 from stagelift.evals.models import adapters
 from stagelift.evals.records import Passport, Record
-from stagelift.stages.records import StageResult
+from stagelift.stages.checkpoints import checkpoint_name, step_of
+from stagelift.stages.records import Selection, StageResult
 
 # of node.json; files without a number are of the first
 SCHEMA = 2
@@ -22,7 +30,8 @@ NODE_FILE = "node.json"
 # what a folder may hold that says nothing of its node: it is made again, or of one machine only
 PASSING = ("checkpoints", ".lock")
 # files that say of what lies beside them that it is complete, in the order they are written
-COMPLETE = (adapters.CONFIG, RESULT, "stage.json")
+_SELECTION = "selection.json"
+COMPLETE = (adapters.CONFIG, RESULT, "stage.json", _SELECTION)
 
 
 class NodeRecord(Record):
@@ -128,6 +137,42 @@ class NodeFolder(TrainingFolder):
         """Return the folders of the node's complete evaluations."""
         results = sorted(self._evaluations.glob(f"*/{RESULT}"))
         return [EvaluationFolder(file.parent) for file in results]
+
+    def kept(self, step: int) -> "NodeFolder":
+        """Return the folder of a checkpoint that one will be selected among: as of a node, with
+        its adapter and evaluations.
+        """
+        return NodeFolder(self._kept / checkpoint_name(step))
+
+    def kept_steps(self) -> list[int]:
+        """Return the steps whose adapters were kept, in order."""
+        folders = [NodeFolder(path) for path in self._kept.glob("checkpoint-*")]
+        return sorted(step_of(folder.path) for folder in folders if folder.has_adapter())
+
+    def adopt(self, step: int) -> None:
+        """Make the adapter that was kept at a step the node's own."""
+        with replaced_folder(self.adapter) as beside:
+            shutil.copytree(self.kept(step).adapter, beside, dirs_exist_ok=True)
+
+    def is_selected(self) -> bool:
+        """Say whether the node is one of several checkpoints, and which is written down."""
+        return self._selection.exists()
+
+    def read_selection(self) -> Selection:
+        """Read which checkpoint the node is, and why."""
+        return read_record(self._selection, Selection)
+
+    def write_selection(self, selection: Selection) -> None:
+        """Write which checkpoint the node is, when its adapter is there."""
+        write_record(self._selection, selection)
+
+    @property
+    def _kept(self) -> Path:
+        return self.path / "kept"
+
+    @property
+    def _selection(self) -> Path:
+        return self.path / _SELECTION
 
     @property
     def _description(self) -> Path:

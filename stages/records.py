@@ -1,8 +1,10 @@
-"""What training leaves behind: the record of one trained stage. No torch here, reports read it."""
+"""What training leaves behind: the record of one trained stage, and of the checkpoint that was
+selected. No torch here, reports read it.
+"""
 
 from pydantic import JsonValue
 
-from stagelift.evals.records import Record
+from stagelift.evals.records import Metric, Record
 
 
 class StageResult(Record):
@@ -28,3 +30,28 @@ class StageResult(Record):
     processes: int = 1
     as_trl: list[str] = []
     history: list[dict[str, JsonValue]]
+
+
+class Measured(Record):
+    """Checkpoints of one training, by step, that were all asked the same validation problems.
+
+    It says where their evaluations lie, and base's, relative to the runs folder. `left_out` says
+    why folders are not among them.
+    """
+
+    metric: str
+    base: str
+    checkpoints: dict[int, str]
+    left_out: dict[str, str] = {}
+
+
+class Selection(Measured):
+    """Which checkpoint a stage is: the one of step `selected`, of the values in `curve`.
+
+    `alike` are the steps that cannot be told from it.
+    """
+
+    selected: int
+    why: str
+    curve: dict[int, Metric]
+    alike: list[int]

@@ -26,12 +26,13 @@ def train(
     versions: dict[str, str],
     on_step: OnStep,
     processes: int = 1,
+    keep_every: int | None = None,
 ) -> StageResult:
     """Train on top of `parent` and write `adapter/` under `folder`; a killed call goes on where it
     was.
 
-    Each of `processes` that train together calls this; the first of them writes. Raises ValueError
-    where they are not so many.
+    Each of `processes` that train together calls this; the first of them writes. With `keep_every`
+    no adapter is the stage's yet (`fit`). Raises ValueError where there are not so many processes.
     """
     kind = kind_named(settings.kind)
     config = training_config(
@@ -56,7 +57,7 @@ def train(
     # a rewarded kind deals out whole generations, and drops what is left at the end of an epoch
     if not kind.rewarded:
         check_rows(len(trainer.train_dataset), config, processes)
-    return fit(kind, trainer, parent, folder, versions, on_step)
+    return fit(kind, trainer, parent, folder, versions, on_step, keep_every)
 
 
 def _rewards(kind: Kind, settings: StageSettings) -> dict[str, Any]:

@@ -21,6 +21,7 @@ ARROWS = {
     "-> folders -> run_file; records -> contradictions -> recount",
     "harness": "cli -> commands -> run, judge_training, forecast, importing, rescoring, outputs, "
     "checks; run -> preflight -> graph, workers -> recipes; run -> schedule; forecast -> graph; "
+    "run -> selecting -> graph, workers; preflight -> validation -> graph; "
     "judge_training -> preflight; importing -> imports -> graph; rescoring -> graph; "
     "testing -> checks -> recipes; "
     "commands, judge_training -> progress",

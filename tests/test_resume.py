@@ -26,7 +26,12 @@ class Stopped(Exception):
 
 
 def trained(
-    kind: str, model: Path, folder: Path, stop_at: int | None = None, **args: Any
+    kind: str,
+    model: Path,
+    folder: Path,
+    stop_at: int | None = None,
+    keep_every: int | None = None,
+    **args: Any,
 ) -> StageResult:
     def on_step(step: int, *_: Any) -> None:
         if step == stop_at:
@@ -41,7 +46,7 @@ def trained(
     )
     parent = ModelRef(path=str(model), dtype="float32", device="cpu")
     lora = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
-    return train(settings, parent, lora, 0, folder, {}, on_step)
+    return train(settings, parent, lora, 0, folder, {}, on_step, keep_every=keep_every)
 
 
 def test_every_kind_is_stopped_here() -> None:

@@ -50,6 +50,7 @@ ELSEWHERE = {
     "reports.plots.lengths": "drawn in test_plots",
     "reports.plots.win_rates": "drawn in test_plots",
     "stages.checkpoints": "every training goes through it",
+    "stages.keep": "what it keeps is selected among, in test_select",
     "stages.ledger": "every training goes through it",
     "stages.fit": "every training goes through it",
     "stages.dpo": "trained in test_lora",

@@ -44,14 +44,24 @@ FEWSHOT_POOL = 256
 
 
 def load_problems(
-    name: str, source: Source, *, limit: int | None, held_out: int, num_fewshot: int
+    name: str,
+    source: Source,
+    *,
+    limit: int | None,
+    held_out: int,
+    num_fewshot: int,
+    validation: Source | None = None,
 ) -> ProblemSet:
     """Load what an evaluation asks.
 
     That is the first `limit` test problems (None: all of them) and `held_out` problems of held-out
-    templates. Raises ValueError, in a sentence, where problems have clusters that cannot be used.
+    templates. With `validation` its problems are asked in place of the test problems; few-shot
+    examples are still the source's. Raises ValueError, in a sentence, where problems have clusters
+    that cannot be used.
     """
-    problems = _problems(name, source, "test", limit)
+    asked = tested(source, validation)
+    # pairs alone can be asked for, and then no problems are
+    problems = [] if limit == 0 else _problems(name, asked, asked.split, limit)
     if held_out:
         problems += _problems(name, source, "held_out", held_out)
     fewshot: list[Problem] = []
@@ -61,22 +71,34 @@ def load_problems(
     return ProblemSet(name=name, problems=problems, fewshot=fewshot)
 
 
-def problems_fingerprint(source: Source, *, held_out: int, num_fewshot: int) -> str:
+def tested(source: Source, validation: Source | None) -> Source:
+    """Return where the problems of group `test` are from: the test split, or validation data."""
+    return validation or source.model_copy(update={"split": "test"})
+
+
+def problems_fingerprint(
+    source: Source, *, held_out: int, num_fewshot: int, validation: Source | None = None
+) -> str:
     """Identify the content of every split an evaluation reads."""
-    splits = ["test"]
+    asked = tested(source, validation)
+    sources = [asked]
     if held_out:
-        splits.append("held_out")
+        sources.append(source.model_copy(update={"split": "held_out"}))
     if num_fewshot:
-        splits.append("train")
-    contents = [fingerprint(source.model_copy(update={"split": split})) for split in splits]
-    columns = [f"{wanted}={present}" for wanted, present in sorted(source.columns.items())]
+        sources.append(source.model_copy(update={"split": "train"}))
+    contents = [fingerprint(part) for part in sources]
+    columns = [f"{wanted}={present}" for wanted, present in sorted(asked.columns.items())]
     return " ".join([*contents, *columns])
 
 
-def groups_in_clusters(source: Source, *, held_out: int) -> list[Group]:
+def groups_in_clusters(
+    source: Source, *, held_out: int, validation: Source | None = None
+) -> list[Group]:
     """Name the groups whose problems come in clusters."""
-    groups: list[Group] = ["test", "held_out"] if held_out else ["test"]
-    return [group for group in groups if has_clusters(source.model_copy(update={"split": group}))]
+    sources: dict[Group, Source] = {"test": tested(source, validation)}
+    if held_out:
+        sources["held_out"] = source.model_copy(update={"split": "held_out"})
+    return [group for group, part in sources.items() if has_clusters(part)]
 
 
 def _problems(name: str, source: Source, split: str, limit: int | None) -> list[Problem]:

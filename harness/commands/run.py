@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,6 +55,23 @@ Jobs = Annotated[
 ]
 
 
+Checkpoints = Annotated[
+    str | None,
+    typer.Option(
+        help="A folder that a trainer wrote checkpoint-100, checkpoint-200, ... into: each is "
+        "measured on validation problems, and the best of them is evaluated. Adapters say what "
+        "their model is; else name it."
+    ),
+]
+
+SelectMetric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric", help="What the best of --checkpoints is selected by; accuracy if not given."
+    ),
+]
+
+
 def run(
     recipe: Annotated[
         str, typer.Argument(help="A shipped recipe (quickstart, gsm8k, ...) or a YAML file.")
@@ -76,18 +94,20 @@ def run(
 
 
 def evaluate(
+    recipe: Annotated[
+        str, typer.Option(help="The recipe whose `evals` section says what to measure.")
+    ],
     models: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="[NAME=]MODEL...",
             help="A model folder, a .gguf file, a Hub name or the bundled model; then stages that "
             "were trained on it, each with a name: base=MODEL sft=./out-sft dpo=./out-dpo. They "
             "are full weights or adapters.",
         ),
-    ],
-    recipe: Annotated[
-        str, typer.Option(help="The recipe whose `evals` section says what to measure.")
-    ],
+    ] = None,
+    checkpoints: Checkpoints = None,
+    metric: SelectMetric = None,
     adapter: Annotated[
         str | None,
         typer.Option(
@@ -107,8 +127,9 @@ def evaluate(
     it like stages.
     """
     quiet_environment()
+    asked = _Asked(recipe, overrides or [], name)
     _run(
-        lambda: _evaluated(models, recipe, adapter, overrides or [], name),
+        lambda: _evaluated(models or [], adapter, checkpoints, metric, asked),
         runs,
         ExecutorName.local,
         None,
@@ -116,10 +137,60 @@ def evaluate(
     )
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """The recipe that says what is measured, what is changed in it, and the run's name."""
+
+    recipe: str
+    overrides: list[str]
+    name: str | None
+
+
 def _evaluated(
-    models: list[str], recipe: str, adapter: str | None, overrides: list[str], name: str | None
+    models: list[str],
+    adapter: str | None,
+    checkpoints: str | None,
+    metric: str | None,
+    asked: _Asked,
 ) -> "Recipe":
-    """Return the recipe of a chain, or of one model, maybe with an adapter on it."""
+    """Return the recipe of a folder of checkpoints, of a chain, or of one model, maybe with an
+    adapter on it.
+    """
+    from stagelift.harness.errors import UsageError
+
+    if checkpoints is not None:
+        return _trajectory(models, adapter, checkpoints, metric, asked)
+    if metric is not None:
+        raise UsageError(
+            f"--metric {metric} says what a checkpoint is selected by: name their folder with "
+            "--checkpoints."
+        )
+    if not models:
+        raise UsageError(
+            "Name what to evaluate: a MODEL, a chain such as base=MODEL sft=./out-sft, or a "
+            "trainer's folder with --checkpoints."
+        )
+    return _of_models(models, adapter, asked)
+
+
+def _trajectory(
+    models: list[str], adapter: str | None, folder: str, metric: str | None, asked: _Asked
+) -> "Recipe":
+    from stagelift.harness.errors import UsageError
+    from stagelift.harness.recipes.named_models import read_chain
+    from stagelift.harness.recipes.read import trajectory_recipe
+
+    chain = read_chain(models) if models else []
+    if adapter is not None or len(chain) > 1:
+        raise UsageError(
+            f"--checkpoints {folder} goes with one model, the base of all of them. In a recipe it "
+            f"can be any stage: stages: [checkpoint: {{name: sft, checkpoints: {folder}}}]."
+        )
+    base = chain[0].given.path if chain else None
+    return trajectory_recipe(asked.recipe, asked.overrides, folder, base, metric, asked.name)
+
+
+def _of_models(models: list[str], adapter: str | None, asked: _Asked) -> "Recipe":
     from stagelift.harness.errors import UsageError
     from stagelift.harness.recipes.named_models import read_chain
     from stagelift.harness.recipes.read import chain_recipe, evaluation_recipe
@@ -131,8 +202,8 @@ def _evaluated(
             f"stage with a name: {' '.join(models)} sft={adapter}."
         )
     if later or first.name:
-        return chain_recipe(recipe, overrides, chain, name)
-    return evaluation_recipe(recipe, overrides, first.given.path, adapter, name)
+        return chain_recipe(asked.recipe, asked.overrides, chain, asked.name)
+    return evaluation_recipe(asked.recipe, asked.overrides, first.given.path, adapter, asked.name)
 
 
 def _run(

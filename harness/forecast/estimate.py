@@ -13,18 +13,20 @@ Memory is never scaled: it is the most that those records show. Nor is the lengt
 be another one.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 from typing import Any, Literal
 
+from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.metrics.measures import leading
 from stagelift.evals.records import EvalResult
 from stagelift.harness.forecast import guess
 from stagelift.harness.forecast.guess import Asking, ModelSize, Training
 from stagelift.harness.forecast.history import History, PastEvaluation, PastTraining
-from stagelift.harness.forecast.material import Questions, Texts
+from stagelift.harness.forecast.material import Asked, Questions, Texts
 from stagelift.harness.forecast.work import effort, training_work
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
@@ -79,7 +81,7 @@ class Estimator:
         """Say what training a node took, or will; None where the data it trains on cannot be
         read.
         """
-        if self.store.is_trained(node):
+        if self.store.node_folder(node).is_trained():
             result = self.store.node_folder(node).read_result()
             return _measured(result.seconds, result.peak_memory_bytes)
         past = [
@@ -104,6 +106,41 @@ class Estimator:
         if self.store.is_evaluated(node, self.plan, repeat):
             result = self.store.evaluation_folder(node, self.plan, repeat).read_result()
             return _measured(result.seconds or 0.0, result.peak_memory_bytes)
+        return self.asking(node, self.plan.contract_id)
+
+    def selection(self, node: Node) -> Cost | None:
+        """Say what asking base and all checkpoints of a node the validation data took, or will;
+        None where it is not known how many there are.
+        """
+        selects, folder = node.selects, self.store.node_folder(node)
+        assert selects is not None, "nothing is selected here"
+        if folder.is_selected():
+            places = folder.read_selection().checkpoints.values()
+            results = [EvaluationFolder(self.store.root / place).read_result() for place in places]
+            return _measured(sum(result.seconds or 0.0 for result in results), None)
+        count = self._checkpoints(node)
+        if count is None:
+            return None
+        # base is asked, too
+        times = count + 1
+        on_validation = replace(self, questions=Asked(selects.settings).questions())
+        each = on_validation.asking(node, selects.contract_id)
+        return replace(
+            each, seconds=times * each.seconds, low=times * each.low, high=times * each.high
+        )
+
+    def _checkpoints(self, node: Node) -> int | None:
+        """Count the checkpoints of a node: the user's, or those that training will keep."""
+        assert node.selects is not None, "nothing is selected here"
+        if node.settings is None or node.selects.every is None:
+            return len(node.selects.candidates)
+        texts = self.texts_of(node.settings)
+        if texts is None:
+            return None
+        return math.ceil(training_work(node, texts).steps / node.selects.every)
+
+    def asking(self, node: Node, contract_id: str) -> Cost:
+        """Say what an evaluation will take that asks the questions under a contract."""
         past = [
             evaluation
             for evaluation in self.history.evaluations
@@ -111,8 +148,7 @@ class Estimator:
             and evaluation.result.contract.get("engine") == self.plan.contract["engine"]
             and _asked(evaluation.result)
         ]
-        contract = self.plan.contract_id
-        same = [evaluation for evaluation in past if evaluation.result.contract_id == contract]
+        same = [evaluation for evaluation in past if evaluation.result.contract_id == contract_id]
         if same:
             same_kind = [evaluation for evaluation in same if evaluation.kind == node.kind]
             return _evaluated(same_kind or same, "same settings")

@@ -66,7 +66,7 @@ class Forecast:
         return [job for node in self.nodes for job in node.jobs if not job.done]
 
 
-TRAIN, EVALUATE, REPEAT = "train", "evaluate", "evaluate again"
+TRAIN, SELECT, EVALUATE, REPEAT = "train", "select", "evaluate", "evaluate again"
 
 
 def make_forecast(plan: Plan, store: Store) -> Forecast:
@@ -100,7 +100,11 @@ def make_forecast(plan: Plan, store: Store) -> Forecast:
 def _jobs(node: Node, plan: Plan, store: Store, estimator: Estimator) -> list[Job]:
     jobs = []
     if node.settings is not None:
-        jobs.append(Job(TRAIN, store.is_trained(node), estimator.training(node)))
+        is_trained = store.node_folder(node).is_trained()
+        jobs.append(Job(TRAIN, is_trained, estimator.training(node)))
+    if node.selects is not None:
+        is_selected = store.node_folder(node).is_selected()
+        jobs.append(Job(SELECT, is_selected, estimator.selection(node)))
     jobs.append(Job(EVALUATE, store.is_evaluated(node, plan), estimator.evaluation(node)))
     for repeated, repeat in plan.repeats:
         if repeated.id == node.id:

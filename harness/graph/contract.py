@@ -19,6 +19,7 @@ from stagelift.evals.lm_eval.gsm8k import FEWSHOT_SEED
 from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.models.engines.choice import chosen_engine, engine_contract
 from stagelift.evals.models.model import Device, ModelRef
+from stagelift.evals.records import Group
 from stagelift.evals.settings import (
     EvaluationSettings,
     OwnTaskSettings,
@@ -131,6 +132,16 @@ def _pinned_judge(judge: JudgeSettings) -> JudgeSettings:
     return judge.model_copy(update={"revision": model_revision(judge.path, judge.revision)})
 
 
+def contract_of(
+    settings: EvaluationSettings, model: ModelRef, asked: Iterable[ModelRef]
+) -> dict[str, Any]:
+    """Return the contract of an evaluation of the models that are `asked`, on top of `model`.
+
+    Raises ValueError, in a sentence, where its data cannot be read.
+    """
+    return without_unused(_contract(settings, model) | _shared_asking(asked), LATER)
+
+
 def _contract(settings: EvaluationSettings, model: ModelRef) -> dict[str, Any]:
     tasks = [task.model_dump() | task_fingerprint(task.task) for task in settings.tasks]
     return {
@@ -170,7 +181,7 @@ def _decoding(temperature: float) -> str:
 def _of_own_rows(asked: ProblemSettings) -> dict[str, Any]:
     """What the main task asks where it is the user's own."""
     return {
-        **asked.model_dump(exclude={"source", "temperature"}),
+        **asked.model_dump(exclude={"source", "temperature", "validation"}),
         "data": own_fingerprint(asked.source),
         "clusters": "test" if has_own_clusters(asked.source) else None,
         "decoding": _decoding(asked.temperature),
@@ -184,16 +195,23 @@ def _problems_contract(asked: ProblemSettings) -> dict[str, Any]:
         return _of_own_rows(asked)
     config = shipped_config()
     return {
-        **asked.model_dump(exclude={"source", "temperature"}),
+        **asked.model_dump(exclude={"source", "temperature", "validation"}),
         "task_config": f"lm-eval gsm8k {config['metadata']['version']}, {digest(config)}",
         "data": problems_fingerprint(
-            asked.source, held_out=asked.held_out, num_fewshot=asked.num_fewshot
+            asked.source,
+            held_out=asked.held_out,
+            num_fewshot=asked.num_fewshot,
+            validation=asked.validation,
         ),
-        "clusters": " ".join(groups_in_clusters(asked.source, held_out=asked.held_out)) or None,
+        "clusters": " ".join(_clustered(asked)) or None,
         "fewshot_seed": FEWSHOT_SEED,
         "decoding": _decoding(asked.temperature),
         "extraction": EXTRACTION,
     }
+
+
+def _clustered(asked: ProblemSettings) -> list[Group]:
+    return groups_in_clusters(asked.source, held_out=asked.held_out, validation=asked.validation)
 
 
 def _preference_contract(preference: PreferenceSettings) -> dict[str, Any]:

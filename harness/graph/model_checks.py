@@ -11,10 +11,11 @@ from stagelift.evals.models import adapters, gguf, given, pretrained
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.models.model import ModelRef, is_called, model_folder, remembered_of_model
 from stagelift.harness.errors import UsageError
-from stagelift.harness.graph.node import Node, Plan
+from stagelift.harness.graph.node import Node, Plan, candidates
 from stagelift.harness.graph.revision import quantisation
 from stagelift.harness.recipes.sections import CheckpointSection, Recipe
 from stagelift.stages.lora import changes_the_base, lora_config
+from stagelift.stages.saved_checkpoints import saved_checkpoints
 
 
 def check_models(recipe: Recipe) -> None:
@@ -22,7 +23,9 @@ def check_models(recipe: Recipe) -> None:
     _check_weights(recipe.model.path, "model.path", recipe.chat_template)
     for section in recipe.checkpoints():
         where = f"checkpoint '{section.name}'"
-        if section.adapter is not None:
+        if section.checkpoints is not None:
+            _check_trajectory(section, section.checkpoints)
+        elif section.adapter is not None:
             _check_adapter(section, section.adapter)
         elif section.gguf is not None and not gguf.is_gguf(section.gguf):
             raise ValueError(f"'{section.gguf}', the gguf of {where}, is no GGUF file.")
@@ -43,10 +46,15 @@ def check_adapters(plan: Plan) -> None:
     for node in starting.values():
         fit = partial(_fit, node.base, partial(lora_config, node.lora))
         _check_fits(node.base, "The adapter of section 'lora'", node.lora, fit)
-    for node in plan.nodes:
+    for node in _with_candidates(plan):
         if node.adapter is not None:
             _check_given(node, Path(node.adapter))
         _check_lies_on(node)
+
+
+def _with_candidates(plan: Plan) -> list[Node]:
+    """Return the nodes of a plan, and the checkpoints that some of them are selected among."""
+    return [each for node in plan.nodes for each in (node, *candidates(node))]
 
 
 def _check_lies_on(node: Node) -> None:
@@ -81,7 +89,7 @@ def trained_on_other_models(plan: Plan) -> list[str]:
         f"'{adapters.trained_on(Path(node.adapter))}', and is put on {node.weights.name} "
         f"({node.base.path}). Its shapes fit; whether it is the same model cannot be seen. Say "
         "`onto:` in its checkpoint, or name the right model."
-        for node in plan.nodes
+        for node in _with_candidates(plan)
         if node.adapter is not None and not _is_on_its_model(node, Path(node.adapter))
     ]
 
@@ -122,6 +130,13 @@ def _check_gguf(file: Path, chat_template: str | None) -> None:
             f"GGUF file '{file}' is a '{header.architecture}', which transformers cannot "
             f"de-quantise. It can: {', '.join(pretrained.gguf_architectures())}."
         )
+
+
+def _check_trajectory(section: CheckpointSection, folder: str) -> None:
+    """Check the checkpoints that can be used; the others are left out by name."""
+    for saved in saved_checkpoints(Path(folder)).whole:
+        if saved.is_adapter:
+            _check_adapter(section, str(saved.path))
 
 
 def _check_adapter(section: CheckpointSection, adapter: str) -> None:

@@ -19,6 +19,37 @@ Precise = Callable[[precision.DtypeSetting], tuple[Device, Dtype]]
 
 
 @dataclass(frozen=True)
+class Selects:
+    """How one of several checkpoints is selected: the best by a `metric` on validation data.
+
+    `settings` say what is asked, and `contract` is everything that makes two of these evaluations
+    comparable. In training the adapter is kept after `every` so many steps; `candidates` are
+    checkpoints of the user's, with the step of each.
+    """
+
+    metric: str
+    settings: EvaluationSettings
+    contract: dict[str, Any]
+    every: int | None = None
+    candidates: "tuple[tuple[int, Node], ...]" = ()
+    # by name, why folders are no candidates
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def contract_id(self) -> str:
+        """Hash of everything that makes two of its evaluations comparable."""
+        return digest(self.contract)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What of it is part of what a node is."""
+        identity = {"metric": self.metric, "validation": self.contract_id}
+        if self.every is not None:
+            return {**identity, "every": self.every}
+        return {**identity, "checkpoints": {str(step): node.id for step, node in self.candidates}}
+
+
+@dataclass(frozen=True)
 class Node:
     """One model in the graph: weights, or an adapter on the model of another node.
 
@@ -42,6 +73,8 @@ class Node:
     launcher: LauncherSection | None = None
     # of a checkpoint; a trained stage's lies in its folder
     adapter: str | None = None
+    # where it becomes one of several checkpoints
+    selects: Selects | None = None
 
     @cached_property
     def id(self) -> str:
@@ -81,6 +114,11 @@ class Node:
         if is_trained_on or self.on.on is None:
             return self.on.merged
         return [*self.on.merged, self.on]
+
+
+def candidates(node: Node) -> list[Node]:
+    """Return the checkpoints of the user's that a node is selected among."""
+    return [] if node.selects is None else [candidate for _, candidate in node.selects.candidates]
 
 
 def node_id(kind: str, identity: dict[str, Any], parent: str | None) -> str:

@@ -14,6 +14,8 @@ from stagelift.harness.graph.checkpoints import base_node, checkpoint_node
 from stagelift.harness.graph.contract import evaluation_settings, shared_contract
 from stagelift.harness.graph.names import model_names
 from stagelift.harness.graph.node import Chain, Node, Plan, Precise
+from stagelift.harness.graph.trajectories import trajectory_node
+from stagelift.harness.graph.validation import selects
 from stagelift.harness.recipes.sections import (
     CheckpointSection,
     LauncherSection,
@@ -71,7 +73,9 @@ def _chain(wanted: WantedChain, base: Node) -> Chain:
     """Turn one chain's stages into nodes, which are called by their slots."""
     recipe, nodes = wanted.recipe, [base]
     for stage, slot in zip(recipe.stages, wanted.slots, strict=True):
-        if isinstance(stage, CheckpointSection):
+        if isinstance(stage, CheckpointSection) and stage.checkpoints is not None:
+            nodes.append(trajectory_node(recipe, stage, stage.checkpoints, slot, nodes))
+        elif isinstance(stage, CheckpointSection):
             nodes.append(checkpoint_node(recipe, stage, slot, nodes))
         else:
             nodes.append(_node(recipe, stage, slot, nodes[-1]))
@@ -146,6 +150,11 @@ def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
         "seed": recipe.seed,
         "reward_code": [reward_fingerprint(name) for name in settings.rewards],
     }
+    selected = None
+    if stage.select is not None:
+        base, every = parent.root.base, stage.select.every
+        selected = selects(recipe, stage.select.metric, base, [parent.base], every)
+        identity["select"] = selected.identity
     return Node(
         name=name,
         kind=stage.kind,
@@ -157,4 +166,5 @@ def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
         lora=lora,
         seed=recipe.seed,
         launcher=stage_launcher(recipe, stage),
+        selects=selected,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from stagelift.evals.files import write_text
 from stagelift.evals.models.model import model_title
 from stagelift.harness.environment import device_title, versions
-from stagelift.harness.graph.node import Node, Plan
+from stagelift.harness.graph.node import Node, Plan, candidates
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import as_written
 from stagelift.harness.recipes.yaml_text import write_yaml
@@ -86,7 +86,13 @@ def _stage(node: Node, plan: Plan, store: Store) -> RunStage:
         parent=None if node.parent is None else node.parent.name,
         weights=_other_weights(node),
         given=_given(node),
+        candidates=_candidates(node, store),
     )
+
+
+def _candidates(node: Node, store: Store) -> tuple[str, ...]:
+    """Name the nodes that one is selected among, so that no pruning takes them."""
+    return tuple(store.relative(store.node_folder(one).path) for one in candidates(node))
 
 
 def _other_weights(node: Node) -> str | None:
@@ -98,6 +104,9 @@ def _given(node: Node) -> str | None:
     """Say what a checkpoint is: full weights, or an adapter on which stage."""
     if node.kind != "checkpoint":
         return None
+    if candidates(node):
+        what = "full weights" if node.on is None else f"adapters on {node.on.name}"
+        return f"the best of {len(candidates(node))} checkpoints, {what}"
     if node.on is None:
         return f"full weights, {model_title(node.base.path)}"
     return f"an adapter on {node.on.name}, {Path(str(node.adapter)).name}"

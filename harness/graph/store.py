@@ -58,8 +58,11 @@ class Store(RunsFolder):
         return FileLock(self.lock_file)
 
     def is_trained(self, node: Node) -> bool:
-        """Say whether a node has nothing left to train; base never had."""
-        return node.settings is None or self.node_folder(node).is_trained()
+        """Say whether a node has nothing left to train or to select; base never had."""
+        folder = self.node_folder(node)
+        if node.selects is not None and not folder.is_selected():
+            return False
+        return node.settings is None or folder.is_trained()
 
     def is_evaluated(self, node: Node, plan: Plan, repeat: int = 0) -> bool:
         """Say whether a node's evaluation under this contract is complete."""

@@ -17,8 +17,9 @@ from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.mistakes import first_mistake
 from stagelift.harness.recipes.named_models import NamedModel
 from stagelift.harness.recipes.overrides import apply_override, set_field
-from stagelift.harness.recipes.sections import RaySection, Recipe
+from stagelift.harness.recipes.sections import RaySection, Recipe, ValidationSection
 from stagelift.harness.recipes.yaml_text import read_yaml, read_yaml_file
+from stagelift.stages.saved_checkpoints import base_of_adapters, saved_checkpoints
 
 # a recipe that is no study
 ONE_CHAIN: dict[str, Any] = {
@@ -75,6 +76,40 @@ def chain_recipe(
     return _checked(content, f"what was given on top of {recipe}")
 
 
+def trajectory_recipe(
+    recipe: str,
+    overrides: list[str],
+    folder: str,
+    model: str | None,
+    metric: str | None,
+    run_name: str | None,
+) -> Recipe:
+    """Take a recipe's evaluation for the best of the checkpoints in a folder, and train nothing.
+
+    The base is the model, or the one that adapters say they were trained on. Raises UsageError.
+    """
+    base = model or _base_of(folder)
+    content = _only_evaluated(recipe, overrides, base)
+    selected = {"checkpoints": folder, "metric": metric, "name": "selected"}
+    content["stages"] = [{"checkpoint": selected}]
+    content["name"] = run_name or _run_name(folder)
+    return _checked(content, f"what was given on top of {recipe}")
+
+
+def _base_of(folder: str) -> str:
+    """Return the model that checkpoints lie on. Raises UsageError where they do not say."""
+    try:
+        base = base_of_adapters(saved_checkpoints(Path(folder)))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if base is None:
+        raise UsageError(
+            f"The checkpoints in '{folder}' do not say which model they were trained from. Name "
+            f"it: stagelift evaluate MODEL --checkpoints {folder} --recipe RECIPE."
+        )
+    return base
+
+
 def _only_evaluated(recipe: str, overrides: list[str], model: str) -> dict[str, Any]:
     """Return the content of a recipe with another model and without any stage or study."""
     this_model: list[str] = []
@@ -91,7 +126,7 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
     """Write a recipe back in the form a user writes, so that it can be read again."""
     content = recipe.model_dump(mode="json")
     content["stages"] = [
-        {stage.pop("kind", "checkpoint"): _without_unused(stage, "lora", "launcher")}
+        {stage.pop("kind", "checkpoint"): _without_unused(stage, "lora", "launcher", "select")}
         for stage in content["stages"]
     ]
     evals = content["evals"]
@@ -103,6 +138,8 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
     for task in [evals["accuracy"], *evals["tasks"]]:
         if "scorers" in task:
             task["scorers"] = [as_written_scorer(scorer) for scorer in task["scorers"]]
+    if recipe.evals.validation == ValidationSection():
+        del evals["validation"]
     if recipe.ray == RaySection():
         del content["ray"]
     later = ("variants", "reference", "lattice", "seeds", "launcher", "gates", "tiers")

@@ -90,12 +90,23 @@ class LauncherSection(Record):
         return self
 
 
+class SelectSection(Record):
+    """Which of its checkpoints a stage becomes: the best by a metric on `evals.validation`.
+
+    Where no metric is named it is accuracy, or the first score of the user's own. The adapter is
+    kept after `every` so many steps, and at the end.
+    """
+
+    metric: str | None = None
+    every: int = Field(ge=1)
+
+
 class StageSection(Record):
     """One training stage; without a `dataset` it trains on the recipe's `data`.
 
     `lora` changes settings of the recipe's `lora` for this stage. Where that makes them other than
     those of the adapter that comes in, that one is merged into the weights (in float32) and the
-    stage starts one of its own.
+    stage starts one of its own. With `select` it becomes the best of its checkpoints.
     """
 
     kind: StageKind
@@ -104,6 +115,7 @@ class StageSection(Record):
     rewards: list[str | dict[str, Any]] = []
     lora: dict[str, Any] = {}
     launcher: LauncherSection | None = None
+    select: SelectSection | None = None
 
     @field_validator("rewards")
     @classmethod
@@ -134,12 +146,17 @@ class CheckpointSection(Record):
     wrote, a folder or a Hub name. An adapter lies on the stage that `onto` names (`previous`: the
     one before); where that is not said, on the one that it says it was trained on, else on base.
     `revision` is of a Hub name; `eos_token` is for weights whose chat turns end in another token.
+
+    Or it is the best, by a `metric` on `evals.validation`, of the `checkpoints` in a folder, as
+    trainers leave them.
     """
 
     kind: Literal["checkpoint"] = Field(default="checkpoint", exclude=True)
     model: str | None = Field(default=None, exclude_if=_is_none)
     adapter: str | None = Field(default=None, exclude_if=_is_none)
     gguf: str | None = Field(default=None, exclude_if=_is_none)
+    checkpoints: str | None = Field(default=None, exclude_if=_is_none)
+    metric: str | None = Field(default=None, exclude_if=_is_none)
     revision: str | None = Field(default=None, exclude_if=_is_none)
     onto: str | None = Field(default=None, exclude_if=_is_none)
     eos_token: str | None = Field(default=None, exclude_if=_is_none)
@@ -147,14 +164,21 @@ class CheckpointSection(Record):
 
     @model_validator(mode="after")
     def _one_source(self) -> "CheckpointSection":
-        given = [path for path in (self.model, self.adapter, self.gguf) if path is not None]
+        sources = (self.model, self.adapter, self.gguf, self.checkpoints)
+        given = [path for path in sources if path is not None]
         if len(given) != 1:
             raise ValueError(
-                f"Checkpoint '{self.name}' needs one of model (full weights), adapter and gguf, "
-                f"and names {len(given)} of them, such as: checkpoint: {{name: sft, model: "
-                "./out-sft}."
+                f"Checkpoint '{self.name}' needs one of model (full weights), adapter, gguf and "
+                f"checkpoints (a folder of them), and names {len(given)} of them, such as: "
+                "checkpoint: {name: sft, model: ./out-sft}."
             )
-        if self.onto is not None and self.adapter is None:
+        if self.metric is not None and self.checkpoints is None:
+            raise ValueError(
+                f"Checkpoint '{self.name}' says metric: {self.metric}, by which one of several "
+                "checkpoints is selected, and names none. Leave it out, or name their folder with "
+                "`checkpoints`."
+            )
+        if self.onto is not None and self.weights is not None:
             raise ValueError(
                 f"Checkpoint '{self.name}' says onto: {self.onto}, but has weights of its own. "
                 "Only an adapter lies on another stage: leave `onto` out."
@@ -329,16 +353,42 @@ class PreferenceSection(Record):
         return Source(path=path, split="test", limit=BUNDLED_GOLD)
 
 
+class ValidationSection(Record):
+    """What checkpoints are selected by, never the test problems: the first `limit` of a split.
+
+    Without a `path` it is a split of the evaluation's own problems. `pairs` are rows of a
+    preference dataset, for a selection by preference accuracy.
+    """
+
+    path: str | None = None
+    name: str | None = None
+    split: str = "validation"
+    revision: str | None = None
+    columns: dict[str, str] = {}
+    limit: int = Field(default=128, ge=2)
+    pairs: Source | None = None
+
+    @field_validator("pairs", mode="before")
+    @classmethod
+    def _for_validation(cls, source: Any) -> Any:
+        """Pairs that are named here are for validation, unless they say their split."""
+        if isinstance(source, dict):
+            return {"split": "validation", "limit": 128, **source}
+        return source
+
+
 class EvalsSection(Record):
     """What is measured after every stage, and which engine answers for the model.
 
     `tasks` are lm-eval's, by name, or with settings, and the user's own, with rows and scorers.
+    `validation` is what a stage's checkpoints are selected by, where they are.
     """
 
     engine: EngineSettings = TransformersSettings()
     accuracy: AccuracySection = AccuracySection()
     preference: PreferenceSection = PreferenceSection()
     tasks: list[ListedTask] = []
+    validation: ValidationSection = ValidationSection()
 
     @property
     def lm_eval_tasks(self) -> list[TaskSettings]:
@@ -554,12 +604,33 @@ class Recipe(Record):
         content = self.model_dump(mode="json", exclude=set(CHANGE_NOTHING))
         for stage in content["stages"]:
             stage.pop("launcher", None)
-            _drop_unused(stage, "lora")
+            _drop_unused(stage, "lora", "select")
         _drop_unused(content["evals"]["accuracy"], "sampled", "data", "scorers")
         if self.evals.engine == TransformersSettings():
             del content["evals"]["engine"]
+        if self.evals.validation == ValidationSection():
+            del content["evals"]["validation"]
         _drop_unused(content, "variants", "reference", "lattice", "seeds")
         return content
+
+    def validation_source(self) -> Source:
+        """Where the problems come from that checkpoints are selected by."""
+        asked = self.evals.validation
+        own = self.problem_source()
+        if asked.path is not None:
+            own = Source(path=asked.path, name=asked.name, revision=asked.revision)
+        columns = own.columns | asked.columns
+        return own.model_copy(
+            update={"split": asked.split, "columns": columns, "limit": asked.limit}
+        )
+
+    def validation_pairs(self) -> Source | None:
+        """Where the pairs come from that checkpoints are selected by; None where there are none."""
+        pairs = self.evals.validation.pairs
+        if pairs is None and self.validation_source().path == SCHOOLMATH:
+            # worked answers, and worse ones made of them
+            return self.validation_source()
+        return pairs
 
     def problem_source(self) -> Source:
         """Where the evaluation's problems come from."""
@@ -570,6 +641,12 @@ class Recipe(Record):
             test = self.data.model_copy(update={"split": "test", "limit": None})
             return self.evals.accuracy.data or test
         return self.data
+
+    def tested(self) -> Source:
+        """Where the problems are that a report is of."""
+        if self.evals.accuracy.task == "mine":
+            return self.problem_source()
+        return self.problem_source().model_copy(update={"split": "test"})
 
     def own_sources(self) -> list[Source]:
         """Where the rows of the user's own tasks come from, the main one's first."""

@@ -21,7 +21,8 @@ WITH_WORKER = "--with-worker"
 class TrainJob(Record):
     """Train one stage on top of `parent` into `folder`.
 
-    Where there is a `launcher`, the processes that it starts do it.
+    Where there is a `launcher`, the processes that it starts do it. With `keep_every` the adapter
+    is kept after every so many steps, for one to be selected.
     """
 
     job: Literal["train"] = "train"
@@ -31,6 +32,7 @@ class TrainJob(Record):
     lora: dict[str, Any]
     seed: int
     launcher: LauncherSection | None = None
+    keep_every: int | None = None
     versions: dict[str, str]
 
 

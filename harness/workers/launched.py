@@ -56,6 +56,7 @@ def _train(job: TrainJob, processes: int, events: TextIO) -> None:
         job.versions,
         step_events(events),
         processes,
+        job.keep_every,
     )
     if int(os.environ.get("RANK", "0")) == 0:
         training_folder(job).write_result(result)

@@ -92,7 +92,14 @@ def _train(job: TrainJob, node: NodeFolder, events: TextIO) -> None:
     from stagelift.stages.train import train
 
     result = train(
-        job.settings, job.parent, job.lora, job.seed, node.path, job.versions, step_events(events)
+        job.settings,
+        job.parent,
+        job.lora,
+        job.seed,
+        node.path,
+        job.versions,
+        step_events(events),
+        keep_every=job.keep_every,
     )
     node.write_result(result)
 

@@ -30,6 +30,7 @@ from stagelift.reports.tables.table import NOTHING
 from stagelift.reports.words import formatting
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line, without_folders
 from stagelift.reports.words.provenance import dtype_words, passport_lines
+from stagelift.reports.words.trajectory import trajectory_sentence
 
 _BOLD = ("improved", "regressed")
 _FILL_IN = "FILL-IN"
@@ -74,6 +75,7 @@ def render_card(run: RunRecord, stage: StageRecord) -> str:
     if judge is not None:
         parts.append(_judge(judge))
     parts.append(f"## Training\n\n{_training(chain)}")
+    parts += [inline(trajectory_sentence(curve)) for curve in report.trajectories]
     if run.recipe:
         parts.append(_recipe(run, stage))
     parts.append(f"## Limits\n\n{_limits(stage)}")

@@ -13,6 +13,7 @@ from stagelift.reports.gates.scores import stage_scores
 from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.numbers.ranking import Strength
 from stagelift.reports.numbers.seeds import Floor
+from stagelift.reports.numbers.trajectory import Point, Trajectory
 from stagelift.reports.numbers.variants import RankedVariant
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport, StageFlips
@@ -43,6 +44,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "seeds": [asdict(over) for run in report.runs for over in run.seeds],
         "noise": [_floor(floor) for run in report.runs for floor in run.floors],
         "summary": summary(report),
+        **_trajectories(report),
     }
 
 
@@ -103,6 +105,30 @@ def _variant(variant: RankedVariant) -> dict[str, Any]:
         "values": {name: metric.model_dump() for name, metric in variant.values.items()},
         "cost": asdict(variant.cost),
         "differences": [asdict(difference) for difference in variant.differences],
+    }
+
+
+def _trajectories(report: Report) -> dict[str, Any]:
+    """Give what stages were selected among; nothing where none was."""
+    curves = [_trajectory(curve) for run in report.runs for curve in run.trajectories]
+    return {"trajectories": curves} if curves else {}
+
+
+def _trajectory(curve: Trajectory) -> dict[str, Any]:
+    plain = {field.name: _plain(getattr(curve, field.name)) for field in fields(curve)}
+    return plain | {"points": [_point(point) for point in curve.points]}
+
+
+def _point(point: Point) -> dict[str, Any]:
+    """Give a checkpoint's value, and its difference to the selected one, None of that itself."""
+    plain: dict[str, Any] = {"step": point.step, "value": point.value.model_dump()}
+    beside = point.beside
+    if beside is None:
+        return plain | {"to_selected": None}
+    names = ("delta", "low", "high", "n", "p", "clusters")
+    return plain | {
+        "to_selected": {name: getattr(beside.difference, name) for name in names}
+        | {"p_adjusted": beside.p_adjusted, "is_apart": beside.is_apart}
     }
 
 

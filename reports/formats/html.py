@@ -22,6 +22,7 @@ from stagelift.reports.report import Report
 from stagelift.reports.tables.gains import gain_notes, gain_table
 from stagelift.reports.tables.stages import stage_table
 from stagelift.reports.tables.study import study_sections
+from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.formatting import safe_text
 from stagelift.reports.words.notes import footnotes
 from stagelift.reports.words.provenance import provenance_lines
@@ -68,6 +69,7 @@ def _page(report: Report, data: Problems, drawn: Sequence[Plot], responses_file:
         summary=summary(report),
         study=study_sections(report),
         stage_table=stage_table(report),
+        checkpoints=trajectory_sections(report),
         gain_table=gain_table(report),
         gain_notes=gain_notes(),
         plots=drawn,

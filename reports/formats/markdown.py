@@ -10,6 +10,7 @@ from stagelift.reports.tables.gains import gain_notes, gain_table
 from stagelift.reports.tables.stages import headline_table, stage_table
 from stagelift.reports.tables.study import study_sections
 from stagelift.reports.tables.table import Cell, Row, Table
+from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line
 from stagelift.reports.words.formatting import excerpt
 from stagelift.reports.words.notes import brief_notes, footnotes
@@ -26,6 +27,9 @@ def render_markdown(report: Report) -> str:
     if study:
         parts += [*study, "## Model by model"]
     parts.append(_table(stage_table(report)))
+    for section in trajectory_sections(report):
+        parts += [f"## {inline(section.title)}", _table(section.table)]
+        parts += map(inline, section.notes)
     gains = gain_table(report)
     if gains is not None:
         parts += ["## Where accuracy came from", inline(gain_notes()), _table(gains)]

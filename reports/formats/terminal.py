@@ -17,6 +17,7 @@ from stagelift.reports.tables.gains import gain_notes, gain_table
 from stagelift.reports.tables.stages import stage_table
 from stagelift.reports.tables.study import study_sections
 from stagelift.reports.tables.table import Cell, Column, Row, Table
+from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.formatting import excerpt, safe_text
 from stagelift.reports.words.notes import footnotes
 from stagelift.reports.words.provenance import provenance_lines
@@ -38,6 +39,9 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(safe_text(section.title), style="bold"))
         _print_table(section.table, section.notes, console)
     _print_table(stage_table(report), (), console)
+    for section in trajectory_sections(report):
+        console.print(Text(safe_text(section.title), style="bold"))
+        _print_table(section.table, section.notes, console)
     gains = gain_table(report)
     if gains is not None:
         console.print(Text("Where accuracy came from", style="bold"))

@@ -22,6 +22,7 @@ from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
 from stagelift.reports.words.formatting import OTHER_FAMILY
 from stagelift.reports.words.study_summary import study_sentences
+from stagelift.reports.words.trajectory import trajectory_sentence
 
 
 def summary(report: Report) -> str:
@@ -47,7 +48,8 @@ def summary(report: Report) -> str:
 
 def _run(run: RunReport, report: Report) -> list[str]:
     prefix = f"{run.name}: " if len(report.runs) > 1 else ""
-    said = [*_chain(run), *_beside_reference(run), *_judge(run)]
+    selected = map(trajectory_sentence, run.trajectories)
+    said = [*_chain(run), *selected, *_beside_reference(run), *_judge(run)]
     sentences = [sentence for sentence in said if sentence]
     if run.record.missing:
         sentences.append(f"Not evaluated yet: {', '.join(run.record.missing)}.")

@@ -1,0 +1,44 @@
+"""Adapters kept while a stage trains, every so many steps and at the end: one of them is selected
+afterwards.
+
+Each appears in one rename. A training that goes on after a kill writes those again that it comes
+by, to the same bytes.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from stagelift.evals.files import replaced_folder
+from stagelift.stages.folders import NodeFolder
+
+
+class Keeper(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
+    """Keeps the adapter so far, in the first process."""
+
+    def __init__(self, trainer: Any, node: NodeFolder, every: int) -> None:
+        self.trainer, self.node, self.every = trainer, node, every
+
+    def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        """Keep it before the trainer's own checkpoint of this step: where that is there, this is,
+        too.
+        """
+        if state.global_step % self.every == 0:
+            self._keep(state.global_step)
+
+    def on_train_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        """Keep the last one, too."""
+        if not self.node.kept(state.global_step).has_adapter():
+            self._keep(state.global_step)
+
+    def _keep(self, step: int) -> None:
+        if self.trainer.accelerator.is_main_process:
+            save_adapter(self.trainer, self.node.kept(step).adapter)
+
+
+def save_adapter(trainer: Any, folder: Path) -> None:
+    """Save the adapter that is trained, in the form that peft loads."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    with replaced_folder(folder) as beside:
+        model.save_pretrained(beside, selected_adapters=["default"])

@@ -1,0 +1,282 @@
+"""`select` in a stage: adapters are kept while it trains and measured on validation data, and the
+chain goes on from the best one.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.graph.store import Store
+from stagelift.harness.graph.validation import selecting_metric
+from stagelift.harness.recipes.read import as_written, load_recipe
+from stagelift.harness.recipes.sections import Recipe
+from stagelift.harness.run import prepare, train_job
+from stagelift.harness.selecting import chosen
+from stagelift.harness.validation import check_validation
+from stagelift.harness.workers.executor import JobFailed, OnJobEvent
+from stagelift.harness.workers.jobs import AnyJob
+from stagelift.reports.records import read_run
+from stagelift.reports.report import build_report
+from stagelift.stages.folders import NodeFolder
+from tests import in_process
+from tests.in_process import InProcessExecutor, run_recipe
+from tests.test_resume import Stopped, trained
+
+EVERY = 2
+WEIGHTS = "adapter_model.safetensors"
+
+
+def recipe_text(model: Path, data: str = "bundled/schoolmath") -> str:
+    return f"""
+name: selected
+model: {{path: "{model.as_posix()}", dtype: float32}}
+lora: {{r: 4, target_modules: [q_proj, v_proj]}}
+data: {{path: {data}, limit: 64}}
+stages:
+  - sft:
+      args: {{max_steps: 5, per_device_train_batch_size: 2, learning_rate: 1e-2, save_steps: 1}}
+      select: {{metric: preference_accuracy, every: {EVERY}}}
+  - dpo:
+      args: {{max_steps: 4, per_device_train_batch_size: 2, learning_rate: 1e-2, save_steps: 3}}
+      select: {{every: {EVERY}}}
+evals:
+  accuracy: {{task: schoolmath, limit: 6, max_tokens: 8, batch_size: 4}}
+  preference: {{prompts: null}}
+  validation: {{limit: 10}}
+"""
+
+
+@pytest.fixture
+def recipe_file(tiny_model: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "selected.yaml"
+    path.write_text(recipe_text(tiny_model))
+    return path
+
+
+def read(text: str, tmp_path: Path, *overrides: str) -> Recipe:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    return load_recipe(str(path), list(overrides))
+
+
+class Killed(InProcessExecutor):
+    """Does so many jobs, and ends the next one at its first event."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def run(self, job: AnyJob, on_event: OnJobEvent) -> None:
+        if self.left == 0:
+            raise JobFailed("killed")
+        self.left -= 1
+        super().run(job, on_event)
+
+
+def reproducible(root: Path) -> dict[str, bytes]:
+    """The files of nodes that have the same bytes again."""
+    names = ("adapter_model.safetensors", "generations.jsonl", "scores.jsonl", "pairs.jsonl")
+    return {
+        file.relative_to(root).as_posix(): file.read_bytes()
+        for file in sorted(root.rglob("*"))
+        if file.name in (*names, "selection.json", "node.json")
+    }
+
+
+@pytest.mark.real
+def test_a_stage_becomes_the_best_of_its_checkpoints_and_the_chain_goes_on_from_it(
+    recipe_file: Path, tmp_path: Path
+) -> None:
+    recipe = load_recipe(str(recipe_file), [])
+    done = run_recipe(recipe, tmp_path / "runs")
+    store, record = Store(tmp_path / "runs"), read_run(done.folder)
+    plan = prepare(recipe, store)
+    _, sft, dpo = plan.nodes
+    folder = store.node_folder(sft)
+    selection = folder.read_selection()
+    assert list(selection.curve) == folder.kept_steps() == [2, 4, 5]
+    best = max(selection.curve.values(), key=lambda metric: metric.value).value
+    assert selection.curve[selection.selected].value == best
+    assert selection.why.startswith(f"step {selection.selected}, the best of 3 by preference")
+    weights = f"adapter/{WEIGHTS}"
+    kept = folder.kept(selection.selected).path / weights
+    assert (folder.path / weights).read_bytes() == kept.read_bytes()
+    assert train_job(dpo, store).parent.adapter == str(folder.adapter)
+    assert chosen(sft, store) is sft
+    # nothing is right, so all are equal, and the earliest is taken
+    assert store.node_folder(dpo).read_selection().selected == EVERY
+    assert set(record.trajectories) == {"sft", "dpo"}
+    curves = build_report([record]).runs[0].trajectories
+    assert [curve.selected for curve in curves] == [selection.selected, EVERY]
+    # by preference accuracy only pairs are scored
+    responses = [
+        json.loads(line)["id"].split("/")[1]
+        for file in (tmp_path / "runs").rglob("kept/*/evals/*/generations.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+    assert responses == ["validation"] * 2 * 10
+    tested = {score.id.split("/")[1] for stage in record.stages for score in stage.scores}
+    assert tested == {"test"}
+    events = [event for _, event in done.events if event["event"] == "selected"]
+    assert next(event["why"] for event in events) == selection.why
+
+
+@pytest.mark.real
+def test_killed_between_any_two_jobs_it_ends_with_the_same_bytes(
+    recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(str(recipe_file), [])
+    run_recipe(recipe, tmp_path / "whole")
+    kills = 0
+    while kills < 20:
+        with monkeypatch.context() as patch:
+            patch.setattr(in_process, "InProcessExecutor", partial(Killed, 2))
+            try:
+                run_recipe(recipe, tmp_path / "killed")
+                break
+            except JobFailed:
+                kills += 1
+    assert 5 <= kills < 20
+    assert reproducible(tmp_path / "killed") == reproducible(tmp_path / "whole")
+
+
+@pytest.mark.real
+def test_a_training_that_stopped_keeps_the_same_adapters(tiny_model: Path, tmp_path: Path) -> None:
+    trained("sft", tiny_model, tmp_path / "plain")
+    trained("sft", tiny_model, tmp_path / "whole", keep_every=2)
+    with pytest.raises(Stopped):
+        trained("sft", tiny_model, tmp_path / "stopped", stop_at=4, keep_every=2)
+    assert NodeFolder(tmp_path / "stopped").kept_steps() == [2, 4]
+    trained("sft", tiny_model, tmp_path / "stopped", keep_every=2)
+    whole, stopped = (NodeFolder(tmp_path / name) for name in ("whole", "stopped"))
+    assert whole.kept_steps() == stopped.kept_steps() == [2, 4, 5]
+    assert not whole.has_adapter()
+    for step in whole.kept_steps():
+        kept = [folder.kept(step).adapter / WEIGHTS for folder in (whole, stopped)]
+        assert kept[0].read_bytes() == kept[1].read_bytes()
+    # what is trained does not depend on what is kept
+    last = whole.kept(5).adapter / WEIGHTS
+    assert last.read_bytes() == (tmp_path / "plain" / "adapter" / WEIGHTS).read_bytes()
+
+
+def test_what_is_not_selected_is_the_node_that_it_was(recipe_file: Path) -> None:
+    selected = make_plan(load_recipe(str(recipe_file), []))
+    plain = make_plan(load_recipe(str(recipe_file), ["stages.sft.select=null"]))
+    other = make_plan(load_recipe(str(recipe_file), ["evals.validation.limit=12"]))
+    assert "select" not in plain.nodes[1].identity
+    assert len({plan.nodes[1].id for plan in (selected, plain, other)}) == 3
+    assert len({plan.contract_id for plan in (selected, plain, other)}) == 1
+
+
+def test_a_recipe_without_selection_says_nothing_of_it(tiny_recipe: Path) -> None:
+    recipe = load_recipe(str(tiny_recipe), [])
+    for said in (recipe.identity(), as_written(recipe)):
+        assert "validation" not in json.dumps(said) and '"select"' not in json.dumps(said)
+
+
+def test_a_recipe_with_selection_is_written_as_it_was_read(recipe_file: Path) -> None:
+    recipe = load_recipe(str(recipe_file), [])
+    assert Recipe.model_validate(as_written(recipe)) == recipe
+    assert recipe.identity()["stages"][1]["select"] == {"metric": None, "every": EVERY}
+
+
+@pytest.mark.parametrize(
+    ("metric", "sentence"),
+    [
+        ("accurracy", "There is no metric 'accurracy'. The nearest name is 'accuracy'"),
+        ("length_tokens", "a length, a time or a share of cut-off responses is no better"),
+        ("win_rate_base", "it is against another model"),
+        ("accuracy_held_out", "held-out problems are for testing"),
+        ("mmlu/acc", "lm-eval's tasks are for testing"),
+        ("sampled_accuracy", "nothing is sampled: set evals.accuracy.sampled"),
+        ("pass@4", "1 of a problem's responses are drawn"),
+    ],
+)
+def test_a_metric_that_cannot_select_is_refused_before_anything_is_loaded(
+    recipe_file: Path, metric: str, sentence: str
+) -> None:
+    recipe = load_recipe(str(recipe_file), [f"stages.dpo.select.metric={metric}"])
+    with pytest.raises(UsageError, match=sentence):
+        check_validation(recipe)
+
+
+def test_metrics_with_a_direction_select(recipe_file: Path) -> None:
+    recipe = load_recipe(str(recipe_file), ["evals.accuracy.sampled=4"])
+    for name in ("accuracy", "accuracy_strict", "sampled_accuracy", "pass@4_sampled"):
+        assert selecting_metric(recipe, name).name == name
+    assert selecting_metric(recipe, "preference_accuracy").better == "more"
+
+
+ROWS = [
+    {"question": f"Ann has {n} red pens and buys {n} more blue pens. How many?", "answer": "#### 2"}
+    for n in range(20)
+]
+
+
+def gsm8k(folder: Path, **splits: list[dict[str, str]]) -> Path:
+    folder.mkdir()
+    for split, rows in splits.items():
+        text = "".join(f"{json.dumps(row)}\n" for row in rows)
+        (folder / f"{split}.jsonl").write_text(text)
+    return folder
+
+
+def of_ones_own(tiny_model: Path, tmp_path: Path, *more: str, **splits: Any) -> Recipe:
+    data = gsm8k(tmp_path / "data", **splits)
+    text = recipe_text(tiny_model, data.as_posix()).replace("task: schoolmath", "task: gsm8k")
+    accuracy = "stages.sft.select.metric=accuracy"
+    return read(text, tmp_path, "data.limit=null", accuracy, *more)
+
+
+def test_validation_data_of_ones_own_is_asked(tiny_model: Path, tmp_path: Path) -> None:
+    splits = {"train": ROWS[:8], "test": ROWS[8:14], "validation": ROWS[14:]}
+    recipe = of_ones_own(tiny_model, tmp_path, **splits)
+    check_validation(recipe)
+    assert recipe.validation_source().limit == 10
+
+
+def test_without_validation_data_a_sentence_says_how_to_make_some(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    recipe = of_ones_own(tiny_model, tmp_path, train=ROWS[:8], test=ROWS[8:])
+    with pytest.raises(ValueError, match=r"no file for split 'validation'.*Set rows aside in"):
+        check_validation(recipe)
+
+
+@pytest.mark.parametrize(
+    ("splits", "sentence"),
+    [
+        (
+            {"train": ROWS[:8], "test": ROWS[8:14], "validation": ROWS[13:]},
+            "1 of 7 validation rows of .* stand word for word in the test problems",
+        ),
+        (
+            {"train": ROWS[:8], "test": ROWS[8:14], "validation": ROWS[14:] + ROWS[:2]},
+            "2 of 8 validation rows of .* word for word in what stage 'sft' trains on",
+        ),
+        (
+            {"train": ROWS[:8], "test": ROWS[8:], "validation": ROWS[8:]},
+            "which is what the evaluation asks",
+        ),
+        (
+            {"train": ROWS[:8], "test": ROWS[8:], "validation": ROWS[:8]},
+            "Stage 'sft' would train on",
+        ),
+    ],
+)
+def test_what_is_tested_or_trained_on_does_not_select(
+    tiny_model: Path, tmp_path: Path, splits: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        check_validation(of_ones_own(tiny_model, tmp_path, **splits))
+
+
+@pytest.mark.parametrize("split", ["test", "held_out", "train"])
+def test_a_split_that_is_for_something_else_does_not_select(recipe_file: Path, split: str) -> None:
+    recipe = load_recipe(str(recipe_file), [f"evals.validation.split={split}"])
+    with pytest.raises(ValueError, match=f"selected by split '{split}' of 'bundled/schoolmath'"):
+        check_validation(recipe)
