@@ -36,6 +36,15 @@ def test_a_folder_comes_in_the_usual_order_and_then_as_people_count(tmp_path: Pa
     assert [path.name for path in found.passed_over] == ["config.json"] and found.is_from_folder
 
 
+def test_what_stands_amid_a_name_says_nothing_of_its_place(tmp_path: Path) -> None:
+    put(tmp_path, "alpaca-7b.jsonl", "alpaca-farm-ppo-human.jsonl", "qwen-base.jsonl")
+    assert names(find_sources([str(tmp_path)])) == [
+        "qwen-base",
+        "alpaca-7b",
+        "alpaca-farm-ppo-human",
+    ]
+
+
 def test_files_of_one_name_are_called_by_their_folders(tmp_path: Path) -> None:
     put(
         tmp_path, *(f"{model}/samples_gsm8k_2026-01-01T00-00-00.jsonl" for model in ("sft", "base"))

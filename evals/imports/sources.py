@@ -162,8 +162,9 @@ def _listed(paths: Sequence[Path], folder: Path) -> str:
 def _usual_place(path: Path, folder: Path) -> tuple[int, list[tuple[int, str]]]:
     """Sort by what models of such names are in a chain, then as people count: 2 before 10."""
     name = path.relative_to(folder).as_posix().casefold()
-    words = re.split(r"[^a-z]+", name)
-    places = [place for place, word in enumerate(_USUAL_ORDER) if word in words]
+    parts = [re.findall(r"[a-z]+", _plain(part)) for part in name.split("/")]
+    ends = {word for words in parts for word in (*words[:1], *words[-1:])}
+    places = [place for place, word in enumerate(_USUAL_ORDER) if word in ends]
     numbered = re.findall(r"(\d+)|(\D+)", name)
     natural = [(int(digits) if digits else -1, other) for digits, other in numbered]
     return max(places, default=len(_USUAL_ORDER)), natural
