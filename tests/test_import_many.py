@@ -146,6 +146,41 @@ def test_verdicts_of_another_judge_are_the_runs_verdicts(tmp_path: Path) -> None
     )
 
 
+def annotations(model: str, better: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "instruction": f"i{n}",
+            "output_1": "theirs",
+            "output_2": f"{model} {n}",
+            "generator_1": "gpt",
+            "generator_2": model,
+            "annotator": "judge",
+            "preference": 2.0 if n < better else 1.0,
+        }
+        for n in range(40)
+    ]
+
+
+def test_win_rates_against_one_reference_are_compared_between_stages(tmp_path: Path) -> None:
+    files = [
+        put(tmp_path, f"{model}.jsonl", annotations(model, better))
+        for model, better in (("sft", 4), ("rlhf", 24))
+    ]
+    run, said = imported(tmp_path, *files)
+    (step,) = [
+        one
+        for one in build_report([run]).comparisons()
+        if (one.metric, one.against) == ("win_rate", "sft")
+    ]
+    assert (step.stage, step.delta, step.n) == ("rlhf", pytest.approx(0.5), 40)
+    assert step.verdict == "improved" and step.family == "headline"
+    assert "improved the win rate against the reference" in said
+    other = [{**one, "annotator": "another"} for one in annotations("dpo", 9)]
+    assert "they differ in judge ('judge' and 'another')" in refused(
+        tmp_path, files[0], put(tmp_path, "dpo.jsonl", other)
+    )
+
+
 def test_formats_are_mixed_where_nothing_contradicts(tmp_path: Path) -> None:
     sample = {
         "doc_id": 0,

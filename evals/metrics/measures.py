@@ -308,8 +308,8 @@ def _sampled_accuracy() -> Measure:
 def _win_rate(group: Group, against: Role, *, equal_lengths: bool) -> Measure:
     title = "win rate on prompts" if group == "preference" else "win rate"
     controlled = "same, equal lengths" if group == "preference" else "win rate, equal lengths"
-    # a sentence of its own says how a stage does beside a reference
-    in_summary = against != "reference" and not equal_lengths
+    # beside a reference stages are compared, and a sentence of its own says how each does
+    beside = " against the reference" if against == "reference" else ""
     return Measure(
         name=win_rate_name(against, group, equal_lengths=equal_lengths),
         bare=win_rate_name(against, "test", equal_lengths=equal_lengths),
@@ -320,11 +320,11 @@ def _win_rate(group: Group, against: Role, *, equal_lengths: bool) -> Measure:
         better="more",
         title=controlled if equal_lengths else title,
         reading="against the reference" if against == "reference" else f"against {against}",
-        noun=f"the {title}" if in_summary else None,
+        noun=None if equal_lengths else f"the {title}{beside}",
         headline=not equal_lengths,
         against=against,
         equal_lengths=equal_lengths,
-        margin=3.0 if in_summary and (group, against) == ("test", "base") else None,
+        margin=3.0 if not equal_lengths and (group, against) == ("test", "base") else None,
     )
 
 

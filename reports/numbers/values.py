@@ -19,12 +19,14 @@ _BY_PROMPT = ("pass@k", "preference accuracy", "own score")
 
 
 def is_compared(name: str, stage: StageRecord) -> bool:
-    """Say whether a metric has a value for each prompt; quantiles, bootstrapped task metrics and
-    win rates have not.
+    """Say whether a metric has a value for each prompt that is of one model: quantiles,
+    bootstrapped task metrics and win rates have not, but those against one reference.
     """
     if name in stage.stored_values:
         return True
     known = measure(name)
+    if known.against == "reference" and name in stage.verdicts:
+        return True
     return known.field is not None or known.family in _BY_PROMPT
 
 
@@ -42,8 +44,18 @@ def prompt_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str,
             return pair_values(list(stage.pairs.values()), base.pairs, name)
         case "pass@k":
             return _pass_values(known, stage)
+        case "win rate":
+            return _verdict_scores(name, stage)
         case _:
             return score_values(name, stage.scores)
+
+
+def _verdict_scores(name: str, stage: StageRecord) -> dict[str, float]:
+    return {
+        prompt: verdict.score
+        for prompt, verdict in stage.verdicts.get(name, {}).items()
+        if verdict.score is not None
+    }
 
 
 def _pass_values(known: Measure, stage: StageRecord) -> dict[str, float]:
@@ -86,11 +98,7 @@ def model_values(
         return prompt_values(name, stage, base)
     if stage is base:
         return dict.fromkeys(prompts, 0.5)
-    return {
-        prompt: verdict.score
-        for prompt, verdict in stage.verdicts[name].items()
-        if verdict.score is not None
-    }
+    return _verdict_scores(name, stage)
 
 
 def model_metrics(stages: Sequence[StageRecord]) -> list[str]:

@@ -97,7 +97,7 @@ def _cell(name: str, place: _Place) -> Cell:
     is_added = known.against == "previous"
     if place.added == is_added:
         return _value(name, place)
-    if is_added or known.family == "win rate" or place.before is None:
+    if is_added or _is_of_two_stages(name) or place.before is None:
         return Cell()
     return _difference(name, place, place.before)
 
@@ -105,10 +105,15 @@ def _cell(name: str, place: _Place) -> Cell:
 def _to_base(name: str, place: _Place) -> Cell:
     """From the second trained stage on, say what the chain up to here added to base."""
     base = place.run.record.base(place.stage)
-    is_win_rate = measure(name).family == "win rate"
-    if place.added or is_win_rate or place.before in (None, base):
+    if place.added or _is_of_two_stages(name) or place.before in (None, base):
         return Cell()
     return _difference(name, place, base)
+
+
+def _is_of_two_stages(name: str) -> bool:
+    """Say whether a metric is a difference of stages itself: a win rate against one of them."""
+    known = measure(name)
+    return known.family == "win rate" and known.against != "reference"
 
 
 def _difference(name: str, place: _Place, against: StageRecord) -> Cell:

@@ -112,11 +112,12 @@ def size(metric: str, amount: float) -> str:
 def verdict(comparison: Comparison) -> str:
     """Write a verdict in a few words.
 
-    Against a reference from elsewhere nothing improved: a win rate is above one half.
+    Against a reference from elsewhere nothing improved: a win rate is above one half. Between two
+    stages it is a metric like others.
     """
     if comparison.verdict == "not after Holm":
         return not_after_holm(comparison.p, comparison.p_adjusted)
-    if measure(comparison.metric).against != "reference":
+    if measure(comparison.metric).against != "reference" or comparison.against != "reference":
         return comparison.verdict
     beside_a_reference = {"improved": "above one half", "regressed": "below one half"}
     return beside_a_reference.get(comparison.verdict, comparison.verdict)

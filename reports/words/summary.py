@@ -130,7 +130,7 @@ def _comparisons(
 
 def _counts(name: str, role: Role) -> bool:
     known = measure(name)
-    return known.noun is not None and known.against in (None, role)
+    return known.noun is not None and known.against in (None, role, "reference")
 
 
 def _sentence(subject: str, against: str, compared: Sequence[Comparison]) -> str:
