@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stagelift.harness.errors import UsageError
+from stagelift.harness.forecast.forecast import make_forecast
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.graph.validation import selecting_metric
@@ -209,6 +210,49 @@ def test_metrics_with_a_direction_select(recipe_file: Path) -> None:
     for name in ("accuracy", "accuracy_strict", "sampled_accuracy", "pass@4_sampled"):
         assert selecting_metric(recipe, name).name == name
     assert selecting_metric(recipe, "preference_accuracy").better == "more"
+
+
+@pytest.mark.real
+def test_a_plan_says_how_long_selecting_takes(recipe_file: Path, tmp_path: Path) -> None:
+    plan, store = make_plan(load_recipe(str(recipe_file), [])), Store(tmp_path / "runs")
+    jobs = {
+        (node.node.name, job.what): job
+        for node in make_forecast(plan, store).nodes
+        for job in node.jobs
+    }
+    select, evaluate = jobs["dpo", "select"], jobs["dpo", "evaluate"]
+    assert select.cost is not None and evaluate.cost is not None and not select.done
+    # two checkpoints and base are asked, each in a process of its own
+    assert select.cost.seconds > 2 * evaluate.cost.seconds
+    assert jobs["sft", "select"].cost is not None
+
+
+OWN = """
+name: own
+model: {{path: "{model}", dtype: float32}}
+data: {{path: "{data}", limit: 8}}
+stages: [sft: {{args: {{max_steps: 4}}, select: {{every: 2}}}}]
+evals:
+  accuracy: {{task: mine, scorers: [exact, contains], limit: 4, data: {{path: "{data}"}}}}
+  preference: {{prompts: null}}
+"""
+
+
+def test_a_task_of_ones_own_selects_by_its_first_score(tiny_model: Path, tmp_path: Path) -> None:
+    rows = [{"prompt": f"Name the number after {n}, please.", "target": str(n)} for n in range(20)]
+    data = gsm8k(tmp_path / "own", train=rows[:8], test=rows[8:12], validation=rows[12:])
+    text = OWN.format(model=tiny_model.as_posix(), data=data.as_posix())
+    recipe = read(text, tmp_path)
+    check_validation(recipe)
+    assert selecting_metric(recipe, None).name == "exact"
+    assert selecting_metric(recipe, "contains").name == "contains"
+    with pytest.raises(UsageError, match=r"task mine does not measure\. Use exact, contains"):
+        selecting_metric(recipe, "accuracy")
+    selects = make_plan(recipe).nodes[1].selects
+    assert selects is not None and selects.settings.problems.source.split == "validation"
+    (data / "validation.jsonl").write_text(json.dumps(rows[9]) + "\n" + json.dumps(rows[12]) + "\n")
+    with pytest.raises(ValueError, match=r"1 of 2 validation rows .* in the test problems"):
+        check_validation(recipe)
 
 
 ROWS = [

@@ -18,6 +18,7 @@ from stagelift.harness.recipes.read import as_written, load_recipe, trajectory_r
 from stagelift.harness.recipes.sections import CheckpointSection, Recipe
 from stagelift.harness.run import model_of, prepare
 from stagelift.reports.records import read_run
+from stagelift.stages.saved_checkpoints import base_of_adapters, saved_checkpoints
 from tests.in_process import run_recipe
 
 RECIPE = """
@@ -117,6 +118,33 @@ def test_the_test_problems_are_asked_of_the_best_checkpoint_alone(
     more = trajectory_of(recipe_file, folder).model_copy(update={"name": "more"})
     again = run_recipe(more, tmp_path / "runs")
     assert again.started("evaluate") == ["selected"] * 2
+
+
+@pytest.mark.real
+def test_what_trl_leaves_is_read(tiny_model: Path, tmp_path: Path) -> None:
+    from datasets import Dataset
+    from peft import LoraConfig
+    from trl import SFTConfig, SFTTrainer
+
+    rows = [{"prompt": f"What is {n} + 2?", "completion": f"#### {n + 2}"} for n in range(16)]
+    SFTTrainer(
+        model=str(tiny_model),
+        args=SFTConfig(
+            output_dir=str(tmp_path / "out"),
+            max_steps=12,
+            save_steps=3,
+            per_device_train_batch_size=1,
+            use_cpu=True,
+            bf16=False,
+            report_to="none",
+            activation_checkpointing=False,
+        ),
+        train_dataset=Dataset.from_list(rows),
+        peft_config=LoraConfig(r=4, target_modules=["q_proj"]),
+    ).train()
+    found = saved_checkpoints(tmp_path / "out")
+    assert [checkpoint.step for checkpoint in found.whole] == [3, 6, 9, 12]
+    assert found.left_out == {} and base_of_adapters(found) == str(tiny_model)
 
 
 @pytest.mark.real

@@ -139,7 +139,7 @@ def _of_folder(folder: Path, written: str) -> What:
     if saved:
         raise ValueError(
             f"Cannot read a model at '{written}': it has a trainer's checkpoints. Name one of "
-            f"them, such as '{saved[-1]}'."
+            f"them, such as '{saved[-1]}', or let the best be selected: --checkpoints {written}."
         )
     raise ValueError(
         f"Cannot read a model at '{written}': it is neither full weights (there is no {_CONFIG}) "

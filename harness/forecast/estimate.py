@@ -165,7 +165,7 @@ class Estimator:
 
     def _guessed_evaluation(self, node: Node) -> Cost:
         size, on, asked = self._size(node), node.base.device, self.questions
-        batch = min(self.plan.settings.problems.batch_size, asked.responses)
+        batch = max(1, min(self.plan.settings.problems.batch_size, asked.responses))
         work = Asking(asked.responses, batch, asked.prompt_tokens, asked.max_tokens)
         seconds = guess.evaluation_seconds(size, work, on)
         if self.plan.settings.engine.kind == "server":

@@ -73,7 +73,7 @@ class Asked:
         lengths = [len(problem.question) for problem in problems.problems]
         lengths += [len(problem.question) for problem in own]
         if not lengths:
-            return Questions(0, asked.max_tokens, 0)
+            return self._of_pairs()
         shots = [len(shot.question) + len(shot.answer) for shot in problems.fewshot] or [0]
         characters = fmean(lengths) + asked.num_fewshot * fmean(shots)
         tested = sum(problem.group == "test" for problem in problems.problems)
@@ -84,6 +84,16 @@ class Asked:
         if judges_prompts(self.settings.preference.judge):
             responses += len(self.preferences or [])
         return Questions(responses, asked.max_tokens, characters / CHARACTERS_A_TOKEN)
+
+    def _of_pairs(self) -> Questions:
+        """Count pairs alone as two texts each that are read, and no more than scored."""
+        texts = [
+            words(pair.prompt) + (answer or "")
+            for pair in self.preferences or []
+            for answer in (pair.chosen, pair.rejected)
+        ]
+        characters = fmean([len(text) for text in texts] or [0])
+        return Questions(len(texts), 1, characters / CHARACTERS_A_TOKEN)
 
     def counts(self) -> dict[str, int]:
         """Count the problems by the metric that is read for each; where they cannot be read, as
