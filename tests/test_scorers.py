@@ -343,6 +343,12 @@ def test_scorers_are_named_numbered_and_written_back() -> None:
     assert [read_scorer(one) for one in again] == scorers
 
 
+def test_options_that_yaml_reads_as_truth_values_are_to_be_quoted() -> None:
+    with pytest.raises(ValueError, match="in quotes"):
+        read_scorer({"choice": [True, False]})
+    assert read_scorer({"choice": [1, 2.0]}) == Choice(options=["1", "2"])
+
+
 @pytest.mark.parametrize("written", ["exactly", 3, {"exact": 3}, {"a": 1, "b": 2}])
 def test_what_is_no_scorer_is_told_with_those_there_are(written: Any) -> None:
     with pytest.raises(ValueError, match=r"(?i)scorer"):

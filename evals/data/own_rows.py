@@ -13,6 +13,7 @@ from stagelift.evals.data.clusters import cluster_name, refuse_one_for_all, refu
 from stagelift.evals.data.source import (
     Source,
     UnreachableError,
+    check_file,
     fingerprint,
     has_clusters,
     local_file,
@@ -64,7 +65,7 @@ def load_own(task: str, source: Source, group: Group, limit: int | None) -> list
                 id=f"{task}/{number}",
                 task=task,
                 group=group,
-                prompt=turns(row.get("prompt"), place),
+                prompt=turns(row.get("prompt"), f"{place} (with {_columns(row)})"),
                 row=_with_target(row, place),
                 cluster=_cluster(row, place),
             )
@@ -99,7 +100,7 @@ def turns(prompt: Any, place: str) -> list[Message]:
     if problem is not None:
         raise ValueError(
             f"{place} {problem}. A prompt is a text, or messages such as [{{role: user, content: "
-            "...}}]; `columns` can rename a column to `prompt`."
+            "...}]; `columns` can rename a column to `prompt`."
         )
     return [{"role": turn["role"], "content": turn["content"]} for turn in prompt]
 
@@ -139,6 +140,7 @@ def _numbered(source: Source, limit: int | None) -> Iterator[tuple[int, dict[str
 
 
 def _written(source: Source) -> Iterator[tuple[int, Any]]:
+    check_file(source)
     file = local_file(source)
     if file is not None and file.suffix in (".jsonl", ".json"):
         yield from read_rows(file)
@@ -166,11 +168,16 @@ def _plain(row: dict[str, Any], place: str) -> dict[str, Any]:
     return plain
 
 
+def _columns(row: dict[str, Any]) -> str:
+    names = [str(name) for name in list(row)[:8]]
+    return f"columns {', '.join(names)}" if names else "no columns"
+
+
 def _with_target(row: dict[str, Any], place: str) -> dict[str, Any]:
     if row.get("target") is None:
         raise ValueError(
-            f"{place} has no target. A target is a text, a number, a list of accepted answers, or "
-            "JSON; `columns` can rename a column to `target`."
+            f"{place} (with {_columns(row)}) has no target. A target is a text, a number, a list "
+            "of accepted answers, or JSON; `columns` can rename a column to `target`."
         )
     return row
 

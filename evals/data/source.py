@@ -78,7 +78,7 @@ def column_names(source: Source) -> list[str]:
     if is_bundled(source.path):
         check_bundled(source.path, source.split, source.limit)
         return list(bundled_rows(source.path, source.split, 1)[0])
-    _check_file(source)
+    check_file(source)
     present = _columns_of_first_row(source)
     _check_columns(source, present)
     renamed = _wanted_names(source)
@@ -192,7 +192,8 @@ def _load(source: Source, *, streaming: bool) -> Any:
     )
 
 
-def _check_file(source: Source) -> None:
+def check_file(source: Source) -> None:
+    """Raise ValueError, in a sentence, where what is written as a path is no file of rows."""
     path = Path(source.path)
     written_as_path = path.suffix in _FORMATS or source.path.startswith((".", "/", "~"))
     if not path.exists():

@@ -6,9 +6,11 @@ are letters alone.
 
 from typing import Any, Literal
 
+from pydantic import field_validator
+
 from stagelift.evals.metrics.scorers.chosen import Options, chosen
 from stagelift.evals.metrics.scorers.scorer import Row, Scorer
-from stagelift.evals.metrics.scorers.texts import normalised, written
+from stagelift.evals.metrics.scorers.texts import is_number, normalised, written
 from stagelift.evals.records import Scored
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -24,6 +26,19 @@ class Choice(Scorer):
 
     kind: Literal["choice"] = "choice"
     options: list[str] | None = None
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _are_texts(cls, options: Any) -> Any:
+        """A number is a text here; yes, no, on and off are truth values in YAML unless quoted."""
+        if not isinstance(options, list):
+            return options
+        if any(isinstance(option, bool) for option in options):
+            raise ValueError(
+                f"The options of scorer choice are {options!r:.80}: YAML reads yes, no, true and "
+                "false as truth values. Write them in quotes, such as ['yes', 'no']."
+            )
+        return [written(option) if is_number(option) else option for option in options]
 
     def check(self) -> None:
         """Raise ValueError where the options cannot be told apart."""

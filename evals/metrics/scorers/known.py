@@ -26,8 +26,8 @@ _SHORT = {"regex": "pattern", "choice": "options", "function": "range"}
 # rows on whose own targets a scorer is tried, and on which math reads the target
 _TRIED, _LOOKED_AT = 3, 100
 _EXAMPLES = (
-    "[exact, contains, {choice: [yes, no]}, {regex: 'PATTERN'}, {json: {fields: [name]}}, math, "
-    "my_scorers.sql_equal]"
+    "[exact, contains, {choice: ['yes', 'no']}, {regex: 'PATTERN'}, {json: {fields: [name]}}, "
+    "math, my_scorers.sql_equal]"
 )
 
 

@@ -43,7 +43,8 @@ def accepted(target: Any) -> list[Any]:
     for answer in answers:
         if not isinstance(answer, str | int | float) or not _can_be_met(answer):
             raise ValueError(
-                f"its target {answer!r:.60} is no text, number, or list of accepted answers"
+                f"its target {answer!r:.60} is empty, or no text, number or list of accepted "
+                "answers"
             )
     if not answers:
         raise ValueError("its target is an empty list, so that no answer is accepted")
