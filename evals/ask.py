@@ -1,7 +1,8 @@
 """Ask a model everything an evaluation needs of it, once.
 
-These are responses, log-probabilities of pairs, and lm-eval's tasks. Nothing is judged here. What
-is in the folder already is not asked again, so a killed call goes on where it was.
+These are responses, log-probabilities of pairs, the retention suite, and lm-eval's tasks. Nothing
+is judged here. What is in the folder already is not asked again, so a killed call goes on where it
+was.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,9 +10,11 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from stagelift.evals.data.instruction_prompts import InstructionPrompt, instruction_prompts
 from stagelift.evals.data.own_rows import OwnProblem
 from stagelift.evals.data.preferences import Preference
 from stagelift.evals.data.problems import ProblemSet
+from stagelift.evals.data.retained import choices, passages
 from stagelift.evals.data.source import one_sentence
 from stagelift.evals.files import append_records
 from stagelift.evals.folders import EvaluationFolder
@@ -21,11 +24,12 @@ from stagelift.evals.lm_eval.stored_lm import StoredLM, generate_responses
 from stagelift.evals.lm_eval.tasks import run_task
 from stagelift.evals.metrics.sampled import TEMPERATURE
 from stagelift.evals.models.engines.choice import Opened, open_engine
+from stagelift.evals.models.engines.engine import Engine
 from stagelift.evals.models.generate import Generator, Prompt
-from stagelift.evals.models.logprobs import score_pairs
+from stagelift.evals.models.logprobs import score_choices, score_pairs, score_passages
 from stagelift.evals.models.model import ModelRef, load_model, tokenizer_of
 from stagelift.evals.records import Metric
-from stagelift.evals.settings import EvaluationSettings
+from stagelift.evals.settings import EvaluationSettings, RetentionSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -82,6 +86,8 @@ def ask(
             greedy.generate([_prompt(tokenizer, asked, max_tokens) for asked in preferences])
         progress = partial(on_progress, "pairs")
         score_pairs(opened.engine, tokenizer, preferences, folder.pairs, progress)
+        if settings.retention is not None:
+            _ask_retained(opened.engine, greedy, tokenizer, settings.retention, folder, on_progress)
         server = opened.version
     # one model at a time
     del opened, greedy
@@ -161,6 +167,32 @@ def _prompt_of_row(
             f"{one_sentence(error)}"
         ) from error
     return Prompt(problem.id, problem.group, str(text), (), max_tokens)
+
+
+def _ask_retained(
+    engine: Engine,
+    greedy: Generator,
+    tokenizer: "PreTrainedTokenizerBase",
+    asked: RetentionSettings,
+    folder: EvaluationFolder,
+    on_progress: OnProgress,
+) -> None:
+    """Ask the retention suite; an engine without log-probabilities measures its prompts alone."""
+    prompts = instruction_prompts(asked.instructions)
+    answering = replace(greedy, on_progress=partial(on_progress, "instructions"))
+    answering.generate([_instruction(tokenizer, prompt, asked.max_tokens) for prompt in prompts])
+    questions, texts = choices(asked.choices), passages(asked.passages)
+    progress = partial(on_progress, "choices")
+    score_choices(engine, tokenizer, questions, folder.choices, progress)
+    score_passages(engine, tokenizer, texts, folder.passages, partial(on_progress, "passages"))
+
+
+def _instruction(
+    tokenizer: "PreTrainedTokenizerBase", asked: InstructionPrompt, max_tokens: int
+) -> Prompt:
+    messages = [{"role": "user", "content": asked.prompt}]
+    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    return Prompt(asked.id, "instructions", str(text), (), max_tokens)
 
 
 def _task_metrics(

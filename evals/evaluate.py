@@ -3,12 +3,15 @@
 A contract is everything that makes two evaluations comparable; results carry it.
 """
 
+import json
 import time
 from functools import partial
 from pathlib import Path
 
 from stagelift.evals.ask import OnProgress, ask
 from stagelift.evals.contract import counts_tokens, same_tokenizer
+from stagelift.evals.data.instruction_prompts import CAPACITY as INSTRUCTIONS
+from stagelift.evals.data.instruction_prompts import instruction_prompts
 from stagelift.evals.data.own_rows import OwnProblem, load_own
 from stagelift.evals.data.preferences import (
     Preference,
@@ -28,8 +31,9 @@ from stagelift.evals.judges.passport import passport
 from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.own_scores import score_own
 from stagelift.evals.metrics.preference_accuracy import preference_accuracy
+from stagelift.evals.metrics.retention import likelihood_metrics
 from stagelift.evals.metrics.scorers.function import code_of
-from stagelift.evals.metrics.scoring import score
+from stagelift.evals.metrics.scoring import score, score_instructions, with_looping
 from stagelift.evals.metrics.suite import compute_metrics, score_responses
 from stagelift.evals.models.engines.choice import Opened
 from stagelift.evals.models.memory import peak_memory
@@ -72,12 +76,17 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
         *_scores(generations, problems, preferences),
         *score_own(generations, own, job.settings.own_scorers()),
     ]
+    if job.settings.retention is not None:
+        scores = _with_retention(scores, generations)
     verdicts, judge_passport = _judge(job, (scores, generations), on_progress)
     measured = compute_metrics(scores, verdicts)
     result = EvalResult(
         contract_id=job.contract_id,
         contract=job.contract,
-        metrics=measured.metrics | _preference_accuracy(job, folder) | asked.metrics,
+        metrics=measured.metrics
+        | likelihood_metrics(folder.read_choices(), folder.read_passages())
+        | _preference_accuracy(job, folder)
+        | asked.metrics,
         outcomes=measured.outcomes,
         win_tie_loss=measured.win_tie_loss,
         extrapolated=measured.extrapolated,
@@ -179,6 +188,28 @@ def _scores(
         if generation.group == "preference"
     ]
     return score_responses(generations, problems.problems) + without_target
+
+
+def _with_retention(scores: list[Score], generations: list[Generation]) -> list[Score]:
+    """Add the responses to instruction prompts, and which of all loop."""
+    responses = {(response.id, response.sample): response.response for response in generations}
+    every = [*scores, *_instructions_followed(generations)]
+    return [with_looping(read, responses[read.id, read.sample]) for read in every]
+
+
+def _instructions_followed(generations: list[Generation]) -> list[Score]:
+    prompts = {prompt.id: prompt for prompt in instruction_prompts(INSTRUCTIONS)}
+    answered = [
+        (generation, prompts[generation.id])
+        for generation in generations
+        if generation.group == "instructions"
+    ]
+    return [
+        score_instructions(
+            generation, asked.prompt, json.dumps(asked.instructions, sort_keys=True), asked.kind
+        )
+        for generation, asked in answered
+    ]
 
 
 def _judge(

@@ -17,9 +17,11 @@ from stagelift.evals.files import (
     write_records,
 )
 from stagelift.evals.records import (
+    ChoiceScore,
     EvalResult,
     Generation,
     PairScore,
+    PassageScore,
     Score,
     TaskScore,
     Timing,
@@ -29,13 +31,15 @@ from stagelift.evals.records import (
 _GENERATIONS = "generations.jsonl"
 _TIMINGS = "timings.jsonl"
 _PAIRS = "pairs.jsonl"
+_CHOICES = "choices.jsonl"
+_PASSAGES = "passages.jsonl"
 _TASKS = "tasks"
 _SCORES = "scores.jsonl"
 _VERDICTS = "verdicts.jsonl"
 RESULT = "result.json"
 _REPEAT = "-repeat-"
 # what a model was asked; reading it again, or judging it again, changes nothing of this
-_ASKED = (_GENERATIONS, _TIMINGS, _PAIRS, _TASKS)
+_ASKED = (_GENERATIONS, _TIMINGS, _PAIRS, _CHOICES, _PASSAGES, _TASKS)
 # they say how long it took: all other files have the same bytes whenever they are made
 NOT_REPRODUCIBLE = (_TIMINGS, RESULT)
 
@@ -44,8 +48,9 @@ NOT_REPRODUCIBLE = (_TIMINGS, RESULT)
 class EvaluationFolder:
     """One model under one contract.
 
-    A model is asked first, bit by bit: `generations`, `timings`, `pairs` and `task` are the files
-    to append to. `finish` writes how the answers were read and judged, and the result.
+    A model is asked first, bit by bit: `generations`, `timings`, `pairs`, `choices`, `passages`
+    and `task` are the files to append to. `finish` writes how the answers were read and judged,
+    and the result.
     """
 
     path: Path
@@ -81,6 +86,16 @@ class EvaluationFolder:
         return self.path / _PAIRS
 
     @property
+    def choices(self) -> Path:
+        """The file of log-probabilities of answers to questions with several."""
+        return self.path / _CHOICES
+
+    @property
+    def passages(self) -> Path:
+        """The file of log-probabilities of plain text."""
+        return self.path / _PASSAGES
+
+    @property
     def tasks(self) -> Path:
         """The folder of what lm-eval's tasks measured."""
         return self.path / _TASKS
@@ -111,6 +126,14 @@ class EvaluationFolder:
         """Read the log-probabilities of pairs; empty where none were asked for."""
         return read_records(self.pairs, PairScore)
 
+    def read_choices(self) -> list[ChoiceScore]:
+        """Read what became of questions with several answers; empty where none were asked."""
+        return read_records(self.choices, ChoiceScore)
+
+    def read_passages(self) -> list[PassageScore]:
+        """Read what became of plain text; empty where none was read."""
+        return read_records(self.passages, PassageScore)
+
     def read_task_scores(self) -> list[TaskScore]:
         """Read the scores of all lm-eval tasks, task by task."""
         files = sorted(self.tasks.glob("*.jsonl"))
@@ -137,6 +160,8 @@ class EvaluationFolder:
             scores=self.read_scores(),
             verdicts=self.read_verdicts(),
             pairs=self.read_pairs(),
+            choices=self.read_choices(),
+            passages=self.read_passages(),
             task_scores=self.read_task_scores(),
             timings=self.read_timings(),
         )
@@ -182,6 +207,8 @@ class StoredEvaluation:
     scores: list[Score]
     verdicts: list[Verdict]
     pairs: list[PairScore]
+    choices: list[ChoiceScore]
+    passages: list[PassageScore]
     task_scores: list[TaskScore]
     timings: list[Timing]
 

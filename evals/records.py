@@ -7,10 +7,20 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-Outcome = Literal["correct", "wrong", "unparsed", "truncated"]
+Outcome = Literal["correct", "wrong", "unparsed", "truncated", "looping"]
 # sampled are the test problems once more, drawn beside the greedy response
 # task are the prompts of a user's further tasks
-Group = Literal["test", "sampled", "held_out", "preference", "task"]
+# the last three are the retention suite's, of which only instructions are answered
+Group = Literal[
+    "test",
+    "sampled",
+    "held_out",
+    "preference",
+    "task",
+    "instructions",
+    "choices",
+    "passages",
+]
 Role = Literal["base", "previous", "reference"]
 
 
@@ -69,8 +79,12 @@ class Score(Record):
 
     `correct` and `answer` are of our numeric reading, the others of lm-eval's two filters. An
     answer is None where none could be read; everything is None where there is no target. Outcomes
-    partition the responses: `correct` first, then `truncated` (cut off by the token limit),
-    `unparsed` (no answer could be read), else `wrong`.
+    partition the responses: `correct` first, then `looping` (it ends in a loop), `truncated` (cut
+    off by the token limit), `unparsed` (no answer could be read), else `wrong`.
+
+    `looping` is None where that was not looked at, and is no outcome there. Of an instruction
+    prompt `violated` names the instructions that were not followed, `followed` says whether all
+    were.
 
     `cluster` is what its prompt comes in (a template, a document), None where it stands alone.
 
@@ -98,6 +112,11 @@ class Score(Record):
     cluster: str | None = Field(default=None, exclude_if=lambda cluster: cluster is None)
     scored: dict[str, Scored] = Field(default={}, exclude_if=lambda scored: not scored)
     row: dict[str, Any] | None = Field(default=None, exclude_if=lambda row: row is None)
+    looping: bool | None = Field(default=None, exclude_if=lambda looping: looping is None)
+    followed: bool | None = Field(default=None, exclude_if=lambda followed: followed is None)
+    violated: tuple[str, ...] | None = Field(
+        default=None, exclude_if=lambda violated: violated is None
+    )
 
 
 class Verdict(Record):
@@ -130,6 +149,30 @@ class PairScore(Record):
     rejected: float
     chosen_tokens: int
     rejected_tokens: int
+
+
+class ChoiceScore(Record):
+    """What a model makes of the answers to one question: the log-probability of each (nats,
+    summed).
+
+    `characters` are their lengths, `right` the place of the true one.
+    """
+
+    id: str
+    topic: str
+    right: int
+    nats: tuple[float, ...]
+    characters: tuple[int, ...]
+
+
+class PassageScore(Record):
+    """What a model makes of a passage: its log-probability (nats, summed), its tokens and bytes."""
+
+    id: str
+    document: str
+    nats: float
+    n_tokens: int
+    n_bytes: int
 
 
 class TaskScore(Record):

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from stagelift.evals.data.instruction_prompts import CAPACITY as INSTRUCTIONS
+from stagelift.evals.data.retained import CHOICES, PASSAGES
 from stagelift.evals.data.source import Source
 from stagelift.evals.judges.load import JudgeSettings
 from stagelift.evals.lm_eval.tasks import TaskSettings
@@ -63,6 +65,17 @@ class PreferenceSettings(Record):
     gold: Source | None
 
 
+class RetentionSettings(Record):
+    """How much the retention suite asks: instruction prompts, answered in up to `max_tokens`,
+    questions with four answers, and passages of plain text.
+    """
+
+    instructions: int = Field(default=INSTRUCTIONS, ge=0, le=INSTRUCTIONS)
+    choices: int = Field(default=CHOICES, ge=0, le=CHOICES)
+    passages: int = Field(default=PASSAGES, ge=0, le=PASSAGES)
+    max_tokens: int = Field(default=96, ge=1)
+
+
 class EvaluationSettings(Record):
     """Everything that is measured of one model, and which engine answers for it.
 
@@ -73,6 +86,7 @@ class EvaluationSettings(Record):
     problems: ProblemSettings
     preference: PreferenceSettings
     tasks: list[TaskSettings]
+    retention: RetentionSettings | None = None
     engine: ChosenEngine = Field(default=TransformersSettings(), discriminator="kind")
     own: list[OwnTaskSettings] = []
 

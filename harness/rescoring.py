@@ -15,12 +15,14 @@ from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.judges import reference
 from stagelift.evals.judges.judging import Responses, judge_responses
 from stagelift.evals.judges.passport import passport
+from stagelift.evals.lm_eval.verifiers import verifiers_version
 from stagelift.evals.metrics.answers.reading import EXTRACTION
+from stagelift.evals.metrics.looping import LOOPING_VERSION
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.metrics.own_scores import with_scores
 from stagelift.evals.metrics.scorers.in_contract import own_scorers, own_scorers_today
 from stagelift.evals.metrics.scorers.known import Named
-from stagelift.evals.metrics.scoring import score
+from stagelift.evals.metrics.scoring import score, score_instructions, with_looping
 from stagelift.evals.metrics.suite import compute_metrics
 from stagelift.evals.records import EvalResult, Generation, Passport, Role, Score, Verdict
 from stagelift.harness.errors import UsageError
@@ -119,6 +121,8 @@ def _rescore_stage(
     scores = _scores(generations, held, result.contract)
     contract = {"samples": 1} | result.contract | {"extraction": EXTRACTION}
     contract |= own_scorers_today(result.contract)
+    read_by = {"looping": LOOPING_VERSION, "retention_verifiers": verifiers_version()}
+    contract |= {field: version for field, version in read_by.items() if field in contract}
     verdicts = stored.verdicts
     if str(contract["judge"]).startswith("reference-"):
         contract["judge"] = reference.ID
@@ -149,6 +153,7 @@ def _measured_again(
         name: metric
         for name, metric in result.metrics.items()
         if measure(name).family in ("preference accuracy", "lm-eval task")
+        or measure(name).group in ("choices", "passages")
     }
     return result.model_copy(
         update={
@@ -191,6 +196,18 @@ def _scores(
 def _read_again(
     generation: Generation, old: Score, scorers: dict[str | None, list[Named]]
 ) -> Score:
+    """Read a response as it was read; where it was not looked at whether it loops, it is not
+    now.
+    """
+    read = _without_looping(generation, old, scorers)
+    return read if old.looping is None else with_looping(read, generation.response)
+
+
+def _without_looping(
+    generation: Generation, old: Score, scorers: dict[str | None, list[Named]]
+) -> Score:
+    if old.group == "instructions" and old.target is not None and old.cluster is not None:
+        return score_instructions(generation, old.question, old.target, old.cluster)
     if old.row is None:
         return score(generation, old.question, old.target, old.cluster)
     task = None if old.group != "task" else old.id.rpartition("/")[0]

@@ -47,6 +47,8 @@ def _repeated(stored: StoredEvaluation) -> Iterator[str]:
         (files.scores, [(row.id, row.sample) for row in stored.scores]),
         (files.verdicts, [(row.id, row.group, row.against) for row in stored.verdicts]),
         (files.pairs, [(row.id,) for row in stored.pairs]),
+        (files.choices, [(row.id,) for row in stored.choices]),
+        (files.passages, [(row.id,) for row in stored.passages]),
         (files.tasks, [(row.id, row.metric) for row in stored.task_scores]),
     )
     for file, keys in rows:
@@ -144,6 +146,14 @@ def _numbers_of_rows(stored: StoredEvaluation) -> Iterator[tuple[str, float, flo
             yield f"a log-probability {place}", value, -math.inf, math.inf
         for count in (pair.chosen_tokens, pair.rejected_tokens):
             yield f"a number of tokens {place}", count, 1, math.inf
+    for choice in stored.choices:
+        for value in choice.nats:
+            place = f"a log-probability of '{choice.id}' in {files.choices.name}"
+            yield place, value, -math.inf, math.inf
+    for passage in stored.passages:
+        place = f"of '{passage.id}' in {files.passages.name}"
+        yield f"a log-probability {place}", passage.nats, -math.inf, math.inf
+        yield f"a number of bytes {place}", passage.n_bytes, 1, math.inf
     for row in stored.task_scores:
         place = f"{row.metric} of '{row.id}' in {files.tasks.name}"
         yield place, row.value, -math.inf, math.inf

@@ -16,6 +16,7 @@ from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.measures import measure, win_rate_name
 from stagelift.evals.metrics.preference_accuracy import NAMES as PREFERENCE_ACCURACIES
 from stagelift.evals.metrics.preference_accuracy import pair_values
+from stagelift.evals.metrics.retention import likelihood_clusters, likelihood_values
 from stagelift.evals.metrics.timing import SECONDS_PER_RESPONSE, seconds_by_batch, timing_metrics
 from stagelift.evals.records import EvalResult, Generation, PairScore, Score, Verdict
 from stagelift.reports.contradictions import REMEDY, refuse_contradictions
@@ -41,8 +42,9 @@ class StageRecord:
 
     `scores` has every sample; `generations` the first one of each prompt, by id. `verdicts` are
     keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `stored_values`
-    by metric: what lm-eval measured by document, and what was timed by batch. `source` is the file
-    that an imported stage is from.
+    by metric: what lm-eval measured by document, what was timed by batch, and what the retention
+    suite read off log-probabilities, with the cluster of each of its rows in `stored_clusters`.
+    `source` is the file that an imported stage is from.
     """
 
     run: str
@@ -57,6 +59,7 @@ class StageRecord:
     verdicts: dict[str, dict[str, Verdict]]
     pairs: dict[str, PairScore]
     stored_values: dict[str, dict[str, float]]
+    stored_clusters: dict[str, str] = field(default_factory=dict)
     merged: tuple[str, ...] = ()
     source: StageSource | None = None
     weights: str | None = None
@@ -74,6 +77,8 @@ class StageRecord:
         known = measure(metric)
         if known.family == "time":
             return {}
+        if known.group in ("choices", "passages"):
+            return {row: self.stored_clusters[row] for row in self.stored_values.get(metric, {})}
         return clusters_of(score for score in self.scores if score.group == known.group)
 
 
@@ -382,6 +387,7 @@ def _read_stage(run: str, stage: RunStage, runs: RunsFolder) -> StageRecord:
         verdicts=_verdicts(stored),
         pairs={pair.id: pair for pair in stored.pairs},
         stored_values=_stored_values(stored),
+        stored_clusters=likelihood_clusters(stored.choices, stored.passages),
         merged=stage.merged,
         source=stage.source,
         weights=stage.weights,
@@ -406,6 +412,7 @@ def _stored_values(stored: StoredEvaluation) -> dict[str, dict[str, float]]:
     values: dict[str, dict[str, float]] = {}
     for score in stored.task_scores:
         values.setdefault(score.metric, {})[score.id] = score.value
+    values |= likelihood_values(stored.choices, stored.passages)
     timed = seconds_by_batch(stored.timings)
     if timed:
         values[SECONDS_PER_RESPONSE] = timed

@@ -17,6 +17,7 @@ from stagelift.evals.folders import StoredEvaluation
 from stagelift.evals.metrics.accuracy import count_outcomes, pass_at
 from stagelift.evals.metrics.measures import FIXED, Measure, as_judged, measure, win_rate_name
 from stagelift.evals.metrics.own_scores import own_values
+from stagelift.evals.metrics.retention import likelihood_values
 from stagelift.evals.metrics.winrate import decided, win_tie_loss
 from stagelift.evals.records import Score, Verdict
 from stagelift.evals.stats.estimates import prompt_means
@@ -64,6 +65,7 @@ def _given(stored: StoredEvaluation, judged: dict[str, list[Verdict]]) -> Iterat
             if values and all(value is not None for value in values):
                 yield known.name
     yield from (name for name, verdicts in judged.items() if decided(verdicts))
+    yield from likelihood_values(stored.choices, stored.passages)
     yield from (row.metric for row in stored.task_scores)
     measured = (score.scored.items() for score in stored.scores if score.group != "sampled")
     yield from (name for row in measured for name, found in row if found.value is not None)
@@ -109,6 +111,10 @@ def _rows(
             return files.timings, None
         case "own score":
             return files.scores, list(own_values(known.name, stored.scores).values())
+        case "retention" if known.field is None:
+            given = likelihood_values(stored.choices, stored.passages).get(known.name, {})
+            file = files.passages if known.group == "passages" else files.choices
+            return file, list(given.values())
         case _:
             return files.scores, _of_scores(known, stored.scores)
 

@@ -249,6 +249,7 @@ ALSO_CALLED_SO = {
     "evals.judges.openai": {".lock"},
     # lm-eval's own folder
     "evals.data.gsm8k": {"tasks"},
+    "evals.lm_eval.verifiers": {"tasks"},
     # the template
     "reports.formats.html": {"report.html"},
 }

@@ -149,7 +149,14 @@ def test_a_share_lies_between_nothing_and_all() -> None:
         assert (known.bounds == (0.0, 1.0)) == (known.unit == "share"), known.name
 
 
-def test_whatever_has_a_margin_is_a_headline_with_a_noun() -> None:
+def test_whatever_has_a_margin_is_a_headline_and_has_a_noun_or_is_a_cost() -> None:
     gated = [known for known in FIXED if known.margin is not None]
-    assert [known.name for known in gated] == ["accuracy", "win_rate_base", "length_tokens"]
-    assert all(known.headline and known.noun for known in gated)
+    critical = [known.name for known in gated if not known.supporting]
+    assert critical == ["accuracy", "win_rate_base", "length_tokens"]
+    assert [known.name for known in gated if known.supporting] == [
+        "looping",
+        "instructions_followed",
+        "choice_acc_norm",
+        "bits_per_byte",
+    ]
+    assert all(known.headline and bool(known.noun) != known.supporting for known in gated)

@@ -15,9 +15,19 @@ from stagelift.evals.imports.results import Imported, task_metrics
 from stagelift.evals.lm_eval.names import metric_name
 from stagelift.evals.metrics.measures import FIXED, measure, pass_name
 from stagelift.evals.metrics.preference_accuracy import preference_accuracy
+from stagelift.evals.metrics.retention import likelihood_metrics
 from stagelift.evals.metrics.suite import compute_metrics
 from stagelift.evals.metrics.timing import timing_metrics
-from stagelift.evals.records import Group, PairScore, Role, Score, Timing, Verdict
+from stagelift.evals.records import (
+    ChoiceScore,
+    Group,
+    PairScore,
+    PassageScore,
+    Role,
+    Score,
+    Timing,
+    Verdict,
+)
 from tests.records import make_score
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,10 +55,10 @@ def verdicts() -> list[Verdict]:
 
 def scores() -> list[Score]:
     """Four samples of three problems in every group."""
-    groups: tuple[Group, ...] = ("test", "sampled", "held_out", "preference")
+    groups: tuple[Group, ...] = ("test", "sampled", "held_out", "preference", "instructions")
     return [
         make_score(f"{group}/{number}", number > 0, 20 + number, sample).model_copy(
-            update={"group": group}
+            update={"group": group, "looping": False, "followed": group == "instructions"}
         )
         for group in groups
         for number in range(3)
@@ -60,10 +70,13 @@ def test_every_metric_of_an_evaluation_has_a_record() -> None:
     measured = compute_metrics(scores(), verdicts()).metrics
     pair = PairScore(id="a", chosen=-1.0, rejected=-2.0, chosen_tokens=3, rejected_tokens=4)
     timing = Timing(batch="a", group="test", sample=0, responses=4, seconds=2.0)
+    choice = ChoiceScore(id="a", topic="t", right=0, nats=(-1.0, -2.0), characters=(3, 4))
+    passage = PassageScore(id="a", document="d", nats=-9.0, n_tokens=3, n_bytes=9)
     names = {
         *measured,
         *preference_accuracy([pair], {"a": pair}),
         *timing_metrics([timing]),
+        *likelihood_metrics([choice], [passage]),
     }
     # every fixed one is given by something, and besides them only pass@k
     assert {name for name in names if measure(name).k is None} == {known.name for known in FIXED}

@@ -300,6 +300,27 @@ def test_answers_read_together_score_as_if_alone(
         assert one.nats == pytest.approx(other.nats, abs=1e-5 * other.n_tokens)
 
 
+def test_any_number_of_answers_in_any_order_score_as_if_alone(
+    tiny: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    # more tokens than are read at once, some that begin alike, one that begins another, two alike
+    prompts = [f"System. Question {number}? " for number in range(40)]
+    answers = [
+        Answer(prompt, f"{prompt}{text}")
+        for text in ("Yes, it is 12 apples.", "Yes", "No, " * 9, "Yes")
+        for prompt in prompts
+    ]
+    read = conversations(answers, tokenizer, 512)
+    together = logprobs(tiny, read, together=True)
+    alone = logprobs(tiny, read, together=False)
+    assert [each.n_tokens for each in together] == [each.n_tokens for each in alone]
+    apart = [
+        abs(one.nats - other.nats) / other.n_tokens
+        for one, other in zip(together, alone, strict=True)
+    ]
+    assert max(apart) < 1e-5
+
+
 def test_a_packed_copy_keeps_nothing_of_the_model_alive(tiny_model: Path) -> None:
     model = load_model(ref(tiny_model))
     weights = [weakref.ref(weight) for weight in model.parameters()]

@@ -81,12 +81,12 @@ def ks(samples: int) -> list[int]:
 
 
 def count_outcomes(scores: Sequence[Score]) -> dict[Outcome, int]:
-    """Count correct, wrong, unparsed and truncated; they sum to the number of responses.
+    """Count correct, wrong, unparsed, truncated and looping; they sum to the number of responses.
 
     Empty where nothing has a target.
 
-    Where it is not known which responses were cut off, there is no `truncated`: those are among the
-    wrong and unparsed.
+    Where it is not known which responses were cut off, or which loop, there is no `truncated` or
+    `looping`: those are among the others.
     """
     counts = Counter(score.outcome for score in scores if score.outcome is not None)
     if not counts:
@@ -94,4 +94,6 @@ def count_outcomes(scores: Sequence[Score]) -> dict[Outcome, int]:
     outcomes: list[Outcome] = list(get_args(Outcome))
     if any(score.truncated is None for score in scores):
         outcomes.remove("truncated")
+    if any(score.looping is None for score in scores):
+        outcomes.remove("looping")
     return {outcome: counts[outcome] for outcome in outcomes}

@@ -24,8 +24,10 @@ Family = Literal[
     "time",
     "lm-eval task",
     "own score",
+    "retention",
+    "looping",
 ]
-Unit = Literal["share", "tokens", "characters", "seconds", "points"]
+Unit = Literal["share", "tokens", "characters", "seconds", "points", "bits"]
 Direction = Literal["more", "less"]
 Quantile = Literal["median", "p90"]
 Bounds = tuple[float, float]
@@ -46,7 +48,7 @@ class Measure:
     A win rate is `against` a model, and may be estimated at `equal_lengths`. A quantile is shown
     beside the mean that it is a `quantile_of`. What `stands_in_for` another metric says the same
     where that one is not known. A check gates it by default where it has a `margin`: percentage
-    points of a share, percent of anything else.
+    points of a share, percent of anything else; what it costs is `supporting` there.
 
     It is the mean of a `field` of the scores, where one field says it. `k` is that of pass@k, and
     `task` is the user's own task that a score is of, None where it is the evaluation's main one.
@@ -72,6 +74,7 @@ class Measure:
     field: str | None = None
     k: int | None = None
     task: str | None = None
+    supporting: bool = False
 
 
 SHARE: Bounds = (0.0, 1.0)
@@ -82,6 +85,9 @@ _SUFFIXES: dict[Group, str] = {
     "held_out": "_held_out",
     "preference": "_preference",
     "task": "_task",
+    "instructions": "_instructions",
+    "choices": "_choices",
+    "passages": "_passages",
 }
 _PASS = re.compile(r"pass@(?P<k>[1-9]\d*)(_(?P<group>held_out|sampled))?")
 _TASK = re.compile(r"(?P<task>.+)/(?P<metric>[^/]+)", re.DOTALL)
@@ -405,6 +411,52 @@ def _cut_off(group: Group) -> Measure:
     )
 
 
+def _retention(
+    name: str,
+    group: Group,
+    title: str,
+    reading: str,
+    *,
+    field: str | None = None,
+    margin: float | None = None,
+) -> Measure:
+    """Describe a share of the retention suite; its margins: docs/what-a-stage-cost.md."""
+    return Measure(
+        name=name,
+        bare=name,
+        family="retention",
+        group=group,
+        unit="share",
+        bounds=SHARE,
+        better="more",
+        title=title,
+        reading=reading,
+        headline=margin is not None,
+        margin=margin,
+        field=field,
+        supporting=True,
+    )
+
+
+def _looping(group: Group, title: str) -> Measure:
+    is_test = group == "test"
+    return Measure(
+        name=in_group("looping", group),
+        bare="looping",
+        family="looping",
+        group=group,
+        unit="share",
+        bounds=SHARE,
+        better="less",
+        title=title,
+        reading="end in a loop",
+        headline=is_test,
+        margin=3.0 if is_test else None,
+        field="looping",
+        supporting=True,
+    )
+
+
 # in the order of a report; pass@k stands behind the accuracies, lm-eval's tasks stand last
 FIXED: tuple[Measure, ...] = (
     *_accuracies("test"),
@@ -418,6 +470,33 @@ FIXED: tuple[Measure, ...] = (
     _cut_off("test"),
     *_lengths("preference"),
     _cut_off("preference"),
+    _looping("test", "looping"),
+    _looping("preference", "looping on prompts"),
+    _looping("instructions", "looping on instructions"),
+    _retention(
+        "instructions_followed",
+        "instructions",
+        "instructions followed",
+        "IFeval's verifiers, strict",
+        field="followed",
+        margin=10.0,
+    ),
+    _retention("choice_acc_norm", "choices", "multiple choice", "by character", margin=5.0),
+    _retention("choice_acc", "choices", "multiple choice", "summed"),
+    Measure(
+        name="bits_per_byte",
+        bare="bits_per_byte",
+        family="retention",
+        group="passages",
+        unit="bits",
+        bounds=None,
+        better="less",
+        title="text loss",
+        reading="bits per byte",
+        headline=True,
+        margin=2.0,
+        supporting=True,
+    ),
     Measure(
         name="seconds_per_response",
         bare="seconds_per_response",

@@ -6,8 +6,12 @@ lm-eval's gsm8k filters and exact match, its own functions. The GRPO reward call
 wrong steps is right.
 """
 
+import json
+
 from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT, lm_eval_reading
+from stagelift.evals.lm_eval.verifiers import violated
 from stagelift.evals.metrics.answers.reading import read_answer, read_target
+from stagelift.evals.metrics.looping import is_looping
 from stagelift.evals.records import Generation, Outcome, Score
 
 
@@ -47,6 +51,25 @@ def score(
             "answer_flexible": answer_flexible,
             "outcome": _outcome(answer == number, generation.finish_reason == "length", answer),
         }
+    )
+
+
+def with_looping(read: Score, response: str) -> Score:
+    """Add whether a response ends in a loop: a looping one that is not right has that outcome."""
+    looping = is_looping(response)
+    outcome = read.outcome
+    if looping and outcome not in (None, "correct"):
+        outcome = "looping"
+    return read.model_copy(update={"looping": looping, "outcome": outcome})
+
+
+def score_instructions(generation: Generation, question: str, target: str, cluster: str) -> Score:
+    """Check a response to an instruction prompt; the `target` is its instructions as JSON, by
+    lm-eval's names and with their arguments.
+    """
+    names = violated(generation.response, question, json.loads(target))
+    return _unscored(generation, question, target, cluster).model_copy(
+        update={"followed": not names, "violated": tuple(names)}
     )
 
 

@@ -11,6 +11,7 @@ from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.length import length_metrics
 from stagelift.evals.metrics.measures import in_group, win_rate_name
 from stagelift.evals.metrics.own_scores import own_metrics
+from stagelift.evals.metrics.retention import instruction_metrics, looping_metrics
 from stagelift.evals.metrics.sampled import sampled_metrics
 from stagelift.evals.metrics.scoring import score
 from stagelift.evals.metrics.winrate import (
@@ -69,6 +70,8 @@ def _score_metrics(groups: Mapping[Group, Sequence[Score]]) -> dict[str, Metric]
         **_named(accuracy_metrics(groups["held_out"]), "held_out"),
         **length_metrics(groups["test"]),
         **_named(length_metrics(groups["preference"]), "preference"),
+        **instruction_metrics(groups["instructions"]),
+        **looping_metrics(groups),
     }
 
 

@@ -30,7 +30,7 @@ def seconds_by_batch(timings: Sequence[Timing]) -> dict[str, float]:
         [
             (timing.batch, timing.seconds / timing.responses)
             for timing in last.values()
-            if timing.group not in ("sampled", "preference")
+            if timing.group not in ("sampled", "preference", "instructions")
         ]
     )
 

@@ -1,20 +1,34 @@
-"""Log-probabilities of the two answers of preference pairs under a model, stored pair by pair."""
+"""Log-probabilities of given texts under a model, stored as they come: the answers of preference
+pairs, the answers of questions, and plain text.
+"""
 
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from stagelift.evals.data.preferences import Message, Preference
+from stagelift.evals.data.retained import Choice, Passage
 from stagelift.evals.files import append_records, read_records
-from stagelift.evals.models.engines.engine import Answer, Engine
-from stagelift.evals.records import PairScore
+from stagelift.evals.models.engines.engine import Answer, AnswerLogprob, Engine
+from stagelift.evals.records import ChoiceScore, PairScore, PassageScore
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# pairs that an engine is asked at once; they are asked again together
-_AT_ONCE = 8
+OnProgress = Callable[[int, int], None]
+
+# rows that an engine is asked at once; they are asked again together
+_AT_ONCE = 64
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=_HasId)
+Stored = TypeVar("Stored", ChoiceScore, PairScore, PassageScore)
 
 
 def score_pairs(
@@ -22,7 +36,7 @@ def score_pairs(
     tokenizer: "PreTrainedTokenizerBase",
     preferences: Sequence[Preference],
     path: Path,
-    on_progress: Callable[[int, int], None],
+    on_progress: OnProgress,
 ) -> list[PairScore]:
     """Return the summed log-probability (nats) of each pair's answers given its prompt.
 
@@ -30,43 +44,126 @@ def score_pairs(
     included (as in trl's DPOTrainer). Rows without a pair are left out, and all of them where the
     engine gives no log-probabilities.
     """
-    known = {score.id: score for score in read_records(path, PairScore)}
     pairs = [pair for pair in preferences if pair.chosen is not None and pair.rejected is not None]
-    for start in range(0, len(pairs), _AT_ONCE):
-        asked = pairs[start : start + _AT_ONCE]
-        if not all(pair.id in known for pair in asked):
-            scores = _scores(engine, tokenizer, asked)
-            if scores is None:
+
+    def answers(pair: Preference) -> list[Answer]:
+        assert pair.chosen is not None and pair.rejected is not None
+        return [_answer(tokenizer, pair.prompt, text) for text in (pair.chosen, pair.rejected)]
+
+    return _stored(
+        engine, pairs, answers, _pair_score, read_records(path, PairScore), path, on_progress
+    )
+
+
+def score_choices(
+    engine: Engine,
+    tokenizer: "PreTrainedTokenizerBase",
+    choices: Sequence[Choice],
+    path: Path,
+    on_progress: OnProgress,
+) -> list[ChoiceScore]:
+    """Return the summed log-probability of each answer to each question, as `score_pairs` does.
+
+    An answer stands in the turn after the question; the end of the turn is not counted, as in
+    lm-eval.
+    """
+
+    def answers(choice: Choice) -> list[Answer]:
+        prompt = [{"role": "user", "content": choice.question}]
+        return [_text_alone(_answer(tokenizer, prompt, text), text) for text in choice.answers]
+
+    return _stored(
+        engine, choices, answers, _choice_score, read_records(path, ChoiceScore), path, on_progress
+    )
+
+
+def score_passages(
+    engine: Engine,
+    tokenizer: "PreTrainedTokenizerBase",
+    passages: Sequence[Passage],
+    path: Path,
+    on_progress: OnProgress,
+) -> list[PassageScore]:
+    """Return the log-probability of plain text, as `score_pairs` does.
+
+    No chat template is around it: it follows the token that texts begin with, or else end with (as
+    in lm-eval's rolling log-likelihoods).
+    """
+    before = str(tokenizer.bos_token or tokenizer.eos_token)
+
+    def answers(passage: Passage) -> list[Answer]:
+        return [Answer(before, before + passage.text)]
+
+    return _stored(
+        engine,
+        passages,
+        answers,
+        _passage_score,
+        read_records(path, PassageScore),
+        path,
+        on_progress,
+    )
+
+
+def _stored(
+    engine: Engine,
+    rows: Sequence[Row],
+    answers_of: Callable[[Row], list[Answer]],
+    score: Callable[[Row, Sequence[AnswerLogprob]], Stored],
+    held: Sequence[Stored],
+    path: Path,
+    on_progress: OnProgress,
+) -> list[Stored]:
+    """Ask for what is not held yet, some rows at once; each time all that came is stored."""
+    known = {stored.id: stored for stored in held}
+    for start in range(0, len(rows), _AT_ONCE):
+        asked = rows[start : start + _AT_ONCE]
+        if not all(row.id in known for row in asked):
+            answers = [answers_of(row) for row in asked]
+            logprobs = engine.answer_logprobs([one for of_row in answers for one in of_row])
+            if logprobs is None:
                 return []
-            append_records(path, [score for score in scores if score.id not in known])
-            known |= {score.id: score for score in scores}
-        on_progress(sum(pair.id in known for pair in pairs), len(pairs))
-    return [known[pair.id] for pair in pairs]
+            rest = iter(logprobs)
+            scores = [
+                score(row, [next(rest) for _ in of_row])
+                for row, of_row in zip(asked, answers, strict=True)
+            ]
+            append_records(path, [stored for stored in scores if stored.id not in known])
+            known |= {stored.id: stored for stored in scores}
+        on_progress(sum(row.id in known for row in rows), len(rows))
+    return [known[row.id] for row in rows]
 
 
-def _scores(
-    engine: Engine, tokenizer: "PreTrainedTokenizerBase", pairs: Sequence[Preference]
-) -> list[PairScore] | None:
-    answers = [answer for pair in pairs for answer in _answers(tokenizer, pair)]
-    logprobs = engine.answer_logprobs(answers)
-    if logprobs is None:
-        return None
-    return [
-        PairScore(
-            id=pair.id,
-            chosen=chosen.nats,
-            rejected=rejected.nats,
-            chosen_tokens=chosen.n_tokens,
-            rejected_tokens=rejected.n_tokens,
-        )
-        for pair, chosen, rejected in zip(pairs, logprobs[::2], logprobs[1::2], strict=True)
-    ]
+def _pair_score(pair: Preference, logprobs: Sequence[AnswerLogprob]) -> PairScore:
+    chosen, rejected = logprobs
+    return PairScore(
+        id=pair.id,
+        chosen=chosen.nats,
+        rejected=rejected.nats,
+        chosen_tokens=chosen.n_tokens,
+        rejected_tokens=rejected.n_tokens,
+    )
 
 
-def _answers(tokenizer: "PreTrainedTokenizerBase", pair: Preference) -> tuple[Answer, Answer]:
-    assert pair.chosen is not None and pair.rejected is not None
-    chosen = _answer(tokenizer, pair.prompt, pair.chosen)
-    return chosen, _answer(tokenizer, pair.prompt, pair.rejected)
+def _choice_score(choice: Choice, logprobs: Sequence[AnswerLogprob]) -> ChoiceScore:
+    return ChoiceScore(
+        id=choice.id,
+        topic=choice.topic,
+        right=choice.right,
+        nats=tuple(each.nats for each in logprobs),
+        characters=tuple(len(text) for text in choice.answers),
+    )
+
+
+def _passage_score(passage: Passage, logprobs: Sequence[AnswerLogprob]) -> PassageScore:
+    (whole,) = logprobs
+    return PassageScore(
+        id=passage.id,
+        document=passage.document,
+        nats=whole.nats,
+        n_tokens=whole.n_tokens,
+        n_bytes=len(passage.text.encode()),
+    )
 
 
 def _answer(tokenizer: "PreTrainedTokenizerBase", prompt: list[Message], text: str) -> Answer:
@@ -79,3 +176,9 @@ def _answer(tokenizer: "PreTrainedTokenizerBase", prompt: list[Message], text: s
         1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, whole, strict=False))
     )
     return Answer(whole[:shared], whole)
+
+
+def _text_alone(answer: Answer, text: str) -> Answer:
+    """Leave out what a template puts around an answer's own text."""
+    start = answer.whole.index(text, len(answer.prompt))
+    return Answer(answer.whole[:start], answer.whole[: start + len(text)])

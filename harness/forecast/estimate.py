@@ -248,4 +248,6 @@ def _asked(result: EvalResult) -> float:
     }
     responses = sum(counts.values()) * contract.get("samples", 1)
     responses += counts.get(main, 0) * contract.get("sampled", 0)
+    if "instructions_followed" in result.metrics:
+        responses += result.metrics["instructions_followed"].n
     return float(responses * contract.get("max_tokens", 0))

@@ -14,6 +14,11 @@ from stagelift.evals.data.problems import ProblemSet
 from stagelift.evals.evaluate import asked_own, asked_preferences, asked_problems
 from stagelift.evals.judges.load import judges_prompts
 from stagelift.evals.metrics.measures import in_group
+from stagelift.evals.metrics.retention import (
+    BITS_PER_BYTE,
+    CHOICE_ACC_NORM,
+    INSTRUCTIONS_FOLLOWED,
+)
 from stagelift.evals.records import Group
 from stagelift.evals.settings import EvaluationSettings
 from stagelift.harness.forecast.guess import CHARACTERS_A_TOKEN
@@ -83,6 +88,7 @@ class Asked:
         responses += sum(samples[problem.task] for problem in own)
         if judges_prompts(self.settings.preference.judge):
             responses += len(self.preferences or [])
+        responses += self._retained().get(INSTRUCTIONS_FOLLOWED, 0)
         return Questions(responses, asked.max_tokens, characters / CHARACTERS_A_TOKEN)
 
     def _of_pairs(self) -> Questions:
@@ -96,9 +102,12 @@ class Asked:
         return Questions(len(texts), 1, characters / CHARACTERS_A_TOKEN)
 
     def counts(self) -> dict[str, int]:
-        """Count the problems by the metric that is read for each; where they cannot be read, as
-        many as were asked for.
+        """Count the problems, and the rows of the retention suite, by the metric that is read for
+        each; where problems cannot be read, as many as were asked for.
         """
+        return self._problem_counts() | self._retained()
+
+    def _problem_counts(self) -> dict[str, int]:
         if self.settings.problems.scorers:
             return self._own_counts()
         limit = self.settings.problems.limit
@@ -108,6 +117,16 @@ class Asked:
         counted = Counter(problem.group for problem in self.problems.problems)
         ours = {in_group("accuracy", group): counted[group] for group in groups}
         return ours | self._own_counts()
+
+    def _retained(self) -> dict[str, int]:
+        asked = self.settings.retention
+        if asked is None:
+            return {}
+        return {
+            INSTRUCTIONS_FOLLOWED: asked.instructions,
+            CHOICE_ACC_NORM: asked.choices,
+            BITS_PER_BYTE: asked.passages,
+        }
 
     def _own_counts(self) -> dict[str, int]:
         """Count the prompts of the user's tasks by their first scores."""

@@ -1,16 +1,19 @@
-"""Which change of accuracy the chosen number of problems can show: the minimum detectable effect,
-before anything is paid.
+"""Which change the chosen number of problems can show: the minimum detectable effect of accuracy,
+and of what the retention suite measures, before anything is paid.
 
 It hangs on how many problems change between two stages. Where earlier runs were measured under the
 same contract, their stages say; two assumptions stand beside them: one problem in five changes, or
-every second one, which is about the most.
+every second one, which is about the most. The assumptions take prompts as standing alone; where
+they come in clusters less can be shown, as earlier stages then tell.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.measures import SHARE, measure
+from stagelift.evals.metrics.retention import likelihood_clusters, likelihood_values
 from stagelift.evals.stats.difference import Difference, difference
 from stagelift.evals.stats.planning import detectable, detectable_share
 from stagelift.harness.forecast.history import parents
@@ -23,11 +26,11 @@ ASSUMED, MOST = 0.2, 0.5
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Smallest differences, as shares, that `n` problems show with 80% power.
+    """Smallest differences, as shares (or bits per byte), that `n` problems show with 80% power.
 
     `earlier` goes from the least to the most of `pairs` of stages that were measured before, None
     where there are none; `assumed` and `most` are for shares of problems that change, None where
-    even a change of all could go unseen.
+    even a change of all could go unseen, and of what is no share.
     """
 
     metric: str
@@ -44,7 +47,7 @@ def sensitivity(root: Path, contract_id: str, counts: Mapping[str, int]) -> list
 
 
 def _of_metric(root: Path, contract_id: str, metric: str, n: int) -> Sensitivity:
-    earlier = [replace(seen, n=n, units=n) for seen in _earlier(root, contract_id, metric)]
+    earlier = [_planned(seen, n) for seen in _earlier(root, contract_id, metric)]
     effects = sorted(effect for seen in earlier if (effect := detectable(seen)) is not None)
     # which share changes says nothing of what is no share
     is_share = measure(metric).bounds == SHARE
@@ -58,21 +61,40 @@ def _of_metric(root: Path, contract_id: str, metric: str, n: int) -> Sensitivity
     )
 
 
+def _planned(seen: Difference, n: int) -> Difference:
+    """Take a difference as one of n prompts; clusters stay as many."""
+    return seen if seen.clusters is not None else replace(seen, n=n, units=n)
+
+
 def _earlier(root: Path, contract_id: str, metric: str) -> Iterator[Difference]:
     """Yield the paired differences between each node and its parent that changed anything."""
-    values = {name: _values(root, name, contract_id, metric) for name in parents(root)}
+    nodes = {name: _values(root, name, contract_id, metric) for name in parents(root)}
     for name, parent in parents(root).items():
-        mine, theirs = values[name], values.get(parent or "", {})
+        mine, clusters = nodes[name]
+        theirs, _ = nodes.get(parent or "", ({}, {}))
         shared = [problem for problem in mine if problem in theirs]
         changes = [mine[problem] - theirs[problem] for problem in shared]
         if len(changes) > 1 and any(changes):
             seen = [each[problem] for each in (mine, theirs) for problem in shared]
-            yield difference(changes, bound=largest_difference(metric, seen))
+            groups = [clusters[problem] for problem in shared] if clusters else None
+            bound = largest_difference(metric, seen)
+            yield difference(changes, bound=bound, clusters=groups)
 
 
-def _values(root: Path, node: str, contract_id: str, metric: str) -> dict[str, float]:
+def _values(
+    root: Path, node: str, contract_id: str, metric: str
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Return a node's values by prompt, and the prompts' clusters where the metric is the retention
+    suite's; nothing where that cannot be read.
+    """
+    group = measure(metric).group
+    evaluation = RunsFolder(root).node(node).evaluation(contract_id)
     try:
-        scores = RunsFolder(root).node(node).evaluation(contract_id).read_scores()
+        if group in ("choices", "passages"):
+            rows = evaluation.read_choices(), evaluation.read_passages()
+            return likelihood_values(*rows).get(metric, {}), likelihood_clusters(*rows)
+        scores = evaluation.read_scores()
     except (OSError, ValueError):
-        return {}
-    return score_values(metric, scores)
+        return {}, {}
+    of_group = [score for score in scores if score.group == group]
+    return score_values(metric, scores), clusters_of(of_group) if group == "instructions" else {}

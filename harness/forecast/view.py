@@ -17,7 +17,7 @@ from stagelift.harness.forecast import guess, sensitivity
 from stagelift.harness.forecast.estimate import Basis, Cost
 from stagelift.harness.forecast.forecast import EVALUATE, REPEAT, TRAIN, Forecast, Job, NodeForecast
 from stagelift.harness.graph.node import Node
-from stagelift.reports.words.formatting import duration, safe_text
+from stagelift.reports.words.formatting import duration, safe_text, size
 
 
 def print_forecast(forecast: Forecast, console: Console) -> None:
@@ -216,23 +216,31 @@ def _sensitivity(effects: Sequence[sensitivity.Sensitivity]) -> Table:
         table.add_column(header, justify="right")
     for effect in effects:
         table.add_row(
-            measure(effect.metric).title,
+            _title(effect.metric),
             f"{effect.n:,}",
             _earlier(effect),
-            _points(effect.assumed),
-            _points(effect.most),
+            _assumed(effect, effect.assumed),
+            _assumed(effect, effect.most),
         )
     return table
 
 
-def _points(effect: float | None) -> str:
-    return "none" if effect is None else f"{100 * effect:.1f}"
+def _title(metric: str) -> str:
+    known = measure(metric)
+    return known.title if known.unit == "share" else f"{known.title} ({known.reading})"
+
+
+def _assumed(effect: sensitivity.Sensitivity, amount: float | None) -> str:
+    if measure(effect.metric).unit != "share":
+        # it has no share of problems that change
+        return "–"
+    return "none" if amount is None else size(effect.metric, amount)
 
 
 def _earlier(effect: sensitivity.Sensitivity) -> str:
     if effect.earlier is None:
         return "–"
-    low, high = (f"{100 * value:.1f}" for value in effect.earlier)
+    low, high = (size(effect.metric, value) for value in effect.earlier)
     reach = low if low == high else f"{low}–{high}"
     return f"{reach} ({_count(effect.pairs, 'pair')})"
 

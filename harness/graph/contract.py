@@ -8,15 +8,19 @@ from typing import Any
 
 from stagelift.evals.contract import EACH_ITS_OWN, first_difference
 from stagelift.evals.data.gsm8k import shipped_config
+from stagelift.evals.data.instruction_prompts import VERSION as PROMPTS_VERSION
 from stagelift.evals.data.own_rows import has_own_clusters, own_fingerprint
 from stagelift.evals.data.preferences import preferences_fingerprint
 from stagelift.evals.data.problems import groups_in_clusters, problems_fingerprint
+from stagelift.evals.data.retained import CHOICES_VERSION, PASSAGES_VERSION
 from stagelift.evals.data.source import Source, pinned
 from stagelift.evals.judges.load import JudgeSettings, judge_identity, judges_prompts
 from stagelift.evals.judges.reward_model import RewardModelJudge
 from stagelift.evals.lm_eval.fingerprint import task_fingerprint
 from stagelift.evals.lm_eval.gsm8k import FEWSHOT_SEED
+from stagelift.evals.lm_eval.verifiers import verifiers_version
 from stagelift.evals.metrics.answers.reading import EXTRACTION
+from stagelift.evals.metrics.looping import LOOPING_VERSION
 from stagelift.evals.models.engines.choice import chosen_engine, engine_contract
 from stagelift.evals.models.model import Device, ModelRef
 from stagelift.evals.records import Group
@@ -25,6 +29,7 @@ from stagelift.evals.settings import (
     OwnTaskSettings,
     PreferenceSettings,
     ProblemSettings,
+    RetentionSettings,
 )
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.asked_with import asked_with
@@ -32,6 +37,14 @@ from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.revision import model_revision
 from stagelift.harness.recipes.sections import OwnTaskSection, Recipe
 
+# what only an evaluation with the retention suite has
+RETENTION = (
+    "looping",
+    "retention_instructions",
+    "retention_verifiers",
+    "retention_choices",
+    "retention_text",
+)
 # Fields that contracts did not always have, each with the value that means "not used". There it is
 # left out, so that evaluations made before the field came keep their contract: a new setting of an
 # evaluation is entered here, one of lm-eval's tasks below.
@@ -41,6 +54,7 @@ LATER: dict[str, object] = {
     "scorers": [],
     "own": [],
     "tokenizers": None,
+    **dict.fromkeys(RETENTION),
 }
 LATER_OF_TASKS: dict[str, object] = {}
 
@@ -64,6 +78,7 @@ def evaluation_settings(recipe: Recipe, device: Device) -> EvaluationSettings:
             gold=_pinned(preference.gold_source()),
         ),
         tasks=recipe.evals.lm_eval_tasks,
+        retention=recipe.evals.retention,
         engine=chosen_engine(recipe.evals.engine, recipe.model.path, device),
         own=[_own_task(task) for task in recipe.evals.own_tasks],
     )
@@ -147,6 +162,7 @@ def _contract(settings: EvaluationSettings, model: ModelRef) -> dict[str, Any]:
     return {
         **_problems_contract(settings.problems),
         **_preference_contract(settings.preference),
+        **_retention_contract(settings.retention),
         "tasks": [without_unused(task, LATER_OF_TASKS) for task in tasks],
         "own": [_own_contract(task) for task in settings.own],
         **engine_contract(settings.engine, model),
@@ -225,6 +241,23 @@ def _preference_contract(preference: PreferenceSettings) -> dict[str, Any]:
         "preference_prompts": _rows(preference.prompts),
         "preference_max_tokens": preference.max_tokens if answered else None,
     }
+
+
+def _retention_contract(asked: RetentionSettings | None) -> dict[str, Any]:
+    """Name what the retention suite asks, part by part, and how loops are told."""
+    if asked is None:
+        return {}
+    parts = {"looping": LOOPING_VERSION}
+    if asked.instructions:
+        parts["retention_instructions"] = (
+            f"{PROMPTS_VERSION}, {asked.instructions} prompts of up to {asked.max_tokens} tokens"
+        )
+        parts["retention_verifiers"] = verifiers_version()
+    if asked.choices:
+        parts["retention_choices"] = f"{CHOICES_VERSION}, {asked.choices} questions"
+    if asked.passages:
+        parts["retention_text"] = f"{PASSAGES_VERSION}, {asked.passages} passages"
+    return parts
 
 
 def _rows(source: Source | None) -> str | None:

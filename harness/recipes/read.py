@@ -134,6 +134,8 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
     evals["engine"] = _kind_first(evals["engine"])
     if recipe.evals.engine == TransformersSettings():
         del evals["engine"]
+    if recipe.evals.retention is None:
+        del evals["retention"]
     evals["accuracy"] = _without_unused(evals["accuracy"], "sampled", "data", "scorers")
     for task in [evals["accuracy"], *evals["tasks"]]:
         if "scorers" in task:

@@ -18,7 +18,7 @@ from stagelift.evals.metrics.scorers.known import AnyScorer, read_scorer
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.models.engines.settings import EngineSettings, TransformersSettings
 from stagelift.evals.records import Record
-from stagelift.evals.settings import Against
+from stagelift.evals.settings import Against, RetentionSettings
 from stagelift.harness.recipes.stage_names import stage_names
 from stagelift.reports.folders import RESERVED_NAMES
 from stagelift.reports.gates.margins import in_tiers, read_margins, read_tiers
@@ -382,6 +382,7 @@ class EvalsSection(Record):
 
     `tasks` are lm-eval's, by name, or with settings, and the user's own, with rows and scorers.
     `validation` is what a stage's checkpoints are selected by, where they are.
+    `retention` is the retention suite: `true`, or its sizes.
     """
 
     engine: EngineSettings = TransformersSettings()
@@ -389,6 +390,7 @@ class EvalsSection(Record):
     preference: PreferenceSection = PreferenceSection()
     tasks: list[ListedTask] = []
     validation: ValidationSection = ValidationSection()
+    retention: RetentionSettings | None = None
 
     @property
     def lm_eval_tasks(self) -> list[TaskSettings]:
@@ -399,6 +401,17 @@ class EvalsSection(Record):
     def own_tasks(self) -> list[OwnTaskSection]:
         """The listed tasks that are the user's own."""
         return [task for task in self.tasks if isinstance(task, OwnTaskSection)]
+
+    @field_validator("retention", mode="before")
+    @classmethod
+    def _on_or_off(cls, retention: Any) -> Any:
+        """Turn `true` into the usual sizes, and `false` or nothing asked into none."""
+        if isinstance(retention, bool):
+            return {} if retention else None
+        sizes = ("instructions", "choices", "passages")
+        if isinstance(retention, dict) and all(retention.get(size) == 0 for size in sizes):
+            return None
+        return retention
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -606,6 +619,7 @@ class Recipe(Record):
             stage.pop("launcher", None)
             _drop_unused(stage, "lora", "select")
         _drop_unused(content["evals"]["accuracy"], "sampled", "data", "scorers")
+        _drop_unused(content["evals"], "retention")
         if self.evals.engine == TransformersSettings():
             del content["evals"]["engine"]
         if self.evals.validation == ValidationSection():

@@ -23,6 +23,7 @@ OUTCOMES: dict[Outcome | None, str] = {
     "wrong": "w",
     "truncated": "t",
     "unparsed": "u",
+    "looping": "l",
     None: "n",
 }
 GROUPS: dict[Group, str] = {
@@ -30,6 +31,7 @@ GROUPS: dict[Group, str] = {
     "held_out": "held-out",
     "preference": "preference",
     "task": "further tasks",
+    "instructions": "instructions",
 }
 # what would end a script element, or a line in an old JavaScript, stands as an escape
 _ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
@@ -244,11 +246,16 @@ def _answers(score: Score) -> dict[str, str | None]:
         "strict": (score.correct_strict, score.answer_strict),
         "flexible": (score.correct_flexible, score.answer_flexible),
     }
-    return {
+    found = {
         name: _maybe_text(answer)
         for name, (correct, answer) in readings.items()
         if correct is not None
     }
+    if score.violated is not None:
+        found["violated"] = plain_text(", ".join(score.violated) or "nothing")
+    if score.looping:
+        found["loops"] = "at its end"
+    return found
 
 
 def _scored(scored: Scored) -> str | None:

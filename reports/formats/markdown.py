@@ -13,6 +13,7 @@ from stagelift.reports.tables.table import Cell, Row, Table
 from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line
 from stagelift.reports.words.formatting import excerpt
+from stagelift.reports.words.gained_and_lost import TITLE, gained_and_lost
 from stagelift.reports.words.notes import brief_notes, footnotes
 from stagelift.reports.words.provenance import brief_provenance, provenance_lines
 from stagelift.reports.words.summary import summary
@@ -22,7 +23,7 @@ _BOLD = ("improved", "regressed")
 
 def render_markdown(report: Report) -> str:
     """Return the whole report, ending in a newline."""
-    parts = [_title(report), inline(summary(report))]
+    parts = [_title(report), inline(summary(report)), *_gained_and_lost(report)]
     study = _study(report)
     if study:
         parts += [*study, "## Model by model"]
@@ -50,11 +51,21 @@ def render_markdown_summary(report: Report) -> str:
     parts = [
         _title(report),
         inline(summary(report)),
+        *_gained_and_lost(report),
         *(_study(report) or [_table(headline_table(report))]),
         inline(brief_notes(report)),
         _provenance(brief_provenance(report)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _gained_and_lost(report: Report) -> list[str]:
+    lines = [
+        f"- **{inline(line.stage)}** against {inline(line.against)}<br>gained: "
+        f"{inline(line.gained)}<br>lost: {inline(line.lost)}"
+        for line in gained_and_lost(report)
+    ]
+    return [f"**{TITLE}**", "\n".join(lines)] if lines else []
 
 
 def _study(report: Report) -> list[str]:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stagelift.evals.metrics.measures import measure, rows
-from stagelift.evals.records import Metric
+from stagelift.evals.records import Group, Metric
 from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import StageRecord
 from stagelift.reports.words import formatting
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 _HUB_DATA = re.compile(r"hub:(?P<path>.+)/(?P<name>[^/]*)/(?P<split>[^/]*)@(?P<revision>[^@]+)")
 _BUNDLED_DATA = re.compile(r"(?P<name>[a-z]+)-(?P<version>\w+)/(?P<split>\w+)")
+
+# which field of a contract says what the retention suite asked of a group
+_RETAINED: dict[Group, str] = {
+    "instructions": "retention_instructions",
+    "choices": "retention_choices",
+    "passages": "retention_text",
+}
 
 
 class Rows(NamedTuple):
@@ -134,6 +141,10 @@ def _asked(name: str, contract: dict[str, Any]) -> Rows:
             return read_rows(splits[1], "held_out", form)
         case "test" | "sampled":
             return read_rows(splits[0], "test", form)
+        case "instructions" | "choices" | "passages":
+            version = str(contract.get(_RETAINED[known.group], known.group)).partition(",")[0]
+            title = f"{version}, written for stagelift"
+            return Rows(f"stagelift-{known.group}", title, None, "", None, on_hub=False)
 
 
 def _shots(name: str, contract: dict[str, Any]) -> int | None:
@@ -142,7 +153,7 @@ def _shots(name: str, contract: dict[str, Any]) -> int | None:
     None where lm-eval's task itself decides, or nothing is asked.
     """
     known = measure(name)
-    if known.group in ("preference", "task"):
+    if known.group in ("preference", "task", *_RETAINED):
         return None
     if known.group is not None:
         return int(contract["num_fewshot"])

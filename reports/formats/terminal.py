@@ -19,6 +19,7 @@ from stagelift.reports.tables.study import study_sections
 from stagelift.reports.tables.table import Cell, Column, Row, Table
 from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.formatting import excerpt, safe_text
+from stagelift.reports.words.gained_and_lost import TITLE, gained_and_lost
 from stagelift.reports.words.notes import footnotes
 from stagelift.reports.words.provenance import provenance_lines
 from stagelift.reports.words.summary import summary
@@ -35,6 +36,7 @@ def print_report(report: Report, console: Console) -> None:
     """
     console.print(_provenance(report))
     console.print(Padding(Text(safe_text(summary(report))), (1, 0)))
+    _print_gained_and_lost(report, console)
     for section in study_sections(report):
         console.print(Text(safe_text(section.title), style="bold"))
         _print_table(section.table, section.notes, console)
@@ -49,6 +51,22 @@ def print_report(report: Report, console: Console) -> None:
     _print_notes(footnotes(report), console)
     for flips in report.flips():
         console.print(_flips(flips, report))
+
+
+def _print_gained_and_lost(report: Report, console: Console) -> None:
+    lines = gained_and_lost(report)
+    if not lines:
+        return
+    grid = rich.table.Table.grid(padding=(0, 2))
+    for line in lines:
+        grid.add_row(
+            Text(safe_text(f"{line.stage} against {line.against}"), style="bold"),
+            Text("gained", style="green"),
+            Text(safe_text(line.gained)),
+        )
+        grid.add_row("", Text("lost", style="red"), Text(safe_text(line.lost)))
+    console.print(Text(TITLE, style="bold"))
+    console.print(Padding(grid, (0, 0, 1, 0)))
 
 
 def _provenance(report: Report) -> rich.table.Table:

@@ -26,6 +26,7 @@ _OF_RESPONSES: tuple[Family, ...] = (
     "length",
     "cut off",
     "own score",
+    "looping",
 )
 
 

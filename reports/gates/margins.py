@@ -59,9 +59,16 @@ def read_margins(written: Mapping[str, object], given_by: str = "default") -> li
 
 
 def default_margins(present: set[str]) -> list[Margin]:
-    """Return the margins that count where none was given: of the metrics that are there."""
+    """Return the margins that count where none was given: of the metrics that are there.
+
+    What a stage cost is supporting: a loss must not be shown, and need not be excluded.
+    """
     usual = [measure(name) for name in ordered(present)]
-    return [Margin(known.name, known.margin) for known in usual if known.margin is not None]
+    return [
+        Margin(known.name, known.margin, tier="supporting" if known.supporting else "critical")
+        for known in usual
+        if known.margin is not None
+    ]
 
 
 def read_tiers(written: object) -> dict[str, Tier]:

@@ -91,7 +91,8 @@ def stage_scores(
         fit=None if passport is None else passport.fit,
         values={**_metric_values(stage, run.base(stage)), **_judged_values(stage)},
         lengths=_lengths(stage),
-        clusters={score.id: score.cluster for score in stage.scores if score.cluster is not None},
+        clusters={score.id: score.cluster for score in stage.scores if score.cluster is not None}
+        | stage.stored_clusters,
         tokenizer=stage.evaluation.tokenizer,
         responses={one: found.response for one, found in stage.generations.items()}
         if responses

@@ -1,15 +1,16 @@
 """Where a stage's accuracy came from: its difference to the stage before, split exactly by how
 responses used to fail.
 
-From no readable answer to a right one is format, from cut off to right stopping, from wrong to
-right reasoning; each minus the reverse. It does not say why an answer became right: `reasoning` is
-whatever turned a readable wrong number into the right one, and a lucky number counts.
+From no readable answer to a right one is format, from cut off or looping to right stopping, from
+wrong to right reasoning; each minus the reverse. It does not say why an answer became right:
+`reasoning` is whatever turned a readable wrong number into the right one, and a lucky number
+counts.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
+from typing import Literal, get_args
 
 from stagelift.evals.metrics.measures import SHARE, leading, measure, ordered
 from stagelift.evals.metrics.own_scores import outcome_of
@@ -18,10 +19,10 @@ from stagelift.evals.stats.difference import difference
 from stagelift.reports.records import RunRecord, StageRecord
 
 Cause = Literal["format", "stopping", "reasoning"]
-_CAUSES: dict[Outcome, Cause] = {
-    "unparsed": "format",
-    "truncated": "stopping",
-    "wrong": "reasoning",
+_CAUSES: dict[Cause, tuple[Outcome, ...]] = {
+    "format": ("unparsed",),
+    "stopping": ("truncated", "looping"),
+    "reasoning": ("wrong",),
 }
 _ACCURACIES = ("accuracy", "accuracy_held_out")
 
@@ -87,12 +88,12 @@ def _gain(metric: str, stage: StageRecord, before: StageRecord) -> Gain | None:
     asked = [score for score in (*stage.scores, *before.scores) if score.group == group]
     causes = dict(_CAUSES)
     if not _is_truncation_known(asked):
-        del causes["truncated"]
+        del causes["stopping"]
     known = stage.clusters(metric)
     clusters = [known.get(problem, problem) for problem in now if problem in then]
     parts = [
-        _part(outcome, cause, shared, clusters if known else None)
-        for outcome, cause in causes.items()
+        _part(cause, outcomes, shared, clusters if known else None)
+        for cause, outcomes in causes.items()
     ]
     delta = sum(now["correct"] - then["correct"] for then, now in shared) / len(shared)
     return Gain(stage.run, metric, stage.name, before.name, delta, len(shared), parts)
@@ -100,7 +101,7 @@ def _gain(metric: str, stage: StageRecord, before: StageRecord) -> Gain | None:
 
 def _is_truncation_known(scores: Sequence[Score]) -> bool:
     are_all_known = all(score.truncated is not None for score in scores)
-    return are_all_known or any(score.outcome == "truncated" for score in scores)
+    return are_all_known or any(score.outcome in _CAUSES["stopping"] for score in scores)
 
 
 def _outcome_shares(scores: Sequence[Score], metric: str) -> dict[str, dict[Outcome, float]]:
@@ -114,7 +115,7 @@ def _outcome_shares(scores: Sequence[Score], metric: str) -> dict[str, dict[Outc
     return {
         problem: {
             outcome: fmean(parts.get(outcome, 0.0) for parts in seen)
-            for outcome in ("correct", *_CAUSES)
+            for outcome in get_args(Outcome)
         }
         for problem, seen in samples.items()
     }
@@ -132,20 +133,22 @@ def _parts_of(score: Score, metric: str) -> dict[Outcome, float]:
     outcome = outcome_of(scored, truncated=score.truncated is True)
     if outcome is None or outcome == "correct":
         return {"correct": 1.0}
+    if score.looping:
+        outcome = "looping"
     return {"correct": scored.value, outcome: 1 - scored.value}
 
 
 def _part(
-    outcome: Outcome,
     cause: Cause,
+    outcomes: Sequence[Outcome],
     shared: Sequence[tuple[dict[Outcome, float], dict[Outcome, float]]],
     clusters: Sequence[str] | None,
 ) -> Part:
     """Pair every sample before with every sample after, problem by problem; so the parts sum to the
     difference exactly.
     """
-    gained = [then[outcome] * now["correct"] for then, now in shared]
-    lost = [then["correct"] * now[outcome] for then, now in shared]
+    gained = [_sum(then, outcomes) * now["correct"] for then, now in shared]
+    lost = [then["correct"] * _sum(now, outcomes) for then, now in shared]
     moved = [up - down for up, down in zip(gained, lost, strict=True)]
     added = difference(moved, bound=1.0, clusters=clusters)
     return Part(
@@ -156,3 +159,7 @@ def _part(
         low=added.low,
         high=added.high,
     )
+
+
+def _sum(shares: dict[Outcome, float], outcomes: Sequence[Outcome]) -> float:
+    return sum(shares[outcome] for outcome in outcomes)

@@ -10,7 +10,14 @@ from stagelift.reports.numbers.compare import Comparison
 # behind a verdict that is not of the headline family
 OTHER_FAMILY = "†"
 # how many decimals a unit is written with; shares are written in percent
-_DECIMALS: dict[Unit, int] = {"share": 1, "tokens": 1, "characters": 1, "points": 1, "seconds": 3}
+_DECIMALS: dict[Unit, int] = {
+    "share": 1,
+    "tokens": 1,
+    "characters": 1,
+    "points": 1,
+    "seconds": 3,
+    "bits": 3,
+}
 
 
 def full_title(name: str) -> str:

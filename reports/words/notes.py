@@ -2,6 +2,8 @@
 report has them.
 """
 
+from collections.abc import Collection
+
 from stagelift.evals.contract import EACH_ITS_OWN, engines_differ
 from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import Measure, measure, ordered
@@ -86,6 +88,7 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
             "Preference accuracy: how often the log-probability ratio to base is higher for the "
             "better answer of a held-out pair (base itself would be at 50%)."
         )
+    notes += _cost_notes(families)
     if "time" in families:
         notes.append(
             "Time per response: what the engine took over a batch of problems, by the responses in "
@@ -129,6 +132,26 @@ def _own_notes(report: Report) -> list[str]:
                 )
             if silent:
                 notes.append(f"{what} says nothing of {silent} of {len(found)} responses.")
+    return notes
+
+
+def _cost_notes(families: Collection[str]) -> list[str]:
+    """Explain what a stage may have cost."""
+    notes = []
+    if "retention" in families:
+        notes.append(
+            "What a stage cost: instructions followed by lm-eval's IFEval verifiers, in clusters "
+            "by kind of instruction; multiple choice by the log-probability of each answer, by "
+            "character or summed (lm-eval's acc_norm and acc), in clusters by topic; text loss in "
+            "bits per byte of plain text, in clusters by document. All of it is easy English: that "
+            "nothing is shown lost there does not mean that nothing was lost."
+        )
+    if "looping" in families:
+        notes.append(
+            "Looping: of the last 32 four-grams of a response 70% or more stood in it before. Such "
+            "a response is the outcome 'looping' unless its answer is right, whether or not it was "
+            "cut off."
+        )
     return notes
 
 

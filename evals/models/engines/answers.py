@@ -1,20 +1,25 @@
 """Log-probabilities of answers.
 
-Answers that follow the same text, as the two of a preference pair do, are read together: what they
-begin with once, and the rest of each as if it were alone. Nothing is padded.
+Answers are read several at once, as a tree: what some of them begin with (the system's turn, a
+question that is asked with four answers, the prompt of a pair) is read once, and each token sees
+what comes before it in its own answer and nothing else. Nothing is padded.
 """
 
-from collections.abc import Sequence
-from itertools import accumulate, groupby, pairwise
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from stagelift.evals.models.engines.engine import Answer, AnswerLogprob
-from stagelift.evals.models.engines.rows import common_beginning
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Tokens that are read at once. A pass over the weights costs as much for few tokens, and attention
+# more than in proportion for many: the times of the bundled model are in docs/what-a-stage-cost.md.
+_AT_ONCE = {"cpu": 512}
+_AT_ONCE_ELSEWHERE = 1024
 
 
 class Conversation(NamedTuple):
@@ -45,14 +50,17 @@ def _conversation(before: int, tokens: tuple[int, ...], context: int) -> Convers
 def logprobs(
     model: "PreTrainedModel", read: Sequence[Conversation], *, together: bool
 ) -> list[AnswerLogprob]:
-    """Score conversations: `together` those that begin alike in one forward pass, else each alone,
-    for models that take no mask of ours.
+    """Score conversations in their order: `together` as many in one forward pass as are worth it,
+    else each alone, for models that take no mask of ours.
     """
-    scores: list[AnswerLogprob] = []
-    for _, alike in groupby(read, key=lambda each: each.tokens[: each.start]):
-        group = [*alike]
-        scores += _branches(model, group) if together else [_alone(model, each) for each in group]
-    return scores
+    if not together:
+        return [_alone(model, each) for each in read]
+    limit = _AT_ONCE.get(model.device.type, _AT_ONCE_ELSEWHERE)
+    scores: dict[int, AnswerLogprob] = {}
+    for places in _packs(read, limit):
+        found = _in_one_pass(model, [read[place] for place in places])
+        scores |= zip(places, found, strict=True)
+    return [scores[place] for place in range(len(read))]
 
 
 def _alone(model: "PreTrainedModel", conversation: Conversation) -> AnswerLogprob:
@@ -63,15 +71,74 @@ def _alone(model: "PreTrainedModel", conversation: Conversation) -> AnswerLogpro
     return _score(logits, tokens[start:])
 
 
-def _branches(model: "PreTrainedModel", group: Sequence[Conversation]) -> list[AnswerLogprob]:
-    """Read a trunk and, side by side, the branches that go on from it."""
-    trunk = common_beginning([each.tokens[:-1] for each in group])
-    branches = [each.tokens[len(trunk) :] for each in group]
-    ends = accumulate((len(branch) for branch in branches), initial=len(trunk))
-    places = [[*range(len(trunk)), *range(begin, end)] for begin, end in pairwise(ends)]
+def _packs(read: Sequence[Conversation], limit: int) -> Iterator[list[int]]:
+    """Yield the places of conversations to read at once, at least one.
+
+    They come in the order of their tokens, so that those that begin alike are neighbours.
+    """
+    pack: list[int] = []
+    size = 0
+    for place in sorted(range(len(read)), key=lambda place: read[place].tokens):
+        tokens = read[place].tokens
+        new = len(tokens) - (_shared(read[pack[-1]].tokens, tokens) if pack else 0)
+        if pack and size + new > limit:
+            yield pack
+            pack, size, new = [], 0, len(tokens)
+        pack.append(place)
+        size += new
+    if pack:
+        yield pack
+
+
+def _shared(first: Sequence[int], second: Sequence[int]) -> int:
+    """Count the tokens that two sequences begin with."""
+    pairs = zip(first, second, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+class _Tree:
+    """Tokens that sequences share where they begin alike; each knows the one before it.
+
+    Sequences are added in the order of their tokens: what a new one shares with any before, it
+    shares with the last.
+    """
+
+    def __init__(self) -> None:
+        self.tokens: list[int] = []
+        self.parents: list[int] = []
+        self.depths: list[int] = []
+        self._last: list[int] = []
+
+    def add(self, sequence: Sequence[int]) -> list[int]:
+        """Return the place of each token of a sequence."""
+        shared = _shared([self.tokens[place] for place in self._last], sequence)
+        path = self._last[:shared]
+        for depth in range(shared, len(sequence)):
+            self.parents.append(path[-1] if path else -1)
+            path.append(len(self.tokens))
+            self.tokens.append(sequence[depth])
+            self.depths.append(depth)
+        self._last = path
+        return path
+
+    def mask(self, dtype: torch.dtype) -> torch.Tensor:
+        """Let a token see those that it comes after, and itself."""
+        size = len(self.tokens)
+        seen = torch.zeros((size, size), dtype=torch.bool)
+        for place, parent in enumerate(self.parents):
+            if parent >= 0:
+                seen[place] = seen[parent]
+            seen[place, place] = True
+        return torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
+
+
+def _in_one_pass(model: "PreTrainedModel", group: Sequence[Conversation]) -> list[AnswerLogprob]:
+    tree = _Tree()
+    # nothing is predicted from the last token
+    paths = [tree.add(each.tokens[:-1]) for each in group]
     # the logits at a token are those of the next
-    kept = [place[each.start - 1 : -1] for each, place in zip(group, places, strict=True)]
-    logits = _logits(model, trunk, branches, [place for each in kept for place in each])
+    kept = [path[each.start - 1 :] for each, path in zip(group, paths, strict=True)]
+    logits = _logits(model, tree, [place for each in kept for place in each])
     parts = pairwise(accumulate((len(each) for each in kept), initial=0))
     return [
         _score(logits[begin:end], each.tokens[each.start :])
@@ -79,24 +146,14 @@ def _branches(model: "PreTrainedModel", group: Sequence[Conversation]) -> list[A
     ]
 
 
-def _logits(
-    model: "PreTrainedModel",
-    trunk: Sequence[int],
-    branches: Sequence[Sequence[int]],
-    kept: Sequence[int],
-) -> torch.Tensor:
-    """Return the logits (kept, vocabulary) at some places of trunk and branches, one after another
-    in one sequence.
-    """
-    tokens = [*trunk, *(token for branch in branches for token in branch)]
-    first = len(trunk)
-    positions = [*range(first), *(first + n for branch in branches for n in range(len(branch)))]
-    mask, device = _mask(first, branches, model.dtype), model.device
+def _logits(model: "PreTrainedModel", tree: _Tree, kept: Sequence[int]) -> torch.Tensor:
+    """Return the logits (kept, vocabulary) at some places of a tree, read as one sequence."""
+    device = model.device
     with torch.inference_mode():
         output = model(
-            input_ids=torch.tensor([tokens], device=device),
-            position_ids=torch.tensor([positions], device=device),
-            attention_mask=mask[None, None].to(device),
+            input_ids=torch.tensor([tree.tokens], device=device),
+            position_ids=torch.tensor([tree.depths], device=device),
+            attention_mask=tree.mask(model.dtype)[None, None].to(device),
             use_cache=False,
             logits_to_keep=torch.tensor(kept, device=device),
         )
@@ -104,15 +161,9 @@ def _logits(
     return logits
 
 
-def _mask(trunk: int, branches: Sequence[Sequence[int]], dtype: torch.dtype) -> torch.Tensor:
-    """Let a token see what comes before it in the trunk and in its own branch."""
-    branch = torch.tensor([0] * trunk + [n for n, each in enumerate(branches, 1) for _ in each])
-    seen = ((branch[:, None] == branch) | (branch == 0)).tril()
-    return torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
-
-
 def _score(logits: torch.Tensor, answer: Sequence[int]) -> AnswerLogprob:
     """Sum the log-probabilities of an answer's tokens; each row of logits predicts one."""
     tokens = torch.tensor(answer, device=logits.device)[:, None]
-    chosen = torch.log_softmax(logits.float(), dim=-1).gather(1, tokens)
+    logits = logits.float()
+    chosen = logits.gather(1, tokens)[:, 0] - logits.logsumexp(dim=-1)
     return AnswerLogprob(float(chosen.double().sum()), len(answer))

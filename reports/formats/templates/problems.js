@@ -8,6 +8,7 @@ const OUTCOMES = {
   w: { symbol: "✗", text: "wrong", style: "bad" },
   t: { symbol: "✂", text: "truncated", style: "warn" },
   u: { symbol: "?", text: "unparsed", style: "warn" },
+  l: { symbol: "↻", text: "looping", style: "warn" },
   n: { symbol: "–", text: "not scored", style: "none" },
   "-": { symbol: "", text: "not asked", style: "none" },
 };

@@ -1,0 +1,119 @@
+"""What each stage gained and what it lost, in a line each: verdicts alone, for a report's first
+screen.
+
+Only where the retention suite was asked: without it a loss could not be seen. Lengths and times are
+neither gains nor losses. Where no loss was shown, it says how large one the comparison would likely
+have shown (80% power); a smaller one may be there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stagelift.evals.metrics.looping import LOOPING_FIELD
+from stagelift.evals.metrics.measures import Unit, measure, ordered
+from stagelift.evals.records import Role
+from stagelift.reports.numbers.compare import Comparison
+from stagelift.reports.numbers.headline import is_accuracy_again
+from stagelift.reports.records import StageRecord
+from stagelift.reports.report import Report, RunReport
+from stagelift.reports.words import formatting
+
+TITLE = "Gained and lost"
+_NOTHING = "nothing shown"
+_UNITS: dict[Unit, str] = {"share": " points", "bits": " bits per byte"}
+# fields of a contract, and the metric that each asks for
+_ASKED = {"retention_choices": "choice_acc_norm", "retention_text": "bits_per_byte"}
+
+
+@dataclass(frozen=True)
+class GainedAndLost:
+    """What a stage gained and lost against an earlier one, in words."""
+
+    stage: str
+    against: str
+    gained: str
+    lost: str
+
+
+def gained_and_lost(report: Report) -> list[GainedAndLost]:
+    """Return a line for each stage, and one for the whole chain where it has several.
+
+    Of studies, whose chains are many, there is none.
+    """
+    return [line for run in report.runs if not run.record.chains for line in _of_run(run, report)]
+
+
+def _of_run(run: RunReport, report: Report) -> list[GainedAndLost]:
+    steps = [(stage, before) for before, stage in run.record.steps()]
+    if len(steps) > 1:
+        steps.append((run.stages[-1], run.stages[0]))
+    return [
+        _line(stage, before, run, report)
+        for stage, before in steps
+        if LOOPING_FIELD in stage.evaluation.contract
+    ]
+
+
+def _line(stage: StageRecord, before: StageRecord, run: RunReport, report: Report) -> GainedAndLost:
+    compared = _compared(stage, before, run)
+    gained = [_change(comparison) for comparison in compared if comparison.verdict == "improved"]
+    lost = [_change(comparison) for comparison in compared if comparison.verdict == "regressed"]
+    said = formatting.listed(lost) if lost else f"{_NOTHING}{_would_have_shown(compared)}"
+    return GainedAndLost(
+        stage=report.column(stage),
+        against=before.name,
+        gained=formatting.listed(gained) if gained else _NOTHING,
+        lost=f"{said}{_not_measured(stage)}",
+    )
+
+
+def _compared(stage: StageRecord, before: StageRecord, run: RunReport) -> list[Comparison]:
+    """Return the comparisons that can be a gain or a loss, one reading of each metric."""
+    role: Role = "base" if before.parent is None else "previous"
+    names = [name for name in ordered(stage.evaluation.metrics) if _counts(name, role, stage)]
+    if run.has_unfit_judge:
+        names = [name for name in names if measure(name).family != "win rate"]
+    compared = [run.find(name, stage, before.name) for name in names]
+    return [comparison for comparison in compared if comparison is not None]
+
+
+def _counts(name: str, role: Role, stage: StageRecord) -> bool:
+    known = measure(name)
+    if known.family in ("length", "time") or is_accuracy_again(name, stage):
+        return False
+    is_told = known.noun is not None or (known.supporting and known.headline)
+    return is_told and known.against in (None, role)
+
+
+def _change(comparison: Comparison) -> str:
+    name = comparison.metric
+    change = formatting.change_with_interval(
+        name, comparison.delta, comparison.low, comparison.high
+    )
+    return f"{_noun(name)} {change}{_UNITS.get(measure(name).unit, '')}"
+
+
+def _noun(name: str) -> str:
+    known = measure(name)
+    return known.noun or known.title
+
+
+def _would_have_shown(compared: Sequence[Comparison]) -> str:
+    """Say how large a loss of what a stage may cost would likely have been seen."""
+    sizes = [
+        f"{formatting.size(comparison.metric, comparison.mde)}"
+        f"{_UNITS.get(measure(comparison.metric).unit, '')} of {_noun(comparison.metric)}"
+        for comparison in compared
+        if measure(comparison.metric).supporting and comparison.mde is not None
+    ]
+    return f" (would likely have shown {formatting.listed(sizes)})" if sizes else ""
+
+
+def _not_measured(stage: StageRecord) -> str:
+    """Name what was asked for and an engine without log-probabilities could not tell."""
+    missing = [
+        measure(name).title
+        for field, name in _ASKED.items()
+        if field in stage.evaluation.contract and name not in stage.evaluation.metrics
+    ]
+    return f"; not measured: {formatting.listed(missing)}" if missing else ""
