@@ -30,7 +30,6 @@ ELSEWHERE = {
     "harness.imports.measure": "`stagelift import` in test_import",
     "harness.imports.write": "`stagelift import` in test_import",
     "harness.judge_training": "`stagelift judge train` in test_reward_model",
-    "harness.forecast.forecast": "`stagelift plan` in test_plan_command",
     "harness.forecast.view": "`stagelift plan` in test_plan_command",
     "harness.graph.session": "what a run leaves in run.json, in test_run and test_session",
     "harness.graph.earlier": "nodes of earlier code are found in test_earlier_runs",
