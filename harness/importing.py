@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from stagelift.evals.imports.columns import parse_columns
+from stagelift.evals.imports.columns import parse_columns, refuse_missing
 from stagelift.evals.imports.formats import reader_named
 from stagelift.evals.imports.joined import Part, join
 from stagelift.evals.imports.reader import Reader
 from stagelift.evals.imports.responses import COLUMNS, RESPONSES, with_columns
 from stagelift.evals.imports.results import notes_of_targets
+from stagelift.evals.imports.seen import look_at
 from stagelift.evals.imports.sources import Source, find_sources
 from stagelift.evals.judges.attached import Attached, Judged, attach_verdicts
 from stagelift.evals.judges.judging import answers
@@ -66,6 +67,7 @@ def import_results(wanted: Wanted, name: str, store: Store) -> ImportedRun:
     """
     check_run_name(name)
     found = find_sources(wanted.places, _reader(wanted))
+    _refuse_unused(wanted, found.taken)
     parts = [Part(source, source.reader.read(source.path)) for source in found.taken]
     imported = join(parts, common=wanted.common)
     graph = imported_graph(imported.stages)
@@ -106,6 +108,17 @@ def _reader(wanted: Wanted) -> Reader | None:
             "Leave one of the two out."
         )
     return with_columns(parse_columns(wanted.columns, COLUMNS))
+
+
+def _refuse_unused(wanted: Wanted, taken: Sequence[Source]) -> None:
+    """Refuse columns that no file has: they may be written wrongly."""
+    if wanted.columns is None:
+        return
+    columns = parse_columns(wanted.columns, COLUMNS)
+    has_them = with_columns(columns).recognises
+    seen = [look_at(source.path) for source in taken]
+    if not any(map(has_them, seen)):
+        refuse_missing(str(seen[0].path), columns, seen[0].keys)
 
 
 def _origin(source: Source) -> StageSource:

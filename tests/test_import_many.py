@@ -215,6 +215,15 @@ def test_columns_are_mapped_and_what_is_not_recognised_says_how(tmp_path: Path) 
     )
 
 
+def test_columns_are_mapped_in_the_files_that_have_them(tmp_path: Path) -> None:
+    mine = put(tmp_path, "mine.jsonl", [row(1, "4")])
+    theirs = put(tmp_path, "theirs.jsonl", [{"q": "p1", "response": "4", "target": 4}])
+    run, _ = imported(tmp_path, mine, theirs, "--columns", "prompt=q")
+    assert [stage.name for stage in run.stages] == ["mine", "theirs"]
+    assert "no column 'goal'" in refused(tmp_path, mine, "--columns", "target=goal")
+    assert "no column 'goal'" in refused(tmp_path, theirs, "--columns", "prompt=q,target=goal")
+
+
 def test_names_and_prompts_of_files_do_not_act_on_a_terminal(tmp_path: Path) -> None:
     a = put(tmp_path, "a\x1b]0;x.jsonl", [row(1, "4") | {"prompt": "\x1b]0;PWN\x07"}])
     b = put(tmp_path, "b.jsonl", [row(1, "4")])

@@ -60,6 +60,13 @@ def test_a_stage_is_called_by_what_is_in_the_file_where_that_tells_them_apart(
     assert stage_names(found.taken, ["alpaca-7b", "ppo"]) == ["alpaca-7b", "last"]
 
 
+def test_our_own_runs_are_no_results_of_others(tmp_path: Path) -> None:
+    put(tmp_path, "a.jsonl", "b/x.jsonl", "b/c/x.jsonl", "runs/nodes/n/generations.jsonl")
+    found = find_sources([str(tmp_path)])
+    assert [source.path.name for source in found.taken] == ["a.jsonl", "x.jsonl", "x.jsonl"]
+    assert len(set(names(found))) == 3
+
+
 @pytest.mark.parametrize(
     ("places", "words"),
     [

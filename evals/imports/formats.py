@@ -53,6 +53,9 @@ def reader_of(path: Path, wanted: Reader | None = None) -> Reader:
         return recognised
     if wanted.recognises(seen):
         return wanted
+    # columns are mapped in the files that have them, and others are read as they are
+    if recognised is not None and recognised.name == wanted.name:
+        return recognised
     if recognised is not None:
         raise ValueError(
             f"{path} is {recognised.title}, so nothing was imported. As '{wanted.name}' wanted is "

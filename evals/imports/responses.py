@@ -272,8 +272,8 @@ def with_columns(columns: Columns) -> Reader:
     """Return the reader of tables whose columns are called otherwise."""
 
     def has_them(seen: Seen) -> bool:
-        called = {columns.get(name, name) for name in ("prompt", "response")}
-        return {*columns.values(), *called} <= seen.keys
+        # one is enough: a file that lacks another is refused when it is read
+        return bool(seen.keys & {*columns.values()})
 
     return RESPONSES._replace(recognises=has_them, read=partial(read_responses, columns=columns))
 

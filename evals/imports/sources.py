@@ -139,10 +139,15 @@ def _below(folder: Path, depth: int = 1) -> Iterator[Seen]:
             seen = look_at(entry)
             if recognise(seen) is not None:
                 yield seen
-            elif depth < _DEEPEST and not entry.is_symlink():
+            elif depth < _DEEPEST and not entry.is_symlink() and not _is_of_runs(seen):
                 yield from _below(entry, depth + 1)
         elif entry.is_file() and entry.suffix in _SUFFIXES:
             yield look_at(entry)
+
+
+def _is_of_runs(folder: Seen) -> bool:
+    """Say whether a folder is where runs of ours lie: their responses are no results of others."""
+    return (folder.path / "nodes").is_dir()
 
 
 def _nothing_in(folder: Path, others: Sequence[Path], wanted: Reader | None) -> str:
@@ -175,7 +180,9 @@ def _names_of_paths(paths: Sequence[Path]) -> list[str]:
     resolved = [path.resolve() for path in paths]
     depth = min(len(path.parts) for path in resolved)
     levels = [[_plain(path.parts[-level]) for path in resolved] for level in range(1, depth)]
-    apart = (names for names in levels if len(set(names)) == len(names) and all(names))
+    joined = [["-".join(map(_plain, path.parts[-level:])) for path in resolved] for level in (2, 3)]
+    tried = [*levels, *joined]
+    apart = (names for names in tried if len(set(names)) == len(names) and all(names))
     return next(apart, [f"stage-{number}" for number in range(1, len(paths) + 1)])
 
 
