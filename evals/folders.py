@@ -6,7 +6,7 @@
 import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stagelift.evals.files import (
@@ -26,6 +26,7 @@ from stagelift.evals.records import (
     TaskScore,
     Timing,
     Verdict,
+    Vote,
 )
 
 _GENERATIONS = "generations.jsonl"
@@ -36,10 +37,13 @@ _PASSAGES = "passages.jsonl"
 _TASKS = "tasks"
 _SCORES = "scores.jsonl"
 _VERDICTS = "verdicts.jsonl"
+_VOTES = "votes.jsonl"
 RESULT = "result.json"
 _REPEAT = "-repeat-"
 # what a model was asked; reading it again, or judging it again, changes nothing of this
 _ASKED = (_GENERATIONS, _TIMINGS, _PAIRS, _CHOICES, _PASSAGES, _TASKS)
+# nor of what people said of the answers
+_KEPT = (*_ASKED, _VOTES)
 # they say how long it took: all other files have the same bytes whenever they are made
 NOT_REPRODUCIBLE = (_TIMINGS, RESULT)
 
@@ -69,6 +73,13 @@ class EvaluationFolder:
     def verdicts(self) -> Path:
         """The file of how responses were judged."""
         return self.path / _VERDICTS
+
+    @property
+    def votes(self) -> Path:
+        """The file of what people said of the responses; it comes after everything else, if at
+        all.
+        """
+        return self.path / _VOTES
 
     @property
     def result(self) -> Path:
@@ -147,6 +158,14 @@ class EvaluationFolder:
         """Read how the responses were judged."""
         return read_records(self.verdicts, Verdict)
 
+    def read_votes(self) -> list[Vote]:
+        """Read what people said of the responses; empty where nobody was asked."""
+        return read_records(self.votes, Vote)
+
+    def write_votes(self, votes: Sequence[Vote]) -> None:
+        """Replace what people said of the responses."""
+        write_records(self.votes, votes)
+
     def read_result(self) -> EvalResult:
         """Read the result. Raises OSError where there is none, ValueError where it is damaged."""
         return read_record(self.result, EvalResult)
@@ -164,6 +183,7 @@ class EvaluationFolder:
             passages=self.read_passages(),
             task_scores=self.read_task_scores(),
             timings=self.read_timings(),
+            votes=self.read_votes(),
         )
 
     def finish(
@@ -183,7 +203,7 @@ class EvaluationFolder:
     ) -> None:
         """Finish with the answers of another folder; all of it appears in one rename."""
         with replaced_folder(self.path) as beside:
-            for name in _ASKED:
+            for name in _KEPT:
                 if (asked.path / name).is_dir():
                     shutil.copytree(asked.path / name, beside / name)
                 elif (asked.path / name).exists():
@@ -211,6 +231,7 @@ class StoredEvaluation:
     passages: list[PassageScore]
     task_scores: list[TaskScore]
     timings: list[Timing]
+    votes: list[Vote] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,24 @@ class Verdict(Record):
     reason: str
 
 
+class Vote(Record):
+    """What one person said of a pair: the stage's response and its opponent's to one prompt.
+
+    `score` is 1 where the stage's response was preferred, 0 where its opponent's was, 0.5 where
+    neither was. `pair` is made of the prompt and both responses, so that a vote is of these alone;
+    `seed` is that of the random order in which pairs were shown, and `voter` a random name. Nobody
+    is asked about two equal responses, which are a tie: then `voter` is None.
+    """
+
+    id: str
+    group: Group
+    against: Role
+    pair: str
+    seed: int
+    voter: str | None
+    score: float = Field(ge=0, le=1)
+
+
 class PairScore(Record):
     """What a model makes of one held-out preference pair.
 

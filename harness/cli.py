@@ -16,6 +16,7 @@ from stagelift.harness.commands.prune import prune
 from stagelift.harness.commands.records import import_file, rescore
 from stagelift.harness.commands.report import list_runs, report
 from stagelift.harness.commands.run import evaluate, run
+from stagelift.harness.commands.vote import vote
 
 app = typer.Typer(
     help="What did each post-training stage add? Trains with TRL (SFT, DPO, GRPO and others), "
@@ -35,6 +36,7 @@ app.command()(run)
 app.command()(evaluate)
 app.command("import")(import_file)
 app.command()(rescore)
+app.command()(vote)
 app.command()(report)
 app.command("runs")(list_runs)
 

@@ -46,6 +46,7 @@ def _repeated(stored: StoredEvaluation) -> Iterator[str]:
         (files.generations, [(row.id, row.sample) for row in stored.generations]),
         (files.scores, [(row.id, row.sample) for row in stored.scores]),
         (files.verdicts, [(row.id, row.group, row.against) for row in stored.verdicts]),
+        (files.votes, [(row.id, row.group, row.against, row.voter) for row in stored.votes]),
         (files.pairs, [(row.id,) for row in stored.pairs]),
         (files.choices, [(row.id,) for row in stored.choices]),
         (files.passages, [(row.id,) for row in stored.passages]),
@@ -76,6 +77,10 @@ def _without_counterpart(stored: StoredEvaluation) -> Iterator[str]:
     for verdict in stored.verdicts:
         if (verdict.id, verdict.group) not in answered:
             yield f"{files.verdicts.name} judges '{verdict.id}', which has no response"
+    judged = {(row.id, row.group, row.against) for row in stored.verdicts}
+    for vote in stored.votes:
+        if (vote.id, vote.group, vote.against) not in judged:
+            yield f"{files.votes.name} votes on '{vote.id}', which was not judged"
 
 
 def _unlike_responses(stored: StoredEvaluation) -> Iterator[str]:

@@ -18,7 +18,16 @@ from stagelift.evals.metrics.preference_accuracy import NAMES as PREFERENCE_ACCU
 from stagelift.evals.metrics.preference_accuracy import pair_values
 from stagelift.evals.metrics.retention import likelihood_clusters, likelihood_values
 from stagelift.evals.metrics.timing import SECONDS_PER_RESPONSE, seconds_by_batch, timing_metrics
-from stagelift.evals.records import EvalResult, Generation, PairScore, Score, Verdict
+from stagelift.evals.records import (
+    EvalResult,
+    Generation,
+    PairScore,
+    Score,
+    Verdict,
+    Vote,
+)
+from stagelift.evals.votes.draw import Responses, ballots
+from stagelift.evals.votes.voted import Voted, voted
 from stagelift.reports.contradictions import REMEDY, refuse_contradictions
 from stagelift.reports.folders import RunFolder, RunsFolder
 from stagelift.reports.run_file import RunChain, RunFile, RunStage, StageSource
@@ -44,7 +53,8 @@ class StageRecord:
     keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `stored_values`
     by metric: what lm-eval measured by document, what was timed by batch, and what the retention
     suite read off log-probabilities, with the cluster of each of its rows in `stored_clusters`.
-    `source` is the file that an imported stage is from.
+    `source` is the file that an imported stage is from. `voted` is what people's
+    `votes` make of a win rate, by the win rate.
     """
 
     run: str
@@ -64,10 +74,16 @@ class StageRecord:
     source: StageSource | None = None
     weights: str | None = None
     given: str = ""
+    votes: list[Vote] = field(default_factory=list)
+    voted: dict[str, Voted] = field(default_factory=dict)
 
     def first_scores(self) -> dict[str, Score]:
         """Return the score of each prompt's first sample, by id."""
         return {score.id: score for score in self.scores if score.sample == 0}
+
+    def responses(self) -> Responses:
+        """Return what the stage answered, with the questions, by prompt id."""
+        return Responses(self.first_scores(), self.generations)
 
     def clusters(self, metric: str) -> dict[str, str]:
         """Return what the prompts behind a metric come in, by prompt id.
@@ -166,6 +182,16 @@ class RunRecord:
             return None
         return self.stage(stage.parent)
 
+    def opponent(self, stage: StageRecord, win_rate: str) -> StageRecord | None:
+        """Return the stage that a win rate is against; None where it is not of this run."""
+        match measure(win_rate).against:
+            case "base":
+                return self.base(stage)
+            case "previous":
+                return self.before(stage)
+            case _:
+                return None
+
     def chain(self, stage: StageRecord) -> list[StageRecord]:
         """Return the stages from base to this one."""
         before = self.before(stage)
@@ -233,6 +259,7 @@ def read_run(path: Path) -> RunRecord:
     )
     for stage in record.stages:
         _refuse_other_pairs(stage, record.base(stage))
+        _refuse_other_responses(stage, record)
     return record
 
 
@@ -277,6 +304,28 @@ def _refuse_other_pairs(stage: StageRecord, base: StageRecord) -> None:
                 f"The result of stage '{stage.name}' says {name} is {told.value:.6g}, and its "
                 f"pairs and base's give {found:.6g}. {REMEDY}"
             )
+
+
+def _refuse_other_responses(stage: StageRecord, run: RunRecord) -> None:
+    """People's votes are of two stages' responses, which must still be the same."""
+    for name, verdicts in stage.verdicts.items():
+        opponent = run.opponent(stage, name)
+        votes = [vote for vote in stage.votes if _win_rate_of(vote) == name]
+        if opponent is None:
+            continue
+        for seed in {vote.seed for vote in votes}:
+            shown = ballots(verdicts, stage.responses(), opponent.responses(), seed)
+            names = {ballot.prompt: ballot.shown.name for ballot in shown}
+            for vote in votes:
+                if vote.seed == seed and names.get(vote.id, vote.pair) != vote.pair:
+                    raise ValueError(
+                        f"A vote on '{vote.id}' of stage '{stage.name}' in run '{run.name}' is of "
+                        f"other responses than these. {REMEDY}"
+                    )
+
+
+def _win_rate_of(row: Verdict | Vote) -> str:
+    return win_rate_name(row.against, row.group)
 
 
 def _asked(stage: StageRecord) -> set[tuple[str, str, str, str | None]]:
@@ -374,6 +423,8 @@ def _read_stage(run: str, stage: RunStage, runs: RunsFolder) -> StageRecord:
         )
     refuse_contradictions(stored)
     first_samples = [response for response in stored.generations if response.sample == 0]
+    verdicts = _verdicts(stored)
+    votes = _voted(stored, verdicts)
     return StageRecord(
         run=run,
         name=stage.name,
@@ -381,10 +432,10 @@ def _read_stage(run: str, stage: RunStage, runs: RunsFolder) -> StageRecord:
         parent=stage.parent,
         identity=node.read().identity if node.is_described() else {},
         training=node.read_result() if node.is_trained() else None,
-        evaluation=_with_timings(stored),
+        evaluation=_with_later_metrics(stored, votes),
         scores=stored.scores,
         generations={response.id: response for response in first_samples},
-        verdicts=_verdicts(stored),
+        verdicts=verdicts,
         pairs={pair.id: pair for pair in stored.pairs},
         stored_values=_stored_values(stored),
         stored_clusters=likelihood_clusters(stored.choices, stored.passages),
@@ -392,20 +443,39 @@ def _read_stage(run: str, stage: RunStage, runs: RunsFolder) -> StageRecord:
         source=stage.source,
         weights=stage.weights,
         given=stage.given or "",
+        votes=stored.votes,
+        voted=votes,
     )
+
+
+def _voted(stored: StoredEvaluation, verdicts: dict[str, dict[str, Verdict]]) -> dict[str, Voted]:
+    found = {}
+    for name, judged in verdicts.items():
+        votes = [vote for vote in stored.votes if _win_rate_of(vote) == name]
+        group = measure(name).group
+        clusters = clusters_of(score for score in stored.scores if score.group == group)
+        summed = voted(name, judged, votes, clusters)
+        if summed is not None:
+            found[name] = summed
+    return found
 
 
 def _verdicts(stored: StoredEvaluation) -> dict[str, dict[str, Verdict]]:
     verdicts: dict[str, dict[str, Verdict]] = {}
     for verdict in stored.verdicts:
-        verdicts.setdefault(win_rate_name(verdict.against, verdict.group), {})[verdict.id] = verdict
+        verdicts.setdefault(_win_rate_of(verdict), {})[verdict.id] = verdict
     return verdicts
 
 
-def _with_timings(stored: StoredEvaluation) -> EvalResult:
-    """Add what was timed, where it was: result.json says nothing of it."""
-    timed = timing_metrics(stored.timings)
-    return stored.result.model_copy(update={"metrics": stored.result.metrics | timed})
+def _with_later_metrics(stored: StoredEvaluation, votes: dict[str, Voted]) -> EvalResult:
+    """Add what was timed, and what people voted on, where it was: result.json says nothing of
+    them.
+    """
+    corrected = {found.metric: found.value() for found in votes.values()}
+    later = timing_metrics(stored.timings) | {
+        name: metric for name, metric in corrected.items() if metric is not None
+    }
+    return stored.result.model_copy(update={"metrics": stored.result.metrics | later})
 
 
 def _stored_values(stored: StoredEvaluation) -> dict[str, dict[str, float]]:

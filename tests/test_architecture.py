@@ -14,15 +14,16 @@ from tests.sources import LAYERS, MODULES, ROOT, syntax
 
 # "a -> b" lets a import b and all that b may import; what stands left or right together is equal
 ARROWS = {
-    "evals": "evaluate -> ask -> settings -> judges, imports -> metrics -> lm_eval -> models "
-    "-> data, stats, folders, remembered, servers, finish_reasons, contract -> files, records",
+    "evals": "evaluate -> ask -> settings -> judges, imports, votes -> metrics -> lm_eval "
+    "-> models -> data, stats, folders, remembered, servers, finish_reasons, contract "
+    "-> files, records",
     "stages": "faster -> packed",
     "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records "
     "-> folders -> run_file; records -> contradictions -> recount",
     "harness": "cli -> commands -> run, judge_training, forecast, importing, rescoring, outputs, "
-    "checks; run -> preflight -> graph, workers -> recipes; run -> schedule; forecast -> graph; "
-    "run -> selecting -> graph, workers; preflight -> validation -> graph; "
-    "judge_training -> preflight; importing -> imports -> graph; rescoring -> graph; "
+    "voting, checks; run -> preflight -> graph, workers -> recipes; run -> schedule; "
+    "forecast -> graph; run -> selecting -> graph, workers; preflight -> validation -> graph; "
+    "judge_training -> preflight; importing -> imports -> graph; rescoring, voting -> graph; "
     "testing -> checks -> recipes; "
     "commands, judge_training -> progress",
 }
@@ -127,7 +128,7 @@ def test_no_module_imports_itself_through_others() -> None:
 
 
 def test_reports_read_records_and_pure_functions_of_them_only() -> None:
-    rooms = {"records", "contract", "files", "folders", "stats", "metrics"}
+    rooms = {"records", "contract", "files", "folders", "stats", "metrics", "votes"}
     for name, imported in imports():
         layer, _, rest = imported.partition(".")
         if name.startswith("reports.") and layer == "stages":

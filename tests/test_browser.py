@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 
 from benchmarks.html_report import make_report
 from stagelift.evals.records import Outcome, Verdict
-from stagelift.reports.formats.html import LARGEST
+from stagelift.reports.formats.page import LARGEST
 from stagelift.reports.report import Report, build_report
 from tests.browser import (
     HOSTILE,

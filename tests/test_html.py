@@ -14,7 +14,8 @@ import pytest
 
 from stagelift.evals.records import Role, Verdict
 from stagelift.reports.formats.explorer import problems
-from stagelift.reports.formats.html import LARGEST, TEMPLATES, render_html
+from stagelift.reports.formats.html import render_html
+from stagelift.reports.formats.page import LARGEST, TEMPLATES
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, build_report
 from stagelift.reports.words.formatting import safe_text
@@ -145,7 +146,7 @@ def test_every_element_is_closed_where_it_should_be(make_report: Callable[[], Re
 
 
 def test_the_script_builds_elements_and_never_markup() -> None:
-    for name in ("report.js", "problems.js"):
+    for name in ("page.js", "report.js", "problems.js", "vote.js"):
         script = (TEMPLATES / name).read_text()
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", script

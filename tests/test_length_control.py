@@ -232,3 +232,9 @@ def test_candidates_on_different_numbers_of_prompts_are_refused() -> None:
 
 def test_no_difference_where_one_candidate_cannot_be_fitted() -> None:
     assert difference_at_equal_lengths((SCORES, LENGTHS), ([1.0] * 48, LENGTHS)) is None
+
+
+def test_there_is_no_value_where_all_pairs_of_equal_length_are_the_same_responses() -> None:
+    """They are ties, so that nothing varies where it is read off."""
+    scores = [0.5] * 20 + [1.0, 0.0, 1.0, 0.5] * 10
+    assert length_controlled(scores, [0.0] * 20 + [-1.0] * 40) is None

@@ -13,7 +13,7 @@ from stagelift.evals.imports.lm_eval import read_lm_eval
 from stagelift.evals.imports.responses import read_responses
 from stagelift.evals.imports.results import Imported, task_metrics
 from stagelift.evals.lm_eval.names import metric_name
-from stagelift.evals.metrics.measures import FIXED, measure, pass_name
+from stagelift.evals.metrics.measures import FIXED, by_votes, measure, pass_name
 from stagelift.evals.metrics.preference_accuracy import preference_accuracy
 from stagelift.evals.metrics.retention import likelihood_metrics
 from stagelift.evals.metrics.suite import compute_metrics
@@ -77,6 +77,8 @@ def test_every_metric_of_an_evaluation_has_a_record() -> None:
         *preference_accuracy([pair], {"a": pair}),
         *timing_metrics([timing]),
         *likelihood_metrics([choice], [passage]),
+        # people's votes make them of the win rates as they were judged
+        *(by_votes(name) for name in measured if measure(name).against and "_lc" not in name),
     }
     # every fixed one is given by something, and besides them only pass@k
     assert {name for name in names if measure(name).k is None} == {known.name for known in FIXED}

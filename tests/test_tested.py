@@ -24,6 +24,7 @@ ELSEWHERE = {
     "harness.commands.records": THROUGH_THE_COMMAND,
     "harness.commands.report": THROUGH_THE_COMMAND,
     "harness.commands.run": THROUGH_THE_COMMAND,
+    "harness.commands.vote": THROUGH_THE_COMMAND,
     "harness.checks.checking": "every check is made by it, in test_check",
     "harness.checks.sources": "sides are found by it, in test_check",
     "harness.importing": "`stagelift import` in test_import",

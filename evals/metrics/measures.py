@@ -18,6 +18,7 @@ Family = Literal[
     "sampled accuracy",
     "pass@k",
     "win rate",
+    "win rate by votes",
     "preference accuracy",
     "length",
     "cut off",
@@ -183,6 +184,18 @@ def win_rate_name(against: Role, group: Group, *, equal_lengths: bool = False) -
     return in_group(f"win_rate{controlled}{opponent}", group)
 
 
+def by_votes(name: str) -> str:
+    """Name what a win rate becomes when people's votes correct it: `win_rate_voted_base`."""
+    rate = measure(name)
+    assert rate.against is not None and rate.group is not None, f"{name} is no win rate"
+    return _voted_name(rate.against, rate.group)
+
+
+def _voted_name(against: Role, group: Group) -> str:
+    opponent = "" if against == "reference" else f"_{against}"
+    return in_group(f"win_rate_voted{opponent}", group)
+
+
 def at_equal_lengths(name: str) -> str:
     """Name the win rate at equal lengths that belongs to a win rate."""
     return _win_rate_like(name, equal_lengths=True)
@@ -337,10 +350,33 @@ def _win_rate(group: Group, against: Role, *, equal_lengths: bool) -> Measure:
 def _win_rates(group: Group) -> list[Measure]:
     opponents: tuple[Role, ...] = ("reference", "base", "previous")
     return [
-        _win_rate(group, against, equal_lengths=equal_lengths)
+        rate
         for against in opponents
-        for equal_lengths in (False, True)
+        for rate in (
+            _win_rate(group, against, equal_lengths=False),
+            _voted(group, against),
+            _win_rate(group, against, equal_lengths=True),
+        )
     ]
+
+
+def _voted(group: Group, against: Role) -> Measure:
+    """Describe a win rate that people's votes have corrected."""
+    title = "win rate by votes" if group == "test" else "win rate on prompts by votes"
+    return Measure(
+        name=_voted_name(against, group),
+        bare=_voted_name(against, "test"),
+        family="win rate by votes",
+        group=group,
+        unit="share",
+        bounds=SHARE,
+        better="more",
+        title=title,
+        reading="against the reference" if against == "reference" else f"against {against}",
+        noun=None if against == "reference" else f"the {title}",
+        headline=True,
+        against=against,
+    )
 
 
 def _preference_accuracy(name: str, reading: str, *, headline: bool) -> Measure:

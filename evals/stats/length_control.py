@@ -98,7 +98,7 @@ def length_controlled(
     all lengths are equal the value is the plain win rate; where all pairs are ties it is that of
     pairs none of which differ. None where the fit has no finite or no unique maximum: scores that
     are all the same (ties excepted) or separated by length, one length difference throughout, too
-    few prompts or clusters.
+    few prompts or clusters. So it is where nothing varies at a difference of zero.
     """
     y, lengths = np.asarray(scores, dtype=float), np.asarray(length_differences, dtype=float)
     if y.size == 0:
@@ -116,6 +116,9 @@ def length_controlled(
     if fit is None:
         return None
     value, error = _at_equal_lengths(fit, controls.shape[1])
+    # all pairs of equal length are the same responses: they show no spread to go by
+    if not error > 0:
+        return None
     # extrapolated out of all bounds
     if abs(special.logit(value)) > _SEPARATED:
         return None
@@ -227,7 +230,9 @@ def _at_equal_lengths(fit: Any, controls: int) -> tuple[float, float]:
     mean = fit.get_prediction(equal, which="mean", average=True)
     # zero without difficulty
     over_prompts = float(fit.predict(equal).var(ddof=1)) / len(equal)
-    of_fit = float(np.squeeze(mean.se)) ** 2
+    # rounding may leave a variance just below zero
+    with np.errstate(invalid="ignore"):
+        of_fit = float(np.squeeze(mean.se)) ** 2
     if fit.cov_type == "HC0":
         # HC1's n / (n - k), which statsmodels' GLM leaves out, under that name, too
         of_fit *= len(equal) / fit.df_resid

@@ -218,6 +218,7 @@ def _run(
     from stagelift.harness.graph.model_checks import trained_on_other_models
     from stagelift.harness.graph.store import Store
     from stagelift.harness.run import check_offline, execute, prepare, titles
+    from stagelift.harness.voting import read_votes, store_votes
     from stagelift.harness.workers.executor import JobFailed
     from stagelift.reports.words.formatting import one_line
 
@@ -225,6 +226,7 @@ def _run(
     try:
         with usage_errors():
             recipe = load()
+            votes = read_votes(recipe.evals.preference.votes)
             unchecked = check_offline(recipe) if dry_run else []
             if unchecked:
                 typer.echo(f"Recipe '{recipe.name}' is valid, but not checked:")
@@ -246,7 +248,11 @@ def _run(
         stop(f"{error}\nWhat was done is kept.", 1)
     except KeyboardInterrupt:
         stop("\nInterrupted; what was done is kept.", 130)
+    with usage_errors():
+        unused = store_votes(folder, votes)
     write_reports(folder)
+    for problem in unused:
+        typer.echo(f"Note: {one_line(problem)}", err=True)
 
 
 @contextmanager

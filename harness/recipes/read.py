@@ -142,6 +142,8 @@ def as_written(recipe: Recipe) -> dict[str, Any]:
             task["scorers"] = [as_written_scorer(scorer) for scorer in task["scorers"]]
     if recipe.evals.validation == ValidationSection():
         del evals["validation"]
+    if not recipe.evals.preference.votes:
+        del evals["preference"]["votes"]
     if recipe.ray == RaySection():
         del content["ray"]
     later = ("variants", "reference", "lattice", "seeds", "launcher", "gates", "tiers")

@@ -324,7 +324,8 @@ class PreferenceSection(Record):
     `prompts` are held-out rows of a preference dataset (null: none): a judge that needs no target
     judges responses to them, and pairs in them show whether a stage prefers the better answer.
     `gold` are the gold pairs: one of two responses is known to be better, and a judge is checked
-    with them. Without any, the bundled pairs that the judge can read are taken.
+    with them. Without any, the bundled pairs that the judge can read are taken. `votes` are files
+    that voting pages exported; they change nothing of what is measured.
     """
 
     judge: JudgeSettings = ReferenceJudge()
@@ -332,6 +333,12 @@ class PreferenceSection(Record):
     prompts: Source | None = Source(path=INSTRUCTIONS, split="test", limit=64)
     max_tokens: int = Field(default=256, ge=1)
     gold: Source | None = None
+    votes: list[str] = []
+
+    @field_validator("votes", mode="before")
+    @classmethod
+    def _one_or_several(cls, votes: Any) -> Any:
+        return [votes] if isinstance(votes, str) else votes
 
     @field_validator("judge", mode="before")
     @classmethod
@@ -620,6 +627,7 @@ class Recipe(Record):
             _drop_unused(stage, "lora", "select")
         _drop_unused(content["evals"]["accuracy"], "sampled", "data", "scorers")
         _drop_unused(content["evals"], "retention")
+        del content["evals"]["preference"]["votes"]
         if self.evals.engine == TransformersSettings():
             del content["evals"]["engine"]
         if self.evals.validation == ValidationSection():

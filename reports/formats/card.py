@@ -394,9 +394,9 @@ def _difference(
     if comparison is None or (known.against == "previous" and against is chain[0]):
         return NOTHING
     difference = " ".join(formatting.difference(comparison))
-    if known.family == "win rate":
+    if known.against is not None:
         difference += " to one half"
-        if report.has_unfit_judge:
+        if known.family == "win rate" and report.has_unfit_judge:
             return f"{difference}<br>judge not fit to decide"
     verdict = formatting.verdict(comparison)
     word = f"**{verdict}**" if verdict in _BOLD else inline(verdict)
@@ -564,6 +564,11 @@ def _limits(stage: StageRecord) -> str:
     if any(measure(name).family == "win rate" for name in metrics):
         notes.append(
             "A win rate says how often, not by how much, and is only as good as its judge."
+        )
+    if any(measure(name).family == "win rate by votes" for name in metrics):
+        notes.append(
+            "A win rate by votes is the judge's, corrected by people's votes on a sample of its "
+            "pairs (n counts these): it says what those who voted prefer."
         )
     return "\n".join(f"- {note}" for note in notes)
 

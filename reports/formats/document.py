@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from stagelift.evals.votes.voted import Voted
 from stagelift.reports.gates.scores import stage_scores
 from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.numbers.ranking import Strength
@@ -90,6 +91,32 @@ def _stage(stage: StageRecord, run: RunReport) -> dict[str, Any]:
             "peak_memory_bytes": evaluation.peak_memory_bytes,
         },
         "scores": scores.model_dump(mode="json", include=_SCORES),
+    } | _votes(stage)
+
+
+def _votes(stage: StageRecord) -> dict[str, Any]:
+    """Say what people's votes make of each win rate; nothing where nobody voted."""
+    if not stage.voted:
+        return {}
+    return {"votes": [_voted(votes) for votes in stage.voted.values()]}
+
+
+def _voted(votes: Voted) -> dict[str, Any]:
+    found = votes.corrected
+    return {
+        "win_rate": votes.win_rate,
+        "metric": votes.metric,
+        "prompts": votes.prompts,
+        "equal": votes.equal,
+        "judged": votes.judged,
+        "voters": votes.voters,
+        "is_random": votes.is_random,
+        "alone": _plain(votes.alone),
+        "value": _plain(votes.value()),
+        "slope": None if found is None else found.slope,
+        "more_to_halve": None if found is None else found.more_to_halve(),
+        "with_judge": _plain(votes.with_judge),
+        "agreement": _plain(votes.agreement),
     }
 
 

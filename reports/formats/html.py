@@ -1,37 +1,32 @@
 """The report as one HTML page with styles, script, plots and every response inside.
 
-The page's content security policy names its own script and style by hash and allows nothing else,
-so text that a model wrote could not act even where it got through escaping. Only where the
-responses would make the page too large do they go to a second file beside it.
+Only where the responses would make the page too large do they go to a second file beside it.
 """
 
-import base64
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from stagelift.reports.formats.explorer import Problems, json_text, problems
+from stagelift.reports.formats.page import (
+    LARGEST,
+    page_policy,
+    page_script,
+    page_source,
+    page_template,
+)
 from stagelift.reports.plots import Plot, plots
 from stagelift.reports.report import Report
 from stagelift.reports.tables.gains import gain_notes, gain_table
 from stagelift.reports.tables.stages import stage_table
 from stagelift.reports.tables.study import study_sections
 from stagelift.reports.tables.trajectory import trajectory_sections
-from stagelift.reports.words.formatting import safe_text
 from stagelift.reports.words.gained_and_lost import gained_and_lost
 from stagelift.reports.words.notes import footnotes
 from stagelift.reports.words.provenance import provenance_lines
 from stagelift.reports.words.summary import summary
-
-# bytes of a page that a browser still opens at once and a mail server still takes
-LARGEST = 20_000_000
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -62,9 +57,10 @@ def render_html(report: Report, responses_file: str | None = None) -> Page:
 
 
 def _page(report: Report, data: Problems, drawn: Sequence[Plot], responses_file: str | None) -> str:
-    style, script = _source("report.css", "table.css", "problems.css"), _script()
-    template = _templates().get_template("report.html")
-    return template.render(
+    style = page_source("report.css", "table.css", "problems.css")
+    script = page_script("page.js", "report.js", "problems.js")
+    policy = page_policy(script, style, loads_a_file=responses_file is not None)
+    return page_template("report.html").render(
         report=report,
         title=", ".join(run.name for run in report.runs),
         summary=summary(report),
@@ -81,7 +77,7 @@ def _page(report: Report, data: Problems, drawn: Sequence[Plot], responses_file:
         responses=Markup(json_text(_place(data, responses_file))),
         notes=footnotes(report),
         provenance=_by_run(provenance_lines(report)),
-        policy=Markup(_policy(script, style, responses_file)),
+        policy=Markup(policy),
         style=Markup(style),
         script=Markup(script),
     )
@@ -100,32 +96,6 @@ def _by_run(lines: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
     return [list(lines[start:end]) for start, end in zip(starts, [*starts[1:], None], strict=True)]
 
 
-def _policy(script: str, style: str, responses_file: str | None) -> str:
-    """Allow this script and this style, nothing else.
-
-    With a second file, 'strict-dynamic' lets this script load it, from a disk and from a server
-    alike, and still no script that stands in the page.
-    """
-    dynamic = " 'strict-dynamic'" if responses_file else ""
-    return (
-        f"default-src 'none'; script-src {_hash(script)}{dynamic}; style-src {_hash(style)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _script() -> str:
-    """Return all of the page's JavaScript, in a scope of its own."""
-    return f'"use strict";\n(() => {{\n{_source("report.js", "problems.js")}}})();\n'
-
-
-def _source(*names: str) -> str:
-    return "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
-
-
 def _side_file(data: Problems) -> str:
     """Write one call per chunk.
 
@@ -142,17 +112,3 @@ def _quoted(text: str) -> str:
     """Write JSON, which has no line breaks, as a JavaScript string in quotes it does not use."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-@cache
-def _templates() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["text"] = safe_text
-    return environment

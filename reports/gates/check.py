@@ -145,8 +145,9 @@ def _measured(
 def _refuse_missing_metric(margin: Margin, scores: StageScores, side: str) -> None:
     known = gateable(scores)
     if margin.metric not in known and measure(margin.metric).unit == "tokens":
-        in_characters = measure(margin.metric).name.replace("tokens", "chars")
-        if in_characters in known:
+        others = [other.name for other in FIXED if other.stands_in_for == margin.metric]
+        in_characters = next((name for name in others if name in known), None)
+        if in_characters is not None:
             raise NotComparableError(
                 "tokenizer",
                 f"Not comparable: '{margin.metric}' counts tokens, and the {side} is not measured "

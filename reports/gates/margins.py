@@ -139,6 +139,12 @@ def _margin(metric: str, written: object, given_by: str) -> Margin:
             f"'{metric}' cannot be gated: the stage before is another model in each run. Gate a "
             "win rate against base."
         )
+    if gated.family == "win rate by votes":
+        raise ValueError(
+            f"'{metric}' cannot be gated: a gate compares candidate and baseline prompt by prompt, "
+            "and people have voted on a few prompts only. Gate the judge's win rate, and read what "
+            "votes make of it in the report."
+        )
     if found["both"] and (gated.family != "length" or gated.quantile is not None):
         raise ValueError(
             f"The margin of '{metric}' says `both`, which is for lengths: more of it is better or "

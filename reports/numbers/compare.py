@@ -83,7 +83,8 @@ class Comparison:
 class _Tested:
     """A difference before its family is known.
 
-    `test` is what equal tests share. Where responses are the same bytes it is `identical`.
+    `test` is what equal tests share. Where responses are the same bytes it is `identical`. What
+    people's votes `corrected` takes votes to be shown, and not prompts.
     """
 
     run: str
@@ -95,6 +96,7 @@ class _Tested:
     is_headline: bool
     is_identical: bool
     is_extrapolated: bool = False
+    is_corrected: bool = False
     ratio: Metric | None = None
     median: Metric | None = None
 
@@ -148,7 +150,7 @@ def _decided(tested: _Tested, decided: Decided | None) -> Comparison:
         p_adjusted=decided.p_adjusted,
         level=decided.level,
         mde=detectable(tested.difference, decided.level),
-        needed=needed(tested.difference, decided.level),
+        needed=None if tested.is_corrected else needed(tested.difference, decided.level),
         verdict="identical" if tested.is_identical else verdict,
     )
 
@@ -268,7 +270,25 @@ def _test_win_rate(
         is_identical=opponent is not None and _is_identical(name, stage, opponent, leads),
     )
     at_equal = _at_equal_lengths(tested, list(verdicts.values()), stage.clusters(name))
-    return [tested] if at_equal is None else [tested, at_equal]
+    others = [at_equal, _by_votes(tested, leads, stage)]
+    return [tested, *(other for other in others if other is not None)]
+
+
+def _by_votes(tested: _Tested, leads: Mapping[str, float], stage: StageRecord) -> _Tested | None:
+    """Compare what people's votes make of a win rate with one half; None below enough votes."""
+    votes = stage.voted.get(tested.metric)
+    if votes is None or votes.corrected is None:
+        return None
+    said = {prompt: label - 0.5 for prompt, label in votes.labels.items()}
+    return replace(
+        tested,
+        metric=votes.metric,
+        difference=votes.corrected.lead,
+        test=equal_test(said, 0.5, [leads[prompt] for prompt in sorted(leads)]),
+        is_headline=votes.metric in headline_metrics(stage),
+        is_identical=False,
+        is_corrected=True,
+    )
 
 
 def _at_equal_lengths(

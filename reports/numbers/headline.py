@@ -2,11 +2,18 @@
 
 These are accuracy, every listed task (of a user's own the first score), preference accuracy, the
 win rate against the stage before and the length. A win rate by a judge that knows the targets is no
-part of it: it is accuracy again.
+part of it: it is accuracy again. Where people's votes correct a win rate, the corrected one stands
+in its place.
 """
 
 from stagelift.evals.judges.passport import knows_targets
-from stagelift.evals.metrics.measures import Measure, is_of_own_task, measure, without_stand_ins
+from stagelift.evals.metrics.measures import (
+    Measure,
+    by_votes,
+    is_of_own_task,
+    measure,
+    without_stand_ins,
+)
 from stagelift.reports.numbers.values import is_compared
 from stagelift.reports.records import StageRecord
 
@@ -30,8 +37,13 @@ def _is_headline(known: Measure, stage: StageRecord) -> bool:
         case "accuracy" | "preference accuracy" | "length":
             return known.headline
         case "win rate":
-            is_step = known.against != "base"
-            return known.headline and is_step and not is_accuracy_again(known.name, stage)
+            is_step = known.against != "base" and known.headline
+            return is_step and not (
+                is_accuracy_again(known.name, stage)
+                or by_votes(known.name) in stage.evaluation.metrics
+            )
+        case "win rate by votes":
+            return known.against != "base"
         case "lm-eval task":
             return known.name == _first_of_task(known.title, stage)
         case "own score":

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from stagelift.evals.metrics.measures import win_rate_name
+from stagelift.evals.metrics.measures import by_votes, measure, win_rate_name
 from stagelift.evals.records import Group, Role
 from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.plots.forest import Block, Estimate, Row, draw_forest
@@ -19,7 +19,7 @@ OPPONENTS: dict[Role, str] = {
     "previous": "the stage before",
     "reference": "the reference",
 }
-READINGS = ["as judged", "at equal lengths"]
+READINGS = ["as judged", "at equal lengths", "by votes"]
 EXTRAPOLATED, UNFIT = "extrapolated", "judge not fit"
 
 
@@ -47,6 +47,7 @@ def _rows(
     stages: Sequence[StageRecord], labels: Sequence[str], role: Role, group: Group
 ) -> Iterator[Row]:
     names = [win_rate_name(role, group, equal_lengths=controlled) for controlled in (False, True)]
+    names.append(by_votes(names[0]))
     for stage, label in zip(stages, labels, strict=True):
         metrics = stage.evaluation.metrics
         estimates = [
@@ -65,6 +66,8 @@ def _is_accuracy_again(name: str, stages: Sequence[StageRecord]) -> bool:
 def _note(name: str, stage: StageRecord) -> str:
     """Say why an estimate is not to be relied on."""
     passport = stage.evaluation.passport
+    if measure(name).family == "win rate by votes":
+        return ""
     if passport is not None and passport.fit is False:
         return UNFIT
     if name in stage.evaluation.extrapolated:

@@ -15,6 +15,7 @@ from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.tables.table import BELOW_NOISE, NOTHING, Cell, Column, Row, Table, merged
 from stagelift.reports.words import formatting
+from stagelift.reports.words.votes import vote_notes
 from stagelift.stages.records import StageResult
 
 
@@ -81,6 +82,8 @@ def _metric_group(name: str, places: list[_Place], *, details: bool) -> tuple[Ro
     counts = sorted({measured[name].n for measured in metrics if name in measured})
     clusters = max(len({*place.stage.clusters(name).values()}) for place in places)
     note = f"{known.reading}, {formatting.counted('/'.join(map(str, counts)), clusters)}"
+    if known.family == "win rate by votes":
+        note += " voted on"
     if any(is_accuracy_again(name, place.stage) for place in places):
         note += "; accuracy again"
     row = Row(known.title, tuple(_cell(name, place) for place in places), note)
@@ -112,8 +115,7 @@ def _to_base(name: str, place: _Place) -> Cell:
 
 def _is_of_two_stages(name: str) -> bool:
     """Say whether a metric is a difference of stages itself: a win rate against one of them."""
-    known = measure(name)
-    return known.family == "win rate" and known.against != "reference"
+    return measure(name).against not in (None, "reference")
 
 
 def _difference(name: str, place: _Place, against: StageRecord) -> Cell:
@@ -138,7 +140,7 @@ def _with_verdict(cell: Cell, comparison: Comparison, run: RunReport) -> Cell:
 
 def _value(name: str, place: _Place) -> Cell:
     metric = place.stage.evaluation.metrics.get(name)
-    is_win_rate = measure(name).family == "win rate"
+    is_win_rate = measure(name).against is not None
     if metric is None:
         nobody_before = is_win_rate and place.before is None
         return Cell() if nobody_before else Cell(NOTHING)
@@ -155,6 +157,9 @@ def _win_rate(name: str, place: _Place, cell: Cell) -> Cell:
     one half. Of a judge that is not fit to decide there is none.
     """
     comparison = _against_opponent(name, place)
+    if measure(name).family == "win rate by votes":
+        cell = replace(cell, notes=_votes(name, place.stage))
+        return cell if comparison is None else _with_verdict(cell, comparison, place.run)
     notes = []
     counts = place.stage.evaluation.win_tie_loss.get(name)
     if counts is not None:
@@ -164,6 +169,11 @@ def _win_rate(name: str, place: _Place, cell: Cell) -> Cell:
     if comparison is None:
         return replace(cell, notes=tuple(notes))
     return _with_verdict(replace(cell, notes=tuple(notes)), comparison, place.run)
+
+
+def _votes(name: str, stage: StageRecord) -> tuple[str, ...]:
+    votes = next(found for found in stage.voted.values() if found.metric == name)
+    return tuple(vote_notes(votes))
 
 
 def _against_opponent(name: str, place: _Place) -> Comparison | None:

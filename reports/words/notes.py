@@ -7,8 +7,17 @@ from collections.abc import Collection
 from stagelift.evals.contract import EACH_ITS_OWN, engines_differ
 from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import Measure, measure, ordered
+from stagelift.evals.stats.prediction_powered import FEWEST
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
+
+_VOTES = (
+    "Win rate by votes: the judge's win rate over all judged prompts, corrected by people's votes "
+    "on a random sample of them (prediction-powered inference, Angelopoulos et al. 2023, Science "
+    "382:669, with the power tuning of arXiv:2311.01453); n counts prompts voted on. It says what "
+    "these voters would have preferred on average, and holds for any judge, fit or not. In the "
+    f"headline it takes the place of the judge's own. Fewer than {FEWEST} prompts are not enough."
+)
 
 
 def footnotes(report: Report) -> list[str]:
@@ -74,6 +83,8 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
         )
     if "own score" in families:
         notes += _own_notes(report)
+    if "win rate by votes" in families:
+        notes.append(_VOTES)
     if any(known.equal_lengths for known in measures):
         notes.append(
             "At equal lengths: what a binomial regression on tanh(length difference / sd) reads "

@@ -104,7 +104,9 @@ def _beside_reference(run: RunReport) -> list[str]:
 
 def _judge(run: RunReport) -> list[str]:
     if run.has_unfit_judge:
-        return ["The judge is not fit to decide, so no win rate counts here."]
+        votes = [stage for stage in run.stages if any(v.corrected for v in stage.voted.values())]
+        but = " but those that people's votes correct" if votes else ""
+        return [f"The judge is not fit to decide, so no win rate counts here{but}."]
     rates = [(name, stage) for stage in run.stages for name in stage.verdicts]
     if any(is_accuracy_again(name, stage) for name, stage in rates):
         return ["The win rate is accuracy again: its judge knows the targets."]
