@@ -23,11 +23,16 @@ _REMEDY = "Repair it, or move its folder away."
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace `path` by `text` in one step: write beside it, fsync, rename."""
+    """Replace `path` by `text` in one step."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` in one step: write beside it, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with beside.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    with beside.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)

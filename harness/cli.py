@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from stagelift.harness.commands.check import baseline_app, check
+from stagelift.harness.commands.export import export
 from stagelift.harness.commands.judge import judge_app
 from stagelift.harness.commands.plan import plan
 from stagelift.harness.commands.prune import prune
@@ -38,6 +39,7 @@ app.command("import")(import_file)
 app.command()(rescore)
 app.command()(vote)
 app.command()(report)
+app.command()(export)
 app.command("runs")(list_runs)
 
 

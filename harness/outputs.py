@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stagelift.evals.files import write_text
+from stagelift.evals.files import write_bytes, write_text
 from stagelift.evals.models.model import hub_model
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.formats.card import render_card
 from stagelift.reports.formats.document import render_json
 from stagelift.reports.formats.html import render_html
 from stagelift.reports.formats.markdown import render_markdown
+from stagelift.reports.formats.names import Format
+from stagelift.reports.formats.text import render_text
+from stagelift.reports.plots.figures import figure_files
 from stagelift.reports.records import RunRecord, StageRecord, read_run
 from stagelift.reports.report import Report, build_report
 from stagelift.stages.folders import NodeFolder
@@ -41,7 +44,7 @@ def write_outputs(folder: Path) -> Outputs:
 
     Raises like `load_report`.
     """
-    run = _with_base(read_run(folder), None)
+    run = with_base(read_run(folder))
     report = build_report([run])
     place = RunFolder(folder)
     files = {
@@ -52,12 +55,31 @@ def write_outputs(folder: Path) -> Outputs:
         write_text(path, text)
     page = write_page(report, place.report("html"))
     cards = {
-        node.card: render_card(_with_base(run, stage), stage)
+        node.card: render_card(with_base(run, stage), stage)
         for stage, node in _with_adapters(run, place)
     }
     for path, text in cards.items():
         write_text(path, text)
     return Outputs(report, [*files, *page], list(cards))
+
+
+def write_report(
+    report: Report, form: Format, output: Path, *, summary: bool = False
+) -> list[Path]:
+    """Write a report in a format, and return what was written."""
+    if form is Format.html:
+        return write_page(report, output)
+    write_text(output, render_text(report, form, summary=summary))
+    return [output]
+
+
+def write_figures(report: Report, folder: Path) -> list[Path]:
+    """Write every plot of a report as SVG and PDF, and return what was written."""
+    paths = []
+    for file in figure_files(report):
+        write_bytes(folder / file.name, file.content)
+        paths.append(folder / file.name)
+    return paths
 
 
 def write_page(report: Report, path: Path) -> list[Path]:
@@ -74,7 +96,7 @@ def write_page(report: Report, path: Path) -> list[Path]:
     return [path] if page.responses is None else [path, beside]
 
 
-def _with_base(run: RunRecord, stage: StageRecord | None) -> RunRecord:
+def with_base(run: RunRecord, stage: StageRecord | None = None) -> RunRecord:
     """Add what the model under a stage is called on the Hub; records know it by its fingerprint.
 
     None: the one that the run starts from.

@@ -1,5 +1,8 @@
-"""What a run shows while it works: one live table on a terminal, plain lines elsewhere."""
+"""What a run shows while it works: one live table on a terminal or in a notebook, plain lines
+elsewhere.
+"""
 
+import html
 import sys
 import time
 from types import TracebackType
@@ -12,7 +15,7 @@ from rich.text import Text
 
 from stagelift.evals.metrics.measures import leading, measure
 from stagelift.evals.records import Metric
-from stagelift.reports.words.formatting import value
+from stagelift.reports.words.formatting import safe_text, value
 
 PLAIN_INTERVAL_SECONDS = 15
 # what is said of a stage when it is done
@@ -34,8 +37,22 @@ class View(Protocol):
 
 
 def open_view(stages: list[str]) -> View:
-    """Return the live view on a terminal, else plain lines."""
+    """Return the live view of a notebook or a terminal, else plain lines."""
+    if is_notebook():
+        return NotebookView(stages)
     return LiveView(stages) if sys.stdout.isatty() else PlainView()
+
+
+def say(text: str) -> None:
+    """Print a line before a view opens."""
+    print(text, flush=True)
+
+
+def is_notebook() -> bool:
+    """Say whether what is displayed goes to a notebook: IPython runs, and in a kernel."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
 
 
 class LiveView:
@@ -67,6 +84,48 @@ class LiveView:
         for stage, state in self.states.items():
             table.add_row(Text(stage, style="bold"), Text(state, style=_style(state)))
         return table
+
+
+class NotebookView:
+    """One row per stage, replaced where it stands in the output of a cell."""
+
+    def __init__(self, stages: list[str]) -> None:
+        self.states = dict.fromkeys(stages, "waiting")
+        self.clock = Clock()
+        self.handle: Any = None
+
+    def __enter__(self) -> Self:
+        ipython = _display()
+        self.handle = ipython.display(ipython.HTML(self.table()), display_id=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return
+
+    def on_event(self, stage: str, event: dict[str, Any]) -> None:
+        self.states[stage] = describe(event, self.clock.seconds_left(stage, event))
+        self.handle.update(_display().HTML(self.table()))
+
+    def table(self) -> str:
+        """Write the rows as HTML, in which no name and no message acts."""
+        rows = "".join(
+            f"<tr><th>{html.escape(safe_text(stage))}</th><td>{html.escape(safe_text(state))}</td>"
+            "</tr>"
+            for stage, state in self.states.items()
+        )
+        return f'<table class="tex2jax_ignore mathjax_ignore">{rows}</table>'
+
+
+def _display() -> Any:
+    """Return IPython's module, whose functions have no types."""
+    import IPython.display
+
+    return IPython.display
 
 
 def _style(state: str) -> str:

@@ -49,12 +49,12 @@ class StageRecord:
     its node is (of base the weights, of a trained stage its data, arguments, LoRA settings and
     seed), empty where that is not stored.
 
-    `scores` has every sample; `generations` the first one of each prompt, by id. `verdicts` are
-    keyed by the win rate they make (`win_rate_base`) and prompt id, `pairs` by id, `stored_values`
-    by metric: what lm-eval measured by document, what was timed by batch, and what the retention
-    suite read off log-probabilities, with the cluster of each of its rows in `stored_clusters`.
-    `source` is the file that an imported stage is from. `voted` is what people's
-    `votes` make of a win rate, by the win rate.
+    `scores` has every sample; `generations` the first one of each prompt, by id, `later_samples`
+    the others. `verdicts` are keyed by the win rate they make (`win_rate_base`) and prompt id,
+    `pairs` by id, `stored_values` by metric: what lm-eval measured by document, what was timed by
+    batch, and what the retention suite read off log-probabilities, with the cluster of each of its
+    rows in `stored_clusters`. `source` is the file that an imported stage is from. `voted` is what
+    people's `votes` make of a win rate, by the win rate.
     """
 
     run: str
@@ -76,6 +76,7 @@ class StageRecord:
     given: str = ""
     votes: list[Vote] = field(default_factory=list)
     voted: dict[str, Voted] = field(default_factory=dict)
+    later_samples: tuple[Generation, ...] = ()
 
     def first_scores(self) -> dict[str, Score]:
         """Return the score of each prompt's first sample, by id."""
@@ -445,6 +446,7 @@ def _read_stage(run: str, stage: RunStage, runs: RunsFolder) -> StageRecord:
         given=stage.given or "",
         votes=stored.votes,
         voted=votes,
+        later_samples=tuple(one for one in stored.generations if one.sample),
     )
 
 

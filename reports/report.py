@@ -3,7 +3,7 @@ studies ask.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stagelift.evals.records import Metric, Passport
 from stagelift.reports.numbers.attribution import (
@@ -12,6 +12,7 @@ from stagelift.reports.numbers.attribution import (
     attribution,
     interactions,
 )
+from stagelift.reports.numbers.between import RunComparison, compare_runs
 from stagelift.reports.numbers.compare import Comparison, compare_stages
 from stagelift.reports.numbers.flips import flips
 from stagelift.reports.numbers.gains import Gain, gains
@@ -140,9 +141,13 @@ class RunReport:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a report shows, run by run; a pure function of the records."""
+    """Everything a report shows, run by run; a pure function of the records.
+
+    `between` compares the later runs with the first.
+    """
 
     runs: list[RunReport]
+    between: list[RunComparison] = field(default_factory=list)
 
     def stages(self) -> list[StageRecord]:
         """All columns, run by run."""
@@ -180,7 +185,7 @@ class Report:
 
 
 def build_report(runs: Sequence[RunRecord], *, across_engines: bool = False) -> Report:
-    """Compare the stages of one or more runs.
+    """Compare the stages of one or more runs, and several runs with one another.
 
     Raises ValueError where their contracts differ; with `across_engines` the engines may.
     """
@@ -196,7 +201,7 @@ def build_report(runs: Sequence[RunRecord], *, across_engines: bool = False) -> 
     for run in runs:
         own = [comparison for comparison in comparisons if comparison.run == run.name]
         reports.append(_run_report(run, own))
-    return Report(reports)
+    return Report(reports, compare_runs(runs))
 
 
 def _run_report(run: RunRecord, comparisons: list[Comparison]) -> RunReport:

@@ -19,13 +19,14 @@ ARROWS = {
     "-> files, records",
     "stages": "faster -> packed",
     "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records "
-    "-> folders -> run_file; records -> contradictions -> recount",
+    "-> folders -> run_file; records -> contradictions -> recount; exports -> words",
     "harness": "cli -> commands -> run, judge_training, forecast, importing, rescoring, outputs, "
     "voting, checks; run -> preflight -> graph, workers -> recipes; run -> schedule; "
     "forecast -> graph; run -> selecting -> graph, workers; preflight -> validation -> graph; "
     "judge_training -> preflight; importing -> imports -> graph; rescoring, voting -> graph; "
-    "testing -> checks -> recipes; "
-    "commands, judge_training -> progress",
+    "testing -> checks -> recipes; commands -> exporting -> outputs; "
+    "api -> results -> exporting; api -> run, checks; "
+    "api, commands, judge_training -> progress; api, commands -> quiet",
 }
 EVERYONE_MAY_IMPORT = {"harness": {"errors", "environment"}}
 # two lines each: they keep an address whose module has moved
@@ -250,6 +251,8 @@ ALSO_CALLED_SO = {
     "evals.judges.openai": {".lock"},
     # lm-eval's own folder
     "evals.data.gsm8k": {"tasks"},
+    # a folder of runs is told from results of other tools, in a layer below its owner
+    "evals.imports.sources": {"nodes"},
     "evals.lm_eval.verifiers": {"tasks"},
     # the template
     "reports.formats.html": {"report.html"},

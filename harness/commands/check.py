@@ -260,6 +260,7 @@ def _say(text: str) -> None:
 def _check(request: "Request", format: CheckFormat, inconclusive: Inconclusive) -> int:
     """Write the answer, and return its exit code."""
     from stagelift.harness.checks.checking import checked
+    from stagelift.harness.checks.decision import Decision
     from stagelift.reports.gates.not_comparable import NotComparableError
 
     try:
@@ -267,7 +268,8 @@ def _check(request: "Request", format: CheckFormat, inconclusive: Inconclusive) 
     except NotComparableError as error:
         answer = error
     _write(answer, format)
-    return _exit_code(answer, inconclusive)
+    passes = inconclusive is Inconclusive.let_pass
+    return Decision(answer, inconclusive_passes=passes).exit_code
 
 
 def _self_test(request: "Request", format: CheckFormat) -> int:
@@ -339,13 +341,3 @@ def _add_to_job_page(markdown: str) -> None:
     if page:
         with Path(page).open("a", encoding="utf-8") as file:
             file.write(markdown)
-
-
-def _exit_code(answer: "Answer", inconclusive: Inconclusive) -> int:
-    from stagelift.reports.gates.check import Check
-
-    if not isinstance(answer, Check):
-        return 4
-    if answer.outcome == "inconclusive":
-        return 3 if inconclusive is Inconclusive.fail else 0
-    return 1 if answer.outcome == "regressed" else 0

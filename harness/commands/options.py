@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from stagelift.harness.quiet import QUIET
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -33,8 +35,6 @@ Overrides = Annotated[
 RunName = Annotated[
     str | None, typer.Option("--name", help="Name of the run, if not the recipe's.")
 ]
-# columns of what goes to a file or a pipe: seven columns of a whole chain side by side
-WIDE = 160
 
 
 def open_console() -> "Console":
@@ -43,6 +43,8 @@ def open_console() -> "Console":
     A pipe has no width, and 80 columns would fold every table.
     """
     from rich.console import Console
+
+    from stagelift.reports.formats.terminal import WIDE
 
     console = Console()
     if console.is_terminal or "COLUMNS" in os.environ:
@@ -81,12 +83,8 @@ def fail(message: str) -> NoReturn:
 
 def quiet_environment() -> None:
     """Set what libraries read at import: no telemetry, no warnings, no progress bars of theirs."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TQDM_DISABLE", "1")
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("DATASETS_VERBOSITY", "critical")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     # libraries telling each other what to rename
     warnings.simplefilter("ignore", FutureWarning)
 

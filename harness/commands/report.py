@@ -1,15 +1,12 @@
 """`stagelift report` and `stagelift runs`: what the records say."""
 
-import io
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stagelift.harness.commands.options import (
-    WIDE,
     AcrossEngines,
     RunsFolder,
     fail,
@@ -17,20 +14,12 @@ from stagelift.harness.commands.options import (
     open_console,
     usage_errors,
 )
+from stagelift.reports.formats.names import Format, format_of, refuse_another_ending
 
 if TYPE_CHECKING:
     from stagelift.harness.outputs import Outputs
     from stagelift.reports.records import RunRecord
     from stagelift.reports.report import Report
-
-
-class Format(StrEnum):
-    """How a report is written."""
-
-    terminal = "terminal"
-    markdown = "markdown"
-    html = "html"
-    json = "json"
 
 
 def report(
@@ -48,6 +37,10 @@ def report(
             "it."
         ),
     ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(help="Write every plot into this folder, as SVG and PDF for papers."),
+    ] = None,
     summary: Annotated[
         bool, typer.Option("--summary", help="Markdown short enough for a pull request's comment.")
     ] = False,
@@ -56,27 +49,62 @@ def report(
 ) -> None:
     """Report one or more runs from their records.
 
-    Several runs stand side by side, if their contracts agree.
+    Several runs stand side by side, and the later ones are compared with the first, if their
+    contracts agree.
     """
     keep_garbage()
     from stagelift.harness.checks.sources import run_folder
 
-    form = format or _format_of(output, summary=summary)
-    if summary and form is not Format.markdown:
-        fail(f"--summary is Markdown, and the format is {form.value}. Leave one of the two out.")
+    form = _format(format, output, summary=summary)
     if output is not None and output.is_dir():
         fail(f"--output {output} is a folder. Name a file in it.")
+    if figures is not None and figures.exists() and not figures.is_dir():
+        fail(f"--figures {figures} is a file. Name a folder.")
     folders = [run_folder(name, runs).path for name in names]
     result = _load_report(folders, across_engines=across_engines)
-    if output is None and form is Format.terminal:
-        _print_report(result)
-        return
+    _write(result, form, output, figures, summary=summary)
+
+
+def _format(wanted: Format | None, output: Path | None, *, summary: bool) -> Format:
+    """Return the format that was asked for or that a file's name says, else the usual one."""
+    usual = Format.markdown if summary else Format.terminal
     with usage_errors():
-        if output is None:
-            sys.stdout.write(_rendered(result, form, summary=summary))
-            return
-        written = _write_report(result, form, output, summary=summary)
-    typer.echo(f"Written: {' and '.join(map(str, written))}", err=True)
+        if output is not None and wanted is None:
+            form = format_of(output) or usual
+        else:
+            form = wanted or usual
+        if output is not None:
+            refuse_another_ending(output, form)
+    if summary and form is not Format.markdown:
+        fail(f"--summary is Markdown, and the format is {form.value}. Leave one of the two out.")
+    return form
+
+
+def _write(
+    result: "Report", form: Format, output: Path | None, figures: Path | None, *, summary: bool
+) -> None:
+    """Write a report where it was asked for, and its figures; by default to the terminal."""
+    from stagelift.harness.outputs import write_figures, write_report
+    from stagelift.reports.formats.text import render_text
+
+    written: list[Path] = []
+    with usage_errors():
+        if output is not None:
+            written += write_report(result, form, output, summary=summary)
+        elif form is not Format.terminal:
+            sys.stdout.write(render_text(result, form, summary=summary))
+        elif figures is None:
+            _print_report(result)
+        if figures is not None:
+            drawn = write_figures(result, figures)
+            written += drawn or _no_figure()
+    if written:
+        typer.echo(f"Written: {' and '.join(map(str, written))}", err=True)
+
+
+def _no_figure() -> list[Path]:
+    typer.echo("No figure was written: nothing was measured that a plot shows.", err=True)
+    return []
 
 
 def list_runs(runs: RunsFolder = Path("runs")) -> None:
@@ -157,62 +185,7 @@ def _load_report(folders: list[Path], *, across_engines: bool) -> "Report":
         return load_report(folders, across_engines=across_engines)
 
 
-def _format_of(output: Path | None, *, summary: bool) -> Format:
-    """Return the format that a file's name says, else the usual one."""
-    usual = Format.markdown if summary else Format.terminal
-    if output is None:
-        return usual
-    match output.suffix.lower():
-        case ".md":
-            return Format.markdown
-        case ".html" | ".htm":
-            return Format.html
-        case ".json":
-            return Format.json
-        case _:
-            return usual
-
-
-def _rendered(result: "Report", form: Format, *, summary: bool) -> str:
-    """Return a report as text. A page that would need a second file is refused in a sentence."""
-    from stagelift.reports.formats.document import render_json
-    from stagelift.reports.formats.html import render_html
-    from stagelift.reports.formats.markdown import render_markdown, render_markdown_summary
-
-    match form:
-        case Format.terminal:
-            return _terminal_text(result)
-        case Format.markdown if summary:
-            return render_markdown_summary(result)
-        case Format.markdown:
-            return render_markdown(result)
-        case Format.html:
-            return render_html(result).html
-        case Format.json:
-            return render_json(result)
-
-
-def _write_report(result: "Report", form: Format, output: Path, *, summary: bool) -> list[Path]:
-    from stagelift.evals.files import write_text
-    from stagelift.harness.outputs import write_page
-
-    if form is Format.html:
-        return write_page(result, output)
-    write_text(output, _rendered(result, form, summary=summary))
-    return [output]
-
-
 def _print_report(result: "Report") -> None:
     from stagelift.reports.formats.terminal import print_report
 
     print_report(result, open_console())
-
-
-def _terminal_text(result: "Report") -> str:
-    from rich.console import Console
-
-    from stagelift.reports.formats.terminal import print_report
-
-    text = io.StringIO()
-    print_report(result, Console(file=text, width=WIDE, force_terminal=False, color_system=None))
-    return text.getvalue()

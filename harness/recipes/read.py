@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -21,6 +21,8 @@ from stagelift.harness.recipes.sections import RaySection, Recipe, ValidationSec
 from stagelift.harness.recipes.yaml_text import read_yaml, read_yaml_file
 from stagelift.stages.saved_checkpoints import base_of_adapters, saved_checkpoints
 
+# a recipe by name or path, or what its YAML holds
+Written = str | Mapping[str, Any]
 # a recipe that is no study
 ONE_CHAIN: dict[str, Any] = {
     "variants": [],
@@ -30,8 +32,8 @@ ONE_CHAIN: dict[str, Any] = {
 }
 
 
-def load_recipe(name: str, overrides: list[str], run_name: str | None = None) -> Recipe:
-    """Read a recipe by the name of a shipped one or by path.
+def load_recipe(name: Written, overrides: list[str], run_name: str | None = None) -> Recipe:
+    """Read a recipe by the name of a shipped one, by path, or from what a file of one holds.
 
     `key=value` overrides and a run's name are put on top. Raises UsageError.
     """
@@ -47,7 +49,7 @@ def load_recipe(name: str, overrides: list[str], run_name: str | None = None) ->
 
 
 def evaluation_recipe(
-    recipe: str, overrides: list[str], model: str, adapter: str | None, run_name: str | None
+    recipe: Written, overrides: list[str], model: str, adapter: str | None, run_name: str | None
 ) -> Recipe:
     """Take a recipe's evaluation for another model, and train nothing.
 
@@ -57,11 +59,11 @@ def evaluation_recipe(
     content["name"] = run_name or _run_name(adapter or model)
     if adapter is not None:
         content["checkpoint"] = {"adapter": adapter}
-    return _checked(content, f"what was given on top of {recipe}")
+    return _checked(content, f"what was given on top of {_title(recipe)}")
 
 
 def chain_recipe(
-    recipe: str, overrides: list[str], chain: Sequence[NamedModel], run_name: str | None
+    recipe: Written, overrides: list[str], chain: Sequence[NamedModel], run_name: str | None
 ) -> Recipe:
     """Take a recipe's evaluation for a chain of models and adapters, and train nothing.
 
@@ -73,11 +75,11 @@ def chain_recipe(
         content["model"]["name"] = base.name
     content["stages"] = [{"checkpoint": model.section()} for model in later]
     content["name"] = run_name or "-".join(str(model.name or "base") for model in chain)[:80]
-    return _checked(content, f"what was given on top of {recipe}")
+    return _checked(content, f"what was given on top of {_title(recipe)}")
 
 
 def trajectory_recipe(
-    recipe: str,
+    recipe: Written,
     overrides: list[str],
     folder: str,
     model: str | None,
@@ -93,7 +95,7 @@ def trajectory_recipe(
     selected = {"checkpoints": folder, "metric": metric, "name": "selected"}
     content["stages"] = [{"checkpoint": selected}]
     content["name"] = run_name or _run_name(folder)
-    return _checked(content, f"what was given on top of {recipe}")
+    return _checked(content, f"what was given on top of {_title(recipe)}")
 
 
 def _base_of(folder: str) -> str:
@@ -110,7 +112,11 @@ def _base_of(folder: str) -> str:
     return base
 
 
-def _only_evaluated(recipe: str, overrides: list[str], model: str) -> dict[str, Any]:
+def _title(recipe: Written) -> str:
+    return recipe if isinstance(recipe, str) else "the recipe"
+
+
+def _only_evaluated(recipe: Written, overrides: list[str], model: str) -> dict[str, Any]:
     """Return the content of a recipe with another model and without any stage or study."""
     this_model: list[str] = []
     if model != load_recipe(recipe, []).model.path:
@@ -177,8 +183,10 @@ def shipped_recipes() -> list[str]:
     )
 
 
-def _read(name: str) -> tuple[Any, str]:
+def _read(name: Written) -> tuple[Any, str]:
     """Return what a recipe's YAML holds, and where it is from."""
+    if not isinstance(name, str):
+        return copy.deepcopy(dict(name)), "the recipe"
     if name in shipped_recipes():
         where = f"recipe '{name}'"
         text = (_shipped() / f"{name}.yaml").read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from stagelift.evals.models.model import Device, Dtype
+from stagelift.harness.errors import StageliftError
 from stagelift.harness.workers.jobs import AnyJob
 from stagelift.stages.precision import DtypeSetting
 
@@ -31,5 +32,5 @@ class Executor(Protocol):
         """Let go of what running jobs needed."""
 
 
-class JobFailed(Exception):
+class JobFailed(StageliftError):
     """A worker ended with an error; the message says which, and where its log is."""

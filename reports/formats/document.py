@@ -37,6 +37,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "runs": [_run(run) for run in report.runs],
         "stages": [_stage(stage, run) for run in report.runs for stage in run.stages],
         "comparisons": [_comparison(comparison) for comparison in report.comparisons()],
+        "between_runs": [_comparison(comparison) for comparison in report.between],
         "gains": [asdict(gain) for run in report.runs for gain in run.gains],
         "flips": [_flips(flips) for flips in report.flips()],
         "attribution": [asdict(share) for run in report.runs for share in run.attribution],
@@ -198,4 +199,4 @@ def _flips(flips: StageFlips) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    return value
+    return list(value) if isinstance(value, tuple) else value

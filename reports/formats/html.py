@@ -19,6 +19,7 @@ from stagelift.reports.formats.page import (
 )
 from stagelift.reports.plots import Plot, plots
 from stagelift.reports.report import Report
+from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.gains import gain_notes, gain_table
 from stagelift.reports.tables.stages import stage_table
 from stagelift.reports.tables.study import study_sections
@@ -65,6 +66,7 @@ def _page(report: Report, data: Problems, drawn: Sequence[Plot], responses_file:
         title=", ".join(run.name for run in report.runs),
         summary=summary(report),
         gained_and_lost=gained_and_lost(report),
+        between=between_sections(report),
         study=study_sections(report),
         stage_table=stage_table(report),
         checkpoints=trajectory_sections(report),

@@ -6,9 +6,10 @@ Model output stands in fenced blocks that it cannot close.
 from collections.abc import Sequence
 
 from stagelift.reports.report import Example, Report, StageFlips
+from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.gains import gain_notes, gain_table
 from stagelift.reports.tables.stages import headline_table, stage_table
-from stagelift.reports.tables.study import study_sections
+from stagelift.reports.tables.study import Section, study_sections
 from stagelift.reports.tables.table import Cell, Row, Table
 from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line
@@ -24,9 +25,10 @@ _BOLD = ("improved", "regressed")
 def render_markdown(report: Report) -> str:
     """Return the whole report, ending in a newline."""
     parts = [_title(report), inline(summary(report)), *_gained_and_lost(report)]
-    study = _study(report)
-    if study:
-        parts += [*study, "## Model by model"]
+    between, study = _sections(between_sections(report)), _sections(study_sections(report))
+    parts += [*between, *study]
+    if between or study:
+        parts.append("## Model by model" if study else "## Stage by stage")
     parts.append(_table(stage_table(report)))
     for section in trajectory_sections(report):
         parts += [f"## {inline(section.title)}", _table(section.table)]
@@ -52,7 +54,8 @@ def render_markdown_summary(report: Report) -> str:
         _title(report),
         inline(summary(report)),
         *_gained_and_lost(report),
-        *(_study(report) or [_table(headline_table(report))]),
+        *_sections(between_sections(report)),
+        *(_sections(study_sections(report)) or [_table(headline_table(report))]),
         inline(brief_notes(report)),
         _provenance(brief_provenance(report)),
     ]
@@ -68,10 +71,10 @@ def _gained_and_lost(report: Report) -> list[str]:
     return [f"**{TITLE}**", "\n".join(lines)] if lines else []
 
 
-def _study(report: Report) -> list[str]:
-    """Write what a study asks, before its models one by one."""
+def _sections(sections: Sequence[Section]) -> list[str]:
+    """Write what several runs or a study ask, before their stages one by one."""
     parts = []
-    for section in study_sections(report):
+    for section in sections:
         parts += [f"## {inline(section.title)}", _table(section.table)]
         parts += map(inline, section.notes)
     return parts

@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from stagelift.reports.report import Example, Report, StageFlips
+from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.gains import gain_notes, gain_table
 from stagelift.reports.tables.stages import stage_table
 from stagelift.reports.tables.study import study_sections
@@ -24,6 +25,8 @@ from stagelift.reports.words.notes import footnotes
 from stagelift.reports.words.provenance import provenance_lines
 from stagelift.reports.words.summary import summary
 
+# columns of what goes to a file or a pipe: seven columns of a whole chain side by side
+WIDE = 160
 _STYLES = {"improved": "bold green", "regressed": "bold red"}
 # columns of a terminal that a title and a cell need, with their borders
 _TITLES, _CELL = 25, 18
@@ -37,7 +40,7 @@ def print_report(report: Report, console: Console) -> None:
     console.print(_provenance(report))
     console.print(Padding(Text(safe_text(summary(report))), (1, 0)))
     _print_gained_and_lost(report, console)
-    for section in study_sections(report):
+    for section in (*between_sections(report), *study_sections(report)):
         console.print(Text(safe_text(section.title), style="bold"))
         _print_table(section.table, section.notes, console)
     _print_table(stage_table(report), (), console)

@@ -237,7 +237,7 @@ def _test_metric(
     tested = replace(
         tested,
         is_headline=is_step and name in headline_metrics(stage),
-        is_identical=_is_identical(name, stage, earlier, changes),
+        is_identical=is_identical(name, stage, earlier, changes),
     )
     if measure(name).family != "length":
         return tested
@@ -267,7 +267,7 @@ def _test_win_rate(
     tested = replace(
         _tested(name, stage, against, leads, 0.5),
         is_headline=name in headline_metrics(stage),
-        is_identical=opponent is not None and _is_identical(name, stage, opponent, leads),
+        is_identical=opponent is not None and is_identical(name, stage, opponent, leads),
     )
     at_equal = _at_equal_lengths(tested, list(verdicts.values()), stage.clusters(name))
     others = [at_equal, _by_votes(tested, leads, stage)]
@@ -327,7 +327,7 @@ def _tested(
     )
 
 
-def _is_identical(
+def is_identical(
     name: str, stage: StageRecord, other: StageRecord, changes: Mapping[str, float]
 ) -> bool:
     """Say whether the responses behind a metric are the same bytes on both sides.

@@ -2,9 +2,9 @@
 each.
 
 The headline family is what each stage added to the one before, in the few metrics that a report is
-read for (`headline`); all other comparisons are a family of their own, and so are variants and
-the checkpoints that a stage was selected among. Each is adjusted by itself, so that what else a
-report shows takes no power from its headline.
+read for (`headline`); all other comparisons are a family of their own, and so are variants, the
+checkpoints that a stage was selected among, and runs against one another. Each is adjusted by
+itself, so that what else a report shows takes no power from its headline.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import numpy as np
 
 from stagelift.evals.stats import families
 
-Family = Literal["headline", "other", "variants", "checkpoints"]
+Family = Literal["headline", "other", "variants", "checkpoints", "runs"]
 # the digest of the values behind a test
 Test = str
 

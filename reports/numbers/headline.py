@@ -21,7 +21,7 @@ from stagelift.reports.records import StageRecord
 def headline_metrics(stage: StageRecord) -> set[str]:
     """Name the headline metrics among those that a stage has."""
     names = without_stand_ins(stage.evaluation.metrics)
-    return {name for name in names if _is_headline(measure(name), stage)}
+    return {name for name in names if is_headline(measure(name), stage)}
 
 
 def is_accuracy_again(name: str, stage: StageRecord) -> bool:
@@ -32,7 +32,8 @@ def is_accuracy_again(name: str, stage: StageRecord) -> bool:
     return measure(name).family == "win rate" and knows_targets(judge)
 
 
-def _is_headline(known: Measure, stage: StageRecord) -> bool:
+def is_headline(known: Measure, stage: StageRecord) -> bool:
+    """Say whether a metric is one of those that a stage's report is read for."""
     match known.family:
         case "accuracy" | "preference accuracy" | "length":
             return known.headline

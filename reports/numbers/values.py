@@ -58,6 +58,15 @@ def _verdict_scores(name: str, stage: StageRecord) -> dict[str, float]:
     }
 
 
+def judged_values(name: str, stage: StageRecord, base: StageRecord) -> dict[str, float]:
+    """Return a stage's values by prompt id of whatever has any: `prompt_values`, and of every win
+    rate what the judge made of each pair.
+    """
+    if measure(name).family == "win rate" or is_compared(name, stage):
+        return prompt_values(name, stage, base)
+    return {}
+
+
 def _pass_values(known: Measure, stage: StageRecord) -> dict[str, float]:
     assert known.k is not None, "pass@k has a k"
     scored = [
@@ -122,6 +131,13 @@ def is_of_pairs(name: str) -> bool:
     """Say whether a metric sets a model against base, so that base has none of its own."""
     known = measure(name)
     return known.against == "base" or known.family == "preference accuracy"
+
+
+def is_of_base(name: str) -> bool:
+    """Say whether a metric compares only where base is the same: against another, or in tokens of
+    another tokenizer, it is something else.
+    """
+    return is_of_pairs(name) or measure(name).unit == "tokens"
 
 
 def _has(name: str, stage: StageRecord) -> bool:

@@ -23,6 +23,7 @@ from stagelift.reports.numbers.seeds import (
     seed_differences,
 )
 from stagelift.reports.numbers.values import (
+    is_of_base,
     largest_difference,
     mean_of,
     model_metrics,
@@ -229,7 +230,7 @@ def _tests(
         return
     bases = {run.base(stage).name for stage in (*stages, *reference)}
     if len(bases) > 1:
-        names = [name for name in names if not _is_of_base(name)]
+        names = [name for name in names if not is_of_base(name)]
     for name in names:
         by_seed = seed_differences(run, name, stages, reference)
         if by_seed is None:
@@ -237,14 +238,6 @@ def _tests(
         tested = _over_seeds(name, by_seed) or _over_prompts(run, name, stages, reference)
         if tested is not None:
             yield tested
-
-
-def _is_of_base(name: str) -> bool:
-    """Say whether a metric compares only where base is the same: against another, or in tokens of
-    another tokenizer, it is something else.
-    """
-    known = measure(name)
-    return known.against == "base" or known.unit == "tokens"
 
 
 def _over_seeds(name: str, by_seed: Sequence[float]) -> _Tested | None:

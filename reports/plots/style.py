@@ -27,6 +27,34 @@ VARIABLES = {
 }
 # one more than colours, so that pairs repeat late
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+# the page's light theme, for figures that stand on paper
+PRINTED = {
+    INK: "#1b1e22",
+    MUTED: "#575e66",
+    GRID: "#e4e4df",
+    PAPER: "#ffffff",
+    GOOD: "#17683a",
+    BAD: "#ad2318",
+    **dict(
+        zip(
+            SERIES,
+            ("#0b5aa8", "#b04a08", "#147353", "#8f3d9e", "#7a6100", "#575e66"),
+            strict=True,
+        )
+    ),
+}
+
+
+@contextmanager
+def file_style() -> Iterator[None]:
+    """Write figures that need no font from whoever looks at them: PDF has it inside, in SVG letters
+    are outlines.
+    """
+    import matplotlib
+
+    fonts: dict[Any, Any] = {"svg.fonttype": "path", "pdf.fonttype": 42}
+    with plain_style(), matplotlib.rc_context(fonts):
+        yield
 
 
 @contextmanager

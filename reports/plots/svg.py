@@ -61,7 +61,7 @@ def finish(canvas: "Canvas", name: str, title: str, alt: str) -> Plot:
     _add_text(root, "title", f"plot-{name}-title", title)
     _add_text(root, "desc", f"plot-{name}-alt", alt)
     root.extend(_inlined(drawn, f"plot-{name}-"))
-    return Plot(name, title, alt, ElementTree.tostring(root, encoding="unicode"))
+    return Plot(name, title, alt, ElementTree.tostring(root, encoding="unicode"), canvas)
 
 
 def _drawn(canvas: "Canvas") -> str:

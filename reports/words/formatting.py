@@ -75,6 +75,11 @@ def counted(n: str | int, clusters: int) -> str:
     return f"n={n} in {clusters} clusters" if clusters else f"n={n}"
 
 
+def counted_tests(count: int) -> str:
+    """Write how many tests: `1 test`, `4 tests`."""
+    return "1 test" if count == 1 else f"{count} tests"
+
+
 def difference(comparison: Comparison) -> tuple[str, str]:
     """Write a difference and its interval, in percentage points or the metric's unit: `+47.7` and
     `[+38.1, +57.2]`.

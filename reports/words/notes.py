@@ -197,17 +197,14 @@ def _comparison_notes(report: Report) -> list[str]:
 def _families(report: Report) -> str:
     """Say how tests are adjusted, and how many there are in each family."""
     sizes = {comparison.family: comparison.tests for comparison in report.comparisons()}
-    headline, other = sizes.get("headline") or 0, sizes.get("other") or 0
+    headline = formatting.counted_tests(sizes.get("headline") or 0)
+    other = formatting.counted_tests(sizes.get("other") or 0)
     return (
         "Two families of tests, each Holm-adjusted by itself, equal tests counted once: the "
         "headline, which is what each stage added to the one before in accuracy, each listed task, "
-        f"preference accuracy, the win rate and length ({_tests(headline)}), and everything else, "
-        f"marked {formatting.OTHER_FAMILY} ({_tests(other)})."
+        f"preference accuracy, the win rate and length ({headline}), and everything else, "
+        f"marked {formatting.OTHER_FAMILY} ({other})."
     )
-
-
-def _tests(count: int) -> str:
-    return "1 test" if count == 1 else f"{count} tests"
 
 
 def brief_notes(report: Report) -> str:

@@ -17,7 +17,8 @@ from stagelift.evals.metrics.measures import (
 from stagelift.evals.records import Group, Role
 from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.numbers.headline import is_accuracy_again
-from stagelift.reports.records import StageRecord
+from stagelift.reports.numbers.seeds import without_seed
+from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
 from stagelift.reports.words.formatting import OTHER_FAMILY
@@ -30,19 +31,13 @@ def summary(report: Report) -> str:
     left out, which it says.
     """
     parts = [sentence for run in report.runs for sentence in _run(run, report)]
+    parts += _between(report)
     if any(OTHER_FAMILY in part for part in parts):
         parts.append(f"{OTHER_FAMILY}: not of the headline, adjusted in a family of its own.")
     if any("no difference" in part for part in parts) and not all(
         run.record.chains for run in report.runs
     ):
         parts.append(f"That none was shown does not mean that there is none{_detectable(report)}.")
-    if len(report.runs) > 1:
-        chains = any(len(run.stages) > 1 for run in report.runs)
-        parts.append(
-            "Each run is compared with its own base, the runs are not with one another."
-            if chains
-            else "The runs are not compared with one another here."
-        )
     return " ".join(parts)
 
 
@@ -59,6 +54,35 @@ def _run(run: RunReport, report: Report) -> list[str]:
             alone if len(run.stages) == 1 else "No metric could be compared between the stages."
         ]
     return [prefix + sentences[0], *sentences[1:]]
+
+
+def _between(report: Report) -> list[str]:
+    """Say how the last stage of each run does beside that of the first one.
+
+    Variants and subsets of stages have no last one: of these only the table says it.
+    """
+    first, *others = report.runs
+    said = []
+    for run in others:
+        last, opposite = _end(run.record), _end(first.record)
+        compared = [
+            comparison
+            for comparison in report.between
+            if (comparison.run, comparison.stage, comparison.against) == (run.name, last, opposite)
+            and measure(comparison.metric).noun is not None
+        ]
+        against = f"against {first.name}/{opposite}"
+        said.append(_sentence(f"{run.name}/{last}", against, compared))
+    if others and not report.between:
+        return ["No metric could be compared between the runs."]
+    return [sentence for sentence in said if sentence]
+
+
+def _end(run: RunRecord) -> str:
+    """Name the stage that a run ends with, without its seed where it has several."""
+    last = run.stages[-1].name
+    is_of_seeds = len(run.chains) > 1 and len({chain.variant for chain in run.chains}) == 1
+    return without_seed(last) if is_of_seeds else last
 
 
 def _chain(run: RunReport) -> list[str]:

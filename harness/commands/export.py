@@ -1,0 +1,37 @@
+"""`stagelift export`: results for other tools."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stagelift.harness.commands.options import RunsFolder, keep_garbage, usage_errors
+
+
+class Layout(StrEnum):
+    """Whose layout."""
+
+    lm_eval = "lm-eval"
+    every_eval_ever = "every-eval-ever"
+
+
+def export(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run by name or folder.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder to write to; made if missing.")
+    ],
+    layout: Annotated[Layout, typer.Option("--format", help="Whose layout the files have.")],
+    organization: Annotated[
+        str, typer.Option(help="Who publishes the results, for every-eval-ever.")
+    ] = "unknown",
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Write a run's results and responses as another tool has them, stage by stage."""
+    keep_garbage()
+    from stagelift.harness.checks.sources import run_folder
+    from stagelift.harness.exporting import export as write
+
+    with usage_errors(KeyError):
+        files = write(run_folder(name, runs).path, layout.value, directory, organization)
+    typer.echo(f"Written: {len(files)} files in {directory}", err=True)
