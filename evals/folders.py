@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from stagelift.evals.files import (
     read_record,
@@ -35,6 +36,8 @@ _PAIRS = "pairs.jsonl"
 _CHOICES = "choices.jsonl"
 _PASSAGES = "passages.jsonl"
 _TASKS = "tasks"
+# characters, of the 255 that a file's name can have
+_LONGEST_NAME = 150
 _SCORES = "scores.jsonl"
 _VERDICTS = "verdicts.jsonl"
 _VOTES = "votes.jsonl"
@@ -236,7 +239,10 @@ class StoredEvaluation:
 
 @dataclass(frozen=True)
 class TaskFiles:
-    """What one of lm-eval's tasks leaves in an evaluation's `tasks`; the metrics come last."""
+    """What one of lm-eval's tasks leaves in an evaluation's `tasks`; the metrics come last.
+
+    A task that was imported may be called anything, and its files stay in the folder.
+    """
 
     folder: Path
     name: str
@@ -244,12 +250,20 @@ class TaskFiles:
     @property
     def scores(self) -> Path:
         """The file of what each document is worth."""
-        return self.folder / f"{self.name}.jsonl"
+        return self.folder / f"{_file_name(self.name)}.jsonl"
 
     @property
     def metrics(self) -> Path:
         """The file of the task's metrics."""
-        return self.folder / f"{self.name}.json"
+        return self.folder / f"{_file_name(self.name)}.json"
+
+
+def _file_name(name: str) -> str:
+    """Write a name as a file can be called on any system, and no two names alike."""
+    safe = quote(name, safe=" ")
+    if len(safe) <= _LONGEST_NAME:
+        return safe
+    return f"{safe[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)

@@ -103,3 +103,11 @@ def test_contracts_differ_first_in_the_field_that_comes_first() -> None:
     theirs = {"task": "b", "dtype": "bfloat16"}
     assert first_difference(mine, theirs) == Difference("dtype", "float32", "bfloat16")
     assert first_difference({}, {"seed": 0}) == Difference("seed", None, 0)
+
+
+def test_the_files_of_a_task_stay_in_the_folder_whatever_it_is_called(tmp_path: Path) -> None:
+    names = ["../../outside", "/etc/passwd", "a/b", "a_b", "..", "C:\\x", "x" * 300, "x" * 301]
+    files = [TaskFiles(tmp_path, name).scores for name in names]
+    assert all(file.resolve().parent == tmp_path.resolve() for file in files)
+    assert len({*files}) == len(names) and max(len(file.name) for file in files) < 200
+    assert TaskFiles(tmp_path, "mmlu_pro-x.1").scores.name == "mmlu_pro-x.1.jsonl"

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from stagelift.evals.imports.formats import reader_named, reader_of
-from stagelift.evals.imports.lm_eval import LM_EVAL
+from stagelift.evals.imports.lm_eval_folder import LM_EVAL
 from stagelift.evals.imports.seen import look_at
 
 RESULTS = {"results": {"gsm8k": {"exact_match,strict-match": 0.2}}, "lm_eval_version": "0.4.9"}
 ANNOTATION = {"instruction": "i", "output_1": "a", "output_2": "b", "preference": 1}
+BOARD = [{"": "m", "win_rate": 2.6, "standard_error": 0.5, "n_total": 805}]
 OUTPUTS = {"instruction": "i", "output": "a", "generator": "m"}
 SAMPLE = {"doc_id": 1, "doc": {}, "resps": []}
 RESPONSE = {"id": 1, "prompt": "p", "response": "r"}
@@ -52,7 +53,7 @@ def test_lines_are_recognised_by_the_first_gzipped_or_not(tmp_path: Path) -> Non
     ("content", "words"),
     [
         (RESULTS, ["lm-eval's results", "--log_samples"]),
-        ([OUTPUTS], ["without a judge's preferences", "annotations.json"]),
+        (BOARD, ["AlpacaEval's leaderboard", "annotations.json"]),
         ({"a": {"b": 1}}, ["a JSON object of", "responses by row"]),
         ([{"question": "q", "gold": "g"}], ["'gold', 'question'"]),
     ],

@@ -119,7 +119,7 @@ def test_a_task_of_lm_eval_is_read_off_its_name() -> None:
         "acc_norm,none-of-them",
         None,
     )
-    assert known.reading == "lm-eval, acc_norm,none-of-them"
+    assert known.reading == "acc_norm,none-of-them"
 
 
 def test_a_win_rate_and_the_one_at_equal_lengths_know_each_other() -> None:

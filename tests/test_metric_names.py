@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stagelift.evals.imports.alpaca_eval import read_alpaca_eval
-from stagelift.evals.imports.lm_eval import read_lm_eval
+from stagelift.evals.imports.lm_eval_folder import read_lm_eval
 from stagelift.evals.imports.responses import read_responses
 from stagelift.evals.imports.results import Imported, task_metrics
 from stagelift.evals.lm_eval.names import metric_name

@@ -104,7 +104,7 @@ def _stage(name: str, rows: list[AnnotationRow]) -> ImportedStage:
 
 def _generation(row: AnnotationRow) -> Generation:
     return Generation(
-        id=_id(row),
+        id=instruction_id(row.instruction),
         group="test",
         prompt=row.instruction,
         response=row.output_2,
@@ -115,7 +115,7 @@ def _generation(row: AnnotationRow) -> Generation:
 
 def _verdict(row: AnnotationRow) -> Verdict:
     return Verdict(
-        id=_id(row),
+        id=instruction_id(row.instruction),
         against="reference",
         score=None if row.preference is None else row.preference - 1,
         length_difference=len(row.output_2) - len(row.output_1),
@@ -123,9 +123,9 @@ def _verdict(row: AnnotationRow) -> Verdict:
     )
 
 
-def _id(row: AnnotationRow) -> str:
+def instruction_id(instruction: str) -> str:
     """Annotations have no ids: the instruction is what two files share."""
-    return f"alpaca_eval/{hashlib.sha256(row.instruction.encode()).hexdigest()[:16]}"
+    return f"alpaca_eval/{hashlib.sha256(instruction.encode()).hexdigest()[:16]}"
 
 
 def _is_alpaca_eval(seen: Seen) -> bool:

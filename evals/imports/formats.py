@@ -6,13 +6,33 @@ What is none of them is answered with what was seen in it.
 from pathlib import Path
 
 from stagelift.evals.imports.alpaca_eval import ALPACA_EVAL
-from stagelift.evals.imports.lm_eval import LM_EVAL
+from stagelift.evals.imports.alpaca_outputs import ALPACA_OUTPUTS
+from stagelift.evals.imports.every_eval_ever import EVERY_EVAL_EVER
+from stagelift.evals.imports.helm import HELM
+from stagelift.evals.imports.inspect_log import INSPECT
+from stagelift.evals.imports.lighteval import LIGHTEVAL
+from stagelift.evals.imports.lm_eval_folder import LM_EVAL
+from stagelift.evals.imports.mt_bench import MT_BENCH
+from stagelift.evals.imports.promptfoo import PROMPTFOO
 from stagelift.evals.imports.reader import Reader
 from stagelift.evals.imports.responses import RESPONSES
 from stagelift.evals.imports.seen import Seen, look_at
+from stagelift.evals.imports.trl_completions import TRL_COMPLETIONS
 
 # the first that recognises a file reads it
-READERS: tuple[Reader, ...] = (LM_EVAL, ALPACA_EVAL, RESPONSES)
+READERS: tuple[Reader, ...] = (
+    LM_EVAL,
+    ALPACA_EVAL,
+    INSPECT,
+    HELM,
+    LIGHTEVAL,
+    EVERY_EVAL_EVER,
+    MT_BENCH,
+    TRL_COMPLETIONS,
+    PROMPTFOO,
+    ALPACA_OUTPUTS,
+    RESPONSES,
+)
 
 # known, and of no use without something else: the first whose keys are all there
 _RESULTS = (
@@ -20,13 +40,26 @@ _RESULTS = (
     "which lm-eval writes with --log_samples"
 )
 _OF_NO_USE: tuple[tuple[frozenset[str], str], ...] = (
+    (
+        frozenset({"config_general", "results", "versions"}),
+        "lighteval's results, which are means over documents. Wanted are the details_*.parquet, "
+        "which lighteval writes with --save-details",
+    ),
     (frozenset({"results", "lm_eval_version"}), _RESULTS),
     (frozenset({"results", "versions"}), _RESULTS),
     (frozenset({"results", "configs"}), _RESULTS),
     (
-        frozenset({"instruction", "output"}),
-        "a model's outputs for AlpacaEval, without a judge's preferences. Wanted is the "
-        "annotations.json beside it, or --columns prompt=instruction,response=output",
+        frozenset({"win_rate", "standard_error", "n_total"}),
+        "AlpacaEval's leaderboard, which is means over instructions. Wanted is the "
+        "annotations.json beside it",
+    ),
+    (
+        frozenset({"adapter_spec"}),
+        "one file of a run of HELM's. Wanted is the folder that it is in",
+    ),
+    (
+        frozenset({"instance_id", "train_trial_index", "stats"}),
+        "one file of a run of HELM's. Wanted is the folder that it is in",
     ),
 )
 _SHOWN = 12

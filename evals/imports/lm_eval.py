@@ -14,9 +14,7 @@ from typing import Any
 
 from stagelift.evals.imports.lm_eval_row import BYPASS, SampleRow, unnamed_filter, with_filters
 from stagelift.evals.imports.number_targets import TargetUse, are_numbers_to_state
-from stagelift.evals.imports.reader import Reader
 from stagelift.evals.imports.results import Document, Imported, ImportedStage, read_valid
-from stagelift.evals.imports.seen import Seen
 from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT
 from stagelift.evals.lm_eval.names import metric_name
 from stagelift.evals.metrics.answers.reading import read_target
@@ -38,17 +36,20 @@ _SHARES = {"acc", "acc_norm", "exact_match"}
 Documents = dict[int, dict[str, SampleRow]]
 
 
-def read_lm_eval(path: Path) -> Imported:
-    """Read a file.
+def read_samples(path: Path, task: str | None = None, *, alone: bool = True) -> Imported:
+    """Read a file of samples, whose name says the `task` where nothing else does.
+
+    One that is not `alone`, but one of a run's tasks, keeps its own strict and flexible matches
+    beside the accuracies, which are over all tasks.
 
     Raises ValueError for malformed rows, a document twice under one filter, and targets that
     disagree.
     """
-    task = _task(path)
+    task = task or _task(path)
     rows = _documents(path)
     # of a dummy or an index nothing can be right or wrong
     answers = are_numbers_to_state([_use(filters) for filters in rows.values()])
-    stage = _stage(task, rows, answers=answers)
+    stage = _stage(task, rows, answers=answers, alone=alone)
     contract = {"task": task, "data": _identity(rows)}
     notes = (*_of_its_age(path, task, rows), *_left_out(rows), *_of_targets(rows, answers=answers))
     return Imported([stage], "", contract, notes)
@@ -183,12 +184,12 @@ def _all_rows(rows: Documents) -> list[SampleRow]:
     return [row for filters in rows.values() for row in filters.values()]
 
 
-def _stage(task: str, rows: Documents, *, answers: bool) -> ImportedStage:
+def _stage(task: str, rows: Documents, *, answers: bool, alone: bool) -> ImportedStage:
     generations, scores = _read_responses(task, rows, answers=answers)
     are_accuracies = bool(scores) and all(
         score.correct_strict is not None or score.correct_flexible is not None for score in scores
     )
-    task_scores = _task_scores(task, rows, are_accuracies=are_accuracies)
+    task_scores = _task_scores(task, rows, are_accuracies=are_accuracies and alone)
     by_task = {task: task_scores} if task_scores else {}
     documents = _asked(task, rows, scores)
     return ImportedStage("lm-eval", generations, scores, [], by_task, documents)
@@ -291,16 +292,3 @@ def _task_scores(task: str, rows: Documents, *, are_accuracies: bool) -> list[Ta
                 name = metric_name(task, metric, row.filter)
                 scores.append(TaskScore(id=f"{task}/{row.doc_id}", metric=name, value=value))
     return scores
-
-
-def _is_lm_eval(seen: Seen) -> bool:
-    return {"doc_id", "doc", "resps"} <= seen.keys
-
-
-LM_EVAL = Reader(
-    name="lm-eval",
-    title="lm-eval's samples",
-    how_to_get="the samples_*.jsonl that lm-eval writes with --log_samples",
-    recognises=_is_lm_eval,
-    read=read_lm_eval,
-)

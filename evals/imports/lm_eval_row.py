@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 # lm-eval's name for a filter that changes nothing
 NO_FILTER = "none"
+# what a filter's name begins with that the file does not name
+UNNAMED = "filter-"
 # what --predict_only writes in place of metrics: nothing was measured
 BYPASS = "bypass"
 
@@ -118,7 +120,7 @@ def with_filters(path: Path, lines: Sequence[tuple[int, SampleRow]]) -> list[tup
 
 def unnamed_filter(number: int) -> str:
     """Name a filter by its place in a file that names none, counted from 1."""
-    return f"filter-{number}"
+    return f"{UNNAMED}{number}"
 
 
 def _hash(text: str) -> str:

@@ -98,9 +98,13 @@ _OWN = re.compile(
     rf"((?P<task>[A-Za-z0-9][\w.-]*):)?(?P<scorer>{'|'.join(BUILT_IN_SCORERS)}|[^\W\d]\w*(\.\w+)+)"
     rf"(-(?P<number>[1-9]\d*))?(@(any|(?P<low>{_NUMBER})\.\.(?P<high>{_NUMBER})))?"
 )
-# words in the names of lm-eval's metrics
-_SHARES = {"acc", "em", "match", "f1", "pass@1", "accuracy", "rate"}
+# words in the names of lm-eval's metrics, and of other tools'
+_SHARES = {"acc", "em", "match", "f1", "pass", "accuracy", "rate"}
 _BETTER_SMALL = {"perplexity", "byte", "ppl", "wer", "ter", "brier"}
+_POINTS = "points"
+_UNITS: dict[str, Unit] = {"characters": "characters", "tokens": "tokens", "seconds": "seconds"}
+# what a name ends in whose words do not tell
+_SAID: dict[str, Direction] = {"higher is better": "more", "lower is better": "less"}
 
 
 class UnknownMetricError(ValueError):
@@ -173,6 +177,27 @@ def is_of_own_task(name: str, task: str | None) -> bool:
     """Say whether a metric is a score of that task of the user's; None is the main one."""
     known = measure(name)
     return known.family == "own score" and known.task == task
+
+
+def parted(metric: str) -> tuple[str, str]:
+    """Part the name of a task's metric: itself, and its filter ("" where there is none)."""
+    name, _, filtered = metric.partition(",")
+    return name, filtered
+
+
+def directed(metric: str, better: Direction) -> str:
+    """Name a task's metric so that its name says which direction is better, where it does not."""
+    if _direction(metric) == better:
+        return metric
+    return next(f"{metric},{said}" for said, direction in _SAID.items() if direction == better)
+
+
+def in_points(metric: str) -> str:
+    """Name a task's metric that is called a share (an accuracy in percent, say) and is none."""
+    if _unit(metric) != "share":
+        return metric
+    name, filtered = parted(metric)
+    return f"{name} {_POINTS},{filtered}" if filtered else f"{name} {_POINTS}"
 
 
 def win_rate_name(against: Role, group: Group, *, equal_lengths: bool = False) -> str:
@@ -565,22 +590,21 @@ def _pass_at(k: int, group: Group) -> Measure:
 
 
 def _of_task(name: str, task: str, metric: str) -> Measure:
-    """Read the name of a metric of lm-eval: `task/metric`, or `task/metric,filter`.
+    """Read the name of a metric of a task: `task/metric`, or `task/metric,filter`.
 
-    lm-eval's records do not say what a metric is: its unit and direction are read off the words of
-    its name, and its bounds are not known.
+    Records of lm-eval and of other tools do not say what a metric is: its unit and direction are
+    read off the words of its name, and its bounds are not known.
     """
-    words = {*re.split(r"[_-]", metric.partition(",")[0])}
     return Measure(
         name=name,
         bare=metric,
         family="lm-eval task",
         group=None,
-        unit="share" if words & _SHARES else "points",
+        unit=_unit(metric),
         bounds=None,
-        better="less" if words & _BETTER_SMALL else "more",
+        better=_direction(metric),
         title=task,
-        reading=f"lm-eval, {metric}",
+        reading=metric,
         noun=name,
         headline=True,
     )
@@ -612,3 +636,24 @@ def _own_score(name: str, read: re.Match[str]) -> Measure:
         margin=2.0 if is_share_of_main else None,
         task=read["task"],
     )
+
+
+def _unit(metric: str) -> Unit:
+    words = _words(metric)
+    if _POINTS in words:
+        return "points"
+    named = [unit for word, unit in _UNITS.items() if word in words]
+    if named:
+        return named[0]
+    return "share" if words & _SHARES else "points"
+
+
+def _direction(metric: str) -> Direction:
+    said = _SAID.get(metric.rpartition(",")[2])
+    if said is not None:
+        return said
+    return "less" if _words(metric) & _BETTER_SMALL else "more"
+
+
+def _words(metric: str) -> set[str]:
+    return set(re.split(r"[\W_]+", metric.partition(",")[0].casefold()))
