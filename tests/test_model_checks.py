@@ -14,6 +14,7 @@ from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.model_checks import (
     check_adapters,
     check_models,
+    other_model,
     trained_on_other_models,
 )
 from stagelift.harness.graph.plan import make_plan
@@ -111,6 +112,7 @@ def test_an_adapter_that_names_another_model_is_told(
     plan = make_plan(recipe)
     (told,) = trained_on_other_models(plan)
     assert "says that it was trained on 'Org/Qwen2-0.5B', and is put on base" in told
+    assert [other_model(node) for node in plan.nodes] == [None, "Org/Qwen2-0.5B"]
     stages = [{"checkpoint": {"adapter": str(adapter)}}]
     plan = make_plan(load_recipe(str(tiny_recipe), [f"stages={json.dumps(stages)}"]))
     assert trained_on_other_models(plan) == []

@@ -85,18 +85,20 @@ def _check_is_lora(node: Node, below: Node, adapter: Path) -> None:
 def trained_on_other_models(plan: Plan) -> list[str]:
     """Say of each adapter of the user's whether it names another model than it is put on."""
     return [
-        f"{node.name}: the adapter at '{node.adapter}' says that it was trained on "
-        f"'{adapters.trained_on(Path(node.adapter))}', and is put on {node.weights.name} "
-        f"({node.base.path}). Its shapes fit; whether it is the same model cannot be seen. Say "
-        "`onto:` in its checkpoint, or name the right model."
+        f"{node.name}: the adapter at '{node.adapter}' says that it was trained on '{named}', and "
+        f"is put on {node.weights.name} ({node.base.path}). Its shapes fit; whether it is the same "
+        "model cannot be seen. Say `onto:` in its checkpoint, or name the right model."
         for node in _with_candidates(plan)
-        if node.adapter is not None and not _is_on_its_model(node, Path(node.adapter))
+        if (named := other_model(node)) is not None
     ]
 
 
-def _is_on_its_model(node: Node, adapter: Path) -> bool:
-    named = adapters.trained_on(adapter)
-    return named is None or is_called(node.weights.base, named)
+def other_model(node: Node) -> str | None:
+    """Return the model that a checkpoint's adapter names, where that is not what it is put on."""
+    if node.adapter is None:
+        return None
+    named = adapters.trained_on(Path(node.adapter))
+    return None if named is None or is_called(node.weights.base, named) else named
 
 
 def check_model_path(path: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from stagelift.evals.files import write_text
 from stagelift.evals.models.model import model_title
 from stagelift.harness.environment import device_title, versions
+from stagelift.harness.graph.model_checks import other_model
 from stagelift.harness.graph.node import Node, Plan, candidates
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import as_written
@@ -109,7 +110,9 @@ def _given(node: Node) -> str | None:
         return f"the best of {len(candidates(node))} checkpoints, {what}"
     if node.on is None:
         return f"full weights, {model_title(node.base.path)}"
-    return f"an adapter on {node.on.name}, {Path(str(node.adapter)).name}"
+    words = f"an adapter on {node.on.name}, {Path(str(node.adapter)).name}"
+    named = other_model(node)
+    return words if named is None else f"{words}, which says that it was trained on {named}"
 
 
 def _without_words(run: RunFile) -> list[RunStage]:
