@@ -70,7 +70,8 @@ lora: {{r: 4, target_modules: [q_proj, v_proj]}}
 data: {{path: words}}
 stages:
   - grpo:
-      rewards: {scorers}
+      rewards: [exact, contains, {{choice: ["1", "2"]}}, {{regex: '([12])'}}, json, math,
+                scorers_of_a_run.share_of_letters, brevity, correctness]
       args: {{max_steps: 2, per_device_train_batch_size: 4, num_generations: 4,
               max_completion_length: 8, learning_rate: 1e-1}}
 evals:
@@ -92,7 +93,7 @@ def own_run(shared: Path, tiny_model: Path) -> Path:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
             Path("scorers_of_a_run.py").write_text(MINE)
-            write_rows(Path("words/train.jsonl"), ["e", "the"] * 4)
+            write_rows(Path("words/train.jsonl"), ["1", "2"] * 4)
             write_rows(Path("words/test.jsonl"), ["e", "the"] * 6)
             write_rows(Path("objects.jsonl"), [{"n": number} for number in range(8)])
             Path("own.yaml").write_text(recipe_text(tiny_model))
@@ -134,6 +135,14 @@ def test_scores_are_compared_with_verdicts_gains_and_margins(record: RunRecord) 
     assert values["scorers_of_a_run.share_of_letters"].keys() == values["regex"].keys()
 
 
+def test_a_stage_is_trained_on_every_kind_of_scorer(own_run: Path) -> None:
+    (log,) = (own_run / "runs" / "nodes").glob("grpo-*/training.jsonl")
+    logged = json.loads(log.read_text().splitlines()[0])["logs"]
+    kinds = ["exact", "contains", "choice", "regex", "json", "math", "brevity", "correctness"]
+    assert {f"rewards/{kind}/mean" for kind in kinds} <= {*logged}
+    assert logged["rewards/scorers_of_a_run.share_of_letters/mean"] > 0
+
+
 def test_the_explorer_shows_what_each_scorer_made_of_a_response(record: RunRecord) -> None:
     shown = problems(build_report([record]))
     assert shown.index["groups"] == ["test", "further tasks"]
@@ -152,7 +161,7 @@ def test_the_contract_names_rows_and_code_and_the_node_the_rewards(record: RunRe
     assert len(contract["scorers"][3]["code"]) == 64
     assert contract["own"][0]["data"].startswith("sha256:")
     assert len(own_scorers({"own": contract["own"]})["objects"]) == 2
-    assert len(record.stages[1].identity["reward_code"]) == 4
+    assert len(record.stages[1].identity["reward_code"]) == 9
 
 
 def test_reward_and_metric_are_the_same_code(
