@@ -322,7 +322,7 @@ def test_rows_keep_targets_of_every_kind_and_messages_with_their_system_prompt(
             "Choose another",
         ),
         (["evals.tasks=[{task: a, data: {path: objects.jsonl}, scorer: [json]}]"], "scorer"),
-        (["stages.grpo.rewards=[math]"], "math-verify reads no expression"),
+        (["evals.accuracy.scorers=[math]"], "math-verify reads no expression"),
         (["stages.grpo.rewards=[{json: {schema: no.json}}]"], "no file of JSON"),
     ],
 )

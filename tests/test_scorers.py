@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,12 @@ def test_a_schema_fetches_nothing_and_may_be_a_file(tmp_path: Path) -> None:
 )
 def test_math_compares_expressions(response: str, target: Any, value: float) -> None:
     assert Mathematics().score(response, row(target)).value == value
+
+
+def test_math_compares_in_threads_too() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        scored = pool.submit(Mathematics().score, "So it is 1/2.", row("0.5")).result()
+    assert scored.value == 1
 
 
 @pytest.mark.parametrize("response", ["$9^{9^{9^9}}$", "$9^{99999999}$", "99999999!", "9**9**9**9"])

@@ -6,6 +6,7 @@ It reads LaTeX, boxes and plain expressions, and compares them as sympy does: 1/
 
 import logging
 import re
+import threading
 from typing import Any, Literal
 
 from stagelift.evals.metrics.scorers.scorer import Row, Scorer
@@ -45,7 +46,7 @@ class Mathematics(Scorer):
             verify(
                 _parsed(_as_latex(written(answer))),
                 parsed,
-                timeout_seconds=_TIMEOUT,
+                timeout_seconds=_limit(),
                 raise_on_error=True,
             )
             for answer in accepted(row["target"])
@@ -61,7 +62,14 @@ def _parsed(text: str) -> list[Any]:
         raise ValueError("a power of a power, or one above 999, is not computed")
     # it logs what it cannot read
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)
-    return list(parse(text, parsing_timeout=_TIMEOUT, raise_on_error=True))
+    return list(parse(text, parsing_timeout=_limit(), raise_on_error=True))
+
+
+def _limit() -> int | None:
+    """Return math-verify's limit. It is an alarm, which only the main thread can set: elsewhere the
+    length of a text and its powers are all that bounds it.
+    """
+    return _TIMEOUT if threading.current_thread() is threading.main_thread() else None
 
 
 def _as_latex(answer: str) -> str:
