@@ -65,7 +65,7 @@ def _log(path: Path) -> "EvalLog":
     except ImportError as error:
         raise ValueError(
             f"{path} is a log of Inspect, which inspect_ai reads, and that is not installed here. "
-            "Install it: pip install 'stagelift[inspect]'."
+            "Install it: pip install inspect_ai."
         ) from error
     is_archive = zipfile.is_zipfile(path)
     if is_archive:

@@ -41,7 +41,7 @@ def read_chain(words: Sequence[str]) -> list[NamedModel]:
         raise UsageError(
             f"{words[0]} is an adapter, and the first is the base that all starts from. Put the "
             f"model that it lies on first, such as: base={below or 'MODEL'} "
-            f"{first.name or 'sft'}={first.given.path}."
+            f"{first.name or 'tuned'}={first.given.path}."
         )
     return models
 
