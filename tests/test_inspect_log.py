@@ -198,4 +198,4 @@ def test_without_inspect_ai_it_is_said_how_to_install_it(tmp_path: Path) -> None
     done = subprocess.run(
         [sys.executable, "-c", programme], capture_output=True, text=True, check=False
     )
-    assert "pip install 'stagelift[inspect]'" in done.stderr
+    assert "pip install inspect_ai" in done.stderr
