@@ -166,6 +166,31 @@ def test_a_judges_verdicts_in_columns_become_a_win_rate_against_a_reference(
     assert imported.contract["judge"] == "not named"
 
 
+def test_preferences_on_several_samples_of_a_prompt_are_averaged_in_any_order(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        {"id": n, "prompt": "p", "response": text, "reference": "x", "preference": value}
+        | {"sample": sample}
+        for n in range(2)
+        for sample, value, text in ((1, 2, "xxxx"), (0, 1, "xx"))
+    ]
+    (stage,) = read(as_csv(rows), tmp_path).stages
+    assert [verdict.score for verdict in stage.verdicts] == [0.5, 0.5]
+    assert [verdict.length_difference for verdict in stage.verdicts] == [2, 2]
+
+
+def test_samples_that_nobody_judged_are_noted_and_the_others_count(tmp_path: Path) -> None:
+    rows = [
+        {"id": n, "prompt": "p", "response": "r", "sample": sample, "preference": value}
+        for n in range(2)
+        for sample, value in ((0, ""), (1, 2))
+    ]
+    imported = read(as_csv(rows), tmp_path)
+    assert [verdict.score for verdict in imported.stages[0].verdicts] == [1, 1]
+    assert any("2 of 2 prompts of 'responses' have responses w" in one for one in imported.notes)
+
+
 def test_stages_variants_and_seeds_are_columns(tmp_path: Path) -> None:
     rows = [
         {"id": 1, "prompt": "p", "response": "r", "stage": stage, "variant": v, "seed": seed}

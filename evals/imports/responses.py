@@ -9,8 +9,10 @@ stays unknown; a row without an id goes by its prompt and target. A cluster is w
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
@@ -45,7 +47,8 @@ class ResponseRow(BaseModel):
     """One row; keys beyond these are left alone.
 
     `preference` is another judge's verdict on this response against `reference`, as AlpacaEval
-    writes it: 2 where this one is better, 1 where the reference is.
+    writes it: 2 where this one is better, 1 where the reference is. Several samples of a prompt
+    have one verdict, their mean.
     """
 
     id: str | None = None
@@ -132,6 +135,7 @@ def read_responses(path: Path, columns: Columns = NO_COLUMNS) -> Imported:
         *unknown_words(row.finish_reason for _, row in lines),
         *_empty(lines),
         *_without_ids(lines),
+        *(note for key, rows in stages.items() for note in _without_verdicts(key, rows)),
     )
     return Imported(
         [_stage(key, [row for _, row in rows]) for key, rows in stages.items()],
@@ -217,7 +221,7 @@ def _stage(key: "_Key", rows: list[ResponseRow]) -> ImportedStage:
             generations.append(generation)
             scores.append(score(generation, row.prompt, row.target, row.cluster))
     name, variant, seed = key
-    verdicts = [_verdict(one[0]) for one in by_prompt.values() if one[0].preference is not None]
+    verdicts = [one for samples in by_prompt.values() for one in _verdict(samples)]
     return ImportedStage(name, generations, scores, verdicts, {}, variant=variant, seed=seed)
 
 
@@ -233,16 +237,35 @@ def _generation(row: ResponseRow, sample: int) -> Generation:
     )
 
 
-def _verdict(row: ResponseRow) -> Verdict:
-    """A verdict on one response to a prompt; of several samples, the first one's."""
-    length = None if row.reference is None else len(row.response) - len(row.reference)
-    return Verdict(
-        id=_id(row),
-        against="reference",
-        score=None if row.preference is None else row.preference - 1,
-        length_difference=length,
-        reason="from the file",
-    )
+def _verdict(samples: Sequence[ResponseRow]) -> list[Verdict]:
+    """Join the verdicts on all samples of a prompt, which is what is compared: their mean."""
+    judged = [row for row in samples if row.preference is not None]
+    if not judged:
+        return []
+    longer = [len(row.response) - len(row.reference) for row in judged if row.reference is not None]
+    return [
+        Verdict(
+            id=_id(judged[0]),
+            against="reference",
+            score=fmean(row.preference - 1 for row in judged if row.preference is not None),
+            length_difference=round(fmean(longer)) if len(longer) == len(judged) else None,
+            reason="from the file"
+            if len(samples) == 1
+            else f"from the file, {len(judged)} samples",
+        )
+    ]
+
+
+def _without_verdicts(key: "_Key", lines: list[Line]) -> list[str]:
+    """Say how many prompts of a stage that was judged have responses that were not."""
+    judged = {_id(row) for _, row in lines if row.preference is not None}
+    lacking = {_id(row) for _, row in lines if row.preference is None}
+    if not judged or not lacking:
+        return []
+    return [
+        f"{len(lacking)} of {len(judged | lacking)} prompts of '{key[0]}' have responses without a "
+        "preference: the win rate is of the others"
+    ]
 
 
 def _is_missing(key: str, value: object) -> bool:
