@@ -97,6 +97,40 @@ def test_an_adapter_lies_on_base_on_what_it_names_or_on_what_the_user_says(
         plan_of(tiny_recipe, theirs, checkpoint("d", adapter=silent, onto="sft"))
 
 
+def test_of_equal_last_parts_the_whole_path_decides_and_else_the_user(
+    tiny_recipe: Path, tiny_model: Path, another_model: Path, tmp_path: Path
+) -> None:
+    for name, model in (("out-sft", tiny_model), ("out-dpo", another_model)):
+        shutil.copytree(model, tmp_path / name / "checkpoint-300")
+    exact = str(tmp_path / "out-sft" / "checkpoint-300")
+    stages = [
+        checkpoint("sft", model=exact),
+        checkpoint("dpo", model=tmp_path / "out-dpo" / "checkpoint-300"),
+    ]
+    named = adapter_in(tmp_path / "named", base_model_name_or_path=exact)
+    moved = adapter_in(tmp_path / "moved", base_model_name_or_path="/elsewhere/checkpoint-300")
+    assert under(plan_of(tiny_recipe, *stages, checkpoint("x", adapter=named)))["x"] == ("sft", [])
+    with pytest.raises(UsageError, match=r"can be more than one model of sft, dpo\. .* onto: dpo"):
+        plan_of(tiny_recipe, *stages, checkpoint("x", adapter=moved))
+    told = plan_of(tiny_recipe, *stages, checkpoint("x", adapter=moved, onto="sft"))
+    assert under(told)["x"] == ("sft", [])
+
+
+def test_an_adapter_on_one_of_several_checkpoints_asks_which_one(
+    tiny_recipe: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    for step in (100, 300):
+        shutil.copytree(tiny_model, tmp_path / "out-sft" / f"checkpoint-{step}")
+    sft = checkpoint("sft", checkpoints=tmp_path / "out-sft")
+    exact = str(tmp_path / "out-sft" / "checkpoint-300")
+    for name in (exact, "/elsewhere/checkpoint-300"):
+        adapter = adapter_in(tmp_path / "out-dpo", base_model_name_or_path=name)
+        with pytest.raises(UsageError, match=r"that stage 'sft' is selected among.* Say onto: sft"):
+            plan_of(tiny_recipe, sft, checkpoint("dpo", adapter=adapter))
+    plan = plan_of(tiny_recipe, sft, checkpoint("dpo", adapter=adapter, onto="sft"))
+    assert under(plan)["dpo"] == ("sft", [])
+
+
 def test_a_stage_goes_on_with_a_checkpoints_adapter_or_merges_it(
     tiny_recipe: Path, tmp_path: Path
 ) -> None:

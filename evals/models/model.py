@@ -68,6 +68,27 @@ def model_title(path: str) -> str:
     return Path(path).name if Path(path).exists() else path
 
 
+def is_exactly(ref: ModelRef, name: str) -> bool:
+    """Say whether a name that others gave a model is this one's folder or whole Hub name."""
+    return bool(
+        _whole_names(name) & {*_whole_names(ref.path), *_whole_names(model_folder(ref.path))}
+    )
+
+
+def _whole_names(path: str) -> set[str]:
+    """Return a path as it is when links are followed, and the Hub name whose cache it is in; a name
+    of nothing here is of the Hub.
+    """
+    parts = PurePath(path.replace("\\", "/")).parts
+    cached = {
+        part.removeprefix("models--").replace("--", "/").casefold()
+        for part in parts
+        if part.startswith("models--")
+    }
+    here = str(Path(path).resolve()) if Path(path).exists() else path.casefold()
+    return {here, *cached}
+
+
 def is_called(ref: ModelRef, name: str | None) -> bool:
     """Say whether a name that others gave a model, such as an adapter's settings, can mean this.
 

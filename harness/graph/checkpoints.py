@@ -9,12 +9,13 @@ from stagelift.evals.models.model import (
     ModelRef,
     adapter_hash,
     is_called,
+    is_exactly,
     model_fingerprint,
 )
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.asked_with import asked_with, template_of, template_text
 from stagelift.harness.graph.digest import digest
-from stagelift.harness.graph.node import Node, Precise
+from stagelift.harness.graph.node import Node, Precise, candidates
 from stagelift.harness.graph.revision import model_revision
 from stagelift.harness.recipes.sections import CheckpointSection, ModelSection, Recipe
 
@@ -122,9 +123,47 @@ def _lies_on(section: CheckpointSection, folder: Path, before: Sequence[Node]) -
             )
         return named[0]
     named_by_it = trained_on(folder)
-    of_weights = [node for node in reversed(before) if node.on is None]
-    matching = [node for node in of_weights if is_called(node.base, named_by_it)]
-    return next(iter(matching), before[0])
+    return before[0] if named_by_it is None else _named_stage(section, named_by_it, before)
+
+
+def _named_stage(section: CheckpointSection, named: str, before: Sequence[Node]) -> Node:
+    """Return the stage whose weights an adapter names, else base: by its whole name, or by the last
+    part of it where that is one stage's alone.
+
+    Raises UsageError where the adapter does not say which of several it means.
+    """
+    models = [
+        (stage, model)
+        for stage in reversed(before)
+        if stage.on is None
+        for model in candidates(stage) or [stage]
+    ]
+    exact = [(stage, model) for stage, model in models if is_exactly(model.base, named)]
+    matching = exact or [(stage, model) for stage, model in models if is_called(model.base, named)]
+    itself = [stage for stage, model in matching if stage is model]
+    if not exact and len({model.base.path for _, model in matching}) > 1:
+        raise UsageError(_could_be(section, named, [stage for stage, _ in matching]))
+    if matching and not itself:
+        raise UsageError(_is_one_of_several(section, named, matching[0][0]))
+    return next(iter(itself), before[0])
+
+
+def _could_be(section: CheckpointSection, named: str, stages: Sequence[Node]) -> str:
+    names = list(dict.fromkeys(stage.name for stage in reversed(stages)))
+    return (
+        f"The adapter of checkpoint '{section.name}' says that it was trained on '{named}', which "
+        f"can be more than one model of {', '.join(names)}. Say in its checkpoint which stage it "
+        f"lies on, such as onto: {names[-1]}."
+    )
+
+
+def _is_one_of_several(section: CheckpointSection, named: str, stage: Node) -> str:
+    return (
+        f"The adapter of checkpoint '{section.name}' says that it was trained on '{named}', one of "
+        f"the checkpoints that stage '{stage.name}' is selected among, and another may be "
+        f"selected. Say onto: {stage.name} to put it on the selected one, or name that checkpoint "
+        "as a stage with `model`."
+    )
 
 
 def _asked_in_its_own_way(below: ModelRef, folder: Path, recipe: Recipe) -> ModelRef:
