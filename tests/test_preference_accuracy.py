@@ -1,13 +1,24 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks.random_model import CHATML, school_tokenizer
 from stagelift.evals.data.preferences import Preference, load_preferences
+from stagelift.evals.data.retained import Choice
 from stagelift.evals.data.source import Source
 from stagelift.evals.files import read_records
 from stagelift.evals.metrics.preference_accuracy import preference_accuracy
-from stagelift.evals.models.logprobs import score_pairs
+from stagelift.evals.models.engines.answers import conversations
+from stagelift.evals.models.engines.engine import (
+    Answer,
+    AnswerLogprob,
+    Completion,
+    OnFinished,
+    Request,
+)
+from stagelift.evals.models.logprobs import score_choices, score_pairs
 from stagelift.evals.models.model import load_model, load_tokenizer
 from stagelift.evals.records import PairScore
 from tests.test_suite import engine, ref
@@ -91,3 +102,59 @@ def test_a_pair_longer_than_the_context_loses_its_beginning(
     )
     (found,) = scored(tiny_model, [long], tmp_path / "pairs.jsonl")
     assert 0 < found.chosen_tokens < 20 and found.chosen < 0
+
+
+class Counting:
+    """An engine for which every token has the same log-probability."""
+
+    identity = "counting"
+
+    def __init__(self, template: str) -> None:
+        # a byte-level BPE tokenizer
+        self.tokenizer = school_tokenizer()
+        self.tokenizer.chat_template = template
+
+    def complete(self, requests: Sequence[Request], _: OnFinished) -> list[Completion]:
+        raise NotImplementedError
+
+    def answer_logprobs(self, answers: Sequence[Answer]) -> list[AnswerLogprob]:
+        read = conversations(answers, self.tokenizer, 512)
+        return [AnswerLogprob(start - len(tokens), len(tokens) - start) for tokens, start in read]
+
+
+# what a template puts before an answer, and before one that is still to come
+SPACED = {"none": ("", ""), "before the answer": (" ", ""), "in the prompt": (" ", " ")}
+
+
+@pytest.mark.parametrize(("before", "prompt"), SPACED.values(), ids=SPACED)
+def test_the_space_that_a_template_puts_before_an_answer_counts_with_its_first_token(
+    before: str, prompt: str, tmp_path: Path
+) -> None:
+    template = (
+        "{% for turn in messages %}{% if turn['role'] == 'user' %}[INST] {{ turn['content'] }}"
+        f"{{% else %}}[/INST]{before}{{{{ turn['content'] }}}}{{% endif %}}{{% endfor %}}"
+        f"{{% if add_generation_prompt %}}[/INST]{prompt}{{% endif %}}"
+    )
+    asked, texts = Counting(template), ("apples are left", "12 apples")
+    tokens = [
+        len(asked.tokenizer(before + text, add_special_tokens=False)["input_ids"]) for text in texts
+    ]
+    choice = Choice(id="1", topic="food", question="What is left?", answers=texts, right=0)
+    (found,) = score_choices(asked, asked.tokenizer, [choice], tmp_path / "c", lambda *_: None)
+    assert found.nats == tuple(-count for count in tokens)
+    one = Preference(
+        id="1",
+        prompt=[{"role": "user", "content": "What is left?"}],
+        chosen=texts[0],
+        rejected=texts[1],
+        answer=None,
+    )
+    (pairs,) = score_pairs(asked, asked.tokenizer, [one], tmp_path / "p", lambda *_: None)
+    assert [pairs.chosen_tokens, pairs.rejected_tokens] == tokens
+
+
+def test_the_line_break_that_chatml_ends_in_stays_with_the_prompt(tmp_path: Path) -> None:
+    asked = Counting(CHATML)
+    (found,) = score_pairs(asked, asked.tokenizer, PAIRS[:1], tmp_path / "p", lambda *_: None)
+    whole = f"{PAIRS[0].chosen}<|im_end|>\n"
+    assert found.chosen_tokens == len(asked.tokenizer(whole, add_special_tokens=False)["input_ids"])

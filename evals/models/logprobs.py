@@ -175,10 +175,19 @@ def _answer(tokenizer: "PreTrainedTokenizerBase", prompt: list[Message], text: s
     shared = sum(
         1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, whole, strict=False))
     )
-    return Answer(whole[:shared], whole)
+    return _from(whole, shared)
 
 
 def _text_alone(answer: Answer, text: str) -> Answer:
     """Leave out what a template puts around an answer's own text."""
     start = answer.whole.index(text, len(answer.prompt))
-    return Answer(answer.whole[:start], answer.whole[: start + len(text)])
+    return _from(answer.whole[: start + len(text)], start)
+
+
+def _from(whole: str, start: int) -> Answer:
+    """Let an answer start at a place, and spaces before it count with it, as in lm-eval.
+
+    Most tokenizers put a space into the token of the word after it, and none does so with the line
+    break that other templates end in.
+    """
+    return Answer(whole[:start].rstrip(" \t"), whole)
