@@ -10,6 +10,7 @@ import pytest
 
 from stagelift.evals.metrics.scorers.choice import Choice
 from stagelift.evals.metrics.scorers.chosen import chosen
+from stagelift.evals.metrics.scorers.computable import computable
 from stagelift.evals.metrics.scorers.contains import Contains
 from stagelift.evals.metrics.scorers.exact import Exact
 from stagelift.evals.metrics.scorers.function import Function
@@ -21,7 +22,7 @@ from stagelift.evals.metrics.scorers.known import (
     read_scorer,
     scored,
 )
-from stagelift.evals.metrics.scorers.mathematics import Mathematics
+from stagelift.evals.metrics.scorers.mathematics import Mathematics, in_time
 from stagelift.evals.metrics.scorers.pattern import Pattern
 from stagelift.evals.metrics.scorers.scorer import Scorer
 from stagelift.evals.metrics.scorers.texts import equals, normalised
@@ -255,11 +256,63 @@ def test_math_compares_in_threads_too() -> None:
     assert scored.value == 1
 
 
-@pytest.mark.parametrize("response", ["$9^{9^{9^9}}$", "$9^{99999999}$", "99999999!", "9**9**9**9"])
-def test_powers_beyond_memory_are_not_computed(response: str) -> None:
+@pytest.mark.parametrize(
+    "response",
+    [
+        "$9^{9^{9^9}}$",
+        "$9^{99999999}$",
+        "99999999!",
+        "9**9**9**9",
+        r"\boxed{(9999999)!}",
+        r"\boxed{\left(10^{7}\right)!}",
+        r"\boxed{\binom{9999999}{4999999}}",
+        r"\boxed{(9!)!}",
+        r"\boxed{9^9!}",
+        r"\boxed{2^{1000}}",
+        r"\boxed{2^{1+\frac{9^9}{2}}}",
+        r"It is $3$, so \boxed{9^{9^9}}",
+        r"\begin{equation}(9999999)!\end{equation}",
+        "^{" * 2400,
+    ],
+)
+def test_what_is_beyond_memory_is_wrong_and_not_computed(response: str) -> None:
     started = time.monotonic()
-    assert scored(Mathematics(), response, row(3)).value in (None, 0.0)
+    assert scored(Mathematics(), response, row(3)).value == 0
     assert time.monotonic() - started < 2
+
+
+def test_math_verify_out_of_time_is_a_failure_and_ends_nothing() -> None:
+    from math_verify.errors import TimeoutException
+
+    with pytest.raises(TimeoutError, match="more than 5 s"), in_time():
+        raise TimeoutException
+
+
+@pytest.mark.parametrize(
+    ("response", "target", "value"),
+    [
+        ("The answer is 1250!", 1250, 1),
+        (r"Wow!! It is \boxed{5}", 5, 1),
+        ("We get $5$!!", 5, 1),
+        (r"It is below $2^{1000}$ and 9999999!, so \boxed{5}", 5, 1),
+        (r"\boxed{5!}", 120, 1),
+        (r"\boxed{(2+3)!}", 120, 1),
+        (r"\boxed{\binom{10}{3}}", 120, 1),
+        (r"\boxed{e^{-x^2}}", "$e^{-x^{2}}$", 1),
+        (r"\boxed{[0,1)}", "$[0,1)$", 1),
+        ("2^1000 is too much. The answer is 7", 7, 1),
+    ],
+)
+def test_only_the_expression_that_is_read_has_to_be_computable(
+    response: str, target: Any, value: float
+) -> None:
+    assert scored(Mathematics(), response, row(target)).value == value
+
+
+def test_a_target_that_cannot_be_computed_is_refused() -> None:
+    with pytest.raises(ValueError, match="is not computed"):
+        check_rows([Mathematics()], [("Row 1", row("$9^{9^9}$"))])
+    assert computable("It is $2$!") == "It is $2$"
 
 
 @pytest.fixture

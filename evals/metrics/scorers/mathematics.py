@@ -1,14 +1,17 @@
 """The response's final expression is equal to the target's, by math-verify.
 
 It reads LaTeX, boxes and plain expressions, and compares them as sympy does: 1/2 is 0.5, and
-{1, 2} is {2, 1}. It stops after math-verify's own limit, which is a failure and no verdict.
+{1, 2} is {2, 1}. It stops after math-verify's own limit, which is a failure and no verdict; what is
+too large to be computed is wrong.
 """
 
+import contextlib
 import logging
-import re
 import threading
+from collections.abc import Iterator
 from typing import Any, Literal
 
+from stagelift.evals.metrics.scorers.computable import computable
 from stagelift.evals.metrics.scorers.scorer import Row, Scorer
 from stagelift.evals.metrics.scorers.texts import accepted, spoken, written
 from stagelift.evals.records import Scored
@@ -17,11 +20,6 @@ from stagelift.evals.records import Scored
 _TIMEOUT = 5
 # characters: the final answer stands at the end
 _LONGEST = 5_000
-# powers of powers can be more digits than there is memory for, and no limit stops that
-_POWER = r"(?:\^|\*\*)[{(\s]{0,5}-?"
-_TOWER = re.compile(
-    rf"{_POWER}\w{{1,20}}[)}}\s]{{0,5}}(?:\^|\*\*)|{_POWER}\d{{4}}|\d{{4}}\s?!|!\s?!"
-)
 
 
 class Mathematics(Scorer):
@@ -37,18 +35,15 @@ class Mathematics(Scorer):
 
     def score(self, response: str, row: Row) -> Scored:
         """Compare with each accepted answer."""
-        from math_verify import verify
-
-        parsed = _parsed(spoken(response)[-_LONGEST:])
+        try:
+            text = computable(spoken(response)[-_LONGEST:])
+        except ValueError:
+            return Scored(value=0.0, unread=True)
+        parsed = _parsed(text)
         if not parsed:
             return Scored(value=0.0, unread=True)
         is_equal = any(
-            verify(
-                _parsed(_as_latex(written(answer))),
-                parsed,
-                timeout_seconds=_limit(),
-                raise_on_error=True,
-            )
+            _equal(_parsed(_as_latex(written(answer))), parsed)
             for answer in accepted(row["target"])
         )
         return Scored(value=float(is_equal), answer=str(parsed[-1])[:200])
@@ -58,16 +53,35 @@ def _parsed(text: str) -> list[Any]:
     """Read the last expression of a text; empty where there is none."""
     from math_verify import parse
 
-    if _TOWER.search(text):
-        raise ValueError("a power of a power, or one above 999, is not computed")
     # it logs what it cannot read
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)
-    return list(parse(text, parsing_timeout=_limit(), raise_on_error=True))
+    with in_time():
+        return list(parse(computable(text), parsing_timeout=_limit(), raise_on_error=True))
+
+
+def _equal(target: list[Any], parsed: list[Any]) -> bool:
+    from math_verify import verify
+
+    with in_time():
+        return bool(verify(target, parsed, timeout_seconds=_limit(), raise_on_error=True))
+
+
+@contextlib.contextmanager
+def in_time() -> Iterator[None]:
+    """Raise TimeoutError where math-verify says that time is up, which ends a whole run: what it
+    raises is no Exception.
+    """
+    from math_verify.errors import TimeoutException
+
+    try:
+        yield
+    except TimeoutException as error:
+        raise TimeoutError(f"math-verify needs more than {_TIMEOUT} s") from error
 
 
 def _limit() -> int | None:
     """Return math-verify's limit. It is an alarm, which only the main thread can set: elsewhere the
-    length of a text and its powers are all that bounds it.
+    length of a text and what is computable in it are all that bounds it.
     """
     return _TIMEOUT if threading.current_thread() is threading.main_thread() else None
 
