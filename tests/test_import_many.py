@@ -203,6 +203,33 @@ def test_formats_are_mixed_where_nothing_contradicts(tmp_path: Path) -> None:
     assert "they differ in task ('gsm8k' and 'mmlu')" in refused(tmp_path, first, other)
 
 
+def test_an_lm_eval_task_of_digits_has_an_accuracy_where_one_stage_got_any_right(
+    tmp_path: Path,
+) -> None:
+    def rows(right: int) -> list[dict[str, Any]]:
+        said = ["4" if n < right else "5" for n in range(40)]
+        fields = {"filter": "none", "metrics": ["exact_match"], "target": "4", "target_hash": "t"}
+        return [
+            {"doc_id": n, "doc": {}, "doc_hash": f"d{n}"}
+            | {"arguments": {"gen_args_0": {"arg_0": f"p{n}", "arg_1": {"until": []}}}}
+            | {"resps": [[text]], "filtered_resps": [text], "exact_match": float(text == "4")}
+            | fields
+            for n, text in enumerate(said)
+        ]
+
+    files = [
+        f"{name}={put(tmp_path, f'{name}/samples_sums.jsonl', rows(right))}"
+        for name, right in (("base", 0), ("sft", 20))
+    ]
+    run, said = imported(tmp_path, *files)
+    assert [stage.evaluation.metrics["accuracy"].value for stage in run.stages] == [0, 0.5]
+    assert "targets are numbers" not in said
+    (found,) = [one for one in build_report([run]).comparisons() if one.metric == "accuracy"]
+    assert found.difference.delta == 0.5
+    done = CliRunner().invoke(app, ["rescore", "many", "--runs", str(tmp_path / "runs")])
+    assert done.exit_code == 0, done.output
+
+
 def test_columns_are_mapped_and_what_is_not_recognised_says_how(tmp_path: Path) -> None:
     file = put(tmp_path, "rows.jsonl", [{"question": "p", "output": "4", "gold": 4, "n": 1}])
     said = refused(tmp_path, file)

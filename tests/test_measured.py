@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from stagelift.evals.imports.decided_targets import decide_targets
 from stagelift.evals.imports.measured import (
     Measured,
     Response,
@@ -16,6 +17,7 @@ from stagelift.evals.imports.measured import (
 )
 from stagelift.evals.imports.objects import entries_of, read_object
 from stagelift.evals.imports.published import differences
+from stagelift.evals.imports.results import ImportedStage
 from stagelift.evals.metrics.measures import directed, in_points, measure
 from tests.imported import values, write_json
 
@@ -107,3 +109,14 @@ def test_a_file_that_is_no_object_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ValueError, match=r"x\.json is n"):
         read_object(tmp_path / "x.json")
+
+
+def test_one_stage_tells_for_all_that_numbers_are_answers() -> None:
+    def answered(name: str, response: str) -> ImportedStage:
+        matched = {"exact_match": float(response == "4")}
+        return stage_of(name, {"t": [Measured("1", "q", "4", matched, [Response(response)])]})
+
+    alone = answered("base", "5")
+    assert [score.correct for score in decide_targets([alone])[0].scores] == [None]
+    stages = decide_targets([alone, answered("sft", "4")])
+    assert [score.correct for stage in stages for score in stage.scores] == [False, True]

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from stagelift.evals.data.clusters import refuse_one_for_all
+from stagelift.evals.imports.decided_targets import decide_targets
+from stagelift.evals.imports.number_targets import NOT_STATED
 from stagelift.evals.imports.pairing import pair_documents
 from stagelift.evals.imports.results import Imported, ImportedStage
 from stagelift.evals.imports.sources import Source, stage_names
@@ -27,7 +29,8 @@ def join(parts: Sequence[Part], *, common: bool = False) -> Imported:
     documents cannot be paired.
     """
     _refuse_other_contracts(parts)
-    paired = pair_documents(_named(parts), common=common)
+    stages = decide_targets(_named(parts))
+    paired = pair_documents(stages, common=common)
     refuse_one_for_all(clusters_of(paired.stages[0].scores), _files(parts))
     contract: dict[str, object] = {}
     for part in parts:
@@ -38,6 +41,8 @@ def join(parts: Sequence[Part], *, common: bool = False) -> Imported:
         contract.pop(_OF_DOCUMENTS, None)
     models = dict.fromkeys(part.imported.model for part in parts if part.imported.model)
     notes = [*(note for part in parts for note in part.imported.notes), *paired.notes()]
+    if not any(stage.undecided for stage in stages):
+        notes = [note for note in notes if note != NOT_STATED]
     return Imported(paired.stages, ", ".join(models), contract, tuple(dict.fromkeys(notes)))
 
 

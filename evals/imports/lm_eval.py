@@ -13,8 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.imports.lm_eval_row import BYPASS, SampleRow, unnamed_filter, with_filters
-from stagelift.evals.imports.number_targets import TargetUse, are_numbers_to_state
-from stagelift.evals.imports.results import Document, Imported, ImportedStage, read_valid
+from stagelift.evals.imports.number_targets import NOT_STATED, TargetUse, are_numbers_to_state
+from stagelift.evals.imports.results import (
+    Document,
+    Imported,
+    ImportedStage,
+    Undecided,
+    read_valid,
+)
 from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT
 from stagelift.evals.lm_eval.names import metric_name
 from stagelift.evals.metrics.answers.reading import read_target
@@ -174,10 +180,7 @@ def _of_targets(rows: Documents, *, answers: bool) -> list[str]:
     generated = any(row.is_generation() and read_target(row.target) for row in first)
     if answers or not generated:
         return []
-    return [
-        "targets are numbers, but nothing in the file says that responses are to state them (they "
-        "may be a dummy, or the index of a choice), so there is no accuracy"
-    ]
+    return [NOT_STATED]
 
 
 def _all_rows(rows: Documents) -> list[SampleRow]:
@@ -192,7 +195,20 @@ def _stage(task: str, rows: Documents, *, answers: bool, alone: bool) -> Importe
     task_scores = _task_scores(task, rows, are_accuracies=are_accuracies and alone)
     by_task = {task: task_scores} if task_scores else {}
     documents = _asked(task, rows, scores)
-    return ImportedStage("lm-eval", generations, scores, [], by_task, documents)
+    stage = ImportedStage("lm-eval", generations, scores, [], by_task, documents)
+    if answers:
+        return stage._replace(stated=frozenset({task}))
+    return stage._replace(undecided=_undecided(task, rows, alone=alone))
+
+
+def _undecided(task: str, rows: Documents, *, alone: bool) -> dict[str, Undecided]:
+    """Read responses as if numbers were answers: another stage's may tell that they are."""
+    if not any(read_target(row.target) for row in _first_rows(rows).values()):
+        return {}
+    read = _stage(task, rows, answers=True, alone=alone)
+    kept = {score.metric for score in read.task_scores.get(task, [])}
+    known = {score.metric for score in _task_scores(task, rows, are_accuracies=False)}
+    return {task: Undecided(read.scores, frozenset(known - kept))} if read.scores else {}
 
 
 def _asked(task: str, rows: Documents, scores: list[Score]) -> dict[str, Document]:

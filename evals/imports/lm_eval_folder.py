@@ -204,6 +204,8 @@ def _joined(model: str, parts: Mapping[str, Imported]) -> ImportedStage:
             task: scores for stage in stages for task, scores in stage.task_scores.items()
         },
         documents={name: of for stage in stages for name, of in stage.documents.items()},
+        stated=frozenset().union(*(stage.stated for stage in stages)),
+        undecided={task: of for stage in stages for task, of in stage.undecided.items()},
     )
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from stagelift.evals.finish_reasons import FinishReason
 from stagelift.evals.imports.number_targets import TargetUse, are_numbers_to_state
-from stagelift.evals.imports.results import Document, ImportedStage
+from stagelift.evals.imports.results import Document, ImportedStage, Undecided
 from stagelift.evals.metrics.answers.reading import read_target
 from stagelift.evals.metrics.measures import in_points
 from stagelift.evals.metrics.scoring import score
@@ -49,8 +49,9 @@ def stage_of(name: str, tasks: Tasks) -> ImportedStage:
     """Make a stage of what a model answered."""
     generations: list[Generation] = []
     scores: list[Score] = []
+    stated = {task for task, of in tasks.items() if are_numbers_to_state([*map(_use, of)])}
     for task, documents in tasks.items():
-        answers = are_numbers_to_state([_use(document) for document in documents])
+        answers = task in stated
         for document in documents:
             answered = _generations(task, document)
             generations += answered
@@ -66,7 +67,25 @@ def stage_of(name: str, tasks: Tasks) -> ImportedStage:
             for task, documents in tasks.items()
             for document in documents
         },
+        stated=frozenset(stated),
+        undecided={
+            task: undecided
+            for task, documents in tasks.items()
+            if task not in stated and (undecided := _undecided(task, documents)) is not None
+        },
     )
+
+
+def _undecided(task: str, documents: Sequence[Measured]) -> Undecided | None:
+    """Read responses as if numbers were answers: another stage's may tell that they are."""
+    if not any(read_target(document.target or "") for document in documents):
+        return None
+    scores = [
+        score
+        for document in documents
+        for score in _scores(document, _generations(task, document), answers=True)
+    ]
+    return Undecided(scores) if scores else None
 
 
 def id_in(task: str, document: str) -> str:

@@ -16,6 +16,11 @@ from stagelift.evals.metrics.answers.reading import read_target
 _MATCHES = {"exact_match", "exact", "em", "math_verify", "numerical_match", "relaxed_accuracy"}
 _NUMERAL = re.compile(r"\d+(?:\.\d+)?")
 _WORKED = "####"
+# what is said where a task's numbers are taken for none
+NOT_STATED = (
+    "targets are numbers, but nothing in the file says that responses are to state them (they may "
+    "be a dummy, or the index of a choice), so there is no accuracy"
+)
 
 
 class TargetUse(NamedTuple):

@@ -33,12 +33,24 @@ class Document(NamedTuple):
     digest: str | None = None
 
 
+class Undecided(NamedTuple):
+    """A task whose targets are numbers, and no word on whether responses are to state them.
+
+    If they are, these are its `scores`, and the metrics `instead` are among them.
+    """
+
+    scores: list[Score]
+    instead: frozenset[str] = frozenset()
+
+
 class ImportedStage(NamedTuple):
     """One model's results. Verdicts are against a reference outside of the file's stages.
 
     `documents` say what is behind an id of `task_scores` (and of scores, where `question` and
     `target` do not). A file of several chains says to which `variant` and training `seed` a stage
     belongs; None is what all seeds share. `file` is set where files are joined.
+
+    `stated` names the tasks whose numbers are answers, as this stage's responses tell.
     """
 
     name: str
@@ -50,6 +62,8 @@ class ImportedStage(NamedTuple):
     variant: str | None = None
     seed: int | None = None
     file: Path | None = None
+    stated: frozenset[str] = frozenset()
+    undecided: Mapping[str, Undecided] = {}
 
 
 class Imported(NamedTuple):
