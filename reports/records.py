@@ -3,7 +3,7 @@
 All a report needs, and no torch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from math import isclose
 from pathlib import Path, PurePosixPath
@@ -281,11 +281,11 @@ def _refuse_gaps(run: str, done: Sequence[RunStage]) -> None:
 def _refuse_unequal_prompts(run: str, stages: Sequence[StageRecord]) -> None:
     """Stages of one contract were asked the same, with the same targets."""
     first, *others = stages
-    asked = _asked(first)
     for stage in others:
         if stage.evaluation.contract_id != first.evaluation.contract_id:
             continue
-        differing = sorted(asked ^ _asked(stage), key=str)
+        shared = _shared_metrics(first, stage)
+        differing = sorted(_asked(first, shared) ^ _asked(stage, shared), key=str)
         if differing:
             raise ValueError(
                 f"Stages '{first.name}' and '{stage.name}' of run '{run}' have one contract, but "
@@ -329,13 +329,25 @@ def _win_rate_of(row: Verdict | Vote) -> str:
     return win_rate_name(row.against, row.group)
 
 
-def _asked(stage: StageRecord) -> set[tuple[str, str, str, str | None]]:
-    """Return all that a stage was asked: where, the prompt's id, the question and its target."""
+def _shared_metrics(stage: StageRecord, other: StageRecord) -> Set[str]:
+    """Name what both must have measured by document. Of imported stages one may lack a metric,
+    which then is compared with none.
+    """
+    if stage.kind == other.kind == "imported":
+        return stage.stored_values.keys() & other.stored_values.keys()
+    return stage.stored_values.keys() | other.stored_values.keys()
+
+
+def _asked(stage: StageRecord, metrics: Set[str]) -> set[tuple[str, str, str, str | None]]:
+    """Return all that a stage was asked: where, the prompt's id, the question and its target.
+
+    Of what was measured by document, `metrics` count.
+    """
     scored = {(score.group, score.id, score.question, score.target) for score in stage.scores}
     tasks = {
         (name, document, "", None)
         for name, values in stage.stored_values.items()
-        if name != SECONDS_PER_RESPONSE
+        if name in metrics and name != SECONDS_PER_RESPONSE
         for document in values
     }
     return scored | {("pairs", pair, "", None) for pair in stage.pairs} | tasks

@@ -230,6 +230,38 @@ def test_an_lm_eval_task_of_digits_has_an_accuracy_where_one_stage_got_any_right
     assert done.exit_code == 0, done.output
 
 
+def measured_by_lm_eval(folder: Path, name: str, values: dict[str, dict[str, float]]) -> str:
+    """Three lm-eval documents whose metrics are as given by their number."""
+    rows = [
+        {"doc_id": n, "doc": {}, "doc_hash": f"d{n}", "target": "a", "target_hash": "t"}
+        | {"arguments": {"gen_args_0": {"arg_0": f"p{n}", "arg_1": {"until": []}}}}
+        | {"resps": [["b"]], "filtered_resps": ["b"], "filter": "none"}
+        | {"metrics": list(values.get(str(n), {}))}
+        | values.get(str(n), {})
+        for n in range(3)
+    ]
+    return f"{name}={put(folder, f'{name}/samples_sums.jsonl', rows)}"
+
+
+def test_a_metric_that_a_stage_lacks_stays_with_the_others_and_is_not_compared(
+    tmp_path: Path,
+) -> None:
+    bare = measured_by_lm_eval(tmp_path, "base", {})
+    full = measured_by_lm_eval(tmp_path, "sft", {str(n): {"f1": 0.5} for n in range(3)})
+    run, said = imported(tmp_path, bare, full)
+    assert ["sums/f1" in stage.evaluation.metrics for stage in run.stages] == [False, True]
+    assert "sums/f1 is not compared: 'base' has none" in said
+
+
+def test_a_metric_that_some_documents_lack_is_refused_by_name_or_cut(tmp_path: Path) -> None:
+    part = measured_by_lm_eval(tmp_path, "base", {str(n): {"f1": 0.1} for n in range(2)})
+    full = measured_by_lm_eval(tmp_path, "sft", {str(n): {"f1": 0.5} for n in range(3)})
+    assert "sums/f1 is not measured on the same documents" in refused(tmp_path, part, full)
+    run, said = imported(tmp_path, part, full, "--common")
+    assert [stage.evaluation.metrics["sums/f1"].n for stage in run.stages] == [2, 2]
+    assert "sums/f1 is of the 2 of 3 documents that have it in all stages" in said
+
+
 def test_columns_are_mapped_and_what_is_not_recognised_says_how(tmp_path: Path) -> None:
     file = put(tmp_path, "rows.jsonl", [{"question": "p", "output": "4", "gold": 4, "n": 1}])
     said = refused(tmp_path, file)

@@ -7,8 +7,10 @@ import pytest
 
 from stagelift.evals.imports.joined import Part, join
 from stagelift.evals.imports.responses import RESPONSES
-from stagelift.evals.imports.results import Imported
+from stagelift.evals.imports.results import Imported, ImportedStage
+from stagelift.evals.imports.shared_metrics import share_metrics
 from stagelift.evals.imports.sources import Source
+from stagelift.evals.records import TaskScore
 from tests.test_pairing import stage
 
 
@@ -44,3 +46,12 @@ def test_what_files_say_otherwise_is_named_and_what_one_does_not_say_is_taken() 
     assert joined.contract == {"judge": "x", "data": [1]}
     # which documents these are is seen from the pairing where files do not say the same
     assert join([part("a", "a", data=[1]), part("b", "b")]).contract == {}
+
+
+def test_no_common_document_of_a_metric_has_no_remedy_but_to_import_apart() -> None:
+    stages = [
+        ImportedStage(name, [], [], [], {"t": [TaskScore(id=one, metric="t/f1", value=1)]})
+        for name, one in (("base", "1"), ("sft", "2"))
+    ]
+    with pytest.raises(ValueError, match=r"t/f1 .* Import the stages apart"):
+        share_metrics(stages, common=True)

@@ -8,6 +8,7 @@ from stagelift.evals.imports.decided_targets import decide_targets
 from stagelift.evals.imports.number_targets import NOT_STATED
 from stagelift.evals.imports.pairing import pair_documents
 from stagelift.evals.imports.results import Imported, ImportedStage
+from stagelift.evals.imports.shared_metrics import share_metrics
 from stagelift.evals.imports.sources import Source, stage_names
 from stagelift.evals.metrics.clusters import clusters_of
 
@@ -31,6 +32,7 @@ def join(parts: Sequence[Part], *, common: bool = False) -> Imported:
     _refuse_other_contracts(parts)
     stages = decide_targets(_named(parts))
     paired = pair_documents(stages, common=common)
+    shared = share_metrics(paired.stages, common=common)
     refuse_one_for_all(clusters_of(paired.stages[0].scores), _files(parts))
     contract: dict[str, object] = {}
     for part in parts:
@@ -40,10 +42,14 @@ def join(parts: Sequence[Part], *, common: bool = False) -> Imported:
     if paired.by_content or paired.left_out or not is_as_told:
         contract.pop(_OF_DOCUMENTS, None)
     models = dict.fromkeys(part.imported.model for part in parts if part.imported.model)
-    notes = [*(note for part in parts for note in part.imported.notes), *paired.notes()]
+    notes = [
+        *(note for part in parts for note in part.imported.notes),
+        *paired.notes(),
+        *shared.notes,
+    ]
     if not any(stage.undecided for stage in stages):
         notes = [note for note in notes if note != NOT_STATED]
-    return Imported(paired.stages, ", ".join(models), contract, tuple(dict.fromkeys(notes)))
+    return Imported(shared.stages, ", ".join(models), contract, tuple(dict.fromkeys(notes)))
 
 
 def _files(parts: Sequence[Part]) -> str:
