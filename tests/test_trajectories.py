@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from stagelift.evals.models.model import ModelRef
 from stagelift.harness.cli import app
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.node import Node
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.graph.trajectories import trajectory_node
+from stagelift.harness.graph.validation import selects
 from stagelift.harness.recipes.read import as_written, load_recipe, trajectory_recipe
 from stagelift.harness.recipes.sections import CheckpointSection, Recipe
 from stagelift.harness.run import model_of, prepare
@@ -201,6 +203,20 @@ def test_what_is_missing_is_said_in_a_sentence(
     seen = CliRunner().invoke(app, command)
     assert seen.exit_code == 2 and sentence in seen.output.replace("\n", " ")
     assert not (tmp_path / "runs").exists()
+
+
+def test_nats_per_token_do_not_select_where_tokenizers_differ(
+    tiny_model: Path, another_model: Path, recipe_file: str
+) -> None:
+    recipe = load_recipe(recipe_file, [])
+    base, other = (
+        ModelRef(path=str(path), dtype="float32", device="cpu")
+        for path in (tiny_model, another_model)
+    )
+    metric = "preference_accuracy_per_token"
+    assert selects(recipe, metric, base, [base]).metric == metric
+    with pytest.raises(UsageError, match=r"tokenizers differ, .*Use preference_accuracy\."):
+        selects(recipe, metric, base, [other])
 
 
 def test_a_metric_without_checkpoints_is_a_mistake_in_a_recipe() -> None:

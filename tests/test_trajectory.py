@@ -85,6 +85,18 @@ def test_another_checkpoint_than_was_written_down_is_a_contradiction() -> None:
         report_of(record)
 
 
+@pytest.mark.parametrize(("metric", "n"), [("accuracy", 50), ("pass@2", 0)])
+def test_checkpoints_that_were_not_measured_on_the_same_prompts_are_not_ranked(
+    metric: str, n: int
+) -> None:
+    record = measured(metric, at_100=20, at_200=31)
+    short = make_stage("at_300", [make_outcome(f"p/{number}", "correct") for number in range(50)])
+    record.checkpoints.append(CheckpointRecord(300, replace(short, parent="base")))
+    of_step = "step 300" if n else "step 100"
+    with pytest.raises(ValueError, match=f"{of_step} was measured on {n} validation prompts"):
+        trajectory("demo", "sft", record, None)
+
+
 def test_the_summary_says_which_checkpoint_a_stage_is_and_which_it_might_as_well_be() -> None:
     report = report_of(measured(at_100=10, at_200=31, at_300=28))
     sentence = (

@@ -44,6 +44,11 @@ def selects(
         contract = contract_of(settings, base, [base, *asked])
     except ValueError as error:
         raise UsageError(str(error)) from error
+    if known.name == "preference_accuracy_per_token" and contract.get("tokenizers") is not None:
+        raise UsageError(
+            f"select.metric is '{known.name}', which is not measured where tokenizers differ, and "
+            f"those of the checkpoints and of '{base.path}' do. Use preference_accuracy."
+        )
     return Selects(known.name, settings, contract, every)
 
 

@@ -77,8 +77,11 @@ def trajectory(
 ) -> Trajectory:
     """Compare the checkpoints of a stage with the best of them.
 
-    Raises ValueError where another one was written down as selected.
+    Raises ValueError where another one was written down as selected, or none is and they were not
+    measured on the same prompts.
     """
+    if record.selected is None:
+        _refuse_other_prompts(run, stage, record)
     best = best_checkpoint(record)
     if record.selected not in (None, best.step):
         raise ValueError(
@@ -117,6 +120,26 @@ def best_checkpoint(record: TrajectoryRecord) -> CheckpointRecord:
         return sign * round(value, 12), -checkpoint.step
 
     return max(record.checkpoints, key=merit)
+
+
+def _refuse_other_prompts(run: str, stage: str, record: TrajectoryRecord) -> None:
+    """The mean over fewer prompts may be the larger one because the hard ones are missing."""
+    measured = {one.step: _measured_on(record, one) for one in record.checkpoints}
+    asked = set[str]().union(*measured.values())
+    step, fewest = min(measured.items(), key=lambda item: len(item[1]))
+    if not fewest or len(fewest) < len(asked):
+        raise ValueError(
+            f"Stage '{stage}' of run '{run}' cannot be selected by {record.metric}: its checkpoint "
+            f"of step {step} was measured on {len(fewest)} validation prompts, and all together on "
+            f"{len(asked)}, and means over different prompts do not compare. Select by another "
+            "metric, or mend what leaves prompts out, such as a scorer that says nothing."
+        )
+
+
+def _measured_on(record: TrajectoryRecord, checkpoint: CheckpointRecord) -> set[str]:
+    if record.metric not in checkpoint.stage.evaluation.metrics:
+        return set()
+    return {*prompt_values(record.metric, checkpoint.stage, record.base)}
 
 
 def _compared(record: TrajectoryRecord, best: CheckpointRecord) -> dict[int, BesideBest]:
