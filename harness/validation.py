@@ -4,7 +4,9 @@ asks.
 What cannot be read here, such as what a checkpoint of the user's was trained on, is not checked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from stagelift.evals.data.bundled_data import is_bundled
 from stagelift.evals.data.overlap import overlap
@@ -14,7 +16,7 @@ from stagelift.evals.data.problems import load_problems
 from stagelift.evals.data.source import Source, UnreachableError, column_names, fingerprint
 from stagelift.harness.graph.plan import stage_settings
 from stagelift.harness.graph.validation import selecting_metric
-from stagelift.harness.recipes.sections import Recipe
+from stagelift.harness.recipes.sections import OwnTaskSection, Recipe
 from stagelift.stages.data import training_texts
 from stagelift.stages.settings import StageSettings
 
@@ -25,6 +27,15 @@ _HOW_TO_MAKE_ONE = (
     "split will do: split: 'train[-256:]', with data.split: 'train[:-256]'."
 )
 Texts = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Reported:
+    """What a report is of: its name in a recipe, where it is from, and its texts by id."""
+
+    what: str
+    source: Source
+    read: Callable[[], Texts]
 
 
 def selecting_metrics(recipe: Recipe) -> list[str | None]:
@@ -46,13 +57,16 @@ def check_validation(recipe: Recipe) -> None:
         source = recipe.validation_source()
         _check_split(recipe, source)
         _check_readable(source, is_own=recipe.evals.accuracy.task == "mine")
-        _check_apart(recipe, source, _questions(recipe, source))
+        asked = _questions(recipe, source)
+        _check_apart(recipe, source, asked)
+        _check_not_reported(source, asked, _own_tasks(recipe))
     pairs = recipe.validation_pairs()
     if by_pairs and pairs is not None:
         _check_split(recipe, pairs)
         check_preferences(pairs, pairs=True)
-        prompts = {pair.id: words(pair.prompt) for pair in load_preferences(pairs)}
+        prompts = _prompts(pairs)
         _check_apart(recipe, pairs, prompts)
+        _check_not_reported(pairs, prompts, [*_own_tasks(recipe), *_preferences(recipe)])
 
 
 def _check_split(recipe: Recipe, source: Source) -> None:
@@ -127,6 +141,41 @@ def _check_apart(recipe: Recipe, source: Source, asked: Texts) -> None:
             continue
         what = f"what stage '{stage.kind}' trains on ({settings.dataset.path})"
         _refuse_shared(source, asked, _trained_on(settings), what)
+
+
+def _own_tasks(recipe: Recipe) -> Iterator[_Reported]:
+    """Yield what the user's own tasks ask beside the main one."""
+    for task in recipe.evals.own_tasks:
+        yield _Reported(f"task {task.task} of evals.tasks", task.data, partial(_rows, task))
+
+
+def _rows(task: OwnTaskSection) -> Texts:
+    own = load_own(task.task, task.data, "test", task.limit)
+    return {problem.id: words(problem.prompt) for problem in own}
+
+
+def _preferences(recipe: Recipe) -> Iterator[_Reported]:
+    """Yield the prompts that are judged, and the pairs that a judge is checked with."""
+    preference = recipe.evals.preference
+    for what, source in (("prompts", preference.prompts), ("gold", preference.gold_source())):
+        if source is not None:
+            yield _Reported(f"evals.preference.{what}", source, partial(_prompts, source))
+
+
+def _prompts(source: Source) -> Texts:
+    return {one.id: words(one.prompt) for one in load_preferences(source)}
+
+
+def _check_not_reported(source: Source, asked: Texts, reported: Iterable[_Reported]) -> None:
+    """Refuse what a report is of beside the main problems, by the file and word for word."""
+    for other in reported:
+        if fingerprint(source) == fingerprint(other.source):
+            raise ValueError(
+                f"Checkpoints would be selected by '{source.path}', split '{source.split}', which "
+                f"is what {other.what} asks. {_HOW_TO_MAKE_ONE}"
+            )
+        if not (is_bundled(source.path) and is_bundled(other.source.path)):
+            _refuse_shared(source, asked, list(other.read().values()), f"what {other.what} asks")
 
 
 def _trained_on(settings: StageSettings) -> list[str]:

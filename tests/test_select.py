@@ -14,7 +14,7 @@ from stagelift.harness.forecast.forecast import make_forecast
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.graph.validation import selecting_metric
-from stagelift.harness.recipes.read import as_written, load_recipe
+from stagelift.harness.recipes.read import as_written, load_recipe, with_settings
 from stagelift.harness.recipes.sections import Recipe
 from stagelift.harness.run import prepare, train_job
 from stagelift.harness.selecting import chosen
@@ -317,6 +317,40 @@ def test_what_is_tested_or_trained_on_does_not_select(
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
         check_validation(of_ones_own(tiny_model, tmp_path, **splits))
+
+
+def test_what_tasks_of_ones_own_ask_does_not_select(tiny_model: Path, tmp_path: Path) -> None:
+    splits = {"train": ROWS[:8], "test": ROWS[8:14], "validation": ROWS[14:]}
+    recipe = of_ones_own(tiny_model, tmp_path, **splits)
+    rows = tmp_path / "rows.jsonl"
+    asked = [{"prompt": row["question"], "target": "2"} for row in ROWS[15:17]]
+    rows.write_text("".join(f"{json.dumps(row)}\n" for row in asked))
+    task = {"task": "pens", "data": {"path": str(rows), "split": "train"}, "scorers": ["exact"]}
+    tasks = with_settings(recipe, {"evals.tasks": [task]}, "this test")
+    with pytest.raises(ValueError, match=r"2 of 6 validation rows .* what task pens of evals\.tas"):
+        check_validation(tasks)
+
+
+@pytest.mark.parametrize("name", ["prompts", "gold"])
+def test_what_preference_is_measured_with_does_not_select(
+    tiny_model: Path, tmp_path: Path, name: str
+) -> None:
+    splits = {"train": ROWS[:8], "test": ROWS[8:14], "validation": ROWS[14:]}
+    by_pairs = "stages.dpo.select.metric=preference_accuracy"
+    recipe = of_ones_own(tiny_model, tmp_path, by_pairs, **splits)
+    pairs = [
+        {"prompt": f"Which of tea {n} or of tea {n + 1} is it?", "chosen": "a", "rejected": "b"}
+        for n in range(6)
+    ]
+    folder = gsm8k(tmp_path / "pairs", validation=pairs[:3], test=pairs[3:], gold=pairs[2:])
+    given = {"evals.validation.pairs": {"path": str(folder), "split": "validation"}}
+    for split, says in (("gold", "1 of 3 validation rows"), ("validation", "which is what")):
+        source = {"path": str(folder), "split": split}
+        shared = with_settings(recipe, given | {f"evals.preference.{name}": source}, "this test")
+        with pytest.raises(ValueError, match=rf"{says} .*evals\.preference\.{name}"):
+            check_validation(shared)
+    apart = {f"evals.preference.{name}": {"path": str(folder), "split": "test"}}
+    check_validation(with_settings(recipe, given | apart, "this test"))
 
 
 @pytest.mark.parametrize("split", ["test", "held_out", "train"])
