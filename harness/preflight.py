@@ -26,7 +26,7 @@ from stagelift.evals.models.engines.choice import check_engine_server, check_eng
 from stagelift.evals.models.engines.settings import ServerSettings, TransformersSettings
 from stagelift.evals.models.engines.vllm import check_adapter_settings
 from stagelift.harness.errors import UsageError
-from stagelift.harness.graph.model_checks import check_models
+from stagelift.harness.graph.model_checks import check_models, with_candidates
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.plan import stage_launcher, stage_lora, stage_settings
 from stagelift.harness.recipes.sections import Recipe, StageSection
@@ -104,7 +104,7 @@ def _check_served(plan: Plan) -> None:
     engine = plan.settings.engine
     if isinstance(engine, TransformersSettings):
         return
-    for node in plan.nodes:
+    for node in with_candidates(plan):
         if node.on is not None:
             check_adapter_settings(engine.kind, _settings_of_adapter(node))
         if isinstance(engine, ServerSettings):

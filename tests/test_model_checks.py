@@ -13,11 +13,13 @@ from stagelift.harness.cli import app
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.model_checks import (
     check_adapters,
+    check_lies_on,
     check_models,
     other_model,
     trained_on_other_models,
 )
 from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.preflight import check_servers
 from stagelift.harness.recipes.read import load_recipe
 from tests.adapters import make_adapter, with_settings
 from tests.test_gguf import written
@@ -100,6 +102,39 @@ def test_an_adapter_of_other_shapes_does_not_fit(
         plan = make_plan(load_recipe(str(tiny_recipe), [f"stages={stages}"]))
         with pytest.raises(UsageError, match=f"The adapter at '{path}' does not fit.*{says}"):
             check_adapters(plan)
+
+
+def several(adapter: Path, folder: Path, **settings: object) -> Path:
+    """Checkpoints of two steps, as a trainer leaves them."""
+    for step in (10, 20):
+        with_settings(adapter, folder / f"checkpoint-{step}", **settings)
+    return folder
+
+
+def test_every_checkpoint_that_one_is_selected_among_has_to_be_one_that_can_be_merged(
+    tiny_recipe: Path, adapter: Path, tmp_path: Path
+) -> None:
+    bones = several(adapter, tmp_path / "out", peft_type="BONE")
+    stages = [
+        {"checkpoint": {"name": "sft", "checkpoints": str(bones)}},
+        {"checkpoint": {"name": "dpo", "adapter": str(adapter), "onto": "sft"}},
+    ]
+    recipe = load_recipe(str(tiny_recipe), [f"stages={json.dumps(stages)}"])
+    _, sft, dpo = make_plan(recipe).nodes
+    with pytest.raises(UsageError, match=r"of stage 'sft-10', which is of the kind BONE"):
+        check_lies_on(dpo)
+    check_lies_on(sft)
+
+
+def test_every_checkpoint_that_one_is_selected_among_has_to_be_one_that_the_engine_serves(
+    tiny_recipe: Path, adapter: Path, tmp_path: Path
+) -> None:
+    wide = several(adapter, tmp_path / "out", r=1024)
+    stages = json.dumps([{"checkpoint": {"name": "sft", "checkpoints": str(wide)}}])
+    engine = "evals.engine={server: {url: 'http://127.0.0.1:9', model: base, max_retries: 0}}"
+    plan = make_plan(load_recipe(str(tiny_recipe), [f"stages={stages}", engine]))
+    with pytest.raises(ValueError, match="vLLM cannot serve an adapter of rank 1024"):
+        check_servers(plan)
 
 
 def test_an_adapter_that_names_another_model_is_told(

@@ -46,18 +46,20 @@ def check_adapters(plan: Plan) -> None:
     for node in starting.values():
         fit = partial(_fit, node.base, partial(lora_config, node.lora))
         _check_fits(node.base, "The adapter of section 'lora'", node.lora, fit)
-    for node in _with_candidates(plan):
+    for node in with_candidates(plan):
         if node.adapter is not None:
             _check_given(node, Path(node.adapter))
-        _check_lies_on(node)
+        check_lies_on(node)
 
 
-def _with_candidates(plan: Plan) -> list[Node]:
-    """Return the nodes of a plan, and the checkpoints that some of them are selected among."""
-    return [each for node in plan.nodes for each in (node, *candidates(node))]
+def with_candidates(plan: Plan) -> list[Node]:
+    """Return the models of a plan: its nodes, and in the place of one that is selected among the
+    user's checkpoints all of them.
+    """
+    return [each for node in plan.nodes for each in candidates(node) or [node]]
 
 
-def _check_lies_on(node: Node) -> None:
+def check_lies_on(node: Node) -> None:
     """Refuse what cannot be merged, or not be trained on."""
     base = node.weights.base
     if node.merged and quantisation(base.path, base.revision) is not None:
@@ -68,8 +70,9 @@ def _check_lies_on(node: Node) -> None:
         )
     under = node.merged[-1:] if node.starts_an_adapter or node.adapter else [node.on]
     for below in under:
-        if below is not None and below.adapter is not None:
-            _check_is_lora(node, below, Path(below.adapter))
+        for each in [] if below is None else candidates(below) or [below]:
+            if each.adapter is not None:
+                _check_is_lora(node, each, Path(each.adapter))
 
 
 def _check_is_lora(node: Node, below: Node, adapter: Path) -> None:
@@ -88,7 +91,7 @@ def trained_on_other_models(plan: Plan) -> list[str]:
         f"{node.name}: the adapter at '{node.adapter}' says that it was trained on '{named}', and "
         f"is put on {node.weights.name} ({node.base.path}). Its shapes fit; whether it is the same "
         "model cannot be seen. Say `onto:` in its checkpoint, or name the right model."
-        for node in _with_candidates(plan)
+        for node in with_candidates(plan)
         if (named := other_model(node)) is not None
     ]
 
