@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from filelock import FileLock
+
 from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.models.model import ModelRef
 from stagelift.harness.environment import versions
@@ -59,11 +61,21 @@ def select(node: Node, store: Store, model_of: ModelOf, run_job: RunJob, show: O
         },
         left_out=selects.left_out,
     )
-    selection = _selection(node, measured, store)
-    if node.settings is not None:
-        folder.adopt(selection.selected)
-    folder.write_selection(selection)
+    selection = settle(folder, _selection(node, measured, store), adopts=node.settings is not None)
     show({"event": "selected", "why": selection.why})
+
+
+def settle(folder: NodeFolder, selection: Selection, *, adopts: bool) -> Selection:
+    """Write down which checkpoint a node is, unless another process did so meanwhile, and return
+    what is written; a stage that was trained here `adopts` its adapter.
+    """
+    with FileLock(folder.lock_file):
+        if folder.is_selected():
+            return folder.read_selection()
+        if adopts:
+            folder.adopt(selection.selected)
+        folder.write_selection(selection)
+    return selection
 
 
 def chosen(node: Node, store: Store) -> Node:

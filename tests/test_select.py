@@ -3,11 +3,13 @@ chain goes on from the best one.
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from stagelift.harness.errors import UsageError
 from stagelift.harness.forecast.forecast import make_forecast
@@ -17,13 +19,14 @@ from stagelift.harness.graph.validation import selecting_metric
 from stagelift.harness.recipes.read import as_written, load_recipe, with_settings
 from stagelift.harness.recipes.sections import Recipe
 from stagelift.harness.run import prepare, train_job
-from stagelift.harness.selecting import chosen
+from stagelift.harness.selecting import chosen, settle
 from stagelift.harness.validation import check_validation
 from stagelift.harness.workers.executor import JobFailed, OnJobEvent
 from stagelift.harness.workers.jobs import AnyJob
 from stagelift.reports.records import read_run
 from stagelift.reports.report import build_report
 from stagelift.stages.folders import NodeFolder
+from stagelift.stages.records import Selection
 from tests import in_process
 from tests.in_process import InProcessExecutor, run_recipe
 from tests.test_resume import Stopped, trained
@@ -162,6 +165,33 @@ def test_a_training_that_stopped_keeps_the_same_adapters(tiny_model: Path, tmp_p
     # what is trained does not depend on what is kept
     last = whole.kept(5).adapter / WEIGHTS
     assert last.read_bytes() == (tmp_path / "plain" / "adapter" / WEIGHTS).read_bytes()
+
+
+def test_of_two_processes_that_select_one_node_the_first_decides(tmp_path: Path) -> None:
+    folder = NodeFolder(tmp_path / "sft")
+    for step in (2, 4):
+        folder.kept(step).adapter.mkdir(parents=True)
+        (folder.kept(step).adapter / WEIGHTS).write_text(f"weights of step {step}")
+    two, four = (
+        Selection(
+            metric="accuracy",
+            base="base",
+            checkpoints={2: "a", 4: "b"},
+            left_out={},
+            selected=step,
+            why="",
+            curve={},
+            alike=[],
+        )
+        for step in (2, 4)
+    )
+    with ThreadPoolExecutor(1) as other:
+        with FileLock(folder.lock_file):
+            waiting = other.submit(settle, folder, two, adopts=True)
+            assert not wait([waiting], timeout=0.2).done and not folder.is_selected()
+        assert waiting.result() == two
+    assert settle(folder, four, adopts=True) == two == folder.read_selection()
+    assert (folder.adapter / WEIGHTS).read_text() == "weights of step 2"
 
 
 def test_what_is_not_selected_is_the_node_that_it_was(recipe_file: Path) -> None:
