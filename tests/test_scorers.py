@@ -125,6 +125,67 @@ def test_one_option_is_chosen_or_none(response: str, letter: str | None) -> None
     assert chosen(response, CITIES) == letter
 
 
+YES_NO = {"A": "yes", "B": "no"}
+LABELS = {"A": "positive", "B": "negative"}
+LETTERS = dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "")
+
+
+@pytest.mark.parametrize(
+    ("response", "options"),
+    [
+        ("The answer is yes/no.", YES_NO),
+        ("The answer is yes, no", YES_NO),
+        ("The answer is yes | no", YES_NO),
+        ("I cannot say yes", YES_NO),
+        ("The answer is A, B, C, D", CITIES),
+        ("The answer is A, B, C, D", LETTERS),
+        ("The answer is A, Lyon, B", CITIES),
+        ("The answer is A/B", LETTERS),
+        ("\\boxed{A, B}", CITIES),
+        ("(A) (B)", CITIES),
+        ("(A), (B)", LETTERS),
+        ("Answer: (A) (B)", LETTERS),
+        ("(A) is wrong", CITIES),
+        ("(A) is not correct", LETTERS),
+        ("Option (A) isn't right", LETTERS),
+        ("Paris is wrong", CITIES),
+        ("I don't think the answer is A", CITIES),
+        ("It isn't that positive", LABELS),
+        ("I wouldn't call it positive", LABELS),
+        ("non-positive", LABELS),
+        ("It was not really all that positive.", LABELS),
+        ("I don’t think it is positive", LABELS),
+    ],
+)
+def test_two_that_are_named_or_one_that_is_denied_is_none(
+    response: str, options: dict[str, str]
+) -> None:
+    assert chosen(response, options) is None
+
+
+@pytest.mark.parametrize(
+    ("response", "options", "letter"),
+    [
+        ("The answer is yes, no doubt about it.", YES_NO, "A"),
+        ("The answer is yes, not no", YES_NO, "A"),
+        ("The answer is A, Lyon", CITIES, "A"),
+        ("The answer is A, B is wrong", CITIES, "A"),
+        ("The answer is B; A is wrong", CITIES, "B"),
+        ("(B). (A) is wrong", CITIES, "B"),
+        ("A is not the answer; the answer is B", CITIES, "B"),
+        ("The answer is A, I think", LETTERS, "A"),
+        ("I do not hesitate: Paris", CITIES, "B"),
+        ("It is not good. So negative.", LABELS, "B"),
+        ("B (Paris)", CITIES, "B"),
+        ("The answer is (B) and it is final", LETTERS, "B"),
+    ],
+)
+def test_an_option_beside_other_words_is_chosen(
+    response: str, options: dict[str, str], letter: str
+) -> None:
+    assert chosen(response, options) == letter
+
+
 @pytest.mark.parametrize(
     ("target", "columns", "response", "value"),
     [

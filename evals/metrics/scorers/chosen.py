@@ -25,11 +25,29 @@ _MARKER = re.compile(
 _TAKEN_BACK = re.compile(
     r"(?i)\b(?:wait|actually|correction|scratch that|on second thought|i mean|hold on)\b|\bno,"
 )
+_SMALL_WORDS = r"an?|the|option|choice|answer|very|really|at|all"
 _DENIED = re.compile(
-    r"(?i)(?:\b(?:not|never|neither|nor|no|isn['’]t|rather than|instead of|than)|n['’]t)"
-    r"(?: (?:an?|the|option|answer|very|really|at all))*[ (\"']*\Z"
+    rf"(?i)(?:\b(?:not|never|neither|nor|no|rather than|instead of|than)|n['’]t)"
+    rf"(?: (?:{_SMALL_WORDS}))*[ (\"']*\Z|\bnon[-‐–]\Z"
+    rf"|(?:\b(?:not|never|cannot)|n['’]t)(?: (?:{_SMALL_WORDS}|that|so|too|quite|exactly|entirely"
+    r"|particularly|necessarily|clearly|sure|certain|call|say|claim|think|believe|consider|describe"
+    r"|choose|pick|select|tell|know|whether|if|it|this|its|it['’]s|be|as|to|is|are|was|were|would))*"
+    r"[ (\"']*\Z"
 )
-_OTHERWISE = re.compile(r"[\s).,'\"]{0,3}(?:or|and|oder|und|/|&)[\s('\"]{1,3}")
+# how far back it is looked for what denies
+_BEFORE = 60
+_IS_WRONG = re.compile(
+    r"(?i)[\s)*'\"]{0,3}\s(?:(?:is|was|are|would be|seems|cannot be|can['’]t be)"
+    r"(?: (?:also|clearly|definitely|simply|just|obviously|the))?"
+    r" (?:not|wrong|incorrect|false|right out|ruled out|out|correct either)\b"
+    r"|(?:is|was|are|would)n['’]t\b|can(?:not|['’]t) be\b)"
+)
+_OTHERWISE = re.compile(r"[\s).,'\"]{0,3}(?:(?:or|and|oder|und)[\s('\"]{1,3}|[/&|][\s('\"]{0,3})")
+# these set an option beside another only where nothing more is said of it: "yes, no doubt"
+_BESIDE = re.compile(r"[\s)'\"]{0,3},[\s('\"]{0,3}|[\s)]{1,3}(?=\()")
+_ALONE = re.compile(r"[\s)'\"]{0,3}(?:\Z|[.,;:/&|!?(]|(?:or|and|oder|und)\b)")
+# how many that stand beside one another are read
+_MOST_BESIDE = 30
 _AFTER_LETTER = re.compile(r"\s{0,3}(?:\Z|[.:,;)(\n–—-]|(?:because|since|as|or|and)\b)")
 _LETTER = r"(?:(?:option|choice|answer) )?\(?(?P<letter>{letters})(?![\w'’])\)?"
 
@@ -41,6 +59,8 @@ def chosen(response: str, options: Options) -> str | None:
     for place, said in _places(turn, text):
         letters = _named(said, options, is_whole=place == "whole")
         if place == "answer":
+            if _is_denied(text, text.rfind(said)):
+                return None
             letters = _instead(text[text.rfind(said) :], options) or letters
         if letters:
             return letters.pop() if len(letters) == 1 else None
@@ -79,10 +99,24 @@ def _named(said: str, options: Options, *, is_whole: bool) -> set[str]:
     letters, rest = begun
     if is_whole and not _is_rest_of(rest, letters, options):
         return set()
-    # "A or B"
-    other = _OTHERWISE.match(rest)
-    beside = _begun(rest[other.end() :], options) if other else None
-    return letters | beside[0] if beside else letters
+    return letters | _beside(rest, options)
+
+
+def _beside(rest: str, options: Options) -> set[str]:
+    """Return the options that stand beside one, before `rest`: "A or B", "A, B"; all where that one
+    is denied: "A is wrong".
+    """
+    if _IS_WRONG.match(rest):
+        return {*options}
+    beside: set[str] = set()
+    for _ in range(_MOST_BESIDE):
+        either = _OTHERWISE.match(rest)
+        other = either or _BESIDE.match(rest)
+        begun = _begun(rest[other.end() :], options) if other else None
+        if begun is None or not (either or _ALONE.match(begun[1])):
+            break
+        beside, rest = beside | begun[0], begun[1]
+    return beside
 
 
 def _begun(said: str, options: Options) -> tuple[set[str], str] | None:
@@ -132,7 +166,12 @@ def _mentioned(text: str, options: Options) -> set[str]:
         if option:
             ways.append(rf"(?<!\w){re.escape(plain(option).strip())}(?!\w)")
         for match in re.finditer(f"(?i:{'|'.join(ways)})", text):
-            if _DENIED.search(text[: match.start()][-40:]):
+            if _is_denied(text, match.start()) or _IS_WRONG.match(text, match.end()):
                 return {*options} if len(options) > 1 else set()
             named.add(letter)
     return named
+
+
+def _is_denied(text: str, start: int) -> bool:
+    """Say whether what stands before a place in a text denies what begins there."""
+    return _DENIED.search(text[max(0, start - _BEFORE) : start]) is not None
