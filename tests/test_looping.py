@@ -6,6 +6,11 @@ from stagelift.evals.metrics.looping import is_looping, repeated_share
 from stagelift.evals.metrics.scoring import score, with_looping
 from stagelift.evals.records import Generation
 
+WORKED = (
+    "Tom has twelve apples and gives four of them to his sister, so that eight are left. He then "
+    "buys nine more at the market for two dollars each, which makes seventeen apples, and spends "
+    "eighteen dollars in all. The answer is 17."
+)
 LOOPS = {
     "a sentence": "Each neighbour gets 3 pears. " + "So each gets 15 pears. " * 20,
     "a few words": "The graph of $y=1. " * 30,
@@ -13,6 +18,8 @@ LOOPS = {
     "one letter": "The answer is " + "a" * 600,
     "lines": "Here is the list:\n" + "- one day 2 pages\n" * 15,
     "Chinese": "他有三个苹果。" + "所以他有五个苹果。" * 12,
+    "empty lines": "The answer is 4." + "\n" * 3000,
+    "spaces": "The answer is 4." + " " * 300,
     "a paragraph": (
         "To find the number of steps we look at the stairs that he climbs. He climbs thirteen. " * 4
     ),
@@ -31,6 +38,11 @@ GOOD = {
     "numbers": ", ".join(map(str, range(200))),
     "a table": "| planet | diameter |\n|---|---|\n"
     + "\n".join(f"| planet {n} | {n * 4211} km |" for n in range(1, 12)),
+    "a thought and its answer": f"<think>{WORKED}</think>{WORKED}",
+    "a draft": f"Draft: {WORKED} Final: {WORKED}",
+    "code that is indented": "\n".join(
+        f"{' ' * 4 * depth}if box_{depth} is not None:" for depth in range(20)
+    ),
     "a short answer": "No. No. No. No.",
     "nothing": "",
 }
@@ -56,10 +68,12 @@ def test_a_loop_that_was_left_again_is_none() -> None:
     assert is_looping(text) and not is_looping(text + rest)
 
 
-def test_the_share_is_of_the_last_32_four_grams() -> None:
-    # 8 words: 5 four-grams, then 5 * 8 which all stood before or cross a seam once
+def test_the_share_is_of_those_of_the_last_32_four_grams_that_stood_twice_before() -> None:
     assert repeated_share("one two three four five six seven eight") == 0
+    assert repeated_share("one two three four " * 2) == 0
     assert repeated_share("a b c d " * 20) == 1
+    # 9 four-grams: the ninth is the first for the third time
+    assert repeated_share("a b c d " * 3) == 1 / 32
     # the last 4 of 32 are new: those with one of the four new words in them
     assert repeated_share("a b c d " * 20 + "e f g h") == 28 / 32
 

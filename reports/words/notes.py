@@ -159,9 +159,9 @@ def _cost_notes(families: Collection[str]) -> list[str]:
         )
     if "looping" in families:
         notes.append(
-            "Looping: of the last 32 four-grams of a response 70% or more stood in it before. Such "
-            "a response is the outcome 'looping' unless its answer is right, whether or not it was "
-            "cut off."
+            "Looping: of the last 32 four-grams of a response 70% or more stood in it twice before "
+            "('looping-1' in a contract: once). Such a response is the outcome 'looping' unless "
+            "its answer is right, whether or not it was cut off."
         )
     return notes
 
