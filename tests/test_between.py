@@ -50,6 +50,26 @@ def test_stages_of_other_names_are_paired_by_place_and_the_ends_with_each_other(
     assert pairs(short, first) == [("sft", "sft"), ("sft", "dpo")]
 
 
+def test_bases_that_were_only_measured_are_one_where_their_values_are() -> None:
+    def measured(name: str, base: float) -> RunRecord:
+        run = make_chain(name, base="wwww", sft="cwww")
+        values = {"base": base, "sft": 0.9}
+        stages = [
+            replace(
+                stage,
+                scores=[],
+                generations={},
+                stored_values={"t/acc": {"1": values[stage.name]}},
+            )
+            for stage in run.stages
+        ]
+        return replace(run, stages=stages)
+
+    first = measured("first", 0.1)
+    assert pairs(measured("other", 0.5), first) == [("base", "base"), ("sft", "sft")]
+    assert pairs(measured("same", 0.1), first) == [("sft", "sft")]
+
+
 def test_runs_of_one_stage_are_compared_even_where_they_answer_the_same() -> None:
     first, second = make_chain("first", base="cwcw"), make_chain("second", base="cwcw")
     (section,) = between_sections(build_report([first, second]))

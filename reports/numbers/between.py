@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stagelift.evals.metrics.measures import measure, ordered, without_stand_ins
+from stagelift.evals.metrics.timing import SECONDS_PER_RESPONSE
 from stagelift.evals.stats.difference import Difference, difference
 from stagelift.evals.stats.lengths import median_difference, ratio
 from stagelift.evals.stats.planning import detectable, needed
@@ -131,7 +132,21 @@ def _is_one_base(mine: Side, theirs: Side) -> bool:
     """Say whether two stages are the model that both runs began with."""
     stage, other = mine.stage, theirs.stage
     begin = stage.parent is None and other.parent is None
-    return begin and stage.scores == other.scores and stage.generations == other.generations
+    return begin and stage.scores == other.scores and _answer_the_same(stage, other)
+
+
+def _answer_the_same(stage: StageRecord, other: StageRecord) -> bool:
+    """Say whether two stages are one model by all that is known of them; nothing tells nothing."""
+    mine, theirs = _values(stage), _values(other)
+    pairs = [(mine[name], theirs[name]) for name in mine.keys() & theirs.keys()]
+    known = [(stage.generations, other.generations), *pairs]
+    return any(one for one, _ in known) and all(one == another for one, another in known)
+
+
+def _values(stage: StageRecord) -> dict[str, dict[str, float]]:
+    """Return what was measured by document; how long it took is the machine's."""
+    values = stage.stored_values.items()
+    return {name: of for name, of in values if name != SECONDS_PER_RESPONSE}
 
 
 def _tests(mine: Side, theirs: Side) -> Iterator[_Tested]:
@@ -212,9 +227,8 @@ def _is_unfit(run: RunRecord) -> bool:
 
 def _have_one_base(mine: Side, theirs: Side) -> bool:
     bases = [side.run.base(side.stage) for side in (mine, theirs)]
-    answers = [base.generations for base in bases]
     models = [base.identity.get("model") for base in bases]
-    return answers[0] == answers[1] or (models[0] is not None and models[0] == models[1])
+    return _answer_the_same(*bases) or (models[0] is not None and models[0] == models[1])
 
 
 def _decided(tested: _Tested, decided: Decided) -> RunComparison:
