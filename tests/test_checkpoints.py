@@ -213,8 +213,10 @@ def test_an_adapter_answers_in_the_template_that_lies_beside_it(
     other = stage("other", INSTRUCT)
     assert other.base.tokenizer == str(tmp_path / "other")
     assert asked_with(other.base).template == INSTRUCT
+    assert set(other.identity) == {"adapter", "asked_with"}
     for name, template in {"same": CHATML, "none": None}.items():
-        assert stage(name, template).base.tokenizer is None
+        node = stage(name, template)
+        assert node.base.tokenizer is None and set(node.identity) == {"adapter"}
 
 
 def test_a_template_is_a_file_or_a_text_and_must_be_one(tiny_recipe: Path) -> None:

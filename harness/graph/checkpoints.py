@@ -96,6 +96,8 @@ def _adapter_node(
     if on.id != before[-1].id:
         identity["on"] = on.id
     if ref != on.base:
+        # once an adapter was asked and trained in the template below it, whatever lay beside it
+        identity["asked_with"] = digest(asked_with(ref).model_dump())
         identity |= _own_template(ref)
     return Node(
         name=name,
