@@ -92,6 +92,20 @@ def test_one_of_several_parts_is_refused(tmp_path: Path) -> None:
         read_header(tmp_path / "part.gguf")
 
 
+def test_a_count_that_is_none_is_said_in_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "odd.gguf"
+    kinds = {GGUFWriter.add_string: "two", GGUFWriter.add_float32: 0.5, GGUFWriter.add_bool: True}
+    for key in ("general.alignment", "split.count"):
+        for add, value in kinds.items():
+            writer = GGUFWriter(file, "llama")
+            add(writer, key, value)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.close()
+            with pytest.raises(ValueError, match=f"its {key} is {value!r}, which is no count"):
+                read_header(file)
+
+
 def test_a_file_that_changed_has_another_hash(file: Path) -> None:
     before = file_hash(file)
     assert before == file_hash(file)

@@ -117,6 +117,14 @@ def _hash(path: Path, _size: int, _changed: int) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def _whole(said: dict[str, Any], key: str, default: int) -> int:
+    """Read a count, of which nothing and 0 say the default."""
+    value = said.get(key) or default
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"its {key} is {value!r:.40}, which is no count")
+    return value
+
+
 class _Reading:
     """A header that is read from its beginning on, never beyond the end of the file."""
 
@@ -131,11 +139,11 @@ class _Reading:
         tensors, pairs = self._number("Q"), self._number("Q")
         said = dict(self._pairs(pairs))
         ends = [self._tensor_end() for _ in range(self._count(tensors, 1))]
-        alignment = int(said.get("general.alignment") or _ALIGNMENT)
+        alignment = _whole(said, "general.alignment", _ALIGNMENT)
         start = -(-self.content.tell() // alignment) * alignment
         if not isinstance(said.get("general.architecture"), str):
             raise ValueError("it does not say its architecture")
-        if (said.get("split.count") or 1) > 1:
+        if _whole(said, "split.count", 1) > 1:
             raise ValueError("it is one of several parts (join them with gguf-split --merge)")
         template = said.get("tokenizer.chat_template")
         header = Header(said["general.architecture"], None if template is None else str(template))
