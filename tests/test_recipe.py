@@ -240,3 +240,18 @@ def test_a_recipes_evaluation_can_be_taken_for_another_model() -> None:
     recipe = evaluation_recipe("quickstart", [], "some/model", "runs/nodes/sft-1/adapter", None)
     assert (recipe.model.path, recipe.stages, recipe.name) == ("some/model", [], "sft-1-adapter")
     assert recipe.checkpoint is not None and recipe.evals == load_recipe("quickstart", []).evals
+
+
+def test_what_a_recipe_says_of_its_own_model_is_not_said_of_another() -> None:
+    written = {
+        "name": "mine",
+        "model": {"path": "one/model", "revision": "v1", "name": "start", "eos_token": "<|end|>"},
+        "stages": ["sft"],
+        "evals": {"accuracy": {"limit": 6}},
+    }
+    another = evaluation_recipe(written, [], "some/model", None, None).model
+    assert (another.revision, another.name, another.eos_token) == (None, None, None)
+    same = evaluation_recipe(written, [], "one/model", None, None).model
+    assert (same.revision, same.name, same.eos_token) == ("v1", "start", "<|end|>")
+    ended = evaluation_recipe(written, ["model.eos_token=</s>"], "some/model", None, None).model
+    assert ended.eos_token == "</s>"

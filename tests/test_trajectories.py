@@ -187,6 +187,16 @@ def test_a_folder_of_checkpoints_is_one_node_of_all_of_them(
     assert "selected: checkpoint-" in seen.output and not (tmp_path / "runs").exists()
 
 
+def test_the_model_below_checkpoints_keeps_the_name_that_it_is_given(
+    tiny_model: Path, recipe_file: str, tmp_path: Path
+) -> None:
+    folder = save_adapters(tiny_model, tmp_path / "out", 10, 20)
+    command = ["evaluate", f"start={tiny_model}", "--checkpoints", str(folder), "--dry-run"]
+    seen = CliRunner().invoke(app, [*command, "--recipe", recipe_file, "--runs", str(tmp_path)])
+    assert seen.exit_code == 0, seen.output
+    assert [line.split(":")[0] for line in seen.stdout.splitlines()[1:]] == ["start", "selected"]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -186,8 +186,10 @@ def _trajectory(
             f"--checkpoints {folder} goes with one model, the base of all of them. In a recipe it "
             f"can be any stage: stages: [checkpoint: {{name: sft, checkpoints: {folder}}}]."
         )
-    base = chain[0].given.path if chain else None
-    return trajectory_recipe(asked.recipe, asked.overrides, folder, base, metric, asked.name)
+    base, called = (chain[0].given.path, chain[0].name) if chain else (None, None)
+    return trajectory_recipe(
+        asked.recipe, asked.overrides, folder, base, metric, asked.name, model_name=called
+    )
 
 
 def _of_models(models: list[str], adapter: str | None, asked: _Asked) -> "Recipe":

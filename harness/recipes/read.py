@@ -85,13 +85,17 @@ def trajectory_recipe(
     model: str | None,
     metric: str | None,
     run_name: str | None,
+    model_name: str | None = None,
 ) -> Recipe:
     """Take a recipe's evaluation for the best of the checkpoints in a folder, and train nothing.
 
-    The base is the model, or the one that adapters say they were trained on. Raises UsageError.
+    The base is the model, or the one that adapters say they were trained on; it is called
+    `model_name`, or base. Raises UsageError.
     """
     base = model or _base_of(folder)
     content = _only_evaluated(recipe, overrides, base)
+    if model_name not in (None, "base"):
+        content["model"]["name"] = model_name
     selected = {"checkpoints": folder, "metric": metric, "name": "selected"}
     content["stages"] = [{"checkpoint": selected}]
     content["name"] = run_name or _run_name(folder)
@@ -121,7 +125,8 @@ def _only_evaluated(recipe: Written, overrides: list[str], model: str) -> dict[s
     this_model: list[str] = []
     if model != load_recipe(recipe, []).model.path:
         path = json.dumps(model, ensure_ascii=False)
-        this_model = [f"model.path={path}", "model.revision=null"]
+        of_another = [f"model.{key}=null" for key in ("revision", "name", "eos_token")]
+        this_model = [f"model.path={path}", *of_another]
     content = load_recipe(recipe, [*this_model, *overrides]).model_dump() | ONE_CHAIN
     content["stages"] = []
     content["checkpoint"] = None
