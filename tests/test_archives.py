@@ -17,7 +17,7 @@ def archive(path: Path, *names: str, content: bytes = b"{}") -> Path:
 
 
 def test_an_archive_of_a_log_is_read(tmp_path: Path) -> None:
-    names = ("header.json", "samples/1_epoch_1.json", "_journal/start.json")
+    names = ("./", "header.json", "samples/1_epoch_1.json", "_journal/start.json")
     refuse_unsafe_archive(archive(tmp_path / "x.eval", *names))
 
 

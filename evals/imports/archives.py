@@ -33,7 +33,7 @@ def _refuse_names(path: Path, names: list[str]) -> None:
     seen = set()
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+        if parts.is_absolute() or ".." in parts.parts or ":" in "".join(parts.parts[:1]):
             raise ValueError(f"{path} holds '{name}', a name that leads out of the archive.")
         if name in seen:
             raise ValueError(f"{path} holds '{name}' twice.")
