@@ -68,7 +68,7 @@ def import_results(wanted: Wanted, name: str, store: Store) -> ImportedRun:
     check_run_name(name)
     found = find_sources(wanted.places, _reader(wanted))
     _refuse_unused(wanted, found.taken)
-    parts = [Part(source, source.reader.read(source.path)) for source in found.taken]
+    parts = [_part(source) for source in found.taken]
     imported = join(parts, common=wanted.common)
     graph = imported_graph(imported.stages)
     attached = _attached(wanted, graph)
@@ -96,6 +96,17 @@ def import_results(wanted: Wanted, name: str, store: Store) -> ImportedRun:
         is_from_folder=found.is_from_folder,
         notes=notes,
     )
+
+
+def _part(source: Source) -> Part:
+    try:
+        return Part(source, source.reader.read(source.path))
+    # a mean of what is no mean's, before each value is looked at
+    except OverflowError as error:
+        raise ValueError(
+            f"{source.path} holds numbers that are too large to average, so nothing was imported. "
+            "Mend or remove them."
+        ) from error
 
 
 def _reader(wanted: Wanted) -> Reader | None:

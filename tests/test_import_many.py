@@ -262,6 +262,18 @@ def test_a_metric_that_some_documents_lack_is_refused_by_name_or_cut(tmp_path: P
     assert "sums/f1 is of the 2 of 3 documents that have it in all stages" in said
 
 
+def test_lengths_and_scores_that_are_no_such_numbers_are_refused_in_a_sentence(
+    tmp_path: Path,
+) -> None:
+    long = put(tmp_path, "long.jsonl", [row(n, "4", n_tokens=10**400) for n in range(2)])
+    assert "n_tokens: Input should be less than or equal to" in refused(tmp_path, long)
+    result = {"provider": "m", "prompt": {"raw": "p"}, "vars": {}, "success": True}
+    results = {"version": 3, "results": [result | {"score": 1e308}] * 2}
+    file = tmp_path / "promptfoo.json"
+    file.write_text(json.dumps({"results": results, "config": {}}))
+    assert f"{file} holds numbers that are too large to average" in refused(tmp_path, str(file))
+
+
 def test_columns_are_mapped_and_what_is_not_recognised_says_how(tmp_path: Path) -> None:
     file = put(tmp_path, "rows.jsonl", [{"question": "p", "output": "4", "gold": 4, "n": 1}])
     said = refused(tmp_path, file)

@@ -1,5 +1,6 @@
 """Several imported files as one: which stages they are, and what must not differ."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,12 @@ def test_no_common_document_of_a_metric_has_no_remedy_but_to_import_apart() -> N
     ]
     with pytest.raises(ValueError, match=r"t/f1 .* Import the stages apart"):
         share_metrics(stages, common=True)
+
+
+@pytest.mark.parametrize("value", [1e308, -1e16, math.inf, math.nan])
+def test_a_value_that_nothing_can_be_computed_of_is_refused_with_its_file(value: float) -> None:
+    scores = [TaskScore(id="t/1", metric="t/f1", value=value)]
+    stages = [ImportedStage("base", [], [], [], {"t": scores})]
+    one = Part(Source(Path("a.jsonl"), RESPONSES), Imported(stages, "m", {}))
+    with pytest.raises(ValueError, match=r"a\.jsonl: t/f1 of id 't/1' is "):
+        join([one])

@@ -12,6 +12,8 @@ from stagelift.evals.imports.shared_metrics import share_metrics
 from stagelift.evals.imports.sources import Source, stage_names
 from stagelift.evals.metrics.clusters import clusters_of
 
+# of a value, either way: larger ones are mistakes, and their squares are no numbers
+LARGEST = 1e15
 # which documents these are, is seen when they are paired
 _OF_DOCUMENTS = "data"
 
@@ -30,6 +32,8 @@ def join(parts: Sequence[Part], *, common: bool = False) -> Imported:
     documents cannot be paired.
     """
     _refuse_other_contracts(parts)
+    for part in parts:
+        _refuse_too_large(part)
     stages = decide_targets(_named(parts))
     paired = pair_documents(stages, common=common)
     shared = share_metrics(paired.stages, common=common)
@@ -50,6 +54,29 @@ def join(parts: Sequence[Part], *, common: bool = False) -> Imported:
     if not any(stage.undecided for stage in stages):
         notes = [note for note in notes if note != NOT_STATED]
     return Imported(shared.stages, ", ".join(models), contract, tuple(dict.fromkeys(notes)))
+
+
+def _refuse_too_large(part: Part) -> None:
+    """Refuse what no mean or interval can be computed of."""
+    measured = [
+        (f"{row.metric} of id '{row.id}'", row.value)
+        for stage in part.imported.stages
+        for scores in stage.task_scores.values()
+        for row in scores
+    ]
+    lengths = [
+        (f"the number of tokens of id '{row.id}'", row.n_tokens)
+        for stage in part.imported.stages
+        for row in stage.generations
+        if row.n_tokens is not None
+    ]
+    for what, value in (*measured, *lengths):
+        # nan is not within either
+        if not -LARGEST <= value <= LARGEST:
+            raise ValueError(
+                f"{part.source.path}: {what} is {value!r:.40}, and numbers up to {LARGEST:.0e} are "
+                "read, so nothing was imported. Mend or remove it."
+            )
 
 
 def _files(parts: Sequence[Part]) -> str:

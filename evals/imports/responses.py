@@ -59,7 +59,7 @@ class ResponseRow(BaseModel):
     variant: str | None = Field(default=None, pattern=f"^{_VARIANT}$")
     seed: int | None = Field(default=None, ge=0)
     sample: int | None = Field(default=None, ge=0)
-    n_tokens: int | None = Field(default=None, ge=0)
+    n_tokens: int | None = Field(default=None, ge=0, le=2**53)
     finish_reason: str | None = None
     cluster: Annotated[str | None, BeforeValidator(cluster_name)] = None
     preference: float | None = None
