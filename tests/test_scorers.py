@@ -270,6 +270,13 @@ SCHEMA = {"type": "object", "required": ["n"], "properties": {"n": {"type": "int
         ({"schema": SCHEMA}, '{"n": "3"}', "-", 0),
         ({"schema": SCHEMA}, "n is 3", "-", 0),
         ({}, '{"a": NaN}', {"a": 1}, 0),
+        ({}, '{"a": ' + "9" * 400 + "}", {"a": 5}, 0),
+        ({}, '{"a": ' + "9" * 400 + "}", {"a": 5.5}, 0),
+        ({}, "[x] " * 300 + '{"a": 5}', {"a": 5}, 1),
+        ({}, "[" * 30_000 + '{"a": 5}', {"a": 5}, 1),
+        ({}, str([{"a": 1}] * 400).replace("'", '"'), [{"a": 1}] * 400, 1),
+        ({}, '{"a": "see [1] and {}"} [x', {"a": "see [1] and {}"}, 1),
+        ({}, '{"a": 1} ' + "[" * 60 + "]" * 60, {"a": 1}, 1),
     ],
 )
 def test_json_is_found_and_compared(
@@ -279,7 +286,17 @@ def test_json_is_found_and_compared(
 
 
 @pytest.mark.parametrize(
-    "response", ["[" * 100_000, '{"a":' * 50_000, "{" * 40_000 + "1", "9" * 9000]
+    "response",
+    [
+        "[" * 100_000,
+        '{"a":' * 50_000,
+        "{" * 40_000 + "1",
+        "9" * 9000,
+        "[x]" * 17_000,
+        "[" * 20_000 + '"' + "x" * 30_000,
+        "[" * 25_000 + "]" * 25_000,
+        '["' * 25_000,
+    ],
 )
 def test_hostile_json_is_read_as_nothing_and_soon(response: str) -> None:
     started = time.monotonic()

@@ -7,7 +7,6 @@ or too deep is not read. jsonschema validates, and fetches nothing.
 import json
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +16,10 @@ from stagelift.evals.metrics.scorers.scorer import Row, Scorer
 from stagelift.evals.metrics.scorers.texts import normalised, spoken
 from stagelift.evals.records import Scored
 
-# how many levels are read, and how many opening brackets are tried
-_DEEPEST, _TRIES = 50, 200
+# how many levels are read, and about how many characters: each as often as it is looked at
+_DEEPEST, _MOST_READ = 50, 5_000_000
+# what a try counts as that ends in no place
+_LOST = 10_000
 _OPENING = re.compile(r"[{\[]")
 
 
@@ -83,10 +84,10 @@ class Json(Scorer):
 
     def score(self, response: str, row: Row) -> Scored:
         """Read the JSON and compare it."""
-        values = list(_values(spoken(response)))
-        if not values:
+        last = _last_value(spoken(response))
+        if last is None:
             return Scored(value=0.0, unread=True)
-        text, value = values[-1]
+        text, value = last
         return Scored(value=self._worth(value, row), answer=text[:200])
 
     def _worth(self, value: Any, row: Row) -> float:
@@ -126,23 +127,40 @@ class Json(Scorer):
         return target
 
 
-def _values(text: str) -> Iterator[tuple[str, Any]]:
-    """Yield the whole objects and arrays of a text, each as it is written and read, in order."""
-    decoder = json.JSONDecoder(parse_constant=_refuse)
-    start = 0
-    for _ in range(_TRIES):
-        opening = _OPENING.search(text, start)
-        if opening is None:
-            return
+def _last_value(text: str) -> tuple[str, Any] | None:
+    """Return the last whole object or array of a text, as it is written and read; None where there
+    is none.
+
+    Openings are tried from the end on, so that nothing before can hide it; what contains others
+    takes their place.
+    """
+    found: list[tuple[int, int, Any]] = []
+    left = _MOST_READ
+    for opening in reversed(list(_OPENING.finditer(text))):
         start = opening.start()
-        try:
-            value, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            start += 1
-            continue
-        if _depth(value) <= _DEEPEST:
-            yield text[start:end], value
-        start = end
+        end, value = _read(text, start)
+        left -= abs(end) - start + 1
+        if end > 0:
+            while found and found[-1][0] < end:
+                found.pop()
+            found.append((start, end, value))
+        if left < 0:
+            break
+    whole = (one for one in found if _depth(one[2]) <= _DEEPEST)
+    return next(((text[start:end], value) for start, end, value in whole), None)
+
+
+def _read(text: str, start: int) -> tuple[int, Any]:
+    """Return where the JSON ends that begins at `start`, and the JSON; where there is none, minus
+    where that was seen.
+    """
+    try:
+        value, end = json.JSONDecoder(parse_constant=_refuse).raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        return -max(error.pos, start), None
+    except (ValueError, RecursionError):
+        return -(start + _LOST), None
+    return end, value
 
 
 def _refuse(word: str) -> Any:
@@ -200,4 +218,14 @@ def _equal(value: Any, wanted: Any) -> bool:
             return value is wanted
         case _:
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            return is_number and math.isclose(value, wanted, rel_tol=1e-12, abs_tol=0.0)
+            return is_number and _same_number(value, wanted)
+
+
+def _same_number(value: float, wanted: float) -> bool:
+    if isinstance(value, int) and isinstance(wanted, int):
+        return value == wanted
+    try:
+        return math.isclose(value, wanted, rel_tol=1e-12, abs_tol=0.0)
+    # a whole number of more than 308 digits
+    except OverflowError:
+        return False
