@@ -70,6 +70,23 @@ def test_exact_is_the_whole_response(response: str, target: Any, value: float) -
         ("42", 4, 0),
         ("4.5", 4, 0),
         ("There are 4.", 4, 1),
+        ("It is 1,000 in all", 1000, 1),
+        ("It is $1,000.50!", 1000.5, 1),
+        ("It is 1,0000", 1000, 0),
+        ("It is 4.0", 4, 1),
+        ("It is .5", 0.5, 1),
+        ("It is 0.0000001", 1e-7, 1),
+        ("It is -4", 4, 0),
+        ("It is −4", 4, 0),
+        ("It is -4", "4", 0),
+        ("It is −4", -4, 1),
+        ("It is -$4", -4, 1),
+        ("3-4 of them", 4, 1),
+        ("3-4 of them", "4", 1),
+        ("It is 4", -4, 0),
+        ("It is -0", 0, 1),
+        ("No. 4th", 4, 0),
+        ("It is true", True, 1),
         ("C++ it is", "C++", 1),
         ("either", ["neither", "either"], 1),
         ("<think>Paris</think> Lyon", "Paris", 0),
@@ -496,3 +513,12 @@ def test_what_is_no_scorer_is_told_with_those_there_are(written: Any) -> None:
 def test_texts_are_compared_without_what_stands_around_them() -> None:
     assert normalised("“Straße”.") == normalised("STRASSE")
     assert equals("½", "1⁄2")
+    assert normalised(" ```sql\nSELECT 1\n\n``` ") == "select 1"
+    assert normalised("```SELECT 1```") == "select 1"
+
+
+@pytest.mark.parametrize("end", ["", "x", "```", "``` x"])
+def test_a_fence_that_is_never_closed_is_compared_at_once(end: str) -> None:
+    started = time.monotonic()
+    normalised("```" + "\n" * 49_000 + end)
+    assert time.monotonic() - started < 0.5

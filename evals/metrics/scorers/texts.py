@@ -7,7 +7,6 @@ number, however it is written.
 """
 
 import math
-import re
 import unicodedata
 from typing import Any
 
@@ -17,7 +16,6 @@ from stagelift.evals.metrics.answers.thoughts import without_thoughts
 # characters: of what is longer only the end is read
 LONGEST = 50_000
 _AROUND = " \t\n*_`\"'“”‘’«»„"
-_FENCED = re.compile(r"\s*```[^\n`]*\n(?P<content>.*?)\n?\s*```\s*", re.DOTALL)
 
 
 def spoken(response: str) -> str:
@@ -27,11 +25,17 @@ def spoken(response: str) -> str:
 
 def normalised(text: str) -> str:
     """Return a text as it is compared."""
-    text = unicodedata.normalize("NFKC", text)
-    if fenced := _FENCED.fullmatch(text):
-        text = fenced["content"]
+    text = _without_fence(unicodedata.normalize("NFKC", text).strip())
     text = text.strip(_AROUND).removesuffix(".").strip(_AROUND)
     return " ".join(text.split()).casefold()
+
+
+def _without_fence(text: str) -> str:
+    """Return what stands in a code fence, where a text is one."""
+    if not (text.startswith("```") and text.endswith("```")):
+        return text
+    language, newline, content = text[3:-3].partition("\n")
+    return content if newline and "`" not in language else text
 
 
 def accepted(target: Any) -> list[Any]:
