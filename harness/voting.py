@@ -236,12 +236,14 @@ def _names(pairing: _Pairing) -> set[str]:
 def _with_exported(held: list[Vote], pairing: _Pairing, exported: ExportedVotes) -> list[Vote]:
     """Add an exported file to a stage's votes.
 
-    Equal responses that come before the last pair voted on are ties that nobody was asked about.
+    The voter came as far as the first copies of the pairs voted on: further copies up to there have
+    the same vote, and equal responses up to there are ties that nobody was asked about.
     """
     choices = {vote.pair: vote.choice for vote in exported.votes}
-    asked = [one for one in pairing.ballots if one.shown.name in choices and not one.is_equal]
-    last = max(pairing.ballots.index(one) for one in asked)
-    equal = [one for one in pairing.ballots[:last] if one.is_equal]
+    names = [one.shown.name for one in pairing.ballots]
+    reached = pairing.ballots[: max(names.index(name) for name in choices) + 1]
+    asked = [one for one in reached if one.shown.name in choices and not one.is_equal]
+    equal = [one for one in reached if one.is_equal]
     new = [_vote(pairing, one, exported, _score(one, choices[one.shown.name])) for one in asked]
     new += [_vote(pairing, one, exported, 0.5) for one in equal]
     keys = {_key(vote) for vote in new}

@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from stagelift.evals.records import Vote
+from stagelift.evals.votes.draw import random_order
 from stagelift.evals.votes.exported import LARGEST, read_exported
 from stagelift.evals.votes.voted import voted
 from stagelift.harness.recipes.read import as_written
@@ -165,6 +166,21 @@ def test_votes_that_leave_out_pairs_are_no_random_sample_and_that_is_said(run: P
     done = importing(run, said)
     assert "holds only if they are like a random sample" in done.output
     assert "no random sample" in typed("report", "mine", runs=run.parents[1]).output
+
+
+def test_a_pair_that_comes_twice_is_voted_on_no_further_than_the_voter_came(tmp_path: Path) -> None:
+    run = import_run(tmp_path, words=30)
+    assert importing(run, exported(page(run, "--pairs", "5"), for_stage("dpo"))).exit_code == 0
+    order = random_order([f"p/{number}" for number in range(60)], 0)
+    numbers = [int(prompt[2:]) for prompt in order]
+    # five pairs of different words, and of every third prompt all responses are the same
+    asked = list(dict.fromkeys(number % 30 for number in numbers if number % 3))[:5]
+    reached = [number % 30 for number in numbers].index(asked[-1]) + 1
+    assert {vote.id for vote in dpo(run).votes} == {*order[:reached]}
+    assert {vote.id for vote in dpo(run).votes if vote.voter is None} == {
+        f"p/{number}" for number in numbers[:reached] if number % 3 == 0
+    }
+    assert dpo(run).voted["win_rate_base"].is_random
 
 
 def changed(**fields: Any) -> Callable[[Any], Any]:

@@ -15,10 +15,13 @@ Taste = Callable[[str, str], str]
 VOTER = "0123456789abcdef"
 
 
-def import_run(folder: Path, prompts: int = 60, *, padding: str = "") -> Path:
+def import_run(
+    folder: Path, prompts: int = 60, *, padding: str = "", words: int | None = None
+) -> Path:
     """Import a run of base, sft and dpo; the reference judge prefers a right and short answer.
 
     Of every third prompt all responses are the same, and each stage's own name is in the others.
+    After `words` prompts, a multiple of 15, the same ones come again under other ids.
     """
     rows = []
     for stage in ("base", "sft", "dpo"):
@@ -29,7 +32,7 @@ def import_run(folder: Path, prompts: int = 60, *, padding: str = "") -> Path:
             rows.append(
                 {
                     "id": f"p/{number}",
-                    "prompt": f"What is 2 + 2, for the time {number}?",
+                    "prompt": f"What is 2 + 2, for the time {number % (words or prompts)}?",
                     "response": text if same else f"{text} by model {stage}{padding}",
                     "target": "4",
                     "stage": stage,
