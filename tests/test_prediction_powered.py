@@ -117,10 +117,24 @@ def test_prompts_of_one_cluster_count_as_one() -> None:
         [label for label in labels for _ in range(4)],
         [name for name in names for _ in range(4)],
     )
-    assert clustered.lead.clusters == 90 and clustered.more_to_halve() is None
+    # those with a label
+    assert clustered.lead.clusters == 30 and clustered.more_to_halve() is None
     assert repeated.half_width < 0.7 * once.half_width
     width = (clustered.lead.high - clustered.lead.low) / 2
     assert width == pytest.approx(once.half_width, rel=0.15)
+
+
+def test_t_and_the_votes_variance_count_the_clusters_with_votes() -> None:
+    """20 clusters of two prompts, of which 12 have votes; a judge without a say leaves the mean."""
+    names = [f"t/{number // 2}" for number in range(40)]
+    found = corrected([1.0] * 40, [*LABELS, *[None] * 16], names)
+    sums = np.add.reduceat(np.array(LABELS) - np.mean(LABELS), range(0, 24, 2))
+    # one mean fitted to 24 labels: each leverage is 1 / 24
+    error = sqrt(12 / 11 * np.sum((sums / 24 / (1 - 1 / 24)) ** 2))
+    assert found.lead.clusters == found.lead.units == 12
+    assert sqrt(found.of_labels) == pytest.approx(error)
+    half = stats.t.ppf(0.975, 10) * error
+    assert (found.lead.high - found.lead.low) / 2 == pytest.approx(half)
 
 
 def test_one_label_is_too_few() -> None:

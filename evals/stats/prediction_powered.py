@@ -102,9 +102,10 @@ def corrected(
     found = _estimate(sample, np.empty(0), np.empty(0))
     if not found.holds():
         found = _estimate(sample, np.array([1.0, 0.0]), np.array([0.0, 1.0]))
-    lead = _lead(found, said.size, len({*groups[known]}))
+    units = len({*groups[known]})
+    lead = _lead(found, said.size, units)
     if clusters is not None:
-        lead = replace(lead, clusters=int(groups.max()) + 1)
+        lead = replace(lead, clusters=units)
     return Corrected(lead, said.size, judge.size, found.slope, found.of_labels, found.of_judged)
 
 
@@ -149,7 +150,8 @@ def _estimate(sample: _Sample, scores: np.ndarray, labels: np.ndarray) -> _Estim
         np.append(groups[known], alone), _influence(fit, at), minlength=groups.max() + 1
     )
     of_judged = np.bincount(groups, slope * (judge - judge.mean()) / judge.size)
-    variances = _variances(of_labels, of_judged, is_clustered=of_judged.size < judge.size)
+    voted = len({*groups[known]}) if of_judged.size < judge.size else None
+    variances = _variances(of_labels, of_judged, voted)
     return _Estimate(
         float(said.mean() + slope * (judge.mean() - judge[known].mean())),
         float(fit.params @ at),
@@ -183,18 +185,25 @@ def _influence(fit: Any, at: np.ndarray) -> np.ndarray:
 
 
 def _variances(
-    of_labels: np.ndarray, of_judged: np.ndarray, *, is_clustered: bool
+    of_labels: np.ndarray, of_judged: np.ndarray, voted: int | None
 ) -> tuple[float, float]:
-    """Return the two parts of the variance, from sums by unit.
+    """Return the two parts of the variance, from sums by unit; `voted` is how many of these have a
+    label where they are clusters.
 
     Residuals do not go with scores, but where units are clusters their sums may.
     """
-    many = of_judged.size / max(1, of_judged.size - 1)
-    labels, judged = float(of_labels @ of_labels), many * float(of_judged @ of_judged)
-    if not is_clustered:
-        return labels, judged
+    of_judged = of_judged * _freed(of_judged.size)
+    judged = float(of_judged @ of_judged)
+    if voted is None:
+        return float(of_labels @ of_labels), judged
+    of_labels = of_labels * _freed(voted)
     both = 2 * float(of_labels[: of_judged.size] @ of_judged)
-    return many * labels, max(0.0, judged + many * both)
+    return float(of_labels @ of_labels), max(0.0, judged + both)
+
+
+def _freed(units: int) -> float:
+    """Return what makes up in a standard error for the mean that so many units are taken from."""
+    return sqrt(units / max(1, units - 1))
 
 
 def _lead(found: _Estimate, labels: int, units: int) -> Difference:
