@@ -147,3 +147,16 @@ def test_the_run_level_alone_has_nothing_to_compare(tmp_path: Path) -> None:
 def test_rows_that_cannot_be_are_refused(rows: list[Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=words):
         read_every_eval_ever(write_lines(tmp_path / "rows.jsonl", rows))
+
+
+def test_several_samples_of_a_document_are_its_responses_in_their_order(tmp_path: Path) -> None:
+    rows = [
+        row(score=score, output={"raw": [text]}, metadata={"sample": sample})
+        for sample, score, text in (("1", 1.0, "It is 18."), ("0", 0.0, "It is 17."))
+    ]
+    (stage,) = read_every_eval_ever(write_lines(tmp_path / "rows.jsonl", rows)).stages
+    assert values(stage) == {"gsm8k/accuracy": [0.5]}
+    assert [(one.sample, one.response) for one in stage.generations] == [
+        (0, "It is 17."),
+        (1, "It is 18."),
+    ]

@@ -11,7 +11,7 @@ Source: evaleval/every_eval_ever, instance_level_eval.schema.json, versions 0.2 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -19,6 +19,7 @@ from stagelift.evals.imports.measured import (
     Measured,
     Response,
     id_in,
+    mean_by_metric,
     stage_of,
 )
 from stagelift.evals.imports.objects import entries_of, read_object
@@ -79,6 +80,7 @@ class _Row(_Record):
     evaluation: _Evaluation
     token_usage: _Usage | None = None
     error: str | None = None
+    metadata: dict[str, Any] | None = None
 
     @field_validator("schema_version")
     @classmethod
@@ -88,6 +90,11 @@ class _Row(_Record):
                 f"schema_version is {version!r:.40}, and versions 0.2 and 0.3 are known"
             )
         return version
+
+    def number(self) -> int:
+        """Which of a document's responses this is, as our own export says it; else the only one."""
+        told = str((self.metadata or {}).get("sample", ""))
+        return int(told) if re.fullmatch(r"[0-9]{1,9}", told) else 0
 
     def responses(self) -> list[str]:
         """What the model wrote; of a conversation its last turn, and nothing of pictures."""
@@ -231,6 +238,44 @@ def _document(
     known: _Known,
     accuracies: frozenset[str],
 ) -> Measured:
+    samples: dict[int, list[tuple[int, _Row]]] = {}
+    for line, row in rows:
+        samples.setdefault(row.number(), []).append((line, row))
+    in_order = [samples[number] for number in sorted(samples)]
+    _refuse_other_inputs(path, rows)
+    first = in_order[0][0][1]
+    return Measured(
+        id=first.sample_id,
+        question=first.input.raw,
+        target="\n".join(first.input.reference) or None,
+        values=mean_by_metric(_values(path, of, known, accuracies) for of in in_order),
+        responses=[response for of in in_order for response in _responses(of[0][1])],
+        prompt=first.input.formatted,
+    )
+
+
+def _refuse_other_inputs(path: Path, rows: Sequence[tuple[int, _Row]]) -> None:
+    """A document is the same in all of its samples."""
+    line, first = rows[0]
+    for number, row in rows:
+        if row.input.raw != first.input.raw:
+            raise ValueError(_differing(path, line, number, row))
+
+
+def _differing(path: Path, line: int, number: int, row: _Row) -> str:
+    return (
+        f"{path}, lines {line} and {number} give different inputs or outputs of sample "
+        f"'{row.sample_id}' of '{row.evaluation_name}', so nothing was imported."
+    )
+
+
+def _values(
+    path: Path,
+    rows: Sequence[tuple[int, _Row]],
+    known: _Known,
+    accuracies: frozenset[str],
+) -> dict[str, float]:
+    """Return the scores of one response by metric."""
     line, first = rows[0]
     by_metric: dict[str, tuple[int, float]] = {}
     for number, row in rows:
@@ -240,22 +285,16 @@ def _document(
                 f"{path}, lines {by_metric[name][0]} and {number} are both sample "
                 f"'{row.sample_id}' of '{row.evaluation_name}', so nothing was imported."
             )
-        if (row.input.raw, row.responses()) != (first.input.raw, first.responses()):
-            raise ValueError(
-                f"{path}, lines {line} and {number} give different inputs or outputs of sample "
-                f"'{row.sample_id}' of '{row.evaluation_name}', so nothing was imported."
-            )
+        if row.responses() != first.responses():
+            raise ValueError(_differing(path, line, number, row))
         by_metric[name] = (number, row.evaluation.score)
-    texts = first.responses()
-    tokens = first.token_usage.output_tokens if first.token_usage and len(texts) == 1 else None
-    return Measured(
-        id=first.sample_id,
-        question=first.input.raw,
-        target="\n".join(first.input.reference) or None,
-        values={name: score for name, (_, score) in by_metric.items()},
-        responses=[Response(text, tokens if first.output is not None else None) for text in texts],
-        prompt=first.input.formatted,
-    )
+    return {name: score for name, (_, score) in by_metric.items()}
+
+
+def _responses(row: _Row) -> list[Response]:
+    texts = row.responses()
+    tokens = row.token_usage.output_tokens if row.token_usage and len(texts) == 1 else None
+    return [Response(text, tokens if row.output is not None else None) for text in texts]
 
 
 def _metric(
