@@ -54,6 +54,7 @@ EXPECTED = [("1", "2 + 2?", "4, says\nhe", "4", 3), ("2", "3 + 3?", "", None, No
     [
         ("rows.csv", as_csv(ROWS)),
         ("rows.tsv", as_csv(ROWS, "\t")),
+        ("blank.csv", b"\r\n  \n" + as_csv(ROWS)),
         ("rows.csv.gz", gzip.compress(as_csv(ROWS), mtime=0)),
         ("lines.jsonl", "\n".join(map(json.dumps, ROWS)).encode()),
         ("list.json", json.dumps(ROWS).encode()),
@@ -70,6 +71,11 @@ def test_a_table_is_the_same_in_whichever_file(name: str, content: bytes, tmp_pa
     imported = read(content, tmp_path, name)
     assert in_short(imported) == EXPECTED
     assert "1 of 2 responses are empty" in imported.notes
+
+
+def test_lines_are_counted_from_the_first_however_many_are_blank(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="line 4"):
+        read(b"\n\nprompt,response\nonly one cell\n", tmp_path)
 
 
 def test_parquet_is_read_with_messages_and_missing_cells(tmp_path: Path) -> None:

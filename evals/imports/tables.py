@@ -70,18 +70,26 @@ def _column_rows(path: Path) -> Iterator[Numbered]:
 
 def _csv_rows(path: Path) -> Iterator[Numbered]:
     """Yield rows by their first line; every cell is text."""
-    text = read_text(path)
+    blank, text = _without_blank_lines(read_text(path))
     header, delimiter = csv_header(text)
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"{path} has the column '{twice}' twice in its header.")
     before = csv.field_size_limit(_LONGEST_CELL)
     try:
-        yield from _cells(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True), header)
+        reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+        for line, row in _cells(reader, header):
+            yield blank + line, row
     except csv.Error as error:
         raise ValueError(f"{path} is no CSV that can be read: {error}.") from error
     finally:
         csv.field_size_limit(before)
+
+
+def _without_blank_lines(text: str) -> tuple[int, str]:
+    """Count the lines before the header that hold nothing, and leave them out."""
+    start = text[: len(text) - len(text.lstrip())]
+    return start.count("\n"), text[start.rfind("\n") + 1 :]
 
 
 def _cells(reader: Any, header: list[str]) -> Iterator[Numbered]:
