@@ -13,6 +13,7 @@ from typing import NamedTuple
 from stagelift.evals.imports.columns import parse_columns, refuse_missing
 from stagelift.evals.imports.formats import reader_named
 from stagelift.evals.imports.joined import Part, join
+from stagelift.evals.imports.pairing import BY_CONTENT
 from stagelift.evals.imports.reader import Reader
 from stagelift.evals.imports.responses import COLUMNS, RESPONSES, with_columns
 from stagelift.evals.imports.results import notes_of_targets
@@ -71,7 +72,7 @@ def import_results(wanted: Wanted, name: str, store: Store) -> ImportedRun:
     parts = [_part(source) for source in found.taken]
     imported = join(parts, common=wanted.common)
     graph = imported_graph(imported.stages)
-    attached = _attached(wanted, graph)
+    attached = _attached(wanted, graph, ids_replaced=BY_CONTENT in imported.notes)
     origins = {source.path: _origin(source) for source in found.taken}
     recipe: dict[str, object] = {"imported": _recipe(wanted, found.taken, origins)}
     check_run_folder(store.run(name), recipe)
@@ -172,7 +173,7 @@ def _recipe(
     return said
 
 
-def _attached(wanted: Wanted, graph: ImportedGraph) -> Attached | None:
+def _attached(wanted: Wanted, graph: ImportedGraph, *, ids_replaced: bool) -> Attached | None:
     """Attach the verdicts of files to stages; None where none were given."""
     if not wanted.verdicts:
         return None
@@ -186,7 +187,7 @@ def _attached(wanted: Wanted, graph: ImportedGraph) -> Attached | None:
             roles = {"base": node.before[0], "previous": node.before[-1]}
         others = {role: responses[other] for role, other in roles.items()}
         judged.append(Judged(node.name, responses[place], others))
-    attached = attach_verdicts(wanted.verdicts, judged)
+    attached = attach_verdicts(wanted.verdicts, judged, ids_replaced=ids_replaced)
     for node, verdicts in zip(graph.nodes, attached.verdicts, strict=True):
         if node.stage.verdicts and verdicts:
             raise UsageError(

@@ -119,3 +119,11 @@ def test_a_file_of_which_nothing_fits_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         attach(rows, tmp_path)
+
+
+def test_verdicts_by_ids_that_were_replaced_say_so(tmp_path: Path) -> None:
+    (tmp_path / "v.json").write_text(
+        json.dumps([row("a", "ONE", "one", 1, id="7") | {"prompt": None}])
+    )
+    with pytest.raises(ValueError, match="the ids of the files were replaced"):
+        attach_verdicts([tmp_path / "v.json"], STAGES, ids_replaced=True)

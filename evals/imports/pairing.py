@@ -15,6 +15,8 @@ from stagelift.evals.records import Generation, Score, TaskScore, Verdict
 Names = dict[str, str]
 AnyRow = TypeVar("AnyRow", Generation, Score, TaskScore, Verdict)
 _SHOWN = 3
+# what is said where ids were replaced
+BY_CONTENT = "ids differ between stages: documents are paired by prompt and target"
 
 
 class Paired(NamedTuple):
@@ -31,7 +33,7 @@ class Paired(NamedTuple):
         """Say how documents were paired where it was not by their ids, and how many are missing."""
         notes = []
         if self.by_content:
-            notes.append("ids differ between stages: documents are paired by prompt and target")
+            notes.append(BY_CONTENT)
         if self.left_out:
             kept = len(documents_of(self.stages[0]))
             notes.append(

@@ -42,11 +42,14 @@ class Attached:
     notes: list[str]
 
 
-def attach_verdicts(files: Sequence[Path], stages: Sequence[Judged]) -> Attached:
+def attach_verdicts(
+    files: Sequence[Path], stages: Sequence[Judged], *, ids_replaced: bool = False
+) -> Attached:
     """Find the verdicts on stages' responses; white space around texts does not count.
 
     Raises ValueError where a file is none of verdicts, or none of its verdicts is on these
-    responses, and where verdicts are against several references.
+    responses, and where verdicts are against several references. `ids_replaced` says that
+    responses have other ids than their files.
     """
     notes: list[str] = []
     written = _Written([row for path in files for row in _rows(path, stages)])
@@ -68,7 +71,7 @@ def attach_verdicts(files: Sequence[Path], stages: Sequence[Judged]) -> Attached
         for stage in stages
     ]
     for path in files:
-        notes += _unmatched(path, written, stages)
+        notes += _unmatched(path, written, stages, ids_replaced=ids_replaced)
     return Attached(_judge(files, written), next(iter(references), None), verdicts, notes)
 
 
@@ -232,7 +235,9 @@ def _verdict(name: str, role: Role, texts: tuple[str, str], decision: _Decision)
     )
 
 
-def _unmatched(path: Path, written: _Written, stages: Sequence[Judged]) -> list[str]:
+def _unmatched(
+    path: Path, written: _Written, stages: Sequence[Judged], *, ids_replaced: bool
+) -> list[str]:
     """Say how many verdicts of a file are on nothing here. Raises ValueError where all are."""
     places = [place for place, row in enumerate(written.rows) if row.path == path]
     unused = [place for place in places if place not in written.used]
@@ -254,6 +259,11 @@ def _unmatched(path: Path, written: _Written, stages: Sequence[Judged]) -> list[
     wrong = "their prompts are others"
     if on_prompts & {*places}:
         wrong = f"{len(on_prompts & {*places})} are on its prompts, but on other responses"
+    elif ids_replaced and all(written.rows[place].verdict.prompt is None for place in places):
+        wrong = (
+            "they name prompts by id, and the ids of the files were replaced, for they differ "
+            "between stages; give each row its `prompt`"
+        )
     raise ValueError(
         f"None of the {len(places)} verdicts of {path} is on responses of this run: {wrong}. So "
         "nothing was imported. A row needs the prompt (or its id) and both responses as they were "
