@@ -111,6 +111,7 @@ def evaluate(job: dict[str, Any]) -> dict[str, Any]:
         "evals.accuracy.max_tokens": job["max_tokens"],
         "evals.accuracy.batch_size": job["batch_size"],
         "evals.preference.prompts": "null",
+        "evals.retention": "false",
     }
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     command = [sys.executable, "-m", "stagelift", "evaluate", job["model"], "--recipe"]

@@ -19,9 +19,6 @@ from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.node import Node, Selects
 from stagelift.harness.graph.store import Store
 from stagelift.harness.workers.jobs import EvaluateJob
-from stagelift.reports.numbers.trajectory import trajectory
-from stagelift.reports.records import read_trajectory
-from stagelift.reports.words.trajectory import selected_because
 from stagelift.stages.folders import NodeFolder
 from stagelift.stages.records import Measured, Selection
 
@@ -135,6 +132,11 @@ def _show(show: OnEvent, what: str, event: dict[str, Any]) -> None:
 
 
 def _selection(node: Node, measured: Measured, store: Store) -> Selection:
+    # statistics take seconds to import, and most commands select nothing
+    from stagelift.reports.numbers.trajectory import trajectory
+    from stagelift.reports.records import read_trajectory
+    from stagelift.reports.words.trajectory import selected_because
+
     record = read_trajectory(node.name, measured, store)
     curve = trajectory(node.name, node.name, record, None)
     return Selection(
