@@ -137,6 +137,22 @@ def test_every_checkpoint_that_one_is_selected_among_has_to_be_one_that_the_engi
         check_servers(plan)
 
 
+def test_an_adapter_on_whichever_checkpoint_is_selected_is_told(
+    tiny_recipe: Path, tiny_model: Path, adapter: Path, tmp_path: Path
+) -> None:
+    for step in (10, 20):
+        shutil.copytree(tiny_model, tmp_path / "out" / f"checkpoint-{step}")
+    last = str(tmp_path / "out" / "checkpoint-20")
+    named = with_settings(adapter, tmp_path / "a", base_model_name_or_path=last)
+    stages = [
+        {"checkpoint": {"name": "sft", "checkpoints": str(tmp_path / "out")}},
+        {"checkpoint": {"name": "dpo", "adapter": str(named), "onto": "sft"}},
+    ]
+    plan = make_plan(load_recipe(str(tiny_recipe), [f"stages={json.dumps(stages)}"]))
+    (told,) = trained_on_other_models(plan)
+    assert f"trained on '{last}', and is put on the checkpoint that is selected as sft." in told
+
+
 def test_an_adapter_that_names_another_model_is_told(
     tiny_recipe: Path, adapter: Path, tmp_path: Path
 ) -> None:

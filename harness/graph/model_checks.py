@@ -89,18 +89,28 @@ def trained_on_other_models(plan: Plan) -> list[str]:
     """Say of each adapter of the user's whether it names another model than it is put on."""
     return [
         f"{node.name}: the adapter at '{node.adapter}' says that it was trained on '{named}', and "
-        f"is put on {node.weights.name} ({node.base.path}). Its shapes fit; whether it is the same "
+        f"is put on {_place(node.weights)}. Its shapes fit; whether it is the same "
         "model cannot be seen. Say `onto:` in its checkpoint, or name the right model."
         for node in with_candidates(plan)
         if (named := other_model(node)) is not None
     ]
 
 
+def _place(weights: Node) -> str:
+    if candidates(weights):
+        return f"the checkpoint that is selected as {weights.name}"
+    return f"{weights.name} ({weights.base.path})"
+
+
 def other_model(node: Node) -> str | None:
-    """Return the model that a checkpoint's adapter names, where that is not what it is put on."""
+    """Return the model that a checkpoint's adapter names, where that is not what it is put on, or
+    will only be known when one of several is selected.
+    """
     if node.adapter is None:
         return None
     named = adapters.trained_on(Path(node.adapter))
+    if candidates(node.weights):
+        return named
     return None if named is None or is_called(node.weights.base, named) else named
 
 
