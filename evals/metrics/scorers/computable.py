@@ -19,9 +19,12 @@ _POWER = r"(?:\^|\*\*)[{(\s]{0,5}-?"
 _TOWER = rf"{_POWER}(?:\d{{1,20}}|e|\\pi)[)}}\s]{{0,5}}(?:\^|\*\*)|{_POWER}\d{{4}}"
 _SMALL_ARGUMENT = r"\s{0,3}\{(?:(?!\d{5})[\w\s+-]){1,20}\}"
 _BINOMIAL = rf"\\[dt]?binom(?!{_SMALL_ARGUMENT}{_SMALL_ARGUMENT})|\d{{5}}\s{{0,3}}\\choose"
-_LARGE = re.compile(f"{_TOWER}|{_BINOMIAL}")
+_GAMMA = r"\\Gamma\W{0,9}\d{4}"
+_LARGE = re.compile(f"{_TOWER}|{_BINOMIAL}|{_GAMMA}")
 # n!, 12! and (n+1)!, but not 9^9!, where the power comes first
-_SMALL_FACTORIAL = r"(?<![\d^])(?<!\*\*)(?:\d{1,3}|[a-zA-Z]|\((?:(?!\d{4})[\w+-]){1,20}\))!(?!!)"
+_SMALL_FACTORIAL = (
+    r"(?<!\^)(?<!\*\*)(?:(?<!\d)\d{1,3}|[a-zA-Z]|\((?:(?!\d{4})[\w+-]){1,20}\))!(?!!)"
+)
 _FACTORIAL = re.compile(rf"(?P<small>{_SMALL_FACTORIAL})|!")
 _EXPONENT = re.compile(r"(?:\^|\*\*)[{(]")
 _LARGE_EXPONENT = re.compile(
