@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Tokens that are read at once. A pass over the weights costs as much for few tokens, and attention
-# more than in proportion for many: the times of the bundled model are in docs/what-a-stage-cost.md.
+# more than in proportion for many.
 _AT_ONCE = {"cpu": 512}
 _AT_ONCE_ELSEWHERE = 1024
 
