@@ -216,12 +216,12 @@ def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
 def parse_json(text: str, place: str) -> Any:
     """Parse JSON of which no key is there twice. Raises ValueError, naming the `place`."""
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=keys_once)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{place} is not valid JSON: {error}.") from error
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a key that is there twice: readers would differ in which value they take."""
     content = dict(pairs)
     if len(content) < len(pairs):

@@ -10,6 +10,7 @@ from stagelift.evals.data.own_rows import OwnProblem
 from stagelift.evals.metrics.clusters import clusters_of, of_prompts
 from stagelift.evals.metrics.measures import SHARE, measure
 from stagelift.evals.metrics.scorers.known import Named, score_all
+from stagelift.evals.metrics.scoring import unscored
 from stagelift.evals.records import Generation, Metric, Outcome, Score, Scored
 from stagelift.evals.stats import estimates
 
@@ -31,25 +32,8 @@ def score_own(
 
 def own_score(generation: Generation, problem: OwnProblem, scorers: Sequence[Named]) -> Score:
     """Score one response to a problem of a user's task."""
-    known = Score(
-        id=generation.id,
-        group=generation.group,
-        sample=generation.sample,
-        question=problem.question,
-        target=problem.target,
-        correct=None,
-        correct_strict=None,
-        answer=None,
-        answer_strict=None,
-        outcome=None,
-        n_tokens=generation.n_tokens,
-        n_chars=len(generation.response),
-        truncated=None
-        if generation.finish_reason is None
-        else generation.finish_reason == "length",
-        cluster=problem.cluster,
-        row=problem.row,
-    )
+    known = unscored(generation, problem.question, problem.target, problem.cluster)
+    known = known.model_copy(update={"row": problem.row})
     return with_scores(known, generation.response, scorers)
 
 

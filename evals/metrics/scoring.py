@@ -31,17 +31,17 @@ def score(
     Without a target, or with one that is not a number, nothing can be right or wrong.
     """
     if target is None:
-        return _unscored(generation, question, None, cluster)
+        return unscored(generation, question, None, cluster)
     number = read_target(target)
     if number is None:
-        return _unscored(generation, question, target, cluster)
+        return unscored(generation, question, target, cluster)
     # what lm-eval compares with, and what is stored to be scored again
     target = target.rsplit("####", 1)[-1].strip()
     response = generation.response
     answer = read_answer(response)
     answer_strict, correct_strict = lm_eval_reading(response, target, STRICT)
     answer_flexible, correct_flexible = lm_eval_reading(response, target, FLEXIBLE)
-    return _unscored(generation, question, target, cluster).model_copy(
+    return unscored(generation, question, target, cluster).model_copy(
         update={
             "correct": answer == number,
             "correct_strict": correct_strict,
@@ -68,14 +68,15 @@ def score_instructions(generation: Generation, question: str, target: str, clust
     lm-eval's names and with their arguments.
     """
     names = violated(generation.response, question, json.loads(target))
-    return _unscored(generation, question, target, cluster).model_copy(
+    return unscored(generation, question, target, cluster).model_copy(
         update={"followed": not names, "violated": tuple(names)}
     )
 
 
-def _unscored(
+def unscored(
     generation: Generation, question: str, target: str | None, cluster: str | None
 ) -> Score:
+    """Return what is known of a response before anybody reads it."""
     return Score(
         id=generation.id,
         group=generation.group,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from stagelift.evals.metrics.clusters import of_prompts
 from stagelift.evals.records import Metric, Verdict
-from stagelift.evals.stats.difference import difference
+from stagelift.evals.stats.difference import Difference, difference
 from stagelift.evals.stats.length_control import LengthControlled, length_controlled
 
 
@@ -30,6 +30,11 @@ def win_rate(
 def over_half(scores: Sequence[float], clusters: Sequence[str] | None = None) -> Metric:
     """Return the mean of scores in [0, 1], with the interval of their difference to one half."""
     lead = difference([score - 0.5 for score in scores], bound=0.5, clusters=clusters)
+    return above_half(lead)
+
+
+def above_half(lead: Difference) -> Metric:
+    """Return the win rate that lies so far above one half."""
     return Metric(
         value=0.5 + lead.delta,
         low=0.5 + lead.low,

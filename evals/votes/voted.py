@@ -12,7 +12,7 @@ from statistics import fmean
 
 from stagelift.evals.metrics.clusters import of_prompts
 from stagelift.evals.metrics.measures import by_votes
-from stagelift.evals.metrics.winrate import over_half
+from stagelift.evals.metrics.winrate import above_half, over_half
 from stagelift.evals.records import Metric, Verdict, Vote
 from stagelift.evals.stats.estimates import rate
 from stagelift.evals.stats.prediction_powered import FEWEST, Corrected, corrected
@@ -61,14 +61,7 @@ class Voted:
         """Return the corrected win rate; None where there are too few votes."""
         if self.corrected is None:
             return None
-        lead = self.corrected.lead
-        return Metric(
-            value=0.5 + lead.delta,
-            low=0.5 + lead.low,
-            high=0.5 + lead.high,
-            n=lead.n,
-            clusters=lead.clusters,
-        )
+        return above_half(self.corrected.lead)
 
 
 def voted(

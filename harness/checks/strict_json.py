@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from stagelift.evals.files import keys_once
 from stagelift.harness.errors import UsageError
 
 
@@ -14,7 +15,7 @@ def read_strict_json(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         content = json.loads(
             text,
-            object_pairs_hook=_once,
+            object_pairs_hook=keys_once,
             parse_constant=_refuse_constant,
             parse_float=_finite,
         )
@@ -25,15 +26,6 @@ def read_strict_json(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not JSON that a check can trust: {error}.") from None
     if not isinstance(content, dict):
         raise UsageError(f"{path} is neither a report.json nor a baseline of stagelift.")
-    return content
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"{twice!r} is there twice")
     return content
 
 
