@@ -8,6 +8,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from stagelift.evals.settings import RetentionSettings
 from stagelift.harness.cli import app
 from stagelift.harness.graph.contract import RETENTION
 from stagelift.harness.graph.plan import make_plan
@@ -49,8 +50,10 @@ def test_a_recipe_that_does_not_name_it_stays_as_it_was(tiny_recipe: Path) -> No
 def test_the_quickstart_has_it_and_a_size_beyond_what_there_is_is_refused(
     stagelift: Callable[..., Result],
 ) -> None:
-    assert load_recipe("quickstart", []).evals.retention is not None
-    assert load_recipe("quickstart", ["evals.retention=true"]) == load_recipe("quickstart", [])
+    asked = load_recipe("quickstart", []).evals.retention
+    assert asked == RetentionSettings(instructions=48, choices=120, passages=24, max_tokens=96)
+    in_words = load_recipe("quickstart", ["evals.retention=true"]).evals.retention
+    assert in_words == RetentionSettings()
     refused = stagelift("plan", "quickstart", "--set", "evals.retention.choices=121")
     assert refused.exit_code == 2 and "choices" in refused.output and "120" in refused.output
 
