@@ -71,7 +71,7 @@ class Ticking(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
 def write_rows(kind: str, source: "Source", path: Path) -> Path:
     """Write what a stage trains on as a file that both sides read."""
-    from stagelift.stages.data import training_rows
+    from stagelift.stages.rows.training import training_rows
     from stagelift.stages.settings import StageSettings
 
     training_rows(StageSettings(kind=kind, dataset=source)).to_json(path)

@@ -32,11 +32,11 @@ from stagelift.harness.graph.plan import stage_launcher, stage_lora, stage_setti
 from stagelift.harness.recipes.sections import Recipe, StageSection
 from stagelift.harness.validation import check_validation
 from stagelift.harness.workers.launcher import read_launcher
-from stagelift.stages.data import check_training_source
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora import check_lora
-from stagelift.stages.own_rows import learns_from_scorers
 from stagelift.stages.rewards import load_rewards
+from stagelift.stages.rows.own import learns_from_scorers
+from stagelift.stages.rows.training import check_training_source
 from stagelift.stages.settings import StageSettings, config_on_paper
 
 

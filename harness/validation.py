@@ -17,7 +17,7 @@ from stagelift.evals.data.source import Source, UnreachableError, column_names, 
 from stagelift.harness.graph.plan import stage_settings
 from stagelift.harness.graph.validation import selecting_metric
 from stagelift.harness.recipes.sections import OwnTaskSection, Recipe
-from stagelift.stages.data import training_texts
+from stagelift.stages.rows.training import training_texts
 from stagelift.stages.settings import StageSettings
 
 _HOW_TO_MAKE_ONE = (

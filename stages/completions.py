@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from stagelift.stages.kind import Row, RowCost
-from stagelift.stages.turns import asked
+from stagelift.stages.rows.turns import asked
 
 
 def rewarded_prompt(question: str, answer: str) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from stagelift.evals.data.pairs import rejected_answer
 from stagelift.stages.kind import Kind, Row, RowCost
-from stagelift.stages.turns import answered, asked
+from stagelift.stages.rows.turns import answered, asked
 
 
 def _pair(question: str, answer: str) -> list[Row]:

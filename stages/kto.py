@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.data.pairs import rejected_answer
 from stagelift.stages.kind import Kind, Row, RowCost
-from stagelift.stages.turns import answered, asked
+from stagelift.stages.rows.turns import answered, asked
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -8,7 +8,7 @@ would also train on the user's words; with `assistant_only_loss: true` it stays 
 from typing import TYPE_CHECKING, Any
 
 from stagelift.stages.kind import Kind, Row, RowCost
-from stagelift.stages.turns import answered, asked
+from stagelift.stages.rows.turns import answered, asked
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.models.model import ModelRef, tokenizer_of
-from stagelift.stages.data import training_rows
 from stagelift.stages.distributed import check_rows, check_world
 from stagelift.stages.fit import fit
 from stagelift.stages.folders import TrainingFolder
@@ -14,6 +13,7 @@ from stagelift.stages.ledger import OnStep
 from stagelift.stages.lora import load_policy
 from stagelift.stages.records import StageResult
 from stagelift.stages.rewards import load_rewards
+from stagelift.stages.rows.training import training_rows
 from stagelift.stages.settings import StageSettings, training_config
 
 

@@ -14,12 +14,12 @@ from trl.trainer import grpo_trainer, rloo_trainer, utils
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import ModelRef, load_tokenizer
 from stagelift.stages import lm_head
-from stagelift.stages.data import training_rows
 from stagelift.stages.faster import TESTED, faster, untested_version
 from stagelift.stages.groups import kept_whole
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora import load_policy
 from stagelift.stages.packed import forward
+from stagelift.stages.rows.training import training_rows
 from stagelift.stages.settings import StageSettings, training_config
 from stagelift.stages.signal import only_advantages_teach
 from tests.rewards import share_of_letters

@@ -19,7 +19,7 @@ from stagelift.stages.completions import (
     saved_where_it_generates,
 )
 from stagelift.stages.kind import RowCost
-from stagelift.stages.turns import answered, asked
+from stagelift.stages.rows.turns import answered, asked
 
 
 def test_generated_data_is_known_by_its_path() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from stagelift.evals.data.source import Source
-from stagelift.stages.data import check_training_source
 from stagelift.stages.kind import RowCost
 from stagelift.stages.kto import KTO
+from stagelift.stages.rows.training import check_training_source
 from stagelift.stages.settings import config_on_paper
 from tests.test_lora import trained
 from tests.test_source import jsonl, training_rows

@@ -26,8 +26,8 @@ from stagelift.reports.gates.scores import stage_scores
 from stagelift.reports.numbers.gains import gains
 from stagelift.reports.records import RunRecord, read_run
 from stagelift.reports.report import build_report
-from stagelift.stages.own_rows import own_training_rows
 from stagelift.stages.rewards import load_rewards, reward_fingerprint
+from stagelift.stages.rows.own import own_training_rows
 from tests.in_process import run_recipe
 from tests.shared import copied, made_once
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from stagelift.evals.data.source import Source, column_names, fingerprint, rows
-from stagelift.stages.data import check_training_source
-from stagelift.stages.data import training_rows as rows_of_stage
+from stagelift.stages.rows.training import check_training_source
+from stagelift.stages.rows.training import training_rows as rows_of_stage
 from stagelift.stages.settings import StageKind, StageSettings
 
 PROBLEM = {"question": "1 + 1?", "answer": "1 + 1 = 2\n#### 2"}

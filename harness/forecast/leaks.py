@@ -9,7 +9,7 @@ from stagelift.harness.forecast.advice import Advice
 from stagelift.harness.forecast.material import Asked, TrainedOn
 from stagelift.harness.graph.node import Plan
 from stagelift.reports.words.formatting import listed
-from stagelift.stages.data import reading
+from stagelift.stages.rows.training import reading
 from stagelift.stages.settings import StageSettings
 
 _QUESTIONS = {

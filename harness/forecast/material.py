@@ -22,7 +22,7 @@ from stagelift.evals.metrics.retention import (
 from stagelift.evals.records import Group
 from stagelift.evals.settings import EvaluationSettings
 from stagelift.harness.forecast.guess import CHARACTERS_A_TOKEN
-from stagelift.stages.data import reading, training_texts
+from stagelift.stages.rows.training import reading, training_texts
 from stagelift.stages.settings import StageSettings
 
 # row by row, each message or field a text

@@ -14,7 +14,7 @@ from stagelift.evals.data.bundled_data import SCHOOLMATH
 from stagelift.evals.data.source import Source, column_names, local_rows, rows
 from stagelift.stages.kind import Kind
 from stagelift.stages.kinds import kind_named
-from stagelift.stages.own_rows import check_own_source, learns_from_scorers, own_training_rows
+from stagelift.stages.rows.own import check_own_source, learns_from_scorers, own_training_rows
 from stagelift.stages.settings import StageKind, StageSettings
 
 if TYPE_CHECKING:
