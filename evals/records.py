@@ -3,9 +3,16 @@
 A report is a pure function of these; nothing here needs torch.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 Outcome = Literal["correct", "wrong", "unparsed", "truncated", "looping"]
 # sampled are the test problems once more, drawn beside the greedy response
@@ -22,12 +29,35 @@ Group = Literal[
     "passages",
 ]
 Role = Literal["base", "previous", "reference"]
+# what pydantic's error is called where a number is true or false
+NO_NUMBER = "no_number"
 
 
 class Record(BaseModel):
     """Frozen, strict about its fields, and one JSON object on disk."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Written(Record):
+    """What a user writes: `true` is no number there, and numbers are finite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _true_is_no_number(cls, given: Any) -> Any:
+        for name, value in given.items() if isinstance(given, dict) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and _is_number(field.annotation):
+                raise PydanticCustomError(
+                    NO_NUMBER, "Input should be a number", {"field": name, "given": value}
+                )
+        return given
+
+
+def _is_number(annotation: Any) -> bool:
+    return bool({int, float} & {annotation, *get_args(annotation)})
 
 
 class Generation(Record):

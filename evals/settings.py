@@ -12,7 +12,7 @@ from stagelift.evals.lm_eval.tasks import TaskSettings
 from stagelift.evals.metrics.scorers.known import AnyScorer, Named, named
 from stagelift.evals.models.engines.settings import ChosenEngine, TransformersSettings
 from stagelift.evals.models.model import ModelRef
-from stagelift.evals.records import Record
+from stagelift.evals.records import Record, Written
 
 Against = Literal["base", "previous"]
 
@@ -65,7 +65,7 @@ class PreferenceSettings(Record):
     gold: Source | None
 
 
-class RetentionSettings(Record):
+class RetentionSettings(Written):
     """How much the retention suite asks: instruction prompts, answered in up to `max_tokens`,
     questions with four answers, and passages of plain text.
     """

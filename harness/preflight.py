@@ -34,7 +34,7 @@ from stagelift.harness.validation import check_validation
 from stagelift.harness.workers.launcher import read_launcher
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora import check_lora
-from stagelift.stages.rewards import load_rewards
+from stagelift.stages.rewards import check_weights, load_rewards
 from stagelift.stages.rows.own import learns_from_scorers
 from stagelift.stages.rows.training import check_training_source
 from stagelift.stages.settings import StageSettings, config_on_paper
@@ -168,7 +168,7 @@ def _check_not_trained_on(recipe: Recipe, held_out: Source) -> None:
 
 def _check_stage(recipe: Recipe, stage: StageSection) -> None:
     settings = stage_settings(recipe, stage)
-    load_rewards(settings.rewards)
+    check_weights(load_rewards(settings.rewards), settings.args)
     check_training_source(settings.kind, settings.dataset, settings.rewards)
     _check_not_the_test_set(recipe, settings)
     needs_answers = any(reward in ("correctness", "brevity") for reward in settings.rewards)

@@ -17,6 +17,21 @@ def _pair(question: str, answer: str) -> list[Row]:
     return [{"prompt": asked(question), "chosen": answered(answer), "rejected": answered(rejected)}]
 
 
+def _settled(config: Any, _given: dict[str, Any], _processes: int) -> dict[str, Any]:
+    """Refuse what leaves nothing to learn: the losses are functions of beta times a margin."""
+    if config.beta <= 0:
+        raise ValueError(
+            f"args.beta is {config.beta:g}, and must be above 0: every loss is a function of beta "
+            "times a margin. 0.1 is usual."
+        )
+    if "exo_pair" in config.loss_type and config.label_smoothing <= 0:
+        raise ValueError(
+            f"args.label_smoothing is {config.label_smoothing:g}, and must be above 0 for the loss "
+            "exo_pair: its paper recommends 1e-3."
+        )
+    return {}
+
+
 def _trainer(**arguments: Any) -> Any:
     from trl import DPOTrainer
 
@@ -31,6 +46,7 @@ def _cost(config: Any) -> RowCost:
 DPO = Kind(
     name="dpo",
     config="DPOConfig",
+    settle=_settled,
     formats=(("chosen", "rejected"),),
     from_problem=_pair,
     texts=("prompt", "chosen", "rejected"),

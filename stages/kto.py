@@ -54,7 +54,12 @@ def _with(rows: "Dataset", columns: tuple[str, ...]) -> "Dataset":
 
 
 def _settled(config: Any, _given: dict[str, Any], processes: int) -> dict[str, Any]:
-    """Refuse what leaves no batch to estimate KL from, or would estimate it from another one."""
+    """Refuse what leaves nothing to learn, no batch to estimate KL from, or another one."""
+    if config.beta <= 0:
+        raise ValueError(
+            f"args.beta is {config.beta:g}, and must be above 0: the loss is a function of beta "
+            "times a margin. 0.1 is usual."
+        )
     if not _estimates_kl(config):
         return {}
     if processes > 1:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import ModelRef, load_base
 from stagelift.evals.remembered import remembered
+from stagelift.stages.numbers import LORA, check_numbers
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -69,10 +70,11 @@ def lora_config(lora: dict[str, Any]) -> Any:
     """Build peft's LoraConfig. Raises ValueError in a sentence for an argument it does not know."""
     from peft import LoraConfig
 
-    if not isinstance(lora.get("r", 8), int) or lora.get("r", 8) < 1:
+    if type(lora.get("r", 8)) is not int or lora.get("r", 8) < 1:
         raise ValueError(
             f"Recipe section 'lora': r is {lora['r']!r}, it must be a whole number of 1 or more."
         )
+    check_numbers(lora, LORA, "Recipe section 'lora': ")
     if changes_the_base(lora.get("init_lora_weights")):
         raise ValueError(
             f"Recipe section 'lora': init_lora_weights is {lora['init_lora_weights']!r}, which "

@@ -10,7 +10,7 @@ a row, and what it does not measure has no reward. Several rewards are summed, w
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stagelift.evals.metrics.answers.reading import EXTRACTION
@@ -91,6 +91,16 @@ def load_rewards(rewards: Sequence[Written]) -> list[Reward]:
         else:
             loaded.append(load_reward(written))
     return loaded
+
+
+def check_weights(rewards: Sequence[Reward], args: Mapping[str, Any]) -> None:
+    """Raise ValueError where there is not a weight for each reward."""
+    weights = args.get("reward_weights")
+    if isinstance(weights, list) and len(weights) != len(rewards):
+        raise ValueError(
+            f"args.reward_weights has {len(weights)} weights for {len(rewards)} rewards. Give one "
+            "for each, in their order."
+        )
 
 
 def load_reward(written: Written) -> Reward:

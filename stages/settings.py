@@ -5,10 +5,11 @@ before anything loads.
 import difflib
 import re
 import typing
+from contextlib import suppress
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
+from types import NoneType, SimpleNamespace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -20,7 +21,9 @@ from stagelift.evals.remembered import remembered
 from stagelift.stages.distributed import shared_batch
 from stagelift.stages.kind import Method
 from stagelift.stages.kinds import kind_named
+from stagelift.stages.numbers import TRAINING, check_numbers, check_together
 from stagelift.stages.precision import training_flags
+from stagelift.stages.words import check_words
 
 # the name of a kind of stage
 StageKind = Annotated[str, AfterValidator(lambda name: kind_named(name).name)]
@@ -67,6 +70,8 @@ def training_config(
         config_class = _config_class(method)
         defaults = {field.name: field.default for field in fields(config_class)}
         asked = {name: _checked(config_class, name, value) for name, value in args.items()}
+        check_numbers(asked, TRAINING, "args.")
+        check_together(asked, defaults)
         given = shared_batch(asked, defaults, processes)
         ours = {
             **_DEFAULTS,
@@ -75,7 +80,8 @@ def training_config(
             "output_dir": str(folder),
             "seed": seed,
         }
-        config = config_class(**ours)
+        config = _built(config_class, ours, given)
+        check_words(config, given)
         settled = method.settle(config, given, processes)
         return config_class(**ours | settled) if settled else config
     except Exception as error:
@@ -148,21 +154,80 @@ def _checked(config_class: Any, name: str, value: Any) -> Any:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else "."
         raise ValueError(f"{config_class.__name__} has no argument '{name}'{hint}")
-    return _coerced(config_class.__name__, name, value, typing.get_type_hints(config_class)[name])
+    return _coerced(config_class, name, value)
 
 
-def _coerced(owner: str, name: str, value: Any, annotation: Any) -> Any:
+def _coerced(config_class: Any, name: str, value: Any) -> Any:
+    """Return a value as its type says: pydantic takes what argparse would, such as numbers in
+    strings. What it refuses the config may still take: its own code turns words into lists, and
+    true into a word.
+    """
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-    # Pydantic's lax mode accepts what argparse would: lists of one, enums and numbers in strings.
+    annotation = typing.get_type_hints(config_class)[name]
     adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
     try:
-        return adapter.validate_python(value)
+        coerced = adapter.validate_python(value)
     except ValidationError as error:
+        if type(value) in _TAKEN_TOO.get(name, ()) or (value is None and annotation is bool):
+            return value
+        held = _held(config_class, name, value)
+        with suppress(ValidationError):
+            adapter.validate_python(held)
+            return value
         reason = error.errors()[0]["msg"]
-        raise ValueError(
-            f"{owner} argument '{name}' is {value!r}, which does not fit: {reason}."
-        ) from error
+        if value is False and "'no'" in reason:
+            reason = f"{reason}; YAML reads an unquoted no as false"
+    else:
+        if not (isinstance(value, bool) and type(coerced) in (int, float)):
+            # a list stays one where the config is said to hold a tuple
+            return list(coerced) if isinstance(value, list) else coerced
+        reason = "Input should be a number"
+    raise ValueError(
+        f"{config_class.__name__} argument '{name}' is {value!r}, which does not fit: {reason}."
+    )
+
+
+# what TRL and transformers take beside what their types say: numbers of clipping and of how
+# completions are sampled are left out where they are None
+_TAKEN_TOO: dict[str, tuple[type, ...]] = {
+    "fsdp": (bool,),
+    "max_grad_norm": (NoneType,),
+    "repetition_penalty": (NoneType,),
+    "top_k": (NoneType,),
+    "top_p": (NoneType,),
+}
+
+
+def _held(config_class: Any, name: str, value: Any) -> Any:
+    """Return what a config holds that is given a value alone, itself where it is not taken."""
+    alone = {"output_dir": "unused", "use_cpu": True, "bf16": False, name: value}
+    try:
+        return getattr(config_class(**alone), name)
+    except Exception:  # noqa: BLE001 - configs raise errors of many kinds for what they do not take
+        return value
+
+
+def _built(config_class: Any, ours: dict[str, Any], given: dict[str, Any]) -> Any:
+    """Build a config. What it says of an argument comes with that one's name and value."""
+    try:
+        return config_class(**ours)
+    # of any kind: what a config says is for what the user gave
+    except Exception as error:
+        named = [name for name in given if re.search(rf"\b{name}\b", str(error))]
+        at_fault = None if named else _at_fault(config_class, ours, given)
+        if at_fault is None:
+            raise
+        raise ValueError(f"args.{at_fault} is {given[at_fault]!r}: {error}") from error
+
+
+def _at_fault(config_class: Any, ours: dict[str, Any], given: dict[str, Any]) -> str | None:
+    """Find the argument without which a config can be built."""
+    for name in given:
+        with suppress(Exception):
+            config_class(**{other: value for other, value in ours.items() if other != name})
+            return name
+    return None
 
 
 def _sentence(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """What is wrong with a recipe, in one sentence."""
 
+import math
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from stagelift.harness.recipes.sections import Recipe
 
 PLAIN: dict[str, Any] = {
     "name": "mine",
-    "stages": [{"kind": "sft"}],
+    "stages": [{"sft": {}}],
     "evals": {"accuracy": {"limit": 2}},
 }
 
@@ -26,6 +27,26 @@ PLAIN: dict[str, Any] = {
         ({"evals": {"accuracy": {"zzz": 2}}}, "in mine.yaml: Known keys there: "),
         ({"seed": "some"}, "Key 'seed' in mine.yaml is 'some', which does not fit: "),
         ({"name": None, "evals": None}, "in mine.yaml is None, which does not fit: "),
+        ({"seed": -1}, "Key 'seed' in mine.yaml is -1, which does not fit: "),
+        ({"seed": 2**32}, "Key 'seed' in mine.yaml is 4294967296, which does not fit: "),
+        ({"seed": True}, "Key 'seed' in mine.yaml is True, not a number."),
+        ({"seed": 1.0}, "Key 'seed' in mine.yaml is 1.0, which does not fit: "),
+        ({"seeds": [0, 0]}, "seeds names 0 twice"),
+        ({"seeds": [0, -1]}, "Key 'seeds.1' in mine.yaml is -1, which does not fit: "),
+        ({"data": {"path": "a", "limit": 0}}, "Key 'data.limit' in mine.yaml is 0"),
+        (
+            {"data": {"path": "a", "limit": True}},
+            "Key 'data.limit' in mine.yaml is True, not a number.",
+        ),
+        (
+            {"evals": {"accuracy": {"limit": 2, "batch_size": True}}},
+            "Key 'evals.accuracy.batch_size' in mine.yaml is True, not a number.",
+        ),
+        (
+            {"evals": {"accuracy": {"limit": 2, "temperature": math.inf}}},
+            "Key 'evals.accuracy.temperature' in mine.yaml is inf, which does not fit: ",
+        ),
+        ({"evals": {"accuracy": {"limit": 2, "max_tokens": 0}}}, "'evals.accuracy.max_tokens'"),
     ],
 )
 def test_the_first_mistake_is_said_with_its_place(changes: dict[str, Any], says: str) -> None:

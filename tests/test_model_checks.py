@@ -167,3 +167,12 @@ def test_an_adapter_that_names_another_model_is_told(
     stages = [{"checkpoint": {"adapter": str(adapter)}}]
     plan = make_plan(load_recipe(str(tiny_recipe), [f"stages={json.dumps(stages)}"]))
     assert trained_on_other_models(plan) == []
+
+
+@pytest.mark.parametrize("rank", [33, 1_000_000])
+def test_a_rank_that_no_weight_can_use_is_refused(tiny_recipe: Path, rank: int) -> None:
+    # the tiny model is 32 wide
+    plan = make_plan(load_recipe(str(tiny_recipe), [f"lora.r={rank}"]))
+    with pytest.raises(UsageError, match=f"r is {rank}, .* ranks of 32 at most"):
+        check_adapters(plan)
+    check_adapters(make_plan(load_recipe(str(tiny_recipe), ["lora.r=32"])))

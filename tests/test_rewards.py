@@ -3,7 +3,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from stagelift.stages.rewards import brevity, correctness, load_reward, reward_fingerprint
+from stagelift.stages.rewards import (
+    brevity,
+    check_weights,
+    correctness,
+    load_reward,
+    reward_fingerprint,
+)
 
 
 def said(text: str) -> list[dict[str, str]]:
@@ -107,3 +113,9 @@ def test_a_module_that_does_not_compile_is_refused(
 def test_an_unknown_reward_is_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         load_reward(name)
+
+
+def test_each_reward_has_a_weight() -> None:
+    check_weights([correctness, brevity], {"reward_weights": [1, 0.5]})
+    with pytest.raises(ValueError, match="has 1 weights for 2 rewards"):
+        check_weights([correctness, brevity], {"reward_weights": [1]})

@@ -19,7 +19,7 @@ from stagelift.evals.data.bundled_data import (
     check_bundled,
     is_bundled,
 )
-from stagelift.evals.records import Record
+from stagelift.evals.records import Written
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -32,7 +32,7 @@ class UnreachableError(ValueError):
     """A Hub dataset could not be read; offline that says nothing about whether it is there."""
 
 
-class Source(Record):
+class Source(Written):
     """A dataset; `columns` maps the name a consumer expects to the name the source uses."""
 
     path: str

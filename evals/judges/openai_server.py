@@ -10,7 +10,7 @@ from pydantic import Field
 
 from stagelift.evals import servers
 from stagelift.evals.judges.openai_prompt import MAX_TOKENS, TEMPERATURE, greeting
-from stagelift.evals.records import Record
+from stagelift.evals.records import Written
 from stagelift.evals.servers import REFUSALS, Server
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ GREETING_RETRIES = 2
 _SECTION = "evals.preference.judge.openai"
 
 
-class OpenAIJudge(Record):
+class OpenAIJudge(Written):
     """Which model on which server, and how hard to ask.
 
     The key is taken from the environment, never from a recipe.

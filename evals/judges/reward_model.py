@@ -14,7 +14,7 @@ from pydantic import Field
 from stagelift.evals.judges.judge import Judge, Opinion, Pair
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import Device, model_fingerprint, model_folder
-from stagelift.evals.records import Record
+from stagelift.evals.records import Written
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Text = tuple[str, str]
 
 
-class RewardModelJudge(Record):
+class RewardModelJudge(Written):
     """Which model, and how many texts at a time.
 
     A text has at most `max_length` tokens; a longer one is cut at its beginning.

@@ -18,7 +18,7 @@ from stagelift.evals.folders import TaskFiles
 from stagelift.evals.lm_eval.columns import Column, NoValueError, columns_of, measure_column
 from stagelift.evals.lm_eval.configs import Listed, find_task
 from stagelift.evals.lm_eval.extras import packages_explained
-from stagelift.evals.records import Metric, Record, TaskScore
+from stagelift.evals.records import Metric, TaskScore, Written
 
 if TYPE_CHECKING:
     from lm_eval.api.group import Group
@@ -31,7 +31,7 @@ Load = Callable[[], "tuple[PreTrainedModel, PreTrainedTokenizerBase]"]
 OnProgress = Callable[[int, int], None]
 
 
-class TaskSettings(Record):
+class TaskSettings(Written):
     """What lm-eval's command line takes.
 
     With a chat template, few-shot examples are turns of the conversation.

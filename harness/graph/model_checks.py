@@ -44,7 +44,7 @@ def check_adapters(plan: Plan) -> None:
         if node.starts_an_adapter
     }
     for node in starting.values():
-        fit = partial(_fit, node.base, partial(lora_config, node.lora))
+        fit = partial(_fit_new, node.base, node.lora)
         _check_fits(node.base, "The adapter of section 'lora'", node.lora, fit)
     for node in with_candidates(plan):
         if node.adapter is not None:
@@ -192,6 +192,22 @@ def _fit(model: ModelRef, load: Callable[[], Any]) -> Any:
     skeleton = pretrained.skeleton(model_folder(model.path), model.revision)
     with torch.device("meta"):
         return get_peft_model(skeleton, load())
+
+
+def _fit_new(model: ModelRef, lora: dict[str, Any]) -> None:
+    """Refuse a rank that no weight can use: peft takes any, and memory does not.
+
+    A change of rank r to a weight of m x n is one of rank min(m, n) at most. A rank that is too
+    high for some weights only, as of keys and values that heads share, is usual.
+    """
+    policy = _fit(model, partial(lora_config, lora))
+    below = [layer for layer in policy.modules() if "default" in getattr(layer, "lora_A", ())]
+    sides = [min(layer.in_features, layer.out_features) for layer in below]
+    if sides and all(layer.r["default"] > side for layer, side in zip(below, sides, strict=True)):
+        raise ValueError(
+            f"r is {lora.get('r', below[0].r['default'])}, and the weights that it changes have "
+            f"ranks of {max(sides)} at most: what is above that only takes memory. 8 to 64 is usual"
+        )
 
 
 def _fit_weights(model: ModelRef, adapter: Path) -> None:

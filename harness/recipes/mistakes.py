@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from stagelift.evals import records
 from stagelift.harness.recipes.sections import Recipe
 
 
@@ -26,6 +27,9 @@ def first_mistake(error: ValidationError, where: str) -> str:
             known = mistake["ctx"]["expected_tags"].replace("'", "")
             tag = mistake["ctx"]["tag"]
             return f"Key '{place}' in {where} names an unknown {what}, '{tag}'. Known: {known}."
+        case records.NO_NUMBER:
+            key, value = mistake["ctx"]["field"], mistake["ctx"]["given"]
+            return f"Key '{_written([*mistake['loc'], key])}' in {where} is {value}, not a number."
         case "value_error":
             return f"{mistake['ctx']['error']!s} (in {where})"
         case _:

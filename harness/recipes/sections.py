@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from stagelift.evals.data.bundled_data import INSTRUCTIONS, SCHOOLMATH
 from stagelift.evals.data.schoolmath import CAPACITY
@@ -17,7 +18,7 @@ from stagelift.evals.lm_eval.tasks import TaskSettings
 from stagelift.evals.metrics.scorers.known import AnyScorer, read_scorer
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.models.engines.settings import EngineSettings, TransformersSettings
-from stagelift.evals.records import Record
+from stagelift.evals.records import Written
 from stagelift.evals.settings import Against, RetentionSettings
 from stagelift.harness.recipes.stage_names import stage_names
 from stagelift.reports.folders import RESERVED_NAMES
@@ -36,6 +37,16 @@ UNNAMED = "checkpoint"
 TRAINING = "StageSection"
 # pairs that a judge is checked with, where the recipe names none
 BUNDLED_GOLD = 128
+
+
+def _no_fraction(seed: Any) -> Any:
+    if isinstance(seed, bool | float):
+        raise PydanticCustomError("no_seed", "Input should be a whole number, such as 0")
+    return seed
+
+
+# what Python, numpy and torch all take
+Seed = Annotated[int, BeforeValidator(_no_fraction), Field(ge=0, le=2**32 - 1)]
 
 
 def check_run_name(name: str) -> None:
@@ -57,7 +68,7 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
-class ModelSection(Record):
+class ModelSection(Written):
     """The model every stage starts from: a folder, a GGUF file or a Hub name.
 
     `eos_token` is for base models whose chat turns end in another token. Reports call it `name`, or
@@ -71,7 +82,7 @@ class ModelSection(Record):
     name: str | None = Field(default=None, pattern=STAGE_NAME, exclude_if=_is_none)
 
 
-class LauncherSection(Record):
+class LauncherSection(Written):
     """What starts a stage's training as several processes.
 
     The options are the command's own (`nproc_per_node: 2`).
@@ -90,7 +101,7 @@ class LauncherSection(Record):
         return self
 
 
-class SelectSection(Record):
+class SelectSection(Written):
     """Which of its checkpoints a stage becomes: the best by a metric on `evals.validation`.
 
     Where no metric is named it is accuracy, or the first score of the user's own. The adapter is
@@ -101,7 +112,7 @@ class SelectSection(Record):
     every: int = Field(ge=1)
 
 
-class StageSection(Record):
+class StageSection(Written):
     """One training stage; without a `dataset` it trains on the recipe's `data`.
 
     `lora` changes settings of the recipe's `lora` for this stage. Where that makes them other than
@@ -139,7 +150,7 @@ class StageSection(Record):
         return self
 
 
-class CheckpointSection(Record):
+class CheckpointSection(Written):
     """A stage that was trained elsewhere: it is measured, and stages go on from it.
 
     It is a `model` (full weights: a folder or a Hub name), a `gguf` file, or an `adapter` that peft
@@ -215,7 +226,7 @@ def _refuse_equal_samples(where: str, samples: int, temperature: float) -> None:
         )
 
 
-class AccuracySection(Record):
+class AccuracySection(Written):
     """Which problems are asked, and how.
 
     `limit` counts test problems (None: all), `held_out` those of the 32 held-out templates: a
@@ -280,7 +291,7 @@ class AccuracySection(Record):
         return self
 
 
-class OwnTaskSection(Record):
+class OwnTaskSection(Written):
     """A further task of the user's own: rows of `prompt` and `target`, and scorers.
 
     Its metrics are called `TASK:SCORER`.
@@ -318,7 +329,7 @@ ListedTask = Annotated[
 ]
 
 
-class PreferenceSection(Record):
+class PreferenceSection(Written):
     """Who decides which of two responses is better, on which prompts, and against which models.
 
     `prompts` are held-out rows of a preference dataset (null: none): a judge that needs no target
@@ -360,7 +371,7 @@ class PreferenceSection(Record):
         return Source(path=path, split="test", limit=BUNDLED_GOLD)
 
 
-class ValidationSection(Record):
+class ValidationSection(Written):
     """What checkpoints are selected by, never the test problems: the first `limit` of a split.
 
     Without a `path` it is a split of the evaluation's own problems. `pairs` are rows of a
@@ -384,7 +395,7 @@ class ValidationSection(Record):
         return source
 
 
-class EvalsSection(Record):
+class EvalsSection(Written):
     """What is measured after every stage, and which engine answers for the model.
 
     `tasks` are lm-eval's, by name, or with settings, and the user's own, with rows and scorers.
@@ -452,7 +463,7 @@ class EvalsSection(Record):
         return self
 
 
-class RaySection(Record):
+class RaySection(Written):
     """Where the cluster of `--engine ray` is, and what each node of the graph needs there.
 
     `artefacts` is an fsspec URL through which machines that share no folder pass on what they made.
@@ -466,7 +477,7 @@ class RaySection(Record):
     artefacts: str | None = None
 
 
-class Recipe(Record):
+class Recipe(Written):
     """A whole run: one model, a chain of stages, and the evaluation after each.
 
     With no stages it is an evaluation only.
@@ -475,7 +486,7 @@ class Recipe(Record):
     """
 
     name: str
-    seed: int = 0
+    seed: Seed = 0
     model: ModelSection = ModelSection()
     lora: dict[str, Any] = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
     data: Source = Source(path=SCHOOLMATH)
@@ -489,7 +500,7 @@ class Recipe(Record):
     # the variant that the others are compared with; None: the recipe as it is, else the first
     reference: str | None = None
     lattice: bool = False
-    seeds: list[int] = []
+    seeds: list[Seed] = []
     launcher: LauncherSection | None = None
     ray: RaySection = RaySection()
     # margins for `stagelift check`; they change nothing of a run

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stagelift.evals.records import Record
+from stagelift.evals.records import Record, Written
 
 
 class Undecided(Record):
@@ -13,13 +13,13 @@ class Undecided(Record):
     kind: Literal["auto"] = "auto"
 
 
-class TransformersSettings(Record):
+class TransformersSettings(Written):
     """The engine that needs nothing but the model itself."""
 
     kind: Literal["transformers"] = "transformers"
 
 
-class VllmSettings(Record):
+class VllmSettings(Written):
     """vLLM, started for each evaluation; `args` are options of its server, by their own names
     (`gpu_memory_utilization: 0.5`).
     """
@@ -28,7 +28,7 @@ class VllmSettings(Record):
     args: dict[str, bool | int | float | str] = {}
 
 
-class ServerSettings(Record):
+class ServerSettings(Written):
     """A server that speaks OpenAI's completions, which somebody else started.
 
     `model` is what it calls the recipe's base model (None: as the recipe does). The key is taken
