@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from stagelift.evals.models.four_bit import quiet_about_kernel
 from stagelift.evals.models.model import is_prepared, model_title
 from stagelift.harness.checks.checking import Request, checked
 from stagelift.harness.checks.decision import Decision
@@ -193,6 +194,7 @@ def _completed(recipe: Recipe, runs: Path, jobs: int) -> Results:
 def _quiet_workers() -> Iterator[None]:
     """Let workers send no telemetry and draw no bars of their own; this process stays as it was."""
     before = dict(os.environ)
+    quiet_about_kernel()
     os.environ.update({name: value for name, value in QUIET.items() if name not in before})
     try:
         yield

@@ -23,7 +23,7 @@ from stagelift.evals.metrics.scorers.known import check_rows
 from stagelift.evals.metrics.scorers.scorer import Scorer
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.engines.choice import check_engine_server, check_engine_settings
-from stagelift.evals.models.engines.settings import ServerSettings, TransformersSettings
+from stagelift.evals.models.engines.settings import ServerSettings, TransformersSettings, Undecided
 from stagelift.evals.models.engines.vllm import check_adapter_settings
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.model_checks import check_models, with_candidates
@@ -152,8 +152,21 @@ def _check_preference(recipe: Recipe) -> None:
 
 def _check_engine(recipe: Recipe) -> None:
     """Check that the engine is there and can serve the recipe's adapters. Asks no server."""
+    _check_engine_quantises(recipe)
     loras = [stage_lora(recipe, stage) for stage in recipe.trainings()]
     check_engine_settings(recipe.evals.engine, loras)
+
+
+def _check_engine_quantises(recipe: Recipe) -> None:
+    """Refuse an engine that would read the weights by itself, and not into these 4 bits."""
+    asked, engine = recipe.model.quantization, recipe.evals.engine
+    if asked is None or isinstance(engine, TransformersSettings | Undecided):
+        return
+    raise ValueError(
+        f"model.quantization is {asked}, and evals.engine {engine.kind} reads the weights by "
+        "itself, so that other weights would be measured than are trained on. Set evals.engine to "
+        "transformers, or leave model.quantization out."
+    )
 
 
 def _check_not_trained_on(recipe: Recipe, held_out: Source) -> None:

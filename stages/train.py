@@ -7,6 +7,7 @@ from stagelift.evals.models.model import ModelRef, tokenizer_of
 from stagelift.stages.distributed import check_rows, check_world
 from stagelift.stages.fit import fit
 from stagelift.stages.folders import TrainingFolder
+from stagelift.stages.four_bit import adapter_unrounded
 from stagelift.stages.kind import Kind
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.ledger import OnStep
@@ -47,13 +48,15 @@ def train(
     # the config, built before the model, also gives each process a GPU of its own
     check_world(config.world_size, processes)
     rows = training_rows(settings)
-    trainer = kind.trainer(
-        model=load_policy(parent, lora, seed),
-        args=config,
-        train_dataset=rows,
-        processing_class=tokenizer_of(parent),
-        **_rewards(kind, settings),
-    )
+    policy = load_policy(parent, lora, seed)
+    with adapter_unrounded(policy):
+        trainer = kind.trainer(
+            model=policy,
+            args=config,
+            train_dataset=rows,
+            processing_class=tokenizer_of(parent),
+            **_rewards(kind, settings),
+        )
     # a rewarded kind deals out whole generations, and drops what is left at the end of an epoch
     if not kind.rewarded:
         check_rows(len(trainer.train_dataset), config, processes)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from stagelift.evals.models import bundled, gguf, pretrained
+from stagelift.evals.models.four_bit import Quantization, computing_in
 from stagelift.evals.records import Record
 from stagelift.evals.remembered import model_files, remembered
 
@@ -29,7 +30,8 @@ class ModelRef(Record):
 
     `merged` are the adapter folders to merge into the weights before, first to last. `tokenizer` is
     the folder of a tokenizer that is not the model's own, and `chat_template` one that stands for
-    the tokenizer's.
+    the tokenizer's. `quantization` says in how many bits the weights are held, whether they were
+    saved so or are quantised as they are read.
     """
 
     path: str
@@ -41,6 +43,7 @@ class ModelRef(Record):
     merged: tuple[str, ...] = ()
     tokenizer: str | None = Field(default=None, exclude_if=lambda folder: folder is None)
     chat_template: str | None = Field(default=None, exclude_if=lambda text: text is None)
+    quantization: Quantization | None = Field(default=None, exclude_if=lambda bits: bits is None)
 
 
 def model_folder(path: str) -> str:
@@ -243,7 +246,12 @@ def _merged(ref: ModelRef) -> "PreTrainedModel":
 
 
 def _weights(ref: ModelRef, dtype: "torch.dtype") -> "PreTrainedModel":
-    return pretrained.language_model(model_folder(ref.path), ref.revision, dtype)
+    source = model_folder(ref.path)
+    if ref.quantization is None:
+        return pretrained.language_model(source, ref.revision, dtype)
+    model = pretrained.four_bit_model(source, ref.revision, dtype, ref.device)
+    computing_in(model, dtype)
+    return model
 
 
 def end_tokens(ref: ModelRef, tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:

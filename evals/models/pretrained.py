@@ -8,6 +8,8 @@ generate.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from stagelift.evals.models.four_bit import quantising
+
 if TYPE_CHECKING:
     import torch
     from peft import PeftConfig, PeftModel
@@ -24,6 +26,25 @@ def language_model(source: str, revision: str | None, dtype: "torch.dtype") -> "
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
+
+
+def four_bit_model(
+    source: str, revision: str | None, dtype: "torch.dtype", device: str
+) -> "PreTrainedModel":
+    """Load a causal language model in 4 bits onto a device, as it was saved or quantised now."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    own = getattr(model_config(source, revision), "quantization_config", None)
+    return AutoModelForCausalLM.from_pretrained(
+        source,
+        revision=revision,
+        dtype=dtype,
+        # each process that trains has a GPU of its own
+        device_map={"": torch.cuda.current_device() if device == "cuda" else device},
+        # said of weights that were saved quantised, it would stand for how they were
+        **({} if own else {"quantization_config": quantising(dtype)}),
+    )
 
 
 def reward_model(

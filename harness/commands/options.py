@@ -83,10 +83,13 @@ def fail(message: str) -> NoReturn:
 
 def quiet_environment() -> None:
     """Set what libraries read at import: no telemetry, no warnings, no progress bars of theirs."""
+    from stagelift.evals.models.four_bit import quiet_about_kernel
+
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     # libraries telling each other what to rename
     warnings.simplefilter("ignore", FutureWarning)
+    quiet_about_kernel()
 
 
 def announce_first_use(models: Iterable[str]) -> None:

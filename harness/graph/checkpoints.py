@@ -16,7 +16,7 @@ from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.asked_with import asked_with, template_of, template_text
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.node import Node, Precise, candidates
-from stagelift.harness.graph.revision import model_revision
+from stagelift.harness.graph.revision import held_in, model_revision
 from stagelift.harness.recipes.sections import CheckpointSection, ModelSection, Recipe
 
 PREVIOUS = "previous"
@@ -34,6 +34,7 @@ def base_node(section: ModelSection, chat_template: str | None, precise: Precise
         eos_token=section.eos_token,
         dtype=dtype,
         device=device,
+        quantization=section.quantization,
     )
     ref = _checked(ref, chat_template)
     return Node(section.name or "base", "base", _identity(ref), None, None, ref)
@@ -52,16 +53,21 @@ def checkpoint_node(
         eos_token=section.eos_token,
         dtype=before[0].base.dtype,
         device=before[0].base.device,
+        quantization=recipe.model.quantization,
     )
     ref = _checked(ref, recipe.chat_template)
     return Node(name, section.kind, _identity(ref), before[-1], None, ref, lora=recipe.lora)
 
 
 def _checked(ref: ModelRef, chat_template: str | None) -> ModelRef:
-    """Return weights pinned to a commit, with a chat template that they can be asked in."""
+    """Return weights pinned to a commit and as they are held, with a chat template that they can
+    be asked in.
+    """
     ref = _with_template(ref, chat_template)
     template_of(ref)
-    return ref.model_copy(update={"revision": model_revision(ref.path, ref.revision)})
+    revision = model_revision(ref.path, ref.revision)
+    held = held_in(ref.path, revision, ref.quantization)
+    return ref.model_copy(update={"revision": revision, "quantization": held})
 
 
 def _with_template(ref: ModelRef, chat_template: str | None) -> ModelRef:
@@ -79,6 +85,8 @@ def _identity(ref: ModelRef) -> dict[str, Any]:
         "dtype": ref.dtype,
         "device": ref.device,
     }
+    if ref.quantization is not None:
+        identity["quantization"] = ref.quantization
     return identity | _own_template(ref)
 
 

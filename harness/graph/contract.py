@@ -22,6 +22,7 @@ from stagelift.evals.lm_eval.verifiers import verifiers_version
 from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.looping import LOOPING_VERSION
 from stagelift.evals.models.engines.choice import chosen_engine, engine_contract
+from stagelift.evals.models.engines.settings import ChosenEngine, TransformersSettings, Undecided
 from stagelift.evals.models.model import Device, ModelRef
 from stagelift.evals.records import Group
 from stagelift.evals.settings import (
@@ -54,6 +55,7 @@ LATER: dict[str, object] = {
     "scorers": [],
     "own": [],
     "tokenizers": None,
+    "quantization": None,
     **dict.fromkeys(RETENTION),
 }
 LATER_OF_TASKS: dict[str, object] = {}
@@ -79,9 +81,17 @@ def evaluation_settings(recipe: Recipe, device: Device) -> EvaluationSettings:
         ),
         tasks=recipe.evals.lm_eval_tasks,
         retention=recipe.evals.retention,
-        engine=chosen_engine(recipe.evals.engine, recipe.model.path, device),
+        engine=_engine(recipe, device),
         own=[_own_task(task) for task in recipe.evals.own_tasks],
     )
+
+
+def _engine(recipe: Recipe, device: Device) -> ChosenEngine:
+    asked = recipe.evals.engine
+    if recipe.model.quantization is not None and isinstance(asked, Undecided):
+        # what is evaluated are the 4 bits that were trained on
+        return TransformersSettings()
+    return chosen_engine(asked, recipe.model.path, device)
 
 
 def _own_task(task: OwnTaskSection) -> OwnTaskSettings:
@@ -167,6 +177,7 @@ def _contract(settings: EvaluationSettings, model: ModelRef) -> dict[str, Any]:
         "own": [_own_contract(task) for task in settings.own],
         **engine_contract(settings.engine, model),
         "eos_token": model.eos_token,
+        "quantization": model.quantization,
     }
 
 

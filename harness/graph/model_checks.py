@@ -62,7 +62,8 @@ def with_candidates(plan: Plan) -> list[Node]:
 def check_lies_on(node: Node) -> None:
     """Refuse what cannot be merged, or not be trained on."""
     base = node.weights.base
-    if node.merged and quantisation(base.path, base.revision) is not None:
+    quantised = base.quantization is not None or quantisation(base.path, base.revision) is not None
+    if node.merged and quantised:
         raise UsageError(
             f"Stage '{node.name}' merges the adapter of {node.merged[-1].name} into the weights of "
             f"{node.weights.name}, which are quantised: rounding would change more than a stage "

@@ -6,9 +6,11 @@ from typing import Any
 
 from stagelift.evals.data.source import one_sentence
 from stagelift.evals.models import bundled, gguf, pretrained
+from stagelift.evals.models.four_bit import Quantization, check_four_bit, is_four_bit
 from stagelift.evals.models.given import check_weights
 from stagelift.evals.models.model import model_folder, remembered_of_model
 from stagelift.harness.errors import UsageError
+from stagelift.stages.precision import device
 
 
 def model_revision(path: str, revision: str | None) -> str | None:
@@ -39,11 +41,36 @@ def quantisation(path: str, revision: str | None) -> dict[str, Any] | None:
 
     Raises what transformers raises where it cannot read the model's config.
     """
+    if path == bundled.NAME or gguf.is_gguf(path):
+        return None
     read = partial(_quantisation, path, revision)
     settings: dict[str, Any] | None = remembered_of_model(
         "architecture", path, revision, None, read
     )
     return settings
+
+
+def held_in(path: str, revision: str | None, asked: Quantization | None) -> Quantization | None:
+    """Return in how many bits weights are held: as they were saved, else as is asked; None where
+    that is their dtype.
+
+    Raises UsageError where they were saved quantised in another way, or 4 bits do not work here.
+    """
+    saved = quantisation(path, revision)
+    four_bit = saved is not None and is_four_bit(saved)
+    if asked is not None and saved is not None and not four_bit:
+        raise UsageError(
+            f"model.quantization is {asked}, and the weights at '{path}' are quantised already, "
+            f"with {saved.get('quant_method', 'a method that is not named')}. Leave "
+            "model.quantization out, or start from the weights that they were made from."
+        )
+    if asked is None and not four_bit:
+        return None
+    try:
+        check_four_bit(device())
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return "4bit"
 
 
 def _quantisation(path: str, revision: str | None) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from stagelift.evals.lm_eval.tasks import TaskSettings
 from stagelift.evals.metrics.scorers.known import AnyScorer, read_scorer
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.models.engines.settings import EngineSettings, TransformersSettings
+from stagelift.evals.models.four_bit import Quantization
 from stagelift.evals.records import Written
 from stagelift.evals.settings import Against, RetentionSettings
 from stagelift.harness.recipes.stage_names import stage_names
@@ -72,7 +73,8 @@ class ModelSection(Written):
     """The model every stage starts from: a folder, a GGUF file or a Hub name.
 
     `eos_token` is for base models whose chat turns end in another token. Reports call it `name`, or
-    base.
+    base. With `quantization: 4bit` all weights of the run are held in 4 bits, in training and in
+    evaluation.
     """
 
     path: str = BUNDLED_MODEL
@@ -80,6 +82,7 @@ class ModelSection(Written):
     dtype: DtypeSetting = "auto"
     eos_token: str | None = None
     name: str | None = Field(default=None, pattern=STAGE_NAME, exclude_if=_is_none)
+    quantization: Quantization | None = Field(default=None, exclude_if=_is_none)
 
 
 class LauncherSection(Written):

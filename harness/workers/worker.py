@@ -19,6 +19,7 @@ from filelock import FileLock
 from pydantic import TypeAdapter
 
 from stagelift.evals.folders import EvaluationFolder
+from stagelift.evals.models.four_bit import quiet_about_kernel
 from stagelift.harness.workers.events import (
     emit,
     end_with_standard_input,
@@ -44,6 +45,7 @@ def main() -> None:
     folder = training_folder(job)
     folder.path.mkdir(parents=True, exist_ok=True)
     events = events_apart_from_prints(log_file(job))
+    quiet_about_kernel()
     try:
         # another run may be making the same node: wait, then find it done
         with FileLock(folder.lock_file):

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from stagelift.evals.models.engines.packed import PackedLinear, packing_wins
+from stagelift.evals.models.four_bit import in_full
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -21,17 +22,19 @@ def inference_copy(model: "PreTrainedModel", *, pack: bool) -> "PreTrainedModel"
     """Return a model that computes the same in evaluation mode; `pack` layers where that wins.
 
     In float32 adapters are merged into the layers below them. In 16 bits they are not: rounding
-    would change as much as a DPO step does.
+    would change as much as a DPO step does. On a CPU weights in 4 bits are de-quantised once rather
+    than in each product, to the same numbers.
     """
     from peft import PeftModel
 
+    on_cpu = model.device.type == "cpu"
     if needs_peft(model):
-        return _copied(model, lambda _module: None, {}, own=False)
+        return _copied(model, in_full if on_cpu else lambda _module: None, {}, own=False)
     whole = model.get_base_model() if isinstance(model, PeftModel) else model
     packs = pack and packing_wins(model.device, model.dtype)
 
     def replaced(module: nn.Module) -> nn.Module | None:
-        merged = _merged(module)
+        merged = (in_full(module) if on_cpu else None) or _merged(module)
         if packs and type(merged) is nn.Linear and merged.weight.dtype == model.dtype:
             return PackedLinear(merged)
         return None if merged is module else merged
