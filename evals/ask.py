@@ -23,6 +23,7 @@ from stagelift.evals.lm_eval.gsm8k import load_tasks
 from stagelift.evals.lm_eval.stored_lm import StoredLM, generate_responses
 from stagelift.evals.lm_eval.tasks import run_task
 from stagelift.evals.metrics.sampled import TEMPERATURE
+from stagelift.evals.models.chat import asked
 from stagelift.evals.models.engines.choice import Opened, open_engine
 from stagelift.evals.models.engines.engine import Engine
 from stagelift.evals.models.generate import Generator, Prompt
@@ -137,7 +138,7 @@ def _ask_own(
     """Ask the user's own tasks, each in its own way; of the main one samples may be drawn, too."""
     for task in settings.own_tasks():
         prompts = [
-            _prompt_of_row(tokenizer, problem, task.max_tokens)
+            prompt_of_row(tokenizer, problem, task.max_tokens)
             for problem in problems
             if problem.task == task.task
         ]
@@ -153,20 +154,22 @@ def _ask_own(
             sampler.generate([prompt._replace(group="sampled") for prompt in prompts])
 
 
-def _prompt_of_row(
+def prompt_of_row(
     tokenizer: "PreTrainedTokenizerBase", problem: OwnProblem, max_tokens: int
 ) -> Prompt:
+    """Return the prompt of a row of the user's, in the model's chat template.
+
+    Raises ValueError, in a sentence, where the template does not take it.
+    """
     try:
-        text = tokenizer.apply_chat_template(
-            problem.prompt, add_generation_prompt=True, tokenize=False
-        )
+        text = asked(tokenizer, problem.prompt, problem.row)
     # templates raise what they like, for what they do not take
     except Exception as error:
         raise ValueError(
             f"The model's chat template does not take the prompt of {problem.id}: "
             f"{one_sentence(error)}"
         ) from error
-    return Prompt(problem.id, problem.group, str(text), (), max_tokens)
+    return Prompt(problem.id, problem.group, text, (), max_tokens)
 
 
 def _ask_retained(
@@ -188,11 +191,10 @@ def _ask_retained(
 
 
 def _instruction(
-    tokenizer: "PreTrainedTokenizerBase", asked: InstructionPrompt, max_tokens: int
+    tokenizer: "PreTrainedTokenizerBase", instruction: InstructionPrompt, max_tokens: int
 ) -> Prompt:
-    messages = [{"role": "user", "content": asked.prompt}]
-    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    return Prompt(asked.id, "instructions", str(text), (), max_tokens)
+    text = asked(tokenizer, [{"role": "user", "content": instruction.prompt}])
+    return Prompt(instruction.id, "instructions", text, (), max_tokens)
 
 
 def _task_metrics(
@@ -214,7 +216,5 @@ def _task_metrics(
 def _prompt(
     tokenizer: "PreTrainedTokenizerBase", preference: Preference, max_tokens: int
 ) -> Prompt:
-    text = tokenizer.apply_chat_template(
-        preference.prompt, add_generation_prompt=True, tokenize=False
-    )
-    return Prompt(preference.id, "preference", str(text), (), max_tokens)
+    text = asked(tokenizer, preference.prompt)
+    return Prompt(preference.id, "preference", text, (), max_tokens)

@@ -33,6 +33,7 @@ GRPO = Kind(
     from_problem=rewarded_prompt,
     # other columns go to rewards only
     texts=("prompt",),
+    hid_tools=("prompt",),
     trainer=_trainer,
     rewarded=True,
     cost=_cost,

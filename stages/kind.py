@@ -58,6 +58,8 @@ class Kind(Method):
     in one of the formats; it may look at the stage's arguments named in `row_args`. `texts` are the
     columns that the trainer reads as text, `flags` those that say true or false.
 
+    `hid_tools` are columns beside which a row's tools were once not shown to the chat template.
+
     `trainer` builds TRL's trainer from the arguments that all of them share (`model`, `args`,
     `train_dataset`, `processing_class`). A kind that is `rewarded` learns from completions of its
     own: it takes `reward_funcs` too, and deals out whole generations.
@@ -69,6 +71,7 @@ class Kind(Method):
     flags: tuple[str, ...] = ()
     prepare: "Callable[[Dataset, dict[str, Any]], Dataset]" = lambda rows, _: rows
     row_args: tuple[str, ...] = ()
+    hid_tools: tuple[str, ...] = ()
     trainer: Callable[..., Any]
     rewarded: bool = False
     cost: Callable[[Any], RowCost]

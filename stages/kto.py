@@ -12,6 +12,7 @@ prompt. So rows are shuffled first, by the seed.
 from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.data.pairs import rejected_answer
+from stagelift.evals.models.chat import BESIDE
 from stagelift.stages.kind import Kind, Row, RowCost
 from stagelift.stages.rows.turns import answered, asked
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _LABELLED = ("prompt", "completion", "label")
 _PAIRED = ("prompt", "chosen", "rejected")
 # read by TRL too; it refuses images for models that see none
-_BESIDE = ("tools", "chat_template_kwargs", "image", "images")
+_BESIDE = (*BESIDE, "image", "images")
 
 
 def _good_and_bad(question: str, answer: str) -> list[Row]:

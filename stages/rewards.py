@@ -11,7 +11,9 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, cast
 
 from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.measures import BUILT_IN_SCORERS
@@ -72,6 +74,8 @@ def _brevity(
     return rewards
 
 
+# what TRL passes as turns where prompts are
+_CONVERSATIONS = ("prompts", "completions")
 _OURS: dict[str, Reward] = {"correctness": correctness, "brevity": brevity}
 # part of a stage's identity: raise it when a reward gives other numbers
 _VERSIONS = {"correctness": 1, "brevity": 2}
@@ -115,6 +119,26 @@ def load_reward(written: Written) -> Reward:
     if scorer is not None:
         return _reward_of(scorer)
     return load_function(str(written), "Reward")
+
+
+def shown_texts(reward: Reward) -> Reward:
+    """Show a reward the last turns of prompts and completions as texts, as the rows had them."""
+
+    def texts(passed: dict[str, Any]) -> dict[str, Any]:
+        shown = {name: [_text(each) for each in passed[name]] for name in _CONVERSATIONS}
+        return passed | shown
+
+    @wraps(reward)
+    def now(**passed: Any) -> Any:
+        return reward(**texts(passed))
+
+    @wraps(reward)
+    async def later(**passed: Any) -> Any:
+        asked: Any = reward(**texts(passed))
+        return await asked
+
+    shown: Any = later if iscoroutinefunction(reward) else now
+    return cast(Reward, shown)
 
 
 def scorer_of(written: Written) -> Scorer | None:

@@ -34,6 +34,7 @@ RLOO = Kind(
     formats=(("prompt",),),
     from_problem=rewarded_prompt,
     texts=("prompt",),
+    hid_tools=("prompt",),
     trainer=_trainer,
     rewarded=True,
     cost=_cost,

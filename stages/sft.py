@@ -7,6 +7,7 @@ would also train on the user's words; with `assistant_only_loss: true` it stays 
 
 from typing import TYPE_CHECKING, Any
 
+from stagelift.evals.models.chat import BESIDE
 from stagelift.stages.kind import Kind, Row, RowCost
 from stagelift.stages.rows.turns import answered, asked
 
@@ -21,7 +22,8 @@ def _completion(question: str, answer: str) -> list[Row]:
 def _last_turns(rows: "Dataset", args: dict[str, Any]) -> "Dataset":
     if "messages" not in rows.column_names or args.get("assistant_only_loss"):
         return rows
-    return rows.filter(_ends_with_assistant).map(_last_turn, remove_columns=rows.column_names)
+    unread = [name for name in rows.column_names if name not in BESIDE]
+    return rows.filter(_ends_with_assistant).map(_last_turn, remove_columns=unread)
 
 
 def _ends_with_assistant(row: Row) -> bool:
@@ -50,6 +52,7 @@ SFT = Kind(
     texts=("messages", "prompt", "completion", "text"),
     prepare=_last_turns,
     row_args=("assistant_only_loss",),
+    hid_tools=("messages",),
     trainer=_trainer,
     cost=_cost,
 )

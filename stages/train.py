@@ -13,8 +13,9 @@ from stagelift.stages.kinds import kind_named
 from stagelift.stages.ledger import OnStep
 from stagelift.stages.lora import load_policy
 from stagelift.stages.records import StageResult
-from stagelift.stages.rewards import load_rewards
-from stagelift.stages.rows.training import training_rows
+from stagelift.stages.rewards import load_rewards, shown_texts
+from stagelift.stages.rows.as_asked import as_asked
+from stagelift.stages.rows.training import read_since, training_rows
 from stagelift.stages.settings import StageSettings, training_config
 
 
@@ -47,14 +48,15 @@ def train(
     )
     # the config, built before the model, also gives each process a GPU of its own
     check_world(config.world_size, processes)
-    rows = training_rows(settings)
+    tokenizer = tokenizer_of(parent)
+    rows = as_asked(kind, training_rows(settings), tokenizer)
     policy = load_policy(parent, lora, seed)
     with adapter_unrounded(policy):
         trainer = kind.trainer(
             model=policy,
             args=config,
             train_dataset=rows,
-            processing_class=tokenizer_of(parent),
+            processing_class=tokenizer,
             **_rewards(kind, settings),
         )
     # a rewarded kind deals out whole generations, and drops what is left at the end of an epoch
@@ -66,4 +68,7 @@ def train(
 def _rewards(kind: Kind, settings: StageSettings) -> dict[str, Any]:
     if not kind.rewarded:
         return {}
-    return {"reward_funcs": load_rewards(settings.rewards)}
+    rewards = load_rewards(settings.rewards)
+    if "turns" in read_since(settings):
+        rewards = [shown_texts(reward) for reward in rewards]
+    return {"reward_funcs": rewards}

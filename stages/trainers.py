@@ -8,6 +8,7 @@ from trl import GRPOTrainer, RLOOTrainer
 from stagelift.stages.faster import untested_version
 from stagelift.stages.rollouts import completed, what_the_engine_does_not
 from stagelift.stages.signal import SignalOnly
+from stagelift.stages.tools import ShowsTools
 
 
 def grpo_trainer(args: Any, **arguments: Any) -> Any:
@@ -26,11 +27,11 @@ def rloo_trainer(args: Any, **arguments: Any) -> Any:
     return (_Rloo if untested_version() is None else RLOOTrainer)(args=args, **arguments)
 
 
-class _Grpo(SignalOnly, GRPOTrainer):  # type: ignore[misc]  # TRL is untyped for mypy here
+class _Grpo(ShowsTools, SignalOnly, GRPOTrainer):  # type: ignore[misc]  # TRL is untyped for mypy here
     pass
 
 
-class _Rloo(SignalOnly, RLOOTrainer):  # type: ignore[misc]  # TRL is untyped for mypy here
+class _Rloo(ShowsTools, SignalOnly, RLOOTrainer):  # type: ignore[misc]  # TRL is untyped for mypy here
     """RLOO takes no `rollout_func`: the engine stands where TRL calls `generate`."""
 
     def _generate_single_turn(self, prompts: Any, images: Any, fields: Any) -> Any:

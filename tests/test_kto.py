@@ -17,7 +17,7 @@ LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
 
 
 def source(folder: Path, *rows: dict[str, object]) -> Source:
-    return Source(path=str(jsonl(folder / "rows.jsonl", list(rows))))
+    return Source(path=str(jsonl(folder / "rows.jsonl", list(rows))), chat=False)
 
 
 def test_pairs_become_a_desirable_and_an_undesirable_row(tmp_path: Path) -> None:

@@ -158,6 +158,26 @@ ALLOWED = [
         "test_rollouts.py::test_the_likeliest_completions_are_those_that_trl_generates",
     ),
     Use(
+        "stages/tools.py",
+        "of_trl._generate_and_score_completions",
+        "TRL shows a template no tools of rows; "
+        "used with the versions that were tested, never with others",
+        "test_as_asked.py::test_a_trainer_is_given_the_tokens_that_are_asked_and_shown",
+    ),
+    Use(
+        "stages/tools.py",
+        "of_trl._tokenize_prompts",
+        "TRL shows a template no tools of rows; "
+        "used with the versions that were tested, never with others",
+        "test_as_asked.py::test_a_trainer_is_given_the_tokens_that_are_asked_and_shown",
+    ),
+    Use(
+        "tests/test_as_asked.py",
+        "trainer._tokenize_prompts",
+        "the tokens that a trainer of TRL's asks with are in no public place",
+        "test_as_asked.py::test_a_trainer_is_given_the_tokens_that_are_asked_and_shown",
+    ),
+    Use(
         "evals/lm_eval/configs.py",
         "lm_eval.tasks._yaml_loader",
         "lm-eval reads a task's YAML (`include`, `!function`) by nothing public, and its reading "

@@ -48,7 +48,8 @@ def test_columns_are_mapped(folder: Path) -> None:
     )
     assert set(column_names(source)) == {"prompt", "completion"}
     check_training_source("sft", source)
-    assert training_rows("sft", source)[0] == {"prompt": "Hi", "completion": "Hello"}
+    plain = source.model_copy(update={"chat": False})
+    assert training_rows("sft", plain)[0] == {"prompt": "Hi", "completion": "Hello"}
 
 
 def test_word_problems_become_each_stages_format(folder: Path) -> None:
@@ -68,19 +69,15 @@ def test_trl_formats_pass_as_they_are(tmp_path: Path) -> None:
     assert training_rows("sft", chat, assistant_only_loss=True)[0]["messages"] == messages
     assert training_rows("sft", chat)[0] == {"prompt": messages[:1], "completion": messages[1:]}
     pair = {"prompt": "Hi", "chosen": "Hello", "rejected": "Go away"}
-    preference = Source(path=str(jsonl(tmp_path / "pairs.jsonl", [pair])))
+    preference = Source(path=str(jsonl(tmp_path / "pairs.jsonl", [pair])), chat=False)
     check_training_source("dpo", preference)
     assert training_rows("dpo", preference)[0] == pair
 
 
 def test_a_users_own_pairs_are_not_replaced_by_ours(tmp_path: Path) -> None:
     row = {**PROBLEM, "prompt": "1 + 1?", "chosen": "2", "rejected": "3"}
-    assert (
-        training_rows("dpo", Source(path=str(jsonl(tmp_path / "pairs.jsonl", [row]))))[0][
-            "rejected"
-        ]
-        == "3"
-    )
+    own = Source(path=str(jsonl(tmp_path / "pairs.jsonl", [row])))
+    assert training_rows("dpo", own)[0]["rejected"] == [{"role": "assistant", "content": "3"}]
 
 
 @pytest.mark.parametrize("reply", [None, 5, ""])

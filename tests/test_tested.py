@@ -41,7 +41,6 @@ ELSEWHERE = {
     "harness.workers.packages": "a process of its own, in test_workers",
     "harness.workers.ray": "a cluster, in test_ray",
     "evals.imports.reader": "what every format is, in test_formats_recognised",
-    "evals.ask": "evaluate calls it, in every run",
     "evals.lm_eval.columns": "tasks read their rows by it, in test_lm_tasks",
     "evals.lm_eval.configs": "tasks are found by it, in test_lm_tasks",
     "evals.evaluate": "every run is evaluated by it",

@@ -9,11 +9,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from stagelift.evals.data.alpaca import INPUT, has_inputs, with_input
 from stagelift.evals.data.clusters import cluster_name, refuse_one_for_all, refuse_some_without
 from stagelift.evals.data.source import (
     Source,
     UnreachableError,
     check_file,
+    column_names,
     fingerprint,
     has_clusters,
     local_file,
@@ -60,12 +62,15 @@ def load_own(task: str, source: Source, group: Group, limit: int | None) -> list
     problems = []
     for number, row in _numbered(source, limit):
         place = f"Row {number} of '{source.path}'"
+        prompt = row.get("prompt")
+        if has_inputs(source, row):
+            prompt = with_input(prompt, row[INPUT])
         problems.append(
             OwnProblem(
                 id=f"{task}/{number}",
                 task=task,
                 group=group,
-                prompt=turns(row.get("prompt"), f"{place} (with {_columns(row)})"),
+                prompt=turns(prompt, f"{place} (with {_columns(row)})"),
                 row=_with_target(row, place),
                 cluster=_cluster(row, place),
             )
@@ -80,16 +85,31 @@ def own_fingerprint(source: Source) -> str:
     """Identify which rows are read, and as what."""
     columns = [f"{wanted}={present}" for wanted, present in sorted(source.columns.items())]
     limit = [] if source.limit is None else [f"limit={source.limit}"]
-    return " ".join([fingerprint(source), *columns, *limit])
+    inputs = ["with inputs"] if has_inputs(source, _first_columns(source)) else []
+    return " ".join([fingerprint(source), *columns, *limit, *inputs])
 
 
 def has_own_clusters(source: Source) -> bool:
     """Say whether a task's rows carry a `cluster`; of the Hub's, whether `columns` names one."""
-    file = local_file(source)
-    if file is None or file.suffix not in (".jsonl", ".json"):
+    if not _is_local_json(source):
         return has_clusters(source)
+    return "cluster" in source.columns or "cluster" in _first_columns(source)
+
+
+def _first_columns(source: Source) -> list[str]:
+    """Name the columns of a first row as they are written; none of what is not local."""
+    file = local_file(source)
+    if file is None:
+        return []
+    if not _is_local_json(source):
+        return column_names(source.model_copy(update={"columns": {}}))
     _, first = next(read_rows(file), (0, {}))
-    return "cluster" in source.columns or (isinstance(first, dict) and "cluster" in first)
+    return [str(name) for name in first] if isinstance(first, dict) else []
+
+
+def _is_local_json(source: Source) -> bool:
+    file = local_file(source)
+    return file is not None and file.suffix in (".jsonl", ".json")
 
 
 def turns(prompt: Any, place: str) -> list[Message]:
@@ -142,7 +162,7 @@ def _numbered(source: Source, limit: int | None) -> Iterator[tuple[int, dict[str
 def _written(source: Source) -> Iterator[tuple[int, Any]]:
     check_file(source)
     file = local_file(source)
-    if file is not None and file.suffix in (".jsonl", ".json"):
+    if file is not None and _is_local_json(source):
         yield from read_rows(file)
         return
     try:

@@ -7,12 +7,14 @@ problems (then the worse answer is made).
 
 from typing import Any
 
+from stagelift.evals.data.alpaca import INPUT, has_inputs, with_input
 from stagelift.evals.data.gsm8k import prompt_text
 from stagelift.evals.data.pairs import rejected_answer
 from stagelift.evals.data.source import (
     Source,
     column_names,
     fingerprint,
+    local_file,
     local_rows,
     one_sentence,
     rows,
@@ -39,7 +41,7 @@ class Preference(Record):
 def load_preferences(source: Source) -> list[Preference]:
     """Load a source's rows, with ids that do not depend on its limit."""
     return [
-        _preference(f"preference/{source.split}/{index}", row)
+        _preference(f"preference/{source.split}/{index}", row, source)
         for index, row in enumerate(rows(source))
     ]
 
@@ -47,7 +49,14 @@ def load_preferences(source: Source) -> list[Preference]:
 def preferences_fingerprint(source: Source) -> str:
     """Identify which rows are read, and as what."""
     columns = [f"{wanted}={present}" for wanted, present in sorted(source.columns.items())]
-    return ", ".join([fingerprint(source), f"{source.limit or 'all'} rows", *columns])
+    inputs = ["with inputs"] if has_inputs(source, _columns(source)) else []
+    return ", ".join([fingerprint(source), f"{source.limit or 'all'} rows", *columns, *inputs])
+
+
+def _columns(source: Source) -> list[str]:
+    """Name the columns of what can have Alpaca's rows; none of what is not local."""
+    may_have = "prompt" in source.columns and local_file(source) is not None
+    return column_names(source) if may_have else []
 
 
 def check_preferences(source: Source, *, pairs: bool) -> None:
@@ -67,7 +76,7 @@ def check_preferences(source: Source, *, pairs: bool) -> None:
         )
     for number, row in enumerate(local_rows(source) or (), start=1):
         try:
-            _preference("", row)
+            _preference("", row, source)
         except (TypeError, ValueError, LookupError) as error:
             raise ValueError(
                 f"Row {number} of preference dataset '{source.path}' is not in TRL's preference "
@@ -85,12 +94,15 @@ def words(prompt: list[Message]) -> str:
     return "\n\n".join(f"{message['role']}: {message['content']}" for message in prompt)
 
 
-def _preference(name: str, row: dict[str, Any]) -> Preference:
+def _preference(name: str, row: dict[str, Any], source: Source) -> Preference:
     if "chosen" not in row and {"question", "answer"} <= set(row):
         return _of_problem(name, str(row["question"]), str(row["answer"]))
+    prompt = row["prompt"] if "prompt" in row else _before_last(row.get("chosen"))
+    if has_inputs(source, row):
+        prompt = with_input(prompt, row[INPUT])
     return Preference(
         id=name,
-        prompt=_messages(row["prompt"] if "prompt" in row else _before_last(row.get("chosen"))),
+        prompt=_messages(prompt),
         chosen=_last(row.get("chosen")),
         rejected=_last(row.get("rejected")),
         answer=None,

@@ -33,7 +33,11 @@ class UnreachableError(ValueError):
 
 
 class Source(Written):
-    """A dataset; `columns` maps the name a consumer expects to the name the source uses."""
+    """A dataset; `columns` maps the name a consumer expects to the name the source uses.
+
+    `chat` says whether prompts and answers that stages train on as texts become turns of a
+    conversation. Where it is not said they do; those of the bundled pairs stay texts.
+    """
 
     path: str
     name: str | None = None
@@ -41,6 +45,12 @@ class Source(Written):
     revision: str | None = None
     columns: dict[str, str] = {}
     limit: int | None = Field(default=None, ge=1)
+    chat: bool | None = Field(default=None, exclude_if=lambda chat: chat is None)
+
+    @property
+    def texts_are_turns(self) -> bool:
+        """Say whether texts become turns."""
+        return not is_bundled(self.path) if self.chat is None else self.chat
 
 
 def rows(source: Source) -> "Dataset":
@@ -79,10 +89,30 @@ def column_names(source: Source) -> list[str]:
         check_bundled(source.path, source.split, source.limit)
         return list(bundled_rows(source.path, source.split, 1)[0])
     check_file(source)
-    present = _columns_of_first_row(source)
+    present = list(_first_row(source))
     _check_columns(source, present)
     renamed = _wanted_names(source)
     return [renamed.get(name, name) for name in present]
+
+
+def first_rows(source: Source) -> "Dataset":
+    """Load rows that show of which kind the columns are: of the Hub the first, of others all.
+
+    Raises ValueError where they cannot be read; UnreachableError where the Hub cannot be reached
+    and its cache has none.
+    """
+    if is_bundled(source.path) or local_file(source) is not None:
+        return rows(source)
+    from datasets import Dataset
+
+    try:
+        first = _first_row(source)
+    except UnreachableError as unreachable:
+        try:
+            return rows(source)
+        except Exception:  # noqa: BLE001 - not in the cache, for whatever reason
+            raise unreachable from None
+    return Dataset.from_list([first]).rename_columns(_wanted_names(source))
 
 
 def has_clusters(source: Source) -> bool:
@@ -97,11 +127,11 @@ def has_clusters(source: Source) -> bool:
     return "cluster" in column_names(source)
 
 
-def _columns_of_first_row(source: Source) -> list[str]:
+def _first_row(source: Source) -> dict[str, Any]:
     try:
         # streams know no slices
         whole = source.model_copy(update={"split": re.split(r"[+\[]", source.split)[0]})
-        return list(next(iter(_load(whole, streaming=True))))
+        return dict(next(iter(_load(whole, streaming=True))))
     except StopIteration:
         raise ValueError(
             f"Dataset '{source.path}' has no rows in split '{source.split}'."

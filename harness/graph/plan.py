@@ -14,6 +14,7 @@ from stagelift.harness.graph.checkpoints import base_node, checkpoint_node
 from stagelift.harness.graph.contract import evaluation_settings, shared_contract
 from stagelift.harness.graph.names import model_names
 from stagelift.harness.graph.node import Chain, Node, Plan, Precise
+from stagelift.harness.graph.rows import rows_identity
 from stagelift.harness.graph.trajectories import trajectory_node
 from stagelift.harness.graph.validation import selects
 from stagelift.harness.recipes.sections import (
@@ -142,7 +143,8 @@ def stage_launcher(recipe: Recipe, stage: StageSection) -> LauncherSection | Non
 
 def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
     settings, lora = stage_settings(recipe, stage), stage_lora(recipe, stage)
-    identity = settings.model_dump(mode="json", exclude={"dataset": {"path"}}) | {
+    identity = settings.model_dump(mode="json", exclude={"dataset": {"path", "chat"}}) | {
+        **rows_identity(settings, parent.base),
         "args": arguments_that_train(settings.args),
         "training_version": _TRAINING_VERSION,
         "data": fingerprint(settings.dataset),

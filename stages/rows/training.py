@@ -10,10 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stagelift.evals.data.bundled_data import SCHOOLMATH
-from stagelift.evals.data.source import Source, column_names, local_rows, rows
+from stagelift.evals.data.alpaca import has_inputs
+from stagelift.evals.data.bundled_data import SCHOOLMATH, is_bundled
+from stagelift.evals.data.source import Source, column_names, first_rows, local_rows, rows
+from stagelift.evals.models.chat import BESIDE
 from stagelift.stages.kind import Kind
 from stagelift.stages.kinds import kind_named
+from stagelift.stages.rows.chats import as_chats, texts_in
 from stagelift.stages.rows.own import check_own_source, learns_from_scorers, own_training_rows
 from stagelift.stages.settings import StageKind, StageSettings
 
@@ -21,21 +24,65 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 _PROBLEM = ("question", "answer")
+# rows that show what a dataset is like
+_FIRST = 64
 
 
 def training_rows(settings: StageSettings) -> "Dataset":
     """Load the rows of a stage's dataset in a format its trainer takes."""
     if learns_from_scorers(settings.rewards):
         return own_training_rows(settings.dataset)
-    kind, dataset = kind_named(settings.kind), rows(settings.dataset)
-    if _first_fit(kind.formats, dataset.column_names) is not None:
-        return kind.prepare(dataset, settings.args)
+    return _in_format(rows(settings.dataset), settings)
+
+
+def first_training_rows(settings: StageSettings) -> "Dataset":
+    """Load the first of a stage's rows in the same way: of the Hub one, of others some.
+
+    Raises ValueError where they cannot be read.
+    """
+    source = settings.dataset
+    if learns_from_scorers(settings.rewards):
+        limit = min(_FIRST, source.limit or _FIRST)
+        return own_training_rows(source.model_copy(update={"limit": limit}))
+    dataset = first_rows(source)
+    return _in_format(dataset.select(range(min(_FIRST, len(dataset)))), settings)
+
+
+def _in_format(dataset: "Dataset", settings: StageSettings) -> "Dataset":
+    kind = kind_named(settings.kind)
+    fitting = _first_fit(kind.formats, dataset.column_names)
+    if fitting is not None:
+        return kind.prepare(as_chats(dataset, settings.dataset, fitting), settings.args)
     return dataset.map(
         _rows_of_problems,
         batched=True,
         remove_columns=dataset.column_names,
         fn_kwargs={"kind": settings.kind},
     )
+
+
+def read_since(settings: StageSettings) -> list[str]:
+    """Name what is made of a stage's rows that once was not: with it, it is another training.
+
+    `turns`: its texts become turns; `input`: an instruction has its input; `tools`: the template
+    is shown a row's tools. Raises ValueError where the rows cannot be read.
+    """
+    source, kind = settings.dataset, kind_named(settings.kind)
+    if is_bundled(source.path) and not source.texts_are_turns:
+        return []
+    dataset = first_rows(source)
+    fitting = _first_fit(kind.formats, dataset.column_names) or ()
+    texts = texts_in(dataset, fitting)
+    # a scorer's prompts were turns before
+    turns = source.texts_are_turns and not learns_from_scorers(settings.rewards)
+    whole = any(settings.args.get(name) for name in kind.row_args)
+    tools = not whole and bool(set(kind.hid_tools) & set(fitting))
+    named = {
+        "turns": bool(texts) and turns,
+        "input": bool(texts) and has_inputs(source, dataset.column_names),
+        "tools": tools and any(name in dataset.column_names for name in BESIDE),
+    }
+    return [name for name, is_so in named.items() if is_so]
 
 
 def training_texts(settings: StageSettings) -> list[list[str]]:

@@ -1,0 +1,108 @@
+"""Conversations in a model's chat template: what is asked, and an answer after it.
+
+An answer stands after all that a model is asked with, so that it is read and trained as it would be
+given. Templates that open a thought for the model (`<think>` at the end of what is asked) leave it
+out around an answer that is given: there the answer is put after it. One that has no thought
+ends the thought before it begins, as Qwen3's template does.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from stagelift.evals.models.engines.engine import Answer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Turns = Sequence[Mapping[str, Any]]
+# what of a row a template is shown beside its turns
+BESIDE = ("tools", "chat_template_kwargs")
+_OPENED = re.compile(r"<(\w{1,30})>")
+_CLOSED = re.compile(r"<(\w{1,30})>\s*</\1>")
+_MARK = "What is answered stands here."
+
+
+def asked(
+    tokenizer: "PreTrainedTokenizerBase", prompt: Turns, beside: Mapping[str, Any] | None = None
+) -> str:
+    """Return the text that a model is asked with, up to where its answer begins.
+
+    `beside` has the `tools` and `chat_template_kwargs` of a row. Templates raise what they like
+    where they do not take the turns.
+    """
+    return in_template(tokenizer, prompt, beside, add_generation_prompt=True)
+
+
+def answered(
+    tokenizer: "PreTrainedTokenizerBase",
+    prompt: Turns,
+    answer: Turns,
+    beside: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Return what is asked, and that with the answer: one turn, or several where tools are called.
+
+    Raises ValueError where an answer cannot stand after what is asked.
+    """
+    before = asked(tokenizer, prompt, beside)
+    whole = in_template(tokenizer, [*prompt, *answer], beside)
+    if whole.startswith(before):
+        return Answer(before, whole)
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(before, whole, strict=False))
+    start = sum(1 for _ in alike)
+    turn = answer[0]
+    said = _said(turn, before[start:])
+    marked = {"role": turn["role"], "content": _MARK}
+    later = in_template(tokenizer, [*prompt, marked, *answer[1:]], beside)
+    return Answer(before, before + said + later[later.index(_MARK) + len(_MARK) :])
+
+
+def opens_answers(tokenizer: "PreTrainedTokenizerBase") -> bool:
+    """Say whether the template begins an answer for the model, and not one that is given."""
+    prompt = [{"role": "user", "content": "What is 2 + 3?"}]
+    answer = [{"role": "assistant", "content": "It is 5."}]
+    whole = in_template(tokenizer, [*prompt, *answer], None)
+    return not whole.startswith(asked(tokenizer, prompt))
+
+
+def _said(turn: Mapping[str, Any], opened: str) -> str:
+    """Return an answer's text as it goes on after what the template opened."""
+    text, begun = str(turn.get("content") or ""), opened.strip()
+    if not begun or _CLOSED.fullmatch(begun):
+        return text
+    tag = _OPENED.fullmatch(begun)
+    if tag is None or turn.get("tool_calls"):
+        raise ValueError(
+            f"the chat template ends what it asks with {opened!r:.60}, and leaves that out before "
+            "an answer that is given, so that training would show another text than the "
+            "evaluation. Set chat_template in the recipe to one that writes both alike"
+        )
+    end = f"</{tag[1]}>"
+    if end in text:
+        return text.lstrip().removeprefix(begun).lstrip("\n")
+    thought = str(turn.get("reasoning_content") or "").strip("\n")
+    return f"{thought}\n{end}\n\n{text}"
+
+
+def in_template(
+    tokenizer: "PreTrainedTokenizerBase",
+    turns: Turns,
+    beside: Mapping[str, Any] | None,
+    **how: Any,
+) -> str:
+    """Return turns in the chat template, as text."""
+    return str(
+        tokenizer.apply_chat_template(
+            [dict(turn) for turn in turns], tokenize=False, **_shown(beside or {}), **how
+        )
+    )
+
+
+def _shown(beside: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a template is shown; tools may be written as JSON, as TRL has it."""
+    tools = beside.get("tools")
+    tools = json.loads(tools) if isinstance(tools, str) else tools
+    # no tools at all is no empty list of them: some templates introduce that
+    return {"tools": tools or None, **(beside.get("chat_template_kwargs") or {})}

@@ -1,0 +1,57 @@
+"""Rows whose prompt and answers are texts, as turns of a conversation: the user's and the
+assistant's, as the evaluation asks them.
+
+A text that a row has alone (`text`) is language modelling, and stays as it is; so do all texts of a
+dataset that says `chat: false`.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from stagelift.evals.data.alpaca import INPUT, has_inputs, with_input
+from stagelift.evals.data.source import Source
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+_ROLES = {
+    "prompt": "user",
+    "completion": "assistant",
+    "chosen": "assistant",
+    "rejected": "assistant",
+}
+
+
+def texts_in(rows: "Dataset", columns: Sequence[str]) -> list[str]:
+    """Name the prompt and the answers that are texts, where all of them are.
+
+    `columns` are those of the format that rows are in.
+    """
+    if not _ROLES.keys() & set(columns):
+        return []
+    present = [name for name in _ROLES if name in {*columns, "prompt"} & {*rows.column_names}]
+    if "prompt" not in present or not all(_is_text(rows, name) for name in present):
+        return []
+    return present
+
+
+def as_chats(rows: "Dataset", source: Source, columns: Sequence[str]) -> "Dataset":
+    """Return rows with their inputs in the prompt, and turns in the place of texts."""
+    texts = texts_in(rows, columns)
+    if texts and has_inputs(source, rows.column_names):
+        rows = rows.map(_with_input)
+    if not texts or not source.texts_are_turns:
+        return rows
+    return rows.map(_as_turns, fn_kwargs={"texts": texts})
+
+
+def _is_text(rows: "Dataset", column: str) -> bool:
+    return getattr(rows.features[column], "dtype", None) in ("string", "large_string")
+
+
+def _with_input(row: dict[str, Any]) -> dict[str, Any]:
+    return {"prompt": with_input(row["prompt"], row[INPUT])}
+
+
+def _as_turns(row: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+    return {name: [{"role": _ROLES[name], "content": row[name]}] for name in texts}
