@@ -1,9 +1,11 @@
 """Everything that can be known to fail before a model is loaded or a file is written."""
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from stagelift.evals.data.answers import answer_text
 from stagelift.evals.data.own_rows import load_own
 from stagelift.evals.data.preferences import check_preferences
 from stagelift.evals.data.problems import load_problems
@@ -36,6 +38,7 @@ from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora import check_lora
 from stagelift.stages.rewards import check_weights, load_rewards
 from stagelift.stages.rows.own import learns_from_scorers
+from stagelift.stages.rows.problems import check_answers, check_pairs
 from stagelift.stages.rows.training import check_training_source
 from stagelift.stages.settings import StageSettings, config_on_paper
 
@@ -144,6 +147,7 @@ def _check_preference(recipe: Recipe) -> None:
     for source, pairs in ((preference.prompts, False), (preference.gold_source(), True)):
         if source is not None:
             check_preferences(source, pairs=pairs)
+            check_pairs(source)
             _check_not_trained_on(recipe, source)
     for task in recipe.evals.lm_eval_tasks:
         task_fingerprint(task.task)
@@ -184,6 +188,7 @@ def _check_stage(recipe: Recipe, stage: StageSection) -> None:
     check_weights(load_rewards(settings.rewards), settings.args)
     check_training_source(settings.kind, settings.dataset, settings.rewards)
     _check_not_the_test_set(recipe, settings)
+    check_answers(settings)
     needs_answers = any(reward in ("correctness", "brevity") for reward in settings.rewards)
     if learns_from_scorers(settings.rewards):
         needs_answers = False
@@ -236,10 +241,10 @@ def _check_problems(recipe: Recipe) -> None:
     test = local_rows(source.model_copy(update={"split": "test"}))
     answers = () if test is None else test["answer"]
     for number, answer in enumerate(answers, start=1):
-        if "####" not in str(answer) or read_target(str(answer)) is None:
+        if not _is_target(answer):
             raise ValueError(
-                f"Row {number} of split 'test' of '{source.path}' has no '#### number' at the end "
-                "of its answer, so nothing can be compared with it."
+                f"Row {number} of split 'test' of '{source.path}' has no number as its answer and "
+                "no '#### number' at its end, so nothing can be compared with it."
             )
     if test is not None:
         # what is wrong with clusters shows as they are read
@@ -250,6 +255,13 @@ def _check_problems(recipe: Recipe) -> None:
             f"evals.accuracy.num_fewshot is {accuracy.num_fewshot}, but '{source.path}' has "
             f"{len(train)} training rows."
         )
+
+
+def _is_target(answer: Any) -> bool:
+    """Say whether an answer is a number alone, or ends in `#### number`."""
+    text = answer_text(answer) or ""
+    has_words = re.search(r"[^\W\d_]{2}", text) is not None
+    return read_target(text) is not None and ("####" in text or not has_words)
 
 
 def _check_problem_columns(recipe: Recipe) -> None:

@@ -29,6 +29,7 @@ from stagelift.harness.workers.executor import Executor
 from stagelift.harness.workers.jobs import EvaluateJob, TrainJob
 from stagelift.stages import precision
 from stagelift.stages.folders import NodeRecord
+from stagelift.stages.rows.problems import answer_note
 
 # the stage's name, what happened
 OnEvent = Callable[[str, dict[str, Any]], None]
@@ -105,6 +106,13 @@ def execute(plan: Plan, store: Store, executor: Executor, on_event: OnEvent) -> 
             # after Ctrl-C too: the time spent so far counts
             session.save(finished=finished)
     return folder.path
+
+
+def answer_warnings(plan: Plan) -> list[str]:
+    """Say from how many rows stages cannot learn."""
+    settings = [node.settings for node in plan.nodes if node.settings is not None]
+    notes = [answer_note(each) for each in settings]
+    return list(dict.fromkeys(note for note in notes if note is not None))
 
 
 def titles(plan: Plan) -> list[str]:

@@ -49,6 +49,7 @@ DPO = Kind(
     settle=_settled,
     formats=(("chosen", "rejected"),),
     from_problem=_pair,
+    makes_pairs=True,
     texts=("prompt", "chosen", "rejected"),
     trainer=_trainer,
     cost=_cost,

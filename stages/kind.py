@@ -62,7 +62,8 @@ class Kind(Method):
 
     `trainer` builds TRL's trainer from the arguments that all of them share (`model`, `args`,
     `train_dataset`, `processing_class`). A kind that is `rewarded` learns from completions of its
-    own: it takes `reward_funcs` too, and deals out whole generations.
+    own: it takes `reward_funcs` too, and deals out whole generations. One that `makes_pairs` makes
+    a worse answer to each word problem.
     """
 
     formats: tuple[tuple[str, ...], ...]
@@ -74,4 +75,5 @@ class Kind(Method):
     hid_tools: tuple[str, ...] = ()
     trainer: Callable[..., Any]
     rewarded: bool = False
+    makes_pairs: bool = False
     cost: Callable[[Any], RowCost]

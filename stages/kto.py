@@ -105,6 +105,7 @@ KTO = Kind(
     # a prompt that is there is read, so it is checked
     formats=(_LABELLED, _PAIRED, ("chosen", "rejected")),
     from_problem=_good_and_bad,
+    makes_pairs=True,
     texts=("prompt", "completion"),
     flags=("label",),
     prepare=_unpaired,

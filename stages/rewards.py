@@ -15,6 +15,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, cast
 
+from stagelift.evals.data.answers import answer_text
 from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.measures import BUILT_IN_SCORERS
 from stagelift.evals.metrics.scorers.function import code_of, is_scorer, load_function
@@ -30,11 +31,12 @@ Reward = Callable[..., Sequence[float | None]]
 Completion = str | list[dict[str, str]]
 
 
-def correctness(*, completions: list[Completion], answer: list[str], **_: Any) -> list[float]:
+def correctness(*, completions: list[Completion], answer: list[Any], **_: Any) -> list[float]:
     """1 where the final number is right, else 0: the evaluation's own numeric reading, so reward
     and metric agree.
     """
-    return [float(is_correct(_text(c), a)) for c, a in zip(completions, answer, strict=True)]
+    pairs = zip(completions, answer, strict=True)
+    return [float(is_correct(_text(completion), _target(target))) for completion, target in pairs]
 
 
 def brevity(
@@ -42,7 +44,7 @@ def brevity(
     prompts: list[Any],
     completions: list[Completion],
     completion_ids: list[list[int]],
-    answer: list[str],
+    answer: list[Any],
     **_: Any,
 ) -> list[float | None]:
     """From 0.5 (the shortest right answer in its group) down to 0 (the longest), in tokens; 0 for a
@@ -55,7 +57,7 @@ def brevity(
     ranks wrong answers and takes away from long right ones.
     """
     pairs = zip(completions, answer, strict=True)
-    right = [is_correct(_text(completion), target) for completion, target in pairs]
+    right = [is_correct(_text(completion), _target(target)) for completion, target in pairs]
     return _brevity(prompts, right, completion_ids)
 
 
@@ -215,6 +217,11 @@ def _shorter_is_better(lengths: list[int]) -> list[float]:
     if not spread:
         return [0.0] * len(lengths)
     return [0.5 * (longest - length) / spread for length in lengths]
+
+
+def _target(answer: Any) -> str:
+    """Return an answer as text, a number too; nothing can be read in what is neither."""
+    return answer_text(answer) or ""
 
 
 def _text(completion: Completion) -> str:

@@ -8,8 +8,9 @@ problems (then the worse answer is made).
 from typing import Any
 
 from stagelift.evals.data.alpaca import INPUT, has_inputs, with_input
+from stagelift.evals.data.answers import answer_text
 from stagelift.evals.data.gsm8k import prompt_text
-from stagelift.evals.data.pairs import rejected_answer
+from stagelift.evals.data.pairs import is_plain, rejected_answer
 from stagelift.evals.data.source import (
     Source,
     column_names,
@@ -49,14 +50,29 @@ def load_preferences(source: Source) -> list[Preference]:
 def preferences_fingerprint(source: Source) -> str:
     """Identify which rows are read, and as what."""
     columns = [f"{wanted}={present}" for wanted, present in sorted(source.columns.items())]
+    made = ["pairs 2"] if _makes_new_pairs(source) else []
     inputs = ["with inputs"] if has_inputs(source, _columns(source)) else []
-    return ", ".join([fingerprint(source), f"{source.limit or 'all'} rows", *columns, *inputs])
+    return ", ".join(
+        [fingerprint(source), f"{source.limit or 'all'} rows", *columns, *inputs, *made]
+    )
 
 
 def _columns(source: Source) -> list[str]:
     """Name the columns of what can have Alpaca's rows; none of what is not local."""
     may_have = "prompt" in source.columns and local_file(source) is not None
     return column_names(source) if may_have else []
+
+
+def _makes_new_pairs(source: Source) -> bool:
+    """Say whether worse answers are made that are otherwise than once: since 2 they keep the form
+    of an answer that does not end in `####` and a whole number.
+    """
+    problems = local_rows(source)
+    if problems is None or "chosen" in problems.column_names:
+        return False
+    if not {"question", "answer"} <= {*problems.column_names}:
+        return False
+    return not all(is_plain(answer_text(answer) or "") for answer in problems["answer"])
 
 
 def check_preferences(source: Source, *, pairs: bool) -> None:
@@ -96,7 +112,7 @@ def words(prompt: list[Message]) -> str:
 
 def _preference(name: str, row: dict[str, Any], source: Source) -> Preference:
     if "chosen" not in row and {"question", "answer"} <= set(row):
-        return _of_problem(name, str(row["question"]), str(row["answer"]))
+        return _of_problem(name, str(row["question"]), answer_text(row["answer"]) or "")
     prompt = row["prompt"] if "prompt" in row else _before_last(row.get("chosen"))
     if has_inputs(source, row):
         prompt = with_input(prompt, row[INPUT])

@@ -6,6 +6,7 @@ source gives the same id to the same problem, whatever the limit.
 
 from typing import TYPE_CHECKING
 
+from stagelift.evals.data.answers import answer_text
 from stagelift.evals.data.bundled_data import SCHOOLMATH
 from stagelift.evals.data.clusters import cluster_name, refuse_one_for_all, refuse_some_without
 from stagelift.evals.data.source import Source, fingerprint, has_clusters, rows
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Problem(Record):
-    """A question with its worked answer, whose last line is `#### target`.
+    """A question with its worked answer, whose last line is `#### target`, or the target alone.
 
     `cluster` is what it comes in, together with others (a template, a document); None: it stands
     alone.
@@ -112,7 +113,7 @@ def _problems(name: str, source: Source, split: str, limit: int | None) -> list[
             id=problem,
             group=group,
             question=str(row["question"]),
-            answer=str(row["answer"]),
+            answer=answer_text(row["answer"]) or "",
             cluster=clusters.get(problem),
         )
         for problem, row in zip(ids, dataset, strict=True)

@@ -219,7 +219,7 @@ def _run(
     """Check a recipe, do what is missing of it, and report."""
     from stagelift.harness.graph.model_checks import trained_on_other_models
     from stagelift.harness.graph.store import Store
-    from stagelift.harness.run import check_offline, execute, prepare, titles
+    from stagelift.harness.run import answer_warnings, check_offline, execute, prepare, titles
     from stagelift.harness.voting import read_votes, store_votes
     from stagelift.harness.workers.executor import JobFailed
     from stagelift.reports.words.formatting import one_line
@@ -237,7 +237,7 @@ def _run(
             announce_first_use(recipe.weights())
             with closing(_executor(executor, jobs, recipe, store.root)) as workers:
                 plan = prepare(recipe, store, workers.precise)
-                for warning in trained_on_other_models(plan):
+                for warning in [*trained_on_other_models(plan), *answer_warnings(plan)]:
                     typer.echo(f"Warning: {one_line(warning)}", err=True)
                 if dry_run:
                     _print_plan(plan, store)

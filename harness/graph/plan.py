@@ -27,6 +27,7 @@ from stagelift.harness.recipes.study import WantedChain, reference_variant, want
 from stagelift.stages import precision
 from stagelift.stages.arguments import arguments_that_train
 from stagelift.stages.rewards import reward_fingerprint
+from stagelift.stages.rows.problems import pairs_identity
 from stagelift.stages.settings import StageSettings
 
 # raise it when the same settings train differently (data format, pairs, rewards)
@@ -145,6 +146,7 @@ def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
     settings, lora = stage_settings(recipe, stage), stage_lora(recipe, stage)
     identity = settings.model_dump(mode="json", exclude={"dataset": {"path", "chat"}}) | {
         **rows_identity(settings, parent.base),
+        **pairs_identity(settings),
         "args": arguments_that_train(settings.args),
         "training_version": _TRAINING_VERSION,
         "data": fingerprint(settings.dataset),

@@ -215,7 +215,7 @@ def one_line(text: str) -> str:
     """
     # the last two of every plane are no characters, and XML has no place for them
     shown = "".join(c for c in safe_text(text) if ord(c) & 0xFFFE != 0xFFFE)
-    return " ".join(shown.split()).replace("::", ": :").replace("##", "# #")
+    return " ".join(shown.split()).replace("::", ": :").replace("##[", "# #[")
 
 
 def excerpt(text: str, limit: int = 600) -> str:

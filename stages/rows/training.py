@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.data.alpaca import has_inputs
+from stagelift.evals.data.answers import answer_text
 from stagelift.evals.data.bundled_data import SCHOOLMATH, is_bundled
 from stagelift.evals.data.source import Source, column_names, first_rows, local_rows, rows
 from stagelift.evals.models.chat import BESIDE
@@ -18,6 +19,7 @@ from stagelift.stages.kind import Kind
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.rows.chats import as_chats, texts_in
 from stagelift.stages.rows.own import check_own_source, learns_from_scorers, own_training_rows
+from stagelift.stages.rows.problems import without_unusable
 from stagelift.stages.settings import StageKind, StageSettings
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def _in_format(dataset: "Dataset", settings: StageSettings) -> "Dataset":
     fitting = _first_fit(kind.formats, dataset.column_names)
     if fitting is not None:
         return kind.prepare(as_chats(dataset, settings.dataset, fitting), settings.args)
+    dataset = without_unusable(kind, dataset)
     return dataset.map(
         _rows_of_problems,
         batched=True,
@@ -145,7 +148,11 @@ def _rows_of_problems(problems: dict[str, list[Any]], kind: StageKind) -> dict[s
     """Turn a batch of word problems, column by column, into rows of a kind."""
     pairs = zip(problems["question"], problems["answer"], strict=True)
     from_problem = kind_named(kind).from_problem
-    made = [row for question, answer in pairs for row in from_problem(str(question), str(answer))]
+    made = [
+        row
+        for question, answer in pairs
+        for row in from_problem(str(question), answer_text(answer) or "")
+    ]
     return {name: [row[name] for row in made] for name in made[0]}
 
 
@@ -166,6 +173,8 @@ def _check_rows(kind: Kind, source: Source, columns: Sequence[str]) -> None:
         return
     for column in columns:
         fits, what = _is_text, "text"
+        if columns == _PROBLEM and column == "answer":
+            fits, what = _is_answer, "text or a number"
         if column in kind.flags:
             fits, what = _is_flag, "true or false"
         for number, value in enumerate(dataset[column], start=1):
@@ -178,6 +187,10 @@ def _check_rows(kind: Kind, source: Source, columns: Sequence[str]) -> None:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str | list) and bool(value)
+
+
+def _is_answer(value: Any) -> bool:
+    return bool(answer_text(value))
 
 
 def _is_flag(value: Any) -> bool:

@@ -10,6 +10,7 @@ import math
 import unicodedata
 from typing import Any
 
+from stagelift.evals.data.answers import number_text
 from stagelift.evals.metrics.answers.reading import read_target
 from stagelift.evals.metrics.answers.thoughts import without_thoughts
 
@@ -59,9 +60,7 @@ def written(answer: Any) -> str:
     """Write an accepted answer as a text: true, 42, Paris."""
     if isinstance(answer, bool):
         return str(answer).lower()
-    if isinstance(answer, float) and answer.is_integer():
-        return str(int(answer))
-    return str(answer)
+    return number_text(answer) or str(answer)
 
 
 def is_number(answer: Any) -> bool:

@@ -1,0 +1,37 @@
+"""Answers of rows as text: what is written as a number is its text, without loss.
+
+JSON, CSV and Parquet all give digits as numbers. A whole number has no decimal point, whatever held
+it, since 2 and 2.0 are one answer; other numbers have the digits that give them back. True is no
+number, nor is NaN.
+"""
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+from numbers import Integral, Real
+from typing import Any
+
+
+def number_text(value: Any) -> str | None:
+    """Write a number as text: 2 for 2 and 2.0, 0.1, 1000000 for 1e6; None for what is none."""
+    match value:
+        case bool():
+            return None
+        case Integral():
+            return str(int(value))
+        case Decimal():
+            return f"{value.normalize():f}" if value.is_finite() else None
+        case Fraction():
+            return str(value)
+        case Real():
+            if not math.isfinite(value):
+                return None
+            return str(int(value)) if float(value).is_integer() else str(value)
+    return None
+
+
+def answer_text(value: Any) -> str | None:
+    """Return a row's answer as text; None where it is neither text nor a number."""
+    if isinstance(value, str):
+        return value
+    return number_text(value)
