@@ -26,7 +26,7 @@ def number_text(value: Any) -> str | None:
         case Real():
             if not math.isfinite(value):
                 return None
-            return str(int(value)) if float(value).is_integer() else str(value)
+            return str(int(float(value))) if float(value).is_integer() else str(value)
     return None
 
 
