@@ -35,7 +35,7 @@ from stagelift.harness.recipes.sections import Recipe, StageSection
 from stagelift.harness.validation import check_validation
 from stagelift.harness.workers.launcher import read_launcher
 from stagelift.stages.kinds import kind_named
-from stagelift.stages.lora import check_lora
+from stagelift.stages.lora_settings import as_stored, check_beside_reference, check_lora
 from stagelift.stages.rewards import check_weights, load_rewards
 from stagelift.stages.rows.own import learns_from_scorers
 from stagelift.stages.rows.problems import check_answers, check_pairs
@@ -80,10 +80,13 @@ def check_arguments(recipe: Recipe) -> None:
     try:
         check_lora(recipe.lora)
         for stage in recipe.trainings():
-            check_lora(stage_lora(recipe, stage))
+            kind, lora = kind_named(stage.kind), stage_lora(recipe, stage)
+            check_lora(lora)
             launcher = stage_launcher(recipe, stage)
             processes = 1 if launcher is None else read_launcher(launcher).processes
-            config_on_paper(kind_named(stage.kind), stage.args, processes)
+            config = config_on_paper(kind, stage.args, processes)
+            if kind.has_reference(config):
+                check_beside_reference(stage.kind, lora)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -132,7 +135,7 @@ def _check_server_can_be(node: Node) -> None:
 
 def _settings_of_adapter(node: Node) -> dict[str, Any]:
     if node.adapter is None:
-        return node.lora
+        return as_stored(node.lora)
     settings: dict[str, Any] = pretrained.adapter_config(node.adapter).to_dict()
     return settings
 
@@ -157,7 +160,7 @@ def _check_preference(recipe: Recipe) -> None:
 def _check_engine(recipe: Recipe) -> None:
     """Check that the engine is there and can serve the recipe's adapters. Asks no server."""
     _check_engine_quantises(recipe)
-    loras = [stage_lora(recipe, stage) for stage in recipe.trainings()]
+    loras = [as_stored(stage_lora(recipe, stage)) for stage in recipe.trainings()]
     check_engine_settings(recipe.evals.engine, loras)
 
 

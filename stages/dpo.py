@@ -52,5 +52,6 @@ DPO = Kind(
     makes_pairs=True,
     texts=("prompt", "chosen", "rejected"),
     trainer=_trainer,
+    has_reference=lambda _: True,
     cost=_cost,
 )

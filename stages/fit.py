@@ -46,7 +46,7 @@ def fit(
         trainer.remove_callback(callback)
     trainer.add_callback(ledger)
     if keep_every is not None:
-        trainer.add_callback(Keeper(trainer, NodeFolder(folder), keep_every))
+        trainer.add_callback(Keeper(trainer, NodeFolder(folder), ref.dtype, keep_every))
     with faster(trainer) as as_trl:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if writes and keep_every is None:

@@ -22,7 +22,7 @@ from stagelift.evals.folders import RESULT, EvaluationFolder, evaluation_folder
 from stagelift.evals.models import adapters
 from stagelift.evals.records import Passport, Record
 from stagelift.stages.checkpoints import checkpoint_name, step_of
-from stagelift.stages.records import Selection, StageResult
+from stagelift.stages.records import FixedLogits, Selection, StageResult
 
 # of node.json; files without a number are of the first
 SCHEMA = 2
@@ -108,6 +108,18 @@ class TrainingFolder:
         """Write the record of the training, when everything else is written."""
         write_record(self._result, result)
 
+    def read_logits(self) -> FixedLogits | None:
+        """Read what the trained model said to fixed tokens; None of what was trained earlier."""
+        return read_record(self._logits, FixedLogits) if self._logits.exists() else None
+
+    def write_logits(self, logits: FixedLogits) -> None:
+        """Write what the trained model says to fixed tokens."""
+        write_record(self._logits, logits)
+
+    @property
+    def _logits(self) -> Path:
+        return self.path / "logits.json"
+
     @property
     def _result(self) -> Path:
         return self.path / "stage.json"
@@ -151,8 +163,12 @@ class NodeFolder(TrainingFolder):
 
     def adopt(self, step: int) -> None:
         """Make the adapter that was kept at a step the node's own."""
+        kept = self.kept(step)
+        logits = kept.read_logits()
+        if logits is not None:
+            self.write_logits(logits)
         with replaced_folder(self.adapter) as beside:
-            shutil.copytree(self.kept(step).adapter, beside, dirs_exist_ok=True)
+            shutil.copytree(kept.adapter, beside, dirs_exist_ok=True)
 
     def is_selected(self) -> bool:
         """Say whether the node is one of several checkpoints, and which is written down."""

@@ -36,5 +36,6 @@ GRPO = Kind(
     hid_tools=("prompt",),
     trainer=_trainer,
     rewarded=True,
+    has_reference=lambda config: bool(config.beta),
     cost=_cost,
 )

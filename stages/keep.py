@@ -11,14 +11,17 @@ from typing import Any
 from transformers import TrainerCallback
 
 from stagelift.evals.files import replaced_folder
-from stagelift.stages.folders import NodeFolder
+from stagelift.evals.models.model import Dtype
+from stagelift.stages.folders import NodeFolder, TrainingFolder
+from stagelift.stages.records import FixedLogits
+from stagelift.stages.same_model import fixed_logits
 
 
 class Keeper(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
     """Keeps the adapter so far, in the first process."""
 
-    def __init__(self, trainer: Any, node: NodeFolder, every: int) -> None:
-        self.trainer, self.node, self.every = trainer, node, every
+    def __init__(self, trainer: Any, node: NodeFolder, dtype: Dtype, every: int) -> None:
+        self.trainer, self.node, self.dtype, self.every = trainer, node, dtype, every
 
     def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
         """Keep it before the trainer's own checkpoint of this step: where that is there, this is,
@@ -34,7 +37,17 @@ class Keeper(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
 
     def _keep(self, step: int) -> None:
         if self.trainer.accelerator.is_main_process:
-            save_adapter(self.trainer, self.node.kept(step).adapter)
+            kept = self.node.kept(step)
+            save_logits(self.trainer, kept, self.dtype)
+            save_adapter(self.trainer, kept.adapter)
+
+
+def save_logits(trainer: Any, place: TrainingFolder, dtype: Dtype) -> FixedLogits | None:
+    """Save what the model says that is trained, where that is finite, and return it."""
+    logits = fixed_logits(trainer.accelerator.unwrap_model(trainer.model), dtype)
+    if logits is not None:
+        place.write_logits(logits)
+    return logits
 
 
 def save_adapter(trainer: Any, folder: Path) -> None:

@@ -63,7 +63,8 @@ class Kind(Method):
     `trainer` builds TRL's trainer from the arguments that all of them share (`model`, `args`,
     `train_dataset`, `processing_class`). A kind that is `rewarded` learns from completions of its
     own: it takes `reward_funcs` too, and deals out whole generations. One that `makes_pairs` makes
-    a worse answer to each word problem.
+    a worse answer to each word problem. `has_reference` says of a config whether TRL copies the
+    adapter as it came in, to measure the policy against.
     """
 
     formats: tuple[tuple[str, ...], ...]
@@ -76,4 +77,5 @@ class Kind(Method):
     trainer: Callable[..., Any]
     rewarded: bool = False
     makes_pairs: bool = False
+    has_reference: Callable[[Any], bool] = lambda _: False
     cost: Callable[[Any], RowCost]

@@ -110,5 +110,6 @@ KTO = Kind(
     flags=("label",),
     prepare=_unpaired,
     trainer=_trainer,
+    has_reference=lambda _: True,
     cost=_cost,
 )

@@ -2,24 +2,25 @@
 further at the next.
 
 A stage with other LoRA settings than those that come in starts a new one, on weights that the old
-one is merged into.
+one is merged into. Either way it starts from the model that the stage before ended with, which is
+looked at here.
 """
 
-import difflib
-from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import ModelRef, load_base
-from stagelift.evals.remembered import remembered
-from stagelift.stages.numbers import LORA, check_numbers
+from stagelift.stages.folders import TrainingFolder
+from stagelift.stages.lora_settings import is_principal, lora_config
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from transformers import PreTrainedModel
 
+    from stagelift.stages.records import FixedLogits
 
-# ways to initialise an adapter that take a part out of the weights below it
-_CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
+_ANOTHER = "The stage would start from another model than the one before ended with"
 
 
 def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
@@ -28,16 +29,22 @@ def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
 
     The adapter is called `default`: TRL copies that one into a frozen `ref`, so the reference
     policy of every kind that has one is the previous stage. A new adapter changes nothing yet, so
-    there the reference is the base.
+    there the reference is the base. Raises AnotherModelError where the model is not the one that
+    the stage before ended with.
     """
     import torch
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import LoraConfig, PeftModel
     from transformers import set_seed
 
+    from stagelift.stages.principal import hold_second_half
+    from stagelift.stages.reference import copied_whole
+    from stagelift.stages.same_model import check_same
+
     base = load_base(ref)
+    before = _end_of_the_stage_before(ref, base)
     set_seed(seed)
     if ref.adapter is None:
-        policy = get_peft_model(base, lora_config(lora))
+        policy = _with_new_adapter(base, lora)
     else:
         policy = pretrained.with_adapter(base, ref.adapter, trainable=True)
     assert isinstance(policy, PeftModel) and isinstance(policy.peft_config["default"], LoraConfig)
@@ -45,49 +52,33 @@ def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
         # fp16's GradScaler refuses 16-bit gradients
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
+    check_same(before, policy, ref.dtype, _ANOTHER)
+    copied_whole(policy)
+    if is_principal(lora):
+        hold_second_half(policy)
     return policy
 
 
-def check_lora(lora: dict[str, Any]) -> None:
-    """Raise ValueError in a sentence where peft would not take the settings."""
+def _with_new_adapter(base: "PreTrainedModel", lora: dict[str, Any]) -> Any:
+    from peft import get_peft_model
 
-    def build() -> None:
-        lora_config(lora)
+    from stagelift.stages.principal import with_principal_adapter
 
-    remembered("lora", lora, build)
+    return (with_principal_adapter if is_principal(lora) else get_peft_model)(
+        base, lora_config(lora)
+    )
 
 
-def changes_the_base(initialised: object) -> bool:
-    """Say whether an adapter's `init_lora_weights` puts other weights below the adapter.
+def _end_of_the_stage_before(ref: ModelRef, base: "PreTrainedModel") -> "FixedLogits | None":
+    """Return what the model says that a stage starts from: as its own stage wrote it down, else,
+    where a new adapter starts, as it is now.
 
-    Such an adapter means something else on the model that it was made from, and peft does it again
-    whenever it adds one.
+    None where an adapter goes on that nobody wrote this down of.
     """
-    return isinstance(initialised, str) and initialised.startswith(_CHANGE_THE_BASE)
+    from stagelift.stages.same_model import fixed_logits
 
-
-def lora_config(lora: dict[str, Any]) -> Any:
-    """Build peft's LoraConfig. Raises ValueError in a sentence for an argument it does not know."""
-    from peft import LoraConfig
-
-    if type(lora.get("r", 8)) is not int or lora.get("r", 8) < 1:
-        raise ValueError(
-            f"Recipe section 'lora': r is {lora['r']!r}, it must be a whole number of 1 or more."
-        )
-    check_numbers(lora, LORA, "Recipe section 'lora': ")
-    if changes_the_base(lora.get("init_lora_weights")):
-        raise ValueError(
-            f"Recipe section 'lora': init_lora_weights is {lora['init_lora_weights']!r}, which "
-            "changes the weights below the adapter, once more with each stage. Leave it out."
-        )
-    known = [field.name for field in fields(LoraConfig)]
-    for name in lora:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else "."
-            raise ValueError(f"Recipe section 'lora': LoraConfig has no argument '{name}'{hint}")
-    try:
-        return LoraConfig(task_type="CAUSAL_LM", **lora)
-    except (TypeError, ValueError) as error:
-        reason = str(error).removeprefix("LoraConfig.__init__() ")
-        raise ValueError(f"Recipe section 'lora': LoraConfig {reason}.") from error
+    before = ref.adapter or next(reversed(ref.merged), None)
+    written = None if before is None else TrainingFolder(Path(before).parent).read_logits()
+    if written is None and ref.adapter is None:
+        return fixed_logits(base, ref.dtype)
+    return written

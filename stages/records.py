@@ -4,6 +4,7 @@ selected. No torch here, reports read it.
 
 from pydantic import JsonValue
 
+from stagelift.evals.models.model import Dtype
 from stagelift.evals.records import Metric, Record
 
 
@@ -30,6 +31,14 @@ class StageResult(Record):
     processes: int = 1
     as_trl: list[str] = []
     history: list[dict[str, JsonValue]]
+
+
+class FixedLogits(Record):
+    """What a model of this dtype says to fixed tokens: logits, as many as tell it from others."""
+
+    dtype: Dtype
+    tokens: list[int]
+    values: list[float]
 
 
 class Measured(Record):

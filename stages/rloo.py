@@ -37,5 +37,6 @@ RLOO = Kind(
     hid_tools=("prompt",),
     trainer=_trainer,
     rewarded=True,
+    has_reference=lambda _: True,
     cost=_cost,
 )

@@ -1,21 +1,25 @@
 """Train one stage: rows -> TRL config -> trainer -> saved adapter -> StageResult."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
 from stagelift.evals.models.model import ModelRef, tokenizer_of
 from stagelift.stages.distributed import check_rows, check_world
 from stagelift.stages.fit import fit
-from stagelift.stages.folders import TrainingFolder
+from stagelift.stages.folders import NodeFolder, TrainingFolder
 from stagelift.stages.four_bit import adapter_unrounded
+from stagelift.stages.keep import save_logits
 from stagelift.stages.kind import Kind
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.ledger import OnStep
 from stagelift.stages.lora import load_policy
-from stagelift.stages.records import StageResult
+from stagelift.stages.lora_settings import is_principal
+from stagelift.stages.records import FixedLogits, StageResult
 from stagelift.stages.rewards import load_rewards, shown_texts
 from stagelift.stages.rows.as_asked import as_asked
 from stagelift.stages.rows.training import read_since, training_rows
+from stagelift.stages.same_model import check_loaded_again
 from stagelift.stages.settings import StageSettings, training_config
 
 
@@ -34,13 +38,16 @@ def train(
     was.
 
     Each of `processes` that train together calls this; the first of them writes. With `keep_every`
-    no adapter is the stage's yet (`fit`). Raises ValueError where there are not so many processes.
+    no adapter is the stage's yet (`fit`). Raises ValueError where there are not so many processes,
+    and AnotherModelError where the model that is trained is not the one that came in, or that was
+    saved.
     """
+    place = NodeFolder(folder)
     kind = kind_named(settings.kind)
     config = training_config(
         kind,
         settings.args,
-        TrainingFolder(folder).checkpoints,
+        place.checkpoints,
         seed,
         parent.device,
         parent.dtype,
@@ -62,7 +69,23 @@ def train(
     # a rewarded kind deals out whole generations, and drops what is left at the end of an epoch
     if not kind.rewarded:
         check_rows(len(trainer.train_dataset), config, processes)
-    return fit(kind, trainer, parent, folder, versions, on_step, keep_every)
+    if is_principal(lora):
+        from stagelift.stages.principal import SecondHalfHeld
+
+        trainer.add_callback(SecondHalfHeld(policy))
+    result = fit(kind, trainer, parent, folder, versions, on_step, keep_every)
+    saved = place if keep_every is None else place.kept(result.steps)
+    logits = _logits(trainer, saved, parent) if trainer.accelerator.is_main_process else None
+    # room for the model that is loaded again
+    del policy, trainer
+    gc.collect()
+    check_loaded_again(logits, parent, saved.adapter)
+    return result
+
+
+def _logits(trainer: Any, saved: TrainingFolder, parent: ModelRef) -> FixedLogits | None:
+    """Return what the trained model says; a kept one has said it when it was saved."""
+    return saved.read_logits() or save_logits(trainer, saved, parent.dtype)
 
 
 def _rewards(kind: Kind, settings: StageSettings) -> dict[str, Any]:

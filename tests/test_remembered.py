@@ -8,7 +8,7 @@ import pytest
 from stagelift.evals.models.model import remembered_of_model
 from stagelift.evals.remembered import model_files, remembered
 from stagelift.stages.kinds import kind_named
-from stagelift.stages.lora import check_lora
+from stagelift.stages.lora_settings import check_lora
 from stagelift.stages.settings import config_on_paper
 from tests.conftest import environment
 

@@ -44,7 +44,6 @@ ELSEWHERE = {
     "evals.lm_eval.columns": "tasks read their rows by it, in test_lm_tasks",
     "evals.lm_eval.configs": "tasks are found by it, in test_lm_tasks",
     "evals.evaluate": "every run is evaluated by it",
-    "evals.models.pretrained": "one call of a library each; every model is loaded by it",
     "reports.plots.plot": "a record without logic",
     "reports.plots.accuracy": "drawn in test_plots",
     "reports.plots.lengths": "drawn in test_plots",

@@ -14,8 +14,16 @@ from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.node import Node, Plan, candidates
 from stagelift.harness.graph.revision import quantisation
 from stagelift.harness.recipes.sections import CheckpointSection, Recipe
-from stagelift.stages.lora import changes_the_base, lora_config
+from stagelift.stages.kinds import kind_named
+from stagelift.stages.lora_settings import (
+    changes_the_base,
+    check_goes_on,
+    is_principal,
+    lora_config,
+)
 from stagelift.stages.saved_checkpoints import saved_checkpoints
+from stagelift.stages.settings import StageSettings, config_on_paper
+from stagelift.stages.targets import check_targets
 
 
 def check_models(recipe: Recipe) -> None:
@@ -50,6 +58,8 @@ def check_adapters(plan: Plan) -> None:
         if node.adapter is not None:
             _check_given(node, Path(node.adapter))
         check_lies_on(node)
+        if node.settings is not None and not node.starts_an_adapter:
+            _check_goes_on(node, node.settings)
 
 
 def with_candidates(plan: Plan) -> list[Node]:
@@ -63,6 +73,12 @@ def check_lies_on(node: Node) -> None:
     """Refuse what cannot be merged, or not be trained on."""
     base = node.weights.base
     quantised = base.quantization is not None or quantisation(base.path, base.revision) is not None
+    if node.starts_an_adapter and is_principal(node.lora) and quantised:
+        raise UsageError(
+            f"Stage '{node.name}' begins with init_lora_weights: {node.lora['init_lora_weights']}, "
+            f"which takes its part from weights in 16 or 32 bits, and those of {node.weights.name} "
+            "are quantised. Leave it out, or start from weights that are not."
+        )
     if node.merged and quantised:
         raise UsageError(
             f"Stage '{node.name}' merges the adapter of {node.merged[-1].name} into the weights of "
@@ -74,6 +90,28 @@ def check_lies_on(node: Node) -> None:
         for each in [] if below is None else candidates(below) or [below]:
             if each.adapter is not None:
                 _check_is_lora(node, each, Path(each.adapter))
+
+
+def _check_goes_on(node: Node, settings: StageSettings) -> None:
+    """Refuse to go on with an adapter from elsewhere that the stage cannot train as it is."""
+    origin = node.on
+    while origin is not None and origin.adapter is None and not candidates(origin):
+        origin = origin.on
+    kind = kind_named(settings.kind)
+    has_reference = kind.has_reference(config_on_paper(kind, settings.args))
+    origins = [] if origin is None else candidates(origin) or [origin]
+    for adapter in [each.adapter for each in origins if each.adapter is not None]:
+        made_with = adapters.settings_of(Path(adapter))
+        try:
+            check_goes_on(node.name, adapter, made_with, has_reference)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        if is_principal(node.lora):
+            raise UsageError(
+                f"Stage '{node.name}' goes on with the adapter at '{adapter}', and "
+                f"init_lora_weights: {node.lora['init_lora_weights']} says how a new one starts. "
+                "Leave it out, or give the stage a `lora` of its own."
+            )
 
 
 def _check_is_lora(node: Node, below: Node, adapter: Path) -> None:
@@ -185,6 +223,22 @@ def _check_fits(model: ModelRef, what: str, settings: object, fit: Callable[[], 
         raise UsageError(f"{what} does not fit '{model.path}': {one_sentence(error)}") from error
 
 
+def _put_on(model: ModelRef, config: Any) -> Any:
+    """Return a model's skeleton with a new adapter, which finds what its settings name."""
+    try:
+        policy = _fit(model, lambda: config)
+    except ValueError as error:
+        if isinstance(config.target_modules, str) and "not found" in str(error):
+            raise ValueError(
+                f"target_modules is the text '{config.target_modules}', a regular expression that "
+                "no layer's whole name matches. Write a list of last names, such as "
+                f"[{config.target_modules}], or an expression such as .*q_proj, or all-linear"
+            ) from error
+        raise
+    check_targets(policy, config)
+    return policy
+
+
 def _fit(model: ModelRef, load: Callable[[], Any]) -> Any:
     """Return a model's skeleton with an adapter of the settings that `load` reads."""
     import torch
@@ -201,7 +255,7 @@ def _fit_new(model: ModelRef, lora: dict[str, Any]) -> None:
     A change of rank r to a weight of m x n is one of rank min(m, n) at most. A rank that is too
     high for some weights only, as of keys and values that heads share, is usual.
     """
-    policy = _fit(model, partial(lora_config, lora))
+    policy = _put_on(model, lora_config(lora))
     below = [layer for layer in policy.modules() if "default" in getattr(layer, "lora_A", ())]
     sides = [min(layer.in_features, layer.out_features) for layer in below]
     if sides and all(layer.r["default"] > side for layer, side in zip(below, sides, strict=True)):

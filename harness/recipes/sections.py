@@ -7,7 +7,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from stagelift.evals.data.bundled_data import INSTRUCTIONS, SCHOOLMATH
@@ -25,9 +33,12 @@ from stagelift.harness.recipes.stage_names import stage_names
 from stagelift.reports.folders import RESERVED_NAMES
 from stagelift.reports.gates.margins import in_tiers, read_margins, read_tiers
 from stagelift.stages.kinds import KINDS, kind_named
+from stagelift.stages.lora_settings import numbers_in_strings
 from stagelift.stages.precision import DtypeSetting
 from stagelift.stages.settings import StageKind
 
+# peft's LoraConfig
+LoraSettings = Annotated[dict[str, Any], AfterValidator(numbers_in_strings)]
 # sections that change nothing of a run: how it is checked, and what its jobs run on
 CHANGE_NOTHING = ("gates", "tiers", "launcher", "ray")
 # what a stage may be called that the user names
@@ -127,7 +138,7 @@ class StageSection(Written):
     dataset: Source | None = None
     args: dict[str, Any] = {}
     rewards: list[str | dict[str, Any]] = []
-    lora: dict[str, Any] = {}
+    lora: LoraSettings = {}
     launcher: LauncherSection | None = None
     select: SelectSection | None = None
 
@@ -491,7 +502,7 @@ class Recipe(Written):
     name: str
     seed: Seed = 0
     model: ModelSection = ModelSection()
-    lora: dict[str, Any] = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
+    lora: LoraSettings = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
     data: Source = Source(path=SCHOOLMATH)
     # the same as a checkpoint that comes first in `stages`, where one could not stand once
     checkpoint: CheckpointSection | None = None
