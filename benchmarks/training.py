@@ -85,7 +85,7 @@ def train_ours(job: dict[str, Any]) -> dict[str, Any]:
     from stagelift.harness.workers.jobs import TrainJob
     from stagelift.harness.workers.local import run_worker
     from stagelift.stages.folders import NodeFolder
-    from stagelift.stages.ledger import LogRow
+    from stagelift.stages.records import LogRow
     from stagelift.stages.settings import StageSettings
 
     folder = NodeFolder(Path("node").resolve())

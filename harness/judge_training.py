@@ -25,6 +25,7 @@ from stagelift.harness.workers.jobs import TrainJudgeJob
 from stagelift.harness.workers.local import run_worker
 from stagelift.stages import precision
 from stagelift.stages.folders import JudgeFolder
+from stagelift.stages.report_to import read_report_to
 from stagelift.stages.reward import REWARD_MODEL
 from stagelift.stages.settings import config_on_paper
 
@@ -95,6 +96,7 @@ def _job(request: JudgeRequest) -> TrainJudgeJob:
     )
     source = Source(path=request.dataset)
     try:
+        _refuse_trackers(args)
         config_on_paper(REWARD_MODEL, args)
         check_preferences(source, pairs=True)
         check_model_path(request.model)
@@ -117,6 +119,14 @@ def _job(request: JudgeRequest) -> TrainJudgeJob:
         seed=0,
         versions=versions(),
     )
+
+
+def _refuse_trackers(args: dict[str, Any]) -> None:
+    if read_report_to(args.get("report_to")):
+        raise ValueError(
+            f"report_to is {args['report_to']!r}, and a judge's training is not reported to "
+            "trackers. Leave it out: what was logged is in training.jsonl, in the judge's folder."
+        )
 
 
 def _held_out(source: Source) -> Source:

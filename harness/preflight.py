@@ -36,6 +36,7 @@ from stagelift.harness.validation import check_validation
 from stagelift.harness.workers.launcher import read_launcher
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora_settings import as_stored, check_beside_reference, check_lora
+from stagelift.stages.report_to import read_report_to
 from stagelift.stages.rewards import check_weights, load_rewards
 from stagelift.stages.rows.own import learns_from_scorers
 from stagelift.stages.rows.problems import check_answers, check_pairs
@@ -89,6 +90,18 @@ def check_arguments(recipe: Recipe) -> None:
                 check_beside_reference(stage.kind, lora)
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def check_trackers(recipe: Recipe) -> None:
+    """Check that the trackers which the recipe names are there. Raises UsageError."""
+    stages = [
+        (f"stage '{stage.kind}'", stage.args.get("report_to")) for stage in recipe.trainings()
+    ]
+    for where, written in [("the recipe", recipe.report_to), *stages]:
+        try:
+            read_report_to(written)
+        except ValueError as error:
+            raise UsageError(f"In {where}, {error}") from error
 
 
 def check_servers(plan: Plan) -> None:

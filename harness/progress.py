@@ -15,7 +15,7 @@ from rich.text import Text
 
 from stagelift.evals.metrics.measures import leading, measure
 from stagelift.evals.records import Metric
-from stagelift.reports.words.formatting import safe_text, value
+from stagelift.reports.words.formatting import one_line, safe_text, value
 
 PLAIN_INTERVAL_SECONDS = 15
 # what is said of a stage when it is done
@@ -76,6 +76,9 @@ class LiveView:
         self.live.__exit__(kind, error, trace)
 
     def on_event(self, stage: str, event: dict[str, Any]) -> None:
+        if event["event"] == "note":
+            self.live.console.print(Text(_noted(event)))
+            return
         self.states[stage] = describe(event, self.clock.seconds_left(stage, event))
         self.live.update(self._table())
 
@@ -108,6 +111,9 @@ class NotebookView:
         return
 
     def on_event(self, stage: str, event: dict[str, Any]) -> None:
+        if event["event"] == "note":
+            say(_noted(event))
+            return
         self.states[stage] = describe(event, self.clock.seconds_left(stage, event))
         self.handle.update(_display().HTML(self.table()))
 
@@ -154,6 +160,9 @@ class PlainView:
         return
 
     def on_event(self, stage: str, event: dict[str, Any]) -> None:
+        if event["event"] == "note":
+            say(_noted(event))
+            return
         text = describe(event, self.clock.seconds_left(stage, event))
         key = (stage, activity(event))
         now = time.monotonic()
@@ -212,6 +221,11 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
             return f"failed: {event['error']}"
         case _:
             return str(event["event"])
+
+
+def _noted(event: dict[str, Any]) -> str:
+    """Write what a run says that is no stage's; texts of others cannot act on a terminal."""
+    return f"Note: {one_line(event['text'])}"
 
 
 def _headline(metrics: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ from stagelift.harness.recipes.sections import Recipe
 from stagelift.harness.recipes.study import wanted_chains
 from stagelift.harness.schedule import Task, work_through
 from stagelift.harness.selecting import chosen, select
+from stagelift.harness.trackers.following import following
 from stagelift.harness.workers.executor import Executor
 from stagelift.harness.workers.jobs import EvaluateJob, TrainJob
 from stagelift.stages import precision
@@ -45,6 +46,8 @@ def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved)
     check_run_folder(folder, recipe.identity())
     # then it was checked when it ran, and all it needs is stored
     finished = is_finished(folder)
+    # a finished run can be reported to one more
+    preflight.check_trackers(recipe)
     if not finished:
         _check(recipe)
     plan = make_plan(recipe, precise)
@@ -68,6 +71,7 @@ def check_offline(recipe: Recipe) -> list[str]:
     Raises UsageError for the rest.
     """
     unchecked: list[str] = []
+    preflight.check_trackers(recipe)
     for variant in _variants(recipe):
         preflight.check_arguments(variant)
         unchecked += preflight.unreachable_sources(variant)
@@ -91,16 +95,18 @@ def execute(plan: Plan, store: Store, executor: Executor, on_event: OnEvent) -> 
     with lock_run(folder):
         # it may have changed since `prepare`
         check_run_folder(folder, plan.recipe.identity())
-        work = _Work(plan, store, executor, _one_at_a_time(on_event))
+        show = _one_at_a_time(on_event)
+        work = _Work(plan, store, executor, show)
         # from here on `stagelift prune` knows that these nodes are needed
         with store.lock():
             session = Session(plan, store, folder)
             tasks = work.tasks()
         finished = False
         try:
-            work_through(
-                tasks, executor.jobs, lambda _: session.save(finished=False), executor.stop
-            )
+            with following(plan, store, show):
+                work_through(
+                    tasks, executor.jobs, lambda _: session.save(finished=False), executor.stop
+                )
             finished = True
         finally:
             # after Ctrl-C too: the time spent so far counts

@@ -94,6 +94,21 @@ class RunFolder:
         """The file that is locked by the process which writes the run."""
         return self.path / _LOCK
 
+    @property
+    def tensorboard(self) -> Path:
+        """The folder to start TensorBoard on."""
+        return self.path / "tensorboard"
+
+    @property
+    def trackers(self) -> Path:
+        """The file that says what trackers have been given."""
+        return self.path / "trackers.json"
+
+    @property
+    def trackers_log(self) -> Path:
+        """The file of everything that trackers' libraries print."""
+        return self.path / "trackers.log"
+
     def report(self, form: str) -> Path:
         """The report in a format: `md`, `html` or `json`."""
         return self.path / f"report.{form}"

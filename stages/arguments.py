@@ -36,6 +36,16 @@ _PUBLISHING = {
     "hub_token",
     "push_to_hub",
 }
+# nothing is uploaded while a stage is trained
+UPLOADING = frozenset(
+    {
+        "log_completions_hub_repo",
+        "trackio_bucket_id",
+        "trackio_space_id",
+        "trackio_static_space_id",
+        *_PUBLISHING,
+    }
+)
 CHANGE_NOTHING = frozenset(_REPORTING | _SAVING | _PUBLISHING)
 
 

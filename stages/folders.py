@@ -74,6 +74,11 @@ class TrainingFolder:
         return self.path / "checkpoints"
 
     @property
+    def completions(self) -> Path:
+        """What the trainer was asked to log of completions (`log_completions`)."""
+        return self.path / "completions"
+
+    @property
     def log_rows(self) -> Path:
         """The file of every logged step."""
         return self.path / "training.jsonl"
@@ -103,6 +108,14 @@ class TrainingFolder:
     def read_result(self) -> StageResult:
         """Read the record of the training."""
         return read_record(self._result, StageResult)
+
+    def drop_checkpoints(self) -> None:
+        """Delete what a killed training would go on from; completions that were logged stay."""
+        # TRL writes them where checkpoints are
+        logged = self.checkpoints / self.completions.name
+        if logged.is_dir():
+            logged.rename(self.completions)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def write_result(self, result: StageResult) -> None:
         """Write the record of the training, when everything else is written."""

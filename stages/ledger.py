@@ -11,24 +11,12 @@ from transformers import TrainerCallback
 from stagelift.evals.files import append_records, read_records, write_records
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.models.model import ModelRef
-from stagelift.evals.records import Record
 from stagelift.stages.checkpoints import mark_complete
 from stagelift.stages.kind import Method
+from stagelift.stages.records import LogRow
 
 # step, steps, what was logged
 OnStep = Callable[[int, int, dict[str, float]], None]
-
-
-class LogRow(Record):
-    """One logged step, with all that training took up to it."""
-
-    step: int
-    seconds: float
-    tokens: int
-    peak_memory_bytes: int
-    logs: dict[str, JsonValue]
-
-
 _NOTHING_YET = LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
 
 

@@ -41,6 +41,16 @@ class FixedLogits(Record):
     values: list[float]
 
 
+class LogRow(Record):
+    """One logged step, with all that training took up to it."""
+
+    step: int
+    seconds: float
+    tokens: int
+    peak_memory_bytes: int
+    logs: dict[str, JsonValue]
+
+
 class Measured(Record):
     """Checkpoints of one training, by step, that were all asked the same validation problems.
 

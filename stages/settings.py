@@ -18,6 +18,7 @@ from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import Device, Dtype
 from stagelift.evals.records import Record
 from stagelift.evals.remembered import remembered
+from stagelift.stages.arguments import UPLOADING
 from stagelift.stages.distributed import shared_batch
 from stagelift.stages.kind import Method
 from stagelift.stages.kinds import kind_named
@@ -69,7 +70,12 @@ def training_config(
     try:
         config_class = _config_class(method)
         defaults = {field.name: field.default for field in fields(config_class)}
-        asked = {name: _checked(config_class, name, value) for name, value in args.items()}
+        asked = {
+            name: _checked(config_class, name, value)
+            for name, value in args.items()
+            # trackers are written to beside the training
+            if name != "report_to"
+        }
         check_numbers(asked, TRAINING, "args.")
         check_together(asked, defaults)
         given = shared_batch(asked, defaults, processes)
@@ -150,11 +156,23 @@ def _checked(config_class: Any, name: str, value: Any) -> Any:
     known = {field.name for field in fields(config_class)}
     if name in RESERVED:
         raise ValueError(f"'{name}' cannot be set in args: it is {RESERVED[name]}.")
+    if name in UPLOADING and value:
+        raise ValueError(
+            f"'{name}' cannot be set in args: nothing is uploaded while a stage is trained. "
+            f"{_later(name)}"
+        )
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else "."
         raise ValueError(f"{config_class.__name__} has no argument '{name}'{hint}")
     return _coerced(config_class, name, value)
+
+
+def _later(name: str) -> str:
+    """Say what uploads afterwards."""
+    if name.startswith("trackio"):
+        return "`trackio sync` uploads what trackio has."
+    return "`stagelift push RUN --stage STAGE --to NAME` uploads its adapter and model card."
 
 
 def _coerced(config_class: Any, name: str, value: Any) -> Any:

@@ -22,7 +22,8 @@ ARROWS = {
     "-> folders -> run_file; records -> contradictions -> recount; exports -> words",
     "harness": "cli -> commands -> run, judge_training, forecast, importing, rescoring, outputs, "
     "voting, checks; run -> preflight -> graph, workers -> recipes; run -> schedule; "
-    "forecast -> graph; run -> selecting -> graph, workers; preflight -> validation -> graph; "
+    "forecast -> graph; run -> trackers -> graph, workers; run -> selecting -> graph, workers; "
+    "preflight -> validation -> graph; "
     "judge_training -> preflight; importing -> imports -> graph; rescoring, voting -> graph; "
     "testing -> checks -> recipes; commands -> exporting -> outputs; "
     "api -> results -> exporting; api -> run, checks; "

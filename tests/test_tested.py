@@ -34,6 +34,10 @@ ELSEWHERE = {
     "harness.judge_training": "`stagelift judge train` in test_reward_model",
     "harness.forecast.view": "`stagelift plan` in test_plan_command",
     "harness.quiet": "a table without logic",
+    **{
+        f"harness.trackers.{name}": "read back in test_trackers_read_back"
+        for name in ("tensorboard", "mlflow", "wandb", "trackio")
+    },
     "harness.graph.session": "what a run leaves in run.json, in test_run and test_session",
     "harness.graph.earlier": "nodes of earlier code are found in test_earlier_runs",
     "harness.workers.agent": "a process of its own, in test_workers",

@@ -13,6 +13,7 @@ from stagelift.evals.folders import EvaluationFolder
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.earlier import earlier_nodes
 from stagelift.harness.graph.node import Node, Plan
+from stagelift.harness.recipes.sections import without_reporting
 from stagelift.reports.folders import RunFolder, RunsFolder
 from stagelift.stages.folders import NodeFolder, NodeRecord
 
@@ -88,7 +89,7 @@ def check_run_folder(folder: RunFolder, recipe: dict[str, object]) -> None:
         _refuse_what_is_no_run(folder)
         return
     try:
-        held = folder.read().recipe
+        held = without_reporting(folder.read().recipe)
     except ValueError as error:
         raise UsageError(f"{error} Or give this run a name of its own with --name.") from error
     if held != recipe:

@@ -35,12 +35,13 @@ from stagelift.reports.gates.margins import in_tiers, read_margins, read_tiers
 from stagelift.stages.kinds import KINDS, kind_named
 from stagelift.stages.lora_settings import numbers_in_strings
 from stagelift.stages.precision import DtypeSetting
+from stagelift.stages.report_to import REPORTING, named_trackers
 from stagelift.stages.settings import StageKind
 
 # peft's LoraConfig
 LoraSettings = Annotated[dict[str, Any], AfterValidator(numbers_in_strings)]
-# sections that change nothing of a run: how it is checked, and what its jobs run on
-CHANGE_NOTHING = ("gates", "tiers", "launcher", "ray")
+# sections that change nothing of a run: how it is checked and reported, what its jobs run on
+CHANGE_NOTHING = ("gates", "tiers", "launcher", "ray", "report_to")
 # what a stage may be called that the user names
 STAGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 # what a checkpoint is called where the user does not say
@@ -517,10 +518,18 @@ class Recipe(Written):
     seeds: list[Seed] = []
     launcher: LauncherSection | None = None
     ray: RaySection = RaySection()
+    # trackers of every stage that names none in its own args
+    report_to: str | list[str] | None = Field(default=None, exclude_if=_is_none)
     # margins for `stagelift check`; they change nothing of a run
     gates: dict[str, float | str] = {}
     # what each gate counts for: critical, supporting or advisory
     tiers: dict[str, list[str]] = {}
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _trackers_are_known(cls, written: Any) -> Any:
+        named_trackers(written)
+        return written
 
     @field_validator("gates")
     @classmethod
@@ -641,7 +650,8 @@ class Recipe(Written):
         return self.model.name or "base"
 
     def identity(self) -> dict[str, Any]:
-        """What makes a run this recipe's: all but how it is checked and on what it runs.
+        """What makes a run this recipe's: all but how it is checked and reported, and on what it
+        runs.
 
         What came into recipes later is left out where it is not used, so that it refuses no earlier
         run.
@@ -658,7 +668,7 @@ class Recipe(Written):
         if self.evals.validation == ValidationSection():
             del content["evals"]["validation"]
         _drop_unused(content, "variants", "reference", "lattice", "seeds")
-        return content
+        return without_reporting(content)
 
     def validation_source(self) -> Source:
         """Where the problems come from that checkpoints are selected by."""
@@ -699,6 +709,15 @@ class Recipe(Written):
         """Where the rows of the user's own tasks come from, the main one's first."""
         main = [self.problem_source()] if self.evals.accuracy.task == "mine" else []
         return [*main, *(task.data for task in self.evals.own_tasks)]
+
+
+def without_reporting(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a run's recipe to which trackers its stages are reported, and how."""
+    stages = []
+    for stage in recipe.get("stages", []):
+        args = {key: value for key, value in stage.get("args", {}).items() if key not in REPORTING}
+        stages.append({**stage, "args": args} if "args" in stage else stage)
+    return {**recipe, "stages": stages} if stages else recipe
 
 
 def for_testing(source: Any) -> Any:

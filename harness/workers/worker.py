@@ -8,7 +8,6 @@ lives: when it closes, this process ends at once, so a killed conductor leaves n
 writes.
 """
 
-import shutil
 import sys
 import threading
 import traceback
@@ -35,7 +34,7 @@ from stagelift.harness.workers.jobs import (
     log_file,
     training_folder,
 )
-from stagelift.stages.folders import JudgeFolder, NodeFolder, TrainingFolder
+from stagelift.stages.folders import JudgeFolder, NodeFolder
 
 
 def main() -> None:
@@ -73,16 +72,12 @@ def do_job(job: AnyJob, events: TextIO) -> None:
             node = NodeFolder(Path(job.folder))
             if not node.is_trained():
                 _train(job, node, events)
-            _drop_checkpoints(node)
+            node.drop_checkpoints()
         case TrainJudgeJob():
             judge = JudgeFolder(Path(job.folder))
             if not judge.is_complete():
                 _train_judge(job, judge, events)
-            _drop_checkpoints(judge)
-
-
-def _drop_checkpoints(folder: TrainingFolder) -> None:
-    shutil.rmtree(folder.checkpoints, ignore_errors=True)
+            judge.drop_checkpoints()
 
 
 def _train(job: TrainJob, node: NodeFolder, events: TextIO) -> None:
