@@ -152,7 +152,6 @@ TAKEN: dict[str, list[Any]] = {
     "min_p": [None, 0.1],
     "repetition_penalty": [None, 1.1],
     "max_grad_norm": [None, 0, 1],
-    "report_to": ["none", None, [], ["none"], "tensorboard", ["tensorboard"]],
     "pad_to_multiple_of": [None, 8, "8", "none", "auto"],
     "debug": ["", [], None, "underflow_overflow"],
     "include_num_input_tokens_seen": [True, False, "all"],
