@@ -16,9 +16,9 @@ from stagelift.stages.ledger import OnStep
 from stagelift.stages.lora import load_policy
 from stagelift.stages.lora_settings import is_principal
 from stagelift.stages.records import FixedLogits, StageResult
-from stagelift.stages.rewards import load_rewards, shown_texts
 from stagelift.stages.rows.as_asked import as_asked
-from stagelift.stages.rows.training import read_since, training_rows
+from stagelift.stages.rows.rewarded import rewards_of
+from stagelift.stages.rows.training import training_rows
 from stagelift.stages.same_model import check_loaded_again
 from stagelift.stages.settings import StageSettings, training_config
 
@@ -91,7 +91,4 @@ def _logits(trainer: Any, saved: TrainingFolder, parent: ModelRef) -> FixedLogit
 def _rewards(kind: Kind, settings: StageSettings) -> dict[str, Any]:
     if not kind.rewarded:
         return {}
-    rewards = load_rewards(settings.rewards)
-    if "turns" in read_since(settings):
-        rewards = [shown_texts(reward) for reward in rewards]
-    return {"reward_funcs": rewards}
+    return {"reward_funcs": rewards_of(settings)}

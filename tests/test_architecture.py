@@ -21,7 +21,8 @@ ARROWS = {
     "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records "
     "-> folders -> run_file; records -> contradictions -> recount; exports -> words",
     "harness": "cli -> commands -> run, judge_training, forecast, importing, rescoring, outputs, "
-    "voting, checks; run -> preflight -> graph, workers -> recipes; run -> schedule; "
+    "voting, checks, audit; audit -> graph, workers; "
+    "run -> preflight -> graph, workers -> recipes; run -> schedule; "
     "forecast -> graph; run -> trackers -> graph, workers; run -> selecting -> graph, workers; "
     "preflight -> validation -> graph; "
     "judge_training -> preflight; importing -> imports -> graph; rescoring, voting -> graph; "

@@ -32,7 +32,7 @@ def rejected_answer(question: str, answer: str) -> str:
     rng = random.Random(question)
     working, _ = _split(answer)
     if rng.random() < 0.5 or not working:
-        return _wrong(answer, rng)
+        return wrong_answer(answer, rng)
     return _rambling(answer)
 
 
@@ -46,8 +46,10 @@ def is_rambling(answer: str, rejected: str) -> bool:
     return rejected == _rambling(answer)
 
 
-def _wrong(answer: str, rng: random.Random) -> str:
-    """Slip in the last step: its result and the final number are off by a little."""
+def wrong_answer(answer: str, rng: random.Random) -> str:
+    """Return an answer with a slip in the last step: its result and the final number are off by a
+    little. Without any number it is returned as it is.
+    """
     if not is_plain(answer):
         return _off_by_a_digit(answer, rng)
     working, target = _split(answer)

@@ -19,6 +19,7 @@ from stagelift.harness.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from stagelift.harness.audit.audit import StageAudit
     from stagelift.harness.graph.node import Plan
     from stagelift.harness.graph.store import Store
     from stagelift.harness.recipes.sections import Recipe
@@ -38,6 +39,14 @@ def plan(
     overrides: Overrides = None,
     name: RunName = None,
     format: Annotated[PlanFormat, typer.Option(help="How to write it.")] = PlanFormat.terminal,
+    audit_rewards: Annotated[
+        bool,
+        typer.Option(
+            "--audit-rewards",
+            help="Try the rewards on completions of a few rows, and show what they pay for. This "
+            "calls your reward functions; nothing else in a plan does.",
+        ),
+    ] = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Say what a run would do, cost and be able to show, and what speaks against it.
@@ -48,6 +57,7 @@ def plan(
     quiet_environment()
     from rich.console import Console
 
+    from stagelift.harness.audit.view import audits_as_data, print_audits
     from stagelift.harness.forecast.forecast import make_forecast
     from stagelift.harness.forecast.view import print_forecast, render_json
     from stagelift.harness.graph.store import Store
@@ -58,12 +68,22 @@ def plan(
         planned = load_recipe(recipe, overrides or [], name)
         if format is PlanFormat.terminal:
             announce_first_use(planned.weights())
-        forecast = make_forecast(_checked(planned, store), store)
+        checked = _checked(planned, store)
+        forecast = make_forecast(checked, store)
+        audits = _audits(checked) if audit_rewards else None
     match format:
         case PlanFormat.json:
-            sys.stdout.write(render_json(forecast))
+            data = None if audits is None else audits_as_data(audits)
+            sys.stdout.write(render_json(forecast, data))
         case PlanFormat.terminal:
             print_forecast(forecast, open_console())
+            print_audits(audits or [], open_console())
+
+
+def _audits(plan: "Plan") -> "list[StageAudit]":
+    from stagelift.harness.audit.audit import audit_rewards
+
+    return audit_rewards(plan)
 
 
 def _checked(recipe: "Recipe", store: "Store") -> "Plan":

@@ -17,6 +17,7 @@ from stagelift.harness.graph.model_checks import trained_on_other_models
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
 from stagelift.stages import precision
+from stagelift.stages.rows.problems import answer_note
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def make_forecast(plan: Plan, store: Store) -> Forecast:
             *_precision_advice(plan),
             *other_dtype_advice(plan, store),
             *_checkpoint_advice(plan),
+            *_answer_advice(plan),
             *group_advice(plan, store),
             *overlap_advice(plan, asked, texts),
         ],
@@ -115,6 +117,13 @@ def _jobs(node: Node, plan: Plan, store: Store, estimator: Estimator) -> list[Jo
 
 def _checkpoint_advice(plan: Plan) -> list[Advice]:
     return [Advice("checkpoints", "warning", text) for text in trained_on_other_models(plan)]
+
+
+def _answer_advice(plan: Plan) -> list[Advice]:
+    """Say from how many rows stages cannot learn."""
+    settings = [node.settings for node in plan.nodes if node.settings is not None]
+    notes = dict.fromkeys(answer_note(each) for each in settings)
+    return [Advice("answers", "warning", note) for note in notes if note is not None]
 
 
 def _precision_advice(plan: Plan) -> list[Advice]:

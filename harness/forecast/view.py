@@ -34,8 +34,10 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
         console.print(Text().append_text(level).append(safe_text(advice.text)))
 
 
-def render_json(forecast: Forecast) -> str:
-    """Write all of it as JSON: seconds, bytes, and differences as shares."""
+def render_json(forecast: Forecast, audits: list[dict[str, Any]] | None = None) -> str:
+    """Write all of it as JSON: seconds, bytes, and differences as shares; audits of rewards, where
+    they were made.
+    """
     plan, todo = forecast.plan, _total(forecast.remaining())
     content = {
         "recipe": plan.recipe.name,
@@ -53,6 +55,7 @@ def render_json(forecast: Forecast) -> str:
         "nodes": [_node(node) for node in forecast.nodes],
         "minimum_detectable_effect": [vars(effect) for effect in forecast.sensitivity],
         "advice": [vars(advice) for advice in forecast.advice],
+        **({} if audits is None else {"reward_audit": audits}),
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 

@@ -1,0 +1,1 @@
+"""What rewards pay for, tried before a run is paid for."""
