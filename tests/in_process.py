@@ -23,8 +23,9 @@ from stagelift.harness.recipes.read import load_recipe
 from stagelift.harness.recipes.sections import Recipe
 from stagelift.harness.run import execute, prepare
 from stagelift.harness.workers.executor import JobFailed, OnJobEvent
+from stagelift.harness.workers.failures import sentence
 from stagelift.harness.workers.jobs import AnyJob, training_folder
-from stagelift.harness.workers.worker import do_job, sentence
+from stagelift.harness.workers.worker import do_job
 from stagelift.stages import precision
 from stagelift.stages.precision import DtypeSetting
 
@@ -46,7 +47,7 @@ class InProcessExecutor:
                 do_job(job, Events(on_event))
         # whatever ends a job ends a worker, too
         except Exception as error:
-            raise JobFailed(f"{job.job.capitalize()} job failed: {sentence(error)}") from error
+            raise JobFailed(f"{job.job.capitalize()} job failed: {sentence(error, job)}") from error
 
     def stop(self) -> None:
         """What is running goes on to its end: a thread cannot be killed."""

@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from stagelift.harness.workers.events import emit, step_events
-from stagelift.harness.workers.launch import LaunchFailed
-from stagelift.harness.workers.worker import sentence
 from tests.conftest import environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,13 +36,6 @@ def test_a_step_shows_the_numbers_that_a_reader_follows() -> None:
         "loss": 0.5,
         "reward": 0.25,
     }
-
-
-def test_an_error_is_one_line_with_its_kind_and_a_launchers_is_already_a_sentence() -> None:
-    assert sentence(ValueError("no\n  such file")) == "ValueError: no such file"
-    assert sentence(LaunchFailed("ZeroDivisionError: in one of two")) == (
-        "ZeroDivisionError: in one of two"
-    )
 
 
 PRINTS = """

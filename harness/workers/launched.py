@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from stagelift.harness.workers.events import emit, end_with_standard_input, step_events
+from stagelift.harness.workers.failures import sentence
 from stagelift.harness.workers.jobs import EVENTS_FILE, WITH_WORKER, TrainJob, training_folder
 from stagelift.harness.workers.threads import waiting_threads
 
@@ -38,7 +39,7 @@ def main() -> None:
             _train(job, processes, events)
         except Exception as error:  # noqa: BLE001 - the worker passes it on
             traceback.print_exc()
-            emit(events, event="failed", error=_reason(error))
+            emit(events, event="failed", error=_reason(error, job))
             sys.exit(1)
 
 
@@ -64,7 +65,7 @@ def _train(job: TrainJob, processes: int, events: TextIO) -> None:
         distributed.destroy_process_group()
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, job: TrainJob) -> str:
     """Say what is known where another process is gone, which torch tells at length."""
     text = " ".join(str(error).split())
     if isinstance(error, RuntimeError) and re.search("gloo|nccl", text, re.IGNORECASE):
@@ -72,7 +73,8 @@ def _reason(error: Exception) -> str:
             "another process cannot be reached: it was ended (if nobody did, memory ran out), or "
             "the network between machines fails"
         )
-    return f"{type(error).__name__}: {text}"
+    # the worker says which stage it is
+    return sentence(error, job).removeprefix(f"stage '{job.settings.kind}': ")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from stagelift.harness.workers.events import (
     events_apart_from_prints,
     step_events,
 )
+from stagelift.harness.workers.failures import sentence
 from stagelift.harness.workers.jobs import (
     AnyJob,
     EvaluateJob,
@@ -51,16 +52,9 @@ def main() -> None:
             do_job(job, events)
     except Exception as error:  # noqa: BLE001 - the conductor reports it, with the log's path
         traceback.print_exc()
-        emit(events, event="failed", error=sentence(error))
+        emit(events, event="failed", error=sentence(error, job))
         sys.exit(1)
     emit(events, event="done")
-
-
-def sentence(error: Exception) -> str:
-    from stagelift.harness.workers.launch import LaunchFailed
-
-    text = " ".join(str(error).split())
-    return text if isinstance(error, LaunchFailed) else f"{type(error).__name__}: {text}"
 
 
 def do_job(job: AnyJob, events: TextIO) -> None:

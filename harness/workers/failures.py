@@ -1,0 +1,133 @@
+"""Why a job failed, in a sentence: what was being done, what was raised, and where it can be known
+which key of the recipe it is about and what would work.
+
+Libraries raise what they like: a sentence of a page, one word, or nothing at all. What we raise
+ourselves is a sentence already.
+"""
+
+import re
+import sysconfig
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stagelift.evals.data.source import one_sentence
+from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, TrainJob
+
+# the folders where our own modules lie
+_OURS = ("evals", "harness", "reports", "stages")
+_ROOT = Path(__file__).resolve().parents[2]
+_OUT_OF_MEMORY = re.compile(
+    r"(?i)out of memory|can't allocate memory|cannot allocate memory|not enough memory"
+    r"|ALLOC_FAILED|std::bad_alloc"
+)
+# what makes a step smaller, and what an evaluation
+_SMALLER = ("per_device_train_batch_size", "max_length", "max_completion_length", "num_generations")
+
+
+def sentence(error: BaseException, job: AnyJob | None = None) -> str:
+    """Say why a job failed; where no job is given, without saying what was being done."""
+    return f"{_doing(job)}{_reason(error, job)}"
+
+
+def _doing(job: AnyJob | None) -> str:
+    match job:
+        case TrainJob():
+            return f"stage '{job.settings.kind}': "
+        case _:
+            return ""
+
+
+def _reason(error: BaseException, job: AnyJob | None) -> str:
+    text = " ".join(str(error).split())
+    if _is_ours(error) and text.endswith((".", "!", "?")):
+        return text
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
+        return f"memory ran out{_quoted(error)}. {_smaller(job)}"
+    said = f"{type(error).__name__}: {one_sentence(error)}" if text else _wordless(error)
+    if isinstance(error, KeyError):
+        said = f"{text} was looked for and is not there (KeyError{_at(error)})."
+    return " ".join([said, *_keys(text, job), *_where(error)])
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Say whether we raised it: then it is a sentence for the user."""
+    frames = traceback.extract_tb(error.__traceback__)
+    # one that was made and never raised is ours, too
+    return not frames or _is_our_file(frames[-1].filename)
+
+
+def _is_our_file(name: str) -> bool:
+    file = Path(name).resolve()
+    if not file.is_relative_to(_ROOT):
+        return False
+    return file.relative_to(_ROOT).parts[0] in _OURS
+
+
+def _quoted(error: BaseException) -> str:
+    """Quote what a library said, which holds how much was asked for, as far as a line goes."""
+    text = " ".join(str(error).split())
+    first = re.split(r"(?<=[.?!]) (?=[A-Z])", text)
+    said = " ".join(first[:2])[:160].rstrip(".")
+    return f" ({said})" if said else ""
+
+
+def _smaller(job: AnyJob | None) -> str:
+    match job:
+        case TrainJob():
+            given = job.settings.args
+            named = [f"{name} ({given[name]})" for name in _SMALLER if given.get(name) is not None]
+            lower = ", ".join(named) or "per_device_train_batch_size (8 if not given)"
+            return (
+                f"Lower one of args.{lower}; gradient_accumulation_steps makes up for smaller "
+                "batches."
+            )
+        case EvaluateJob():
+            asked = job.settings.problems
+            return (
+                f"Lower evals.accuracy.batch_size ({asked.batch_size}) or max_tokens "
+                f"({asked.max_tokens})."
+            )
+        case _:
+            return "Lower per_device_train_batch_size or max_length."
+
+
+def _wordless(error: BaseException) -> str:
+    """Say what is known of an error without a word: its name and where it was raised."""
+    said = f"{type(error).__name__}, without a word{_at(error)}."
+    if isinstance(error, StopIteration):
+        return f"{said} Mostly no row was left to train on: see that rows are not all left out."
+    return said
+
+
+def _at(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return ""
+    last = frames[-1]
+    return f" in {Path(last.filename).name}, line {last.lineno} ({last.name})"
+
+
+def _keys(text: str, job: AnyJob | None) -> Iterator[str]:
+    """Say what the recipe gives for the arguments that a library's words name."""
+    args: Mapping[str, Any] = {}
+    if isinstance(job, TrainJob):
+        args = job.settings.args
+    for name in _named(text, args):
+        yield f"The recipe's args.{name} is {args[name]!r:.60}."
+
+
+def _named(text: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text)]
+
+
+def _where(error: BaseException) -> Iterator[str]:
+    """Name the line of the user's own code that it came from, such as of a reward."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        installed = {"site-packages", "dist-packages"} & {*file.parts}
+        is_library = installed or file.is_relative_to(sysconfig.get_path("stdlib"))
+        if not is_library and not _is_our_file(frame.filename) and file.is_file():
+            yield f"It came from {file.name}, line {frame.lineno} ({frame.name})."
+            return
