@@ -6,6 +6,7 @@ The Hub is read through `datasets.load_dataset`. Splits are `train`, `test` and 
 
 import glob
 import hashlib
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -19,12 +20,16 @@ from stagelift.evals.data.bundled_data import (
     check_bundled,
     is_bundled,
 )
+from stagelift.evals.data.json_tables import table_rows
+from stagelift.evals.files import read_rows
 from stagelift.evals.records import Written
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+# what comes after a split's name: train[:10%]
+_SLICE = re.compile(r"\[.*")
 _FORMATS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
 
@@ -59,11 +64,43 @@ def rows(source: Source) -> "Dataset":
 
     if is_bundled(source.path):
         return Dataset.from_list(bundled_rows(source.path, source.split, source.limit))
-    dataset: Dataset = _load(source, streaming=False)
-    dataset = dataset.rename_columns(_wanted_names(source))
+    dataset = _cut(source, _load_whole(source)).rename_columns(_wanted_names(source))
     if source.limit is None:
         return dataset
     return dataset.select(range(min(source.limit, len(dataset))))
+
+
+def file_row(source: Source, index: int) -> int:
+    """Return where a row of a local source stands among all rows of its file, both from 0."""
+    if not _is_slice(source) or local_file(source) is None:
+        return index
+    whole = source.model_copy(update={"split": _SLICE.sub("", source.split), "limit": None})
+    return _sliced(source.split, len(rows(whole)))[index]
+
+
+def _load_whole(source: Source) -> "Dataset":
+    dataset: Dataset = _load(source, streaming=False)
+    return dataset
+
+
+def _cut(source: Source, dataset: "Dataset") -> "Dataset":
+    """Return the slice of a local file's rows that a source asks for; the Hub's come cut."""
+    if not _is_slice(source) or local_file(source) is None:
+        return dataset
+    return dataset.select(_sliced(source.split, len(dataset)))
+
+
+def _is_slice(source: Source) -> bool:
+    return "[" in source.split
+
+
+def _sliced(split: str, count: int) -> list[int]:
+    """Number the rows of a slice of a split that has `count`, as `datasets` would cut it."""
+    from datasets import ReadInstruction
+
+    name = _SLICE.sub("", split)
+    parts = ReadInstruction.from_spec(split).to_absolute({name: count})
+    return [index for part in parts for index in range(part.from_ or 0, part.to or count)]
 
 
 def local_rows(source: Source) -> "Dataset | None":
@@ -71,13 +108,14 @@ def local_rows(source: Source) -> "Dataset | None":
 
     Raises ValueError where they cannot be read.
     """
-    if local_file(source) is None:
+    file = local_file(source)
+    if file is None:
         return None
     try:
         return rows(source)
     # the reader's errors are of many kinds, and all mean the same to the user
     except Exception as error:
-        raise ValueError(f"Cannot read dataset '{source.path}': {one_sentence(error)}") from error
+        raise ValueError(f"Cannot read dataset '{source.path}': {_why(error, file)}") from error
 
 
 def column_names(source: Source) -> list[str]:
@@ -85,14 +123,22 @@ def column_names(source: Source) -> list[str]:
 
     Raises ValueError in a sentence where that fails.
     """
+    return list(first_row(source))
+
+
+def first_row(source: Source) -> dict[str, Any]:
+    """Read one row, with its columns as a consumer sees them.
+
+    Raises ValueError in a sentence where that fails.
+    """
     if is_bundled(source.path):
         check_bundled(source.path, source.split, source.limit)
-        return list(bundled_rows(source.path, source.split, 1)[0])
+        return dict(bundled_rows(source.path, source.split, 1)[0])
     check_file(source)
-    present = list(_first_row(source))
-    _check_columns(source, present)
+    row = _first_row(source)
+    _check_columns(source, list(row))
     renamed = _wanted_names(source)
-    return [renamed.get(name, name) for name in present]
+    return {renamed.get(name, name): value for name, value in row.items()}
 
 
 def first_rows(source: Source) -> "Dataset":
@@ -128,10 +174,12 @@ def has_clusters(source: Source) -> bool:
 
 
 def _first_row(source: Source) -> dict[str, Any]:
+    file = local_file(source)
     try:
-        # streams know no slices
+        # streams know no slices, nor a file whose lines differ in type
         whole = source.model_copy(update={"split": re.split(r"[+\[]", source.split)[0]})
-        return dict(next(iter(_load(whole, streaming=True))))
+        table = _load(whole, streaming=True) if file is None else _cut(source, _load_whole(source))
+        return dict(next(iter(table)))
     except StopIteration:
         raise ValueError(
             f"Dataset '{source.path}' has no rows in split '{source.split}'."
@@ -139,11 +187,29 @@ def _first_row(source: Source) -> dict[str, Any]:
     # the reader's errors are of many kinds, and all mean the same to the user
     except Exception as error:
         problem = f"Cannot read split '{source.split}' of dataset '{source.path}'"
-        if local_file(source) is not None:
-            raise ValueError(f"{problem}: {one_sentence(error)}") from error
+        if file is not None:
+            raise ValueError(f"{problem}: {_why(error, file)}") from error
         raise UnreachableError(
             f"{problem}, which is no local file or folder: {one_sentence(error)}"
         ) from error
+
+
+def _why(error: Exception, file: Path) -> str:
+    """Say why a local file cannot be read: which line is not JSON, else the reader's own reason."""
+    if _FORMATS[file.suffix] == "json":
+        try:
+            for number, row in read_rows(file):
+                _check_unicode(row, f"{file}, line {number}")
+        except ValueError as problem:
+            return one_sentence(problem)
+    return one_sentence(error.__cause__ or error)
+
+
+def _check_unicode(row: Any, place: str) -> None:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{place} holds half of a surrogate pair, which is no text.") from error
 
 
 def _check_columns(source: Source, present: list[str]) -> None:
@@ -175,7 +241,8 @@ def fingerprint(source: Source) -> str:
     file = local_file(source)
     if file is not None:
         with file.open("rb") as handle:
-            return f"sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
+            part = f" {source.split}" if _is_slice(source) else ""
+            return f"sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}{part}"
     revision = pinned(source).revision or "main"
     return f"hub:{source.path}/{source.name or ''}/{source.split}@{revision}"
 
@@ -201,12 +268,12 @@ def local_file(source: Source) -> Path | None:
     path = Path(source.path)
     if path.is_file():
         return path
-    files = [path / f"{source.split}{suffix}" for suffix in _FORMATS]
+    files = [path / f"{_SLICE.sub('', source.split)}{suffix}" for suffix in _FORMATS]
     return next((file for file in files if file.is_file()), None)
 
 
 def _load(source: Source, *, streaming: bool) -> Any:
-    from datasets import load_dataset
+    from datasets import Dataset, load_dataset
 
     file = local_file(source)
     if file is None:
@@ -217,6 +284,9 @@ def _load(source: Source, *, streaming: bool) -> Any:
             revision=source.revision,
             streaming=streaming,
         )
+    table = table_rows(file) if _FORMATS[file.suffix] == "json" else None
+    if table is not None:
+        return Dataset.from_list(table)
     return load_dataset(
         _FORMATS[file.suffix], data_files=glob.escape(str(file)), split="train", streaming=streaming
     )

@@ -2,8 +2,8 @@
 
 A stage that is rewarded by scorers trains on rows of a user's own task, as the evaluation asks
 them. Otherwise, rows that are in one of TRL's formats for the stage, conversational or standard,
-stay as they are but for what the kind changes. Else they must be word problems (`question`,
-`answer`) and become the stage's format, with the prompt the evaluation uses.
+stay as they are but for what the kind changes. Word problems (`question`, `answer`) become the
+stage's format, with the prompt the evaluation uses. Rows in other layouts are converted.
 """
 
 import re
@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Any
 from stagelift.evals.data.alpaca import has_inputs
 from stagelift.evals.data.answers import answer_text
 from stagelift.evals.data.bundled_data import SCHOOLMATH, is_bundled
-from stagelift.evals.data.source import Source, column_names, first_rows, local_rows, rows
+from stagelift.evals.data.places import place
+from stagelift.evals.data.source import Source, first_row, first_rows, local_rows, rows
 from stagelift.evals.models.chat import BESIDE
-from stagelift.stages.kind import Kind
+from stagelift.stages.kind import Kind, Row
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.rows.chats import as_chats, texts_in
+from stagelift.stages.rows.checked import check_rows_laid_out
+from stagelift.stages.rows.layouts import PROBLEM, AmbiguousColumnsError, Layout, hint, layout_of
 from stagelift.stages.rows.own import check_own_source, learns_from_scorers, own_training_rows
 from stagelift.stages.rows.problems import without_unusable
+from stagelift.stages.rows.table import laid_out
 from stagelift.stages.settings import StageKind, StageSettings
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_PROBLEM = ("question", "answer")
 # rows that show what a dataset is like
 _FIRST = 64
 
@@ -51,10 +54,11 @@ def first_training_rows(settings: StageSettings) -> "Dataset":
 
 
 def _in_format(dataset: "Dataset", settings: StageSettings) -> "Dataset":
-    kind = kind_named(settings.kind)
-    fitting = _first_fit(kind.formats, dataset.column_names)
-    if fitting is not None:
-        return kind.prepare(as_chats(dataset, settings.dataset, fitting), settings.args)
+    kind, source = kind_named(settings.kind), settings.dataset
+    layout = _layout(kind, source, dataset)
+    if layout.wanted != PROBLEM:
+        laid = laid_out(dataset, layout, kind, source)
+        return kind.prepare(as_chats(laid, source, layout.wanted), settings.args)
     dataset = without_unusable(kind, dataset)
     return dataset.map(
         _rows_of_problems,
@@ -67,25 +71,34 @@ def _in_format(dataset: "Dataset", settings: StageSettings) -> "Dataset":
 def read_since(settings: StageSettings) -> list[str]:
     """Name what is made of a stage's rows that once was not: with it, it is another training.
 
-    `turns`: its texts become turns; `input`: an instruction has its input; `tools`: the template
-    is shown a row's tools. Raises ValueError where the rows cannot be read.
+    The layout says what is made of foreign rows. `turns`: texts become turns; `input`: an
+    instruction has its input; `tools`: the template is shown a row's tools. Raises ValueError where
+    the rows cannot be read.
     """
     source, kind = settings.dataset, kind_named(settings.kind)
     if is_bundled(source.path) and not source.texts_are_turns:
         return []
     dataset = first_rows(source)
-    fitting = _first_fit(kind.formats, dataset.column_names) or ()
-    texts = texts_in(dataset, fitting)
+    if learns_from_scorers(settings.rewards):
+        # a prompt and a target, of which nothing else is made
+        layout = Layout(("prompt",), {})
+    else:
+        layout = _layout(kind, source, dataset)
+    is_problem = layout.wanted == PROBLEM
+    fitting = () if is_problem else layout.wanted
+    first = laid_out(dataset.select([0]), layout, kind, source)
+    texts = texts_in(first, fitting)
     # a scorer's prompts were turns before
     turns = source.texts_are_turns and not learns_from_scorers(settings.rewards)
     whole = any(settings.args.get(name) for name in kind.row_args)
     tools = not whole and bool(set(kind.hid_tools) & set(fitting))
     named = {
         "turns": bool(texts) and turns,
-        "input": bool(texts) and has_inputs(source, dataset.column_names),
+        "input": bool(texts) and layout.name is None and has_inputs(source, dataset.column_names),
         "tools": tools and any(name in dataset.column_names for name in BESIDE),
     }
-    return [name for name, is_so in named.items() if is_so]
+    since = [name for name, is_so in named.items() if is_so]
+    return since if layout.name is None else [f"layout: {layout.name}", *since]
 
 
 def training_texts(settings: StageSettings) -> list[list[str]]:
@@ -119,16 +132,47 @@ def check_training_source(
     if learns_from_scorers(rewards):
         check_own_source(name, source, rewards)
         return
-    kind, present = kind_named(name), column_names(source)
-    formats = (*kind.formats, _PROBLEM)
-    fitting = _first_fit(formats, present)
-    if fitting is None:
+    # says in a sentence what cannot be read, and which columns there are not
+    first_row(source)
+    kind, dataset = kind_named(name), first_rows(source)
+    layout = _layout(kind, source, dataset)
+    if layout.wanted == PROBLEM:
+        _check_problems(source)
+    else:
+        check_rows_laid_out(layout, source, dataset, rewarded=kind.rewarded)
+
+
+def _layout(kind: Kind, source: Source, dataset: "Dataset") -> Layout:
+    """Return how a source's rows are laid out. Raises ValueError, in a sentence, where no stage of
+    this kind can read them.
+    """
+    columns = dataset.column_names
+    try:
+        layout = layout_of(kind, source, columns, _telling(source, dataset))
+    except AmbiguousColumnsError as error:
+        raise ValueError(f"Dataset '{source.path}' {error}.") from error
+    except ValueError as error:
+        raise ValueError(f"{place(source, 0)} {error}.") from error
+    if layout is None:
+        needed = " or ".join(_words(names) for names in (*kind.formats, PROBLEM))
         raise ValueError(
-            f"Stage '{name}' cannot use dataset '{source.path}' with columns {_words(present)}. It "
-            f"needs {' or '.join(_words(needed) for needed in formats)}; `columns` in the recipe "
-            "can rename."
+            f"Stage '{kind.name}' cannot use dataset '{source.path}' with columns "
+            f"{_words(columns)}. It needs {needed}; `columns` in the recipe can rename."
+            f"{hint(kind, columns)}"
         )
-    _check_rows(kind, source, fitting)
+    return layout
+
+
+def _telling(source: Source, dataset: "Dataset") -> Row:
+    """Return the first row, which tells the layout. Whether 1 is of 1 and 0, or of 1 and -1, only
+    the column tells.
+    """
+    if not len(dataset):
+        raise ValueError(f"Dataset '{source.path}' has no rows in split '{source.split}'.")
+    first: Row = dict(dataset[0])
+    if first.get("label") == 1 and -1 in dataset["label"]:
+        first["label"] = -1
+    return first
 
 
 def _other_purpose(source: Source) -> str | None:
@@ -164,42 +208,29 @@ def _texts(value: Any) -> Iterator[str]:
         yield from (str(message["content"]) for message in value if message.get("content"))
 
 
-def _check_rows(kind: Kind, source: Source, columns: Sequence[str]) -> None:
-    """Look at every row of a local file: a trainer would stop at an empty or numeric field after
-    minutes, saying less.
+def _check_problems(source: Source) -> None:
+    """Look at every row of a local file: a trainer would stop at an empty field after minutes,
+    saying less.
     """
     dataset = local_rows(source)
     if dataset is None:
         return
-    for column in columns:
-        fits, what = _is_text, "text"
-        if columns == _PROBLEM and column == "answer":
-            fits, what = _is_answer, "text or a number"
-        if column in kind.flags:
-            fits, what = _is_flag, "true or false"
-        for number, value in enumerate(dataset[column], start=1):
+    fields = (("question", _is_text, "text"), ("answer", _is_answer, "text or a number"))
+    for column, fits, what in fields:
+        for index, value in enumerate(dataset[column]):
             if not fits(value):
                 raise ValueError(
-                    f"Row {number} of dataset '{source.path}' has {value!r} in column '{column}', "
-                    f"which must be {what}."
+                    f"{place(source, index)} has {value!r:.60} in column '{column}', which must "
+                    f"be {what}."
                 )
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str | list) and bool(value)
+    return isinstance(value, str) and bool(value)
 
 
 def _is_answer(value: Any) -> bool:
     return bool(answer_text(value))
-
-
-def _is_flag(value: Any) -> bool:
-    """Accept 0 and 1 too, as TRL does."""
-    return value in (True, False)
-
-
-def _first_fit(formats: Sequence[Sequence[str]], present: Sequence[str]) -> Sequence[str] | None:
-    return next((needed for needed in formats if set(needed) <= set(present)), None)
 
 
 def _words(names: Sequence[str]) -> str:

@@ -1,0 +1,234 @@
+"""Layouts: which column of a dataset holds what, by the names that people give columns.
+
+A layout is told by the columns and the first row, and every other row is read by it: what becomes
+of a row does not depend on the rows after it. TRL's own names come first; what could be meant in
+two ways is refused, as `columns` of a recipe can say it.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stagelift.evals.data.alpaca import INPUT, has_inputs
+from stagelift.evals.data.source import Source
+from stagelift.stages.kind import Kind, Row
+from stagelift.stages.rows.conversations import conversation, is_ours, is_whole, transcript
+from stagelift.stages.rows.labels import is_plain
+
+PROBLEM = ("question", "answer")
+TALK = ("prompt", "messages", "completion", "chosen", "rejected")
+_NAMES = {
+    "prompt": ("prompt", "instruction", "question", "problem", "query", "input"),
+    "completion": ("completion", "output", "response", "target", "solution", "answer"),
+    "messages": ("messages", "conversations", "conversation"),
+}
+# what belongs to a prompt and stands in columns of its own
+_BESIDE = {
+    "system": ("system", "system_prompt"),
+    "history": ("history",),
+    "input": ("input", "context"),
+}
+
+
+class AmbiguousColumnsError(ValueError):
+    """Several columns could be meant by one name."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which column holds what, in which of a kind's formats (`wanted`) a row is to be.
+
+    `holds` maps TRL's names to the dataset's; a conversation in `messages` may hold what other
+    names are wanted for. `beside` are the columns of a prompt's system text, its earlier turns and
+    Alpaca's input. With `turns` rows become turns of a conversation, of which `transcripts` of
+    HH-RLHF are written as text. `made` says what else rows need; where nothing is, they are in
+    TRL's format and stay as they are.
+    """
+
+    wanted: tuple[str, ...]
+    holds: Mapping[str, str]
+    beside: Mapping[str, str] = field(default_factory=dict)
+    turns: bool = False
+    transcripts: bool = False
+    made: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str | None:
+        """Say what is made of rows, None: nothing. It is part of what a stage is."""
+        columns = [f"{name}={self.holds[name]}" for name in self.holds if name != self.holds[name]]
+        columns += [f"{name}={column}" for name, column in self.beside.items()]
+        return " ".join([*columns, *self.made]) or None
+
+
+def layout_of(kind: Kind, source: Source, columns: Sequence[str], first: Row) -> Layout | None:
+    """Return how rows are laid out; None where nothing that is known fits a kind of stage.
+
+    Raises ValueError, with a clause about the row, where the first one holds what cannot be read;
+    AmbiguousColumnsError, with one about the dataset, where columns could be meant in two ways.
+    """
+    wanted, holds = _format(kind, columns, source.columns)
+    if not holds or wanted == PROBLEM:
+        return Layout(wanted, holds) if holds else None
+    if "chosen" in holds and "prompt" not in holds:
+        holds = _with_prompt(holds, columns, first)
+    values = {name: first.get(holds[name]) for name in TALK if name in holds}
+    beside = _beside(columns, holds, values)
+    if has_inputs(source, columns) and holds.get("prompt") == "prompt" and _is_text(values):
+        beside["input"] = INPUT
+    transcripts = source.texts_are_turns and any(map(_is_transcript, values.values()))
+    talks = transcripts or any(map(_is_conversation, values.values()))
+    roles = source.texts_are_turns and bool({"system", "history"} & set(beside))
+    numbers = any(isinstance(value, int) for value in values.values())
+    begun = talks or {"prompt", "messages"} & set(holds)
+    label = first.get(holds["label"]) if "label" in holds else True
+    made = {
+        "transcripts": transcripts,
+        "turns": talks and not all(is_ours(value) for value in values.values() if value),
+        "roles": roles and not talks,
+        "numbers": numbers,
+        # two answers that nobody asked for
+        "unasked": source.texts_are_turns and "chosen" in holds and not begun,
+        "split": "messages" in holds and "messages" not in wanted,
+        "shared": "prompt" in holds and is_whole(values.get("chosen")),
+        "labels": not is_plain(label),
+    }
+    is_alpacas = beside == {"input": INPUT} and all(name == holds[name] for name in holds)
+    if is_alpacas and not any(made.values()):
+        # `chats` appends the input, as it does for the evaluation
+        beside = {}
+    return Layout(
+        wanted,
+        holds,
+        beside,
+        turns=talks or roles or made["unasked"],
+        transcripts=transcripts,
+        made=tuple(name for name in made if made[name]),
+    )
+
+
+# columns that say which answer is good in a way that is not read, and what to make of them
+_HINTS = (
+    (("response_0", "response_1"), "Write the better answer as chosen, the other as rejected."),
+    (("response1", "response2"), "Write the better answer as chosen, the other as rejected."),
+    (("score",), "Make label of score: true from where on an answer is good."),
+    (("rating",), "Make label of rating: true from where on an answer is good."),
+)
+
+
+def hint(kind: Kind, columns: Collection[str]) -> str:
+    """Say what to make of columns that cannot be read as they are; nothing where that is unknown.
+
+    A score becomes a label only where somebody says what is good.
+    """
+    wanted = {name for names in kind.formats for name in names}
+    texts = (
+        text
+        for names, text in _HINTS
+        if set(names) <= set(columns) and wanted & set(re.findall("label|chosen", text))
+    )
+    return next((f" {text}" for text in texts), "")
+
+
+def _format(
+    kind: Kind, columns: Sequence[str], named: Collection[str]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Find the columns of one of a kind's formats: by TRL's names, else by those of others.
+
+    Word problems come in between. A text beside an instruction is the same row, as it was written
+    for one model, and is not read unless `columns` names it.
+    """
+    native = next((wanted for wanted in kind.formats if set(wanted) <= set(columns)), None)
+    if native == ("text",) and "instruction" in columns and "text" not in named:
+        native = None
+    if native is None and set(PROBLEM) <= set(columns):
+        native = PROBLEM
+    if native is not None:
+        return native, {name: name for name in native}
+    foreign = ((wanted, _foreign(wanted, columns)) for wanted in kind.formats)
+    return next(((wanted, holds) for wanted, holds in foreign if holds), ((), {}))
+
+
+def _foreign(wanted: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
+    """Find each wanted column under another name, prompt and completion in a conversation too;
+    empty where one is not there.
+    """
+    known = {name: _column_for(name, columns) for name in wanted}
+    holds = {name: column for name, column in known.items() if column is not None}
+    missing = set(wanted) - set(holds)
+    if not missing:
+        return holds
+    talk = _column_for("messages", columns)
+    if talk is None or not missing <= {"prompt", "completion"}:
+        return {}
+    if "completion" in missing:
+        holds.pop("prompt", None)
+    return {"messages": talk, **holds}
+
+
+def _column_for(wanted: str, columns: Sequence[str]) -> str | None:
+    known = [name for name in _NAMES.get(wanted, (wanted,)) if name in columns]
+    if wanted in known:
+        return wanted
+    if len(known) > 1 and wanted == "prompt" and "input" in known:
+        known.remove("input")
+    if len(known) > 1:
+        choices = " or ".join(f"{{{wanted}: {name}}}" for name in known)
+        raise AmbiguousColumnsError(
+            f"has columns {' and '.join(known)}, and each could be the {wanted}: say which with "
+            f"columns: {choices}"
+        )
+    return known[0] if known else None
+
+
+def _with_prompt(holds: dict[str, str], columns: Sequence[str], first: Row) -> dict[str, str]:
+    """Add the prompt of two answers. Where they are whole conversations only TRL's own column is
+    one.
+    """
+    if "prompt" in columns:
+        return {"prompt": "prompt", **holds}
+    if is_whole(first.get(holds["chosen"])):
+        return holds
+    prompt, talk = _column_for("prompt", columns), _column_for("messages", columns)
+    if prompt is not None:
+        return {"prompt": prompt, **holds}
+    return holds if talk is None else {"messages": talk, **holds}
+
+
+def _beside(
+    columns: Sequence[str], holds: Mapping[str, str], values: Mapping[str, Any]
+) -> dict[str, str]:
+    """Find what belongs to a prompt and stands in columns of its own."""
+    known = {
+        name: next((column for column in names if column in columns), None)
+        for name, names in _BESIDE.items()
+    }
+    used = {name for name in known if known[name] is None or known[name] in holds.values()}
+    if holds.get("prompt") != "instruction":
+        used.add("input")
+    if "prompt" not in holds or _is_conversation(values["prompt"]):
+        used.add("history")
+    begins = next((values[name] for name in TALK if name in values), None)
+    if "text" in holds or _has_system(begins):
+        used.add("system")
+    return {name: column for name, column in known.items() if column and name not in used}
+
+
+def _is_text(values: Mapping[str, Any]) -> bool:
+    return isinstance(values.get("prompt"), str)
+
+
+def _is_conversation(value: Any) -> bool:
+    """Say whether a value holds turns. Raises ValueError where it holds neither turns nor text."""
+    if value is None or isinstance(value, bool | int | float):
+        return False
+    return conversation(value) is not None
+
+
+def _is_transcript(value: Any) -> bool:
+    return isinstance(value, str) and transcript(value) is not None
+
+
+def _has_system(value: Any) -> bool:
+    turns = conversation(value) if _is_conversation(value) else None
+    return turns is not None and turns[0]["role"] in ("system", "developer")

@@ -1,0 +1,296 @@
+"""Training data in the layouts that people have: what becomes of a row, and what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stagelift.evals.data.source import Source
+from stagelift.stages.kto import KTO
+from stagelift.stages.rows.checked import check_rows_laid_out
+from stagelift.stages.rows.conversations import conversation, transcript
+from stagelift.stages.rows.labels import as_label
+from stagelift.stages.rows.layouts import Layout, layout_of
+from stagelift.stages.rows.reader import read
+from stagelift.stages.rows.table import columns_made
+from stagelift.stages.rows.training import check_training_source, read_since
+from stagelift.stages.settings import StageKind, StageSettings
+from tests.test_source import jsonl, training_rows
+
+
+def user(text: object) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def said(text: object) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+BE_KIND = {"role": "system", "content": "Be kind."}
+SHAREGPT = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+TALK = [user("Hi"), said("Hello")]
+
+
+def of(folder: Path, *rows: dict[str, Any], **settings: Any) -> Source:
+    return Source(path=str(jsonl(folder / "rows.jsonl", list(rows))), **settings)
+
+
+def made(kind: StageKind, source: Source) -> list[dict[str, Any]]:
+    check_training_source(kind, source)
+    return list(training_rows(kind, source))
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "becomes"),
+    [
+        # ShareGPT, LLaMA-Factory
+        (
+            "sft",
+            {"conversations": SHAREGPT},
+            {"prompt": [user("Hi")], "completion": [said("Hello")]},
+        ),
+        (
+            "sft",
+            {"conversations": SHAREGPT, "system": "Be kind."},
+            {"prompt": [BE_KIND, user("Hi")], "completion": [said("Hello")]},
+        ),
+        # Capybara
+        (
+            "sft",
+            {"source": "x", "conversation": [{"input": "Hi", "output": "Hello"}]},
+            {"prompt": [user("Hi")], "completion": [said("Hello")]},
+        ),
+        # a list in a CSV cell, or in a parquet file that pandas wrote
+        (
+            "sft",
+            {"messages": json.dumps(TALK)},
+            {"prompt": [user("Hi")], "completion": [said("Hello")]},
+        ),
+        # parts, as OpenAI has them, and column by column
+        (
+            "sft",
+            {"messages": [user([{"type": "text", "text": "Hi"}]), said("Hello")]},
+            {"prompt": [user("Hi")], "completion": [said("Hello")]},
+        ),
+        (
+            "sft",
+            {"conversations": {"from": ["human", "gpt"], "value": ["Hi", "Hello"]}},
+            {"prompt": [user("Hi")], "completion": [said("Hello")]},
+        ),
+        # Alpaca with earlier turns
+        (
+            "sft",
+            {"instruction": "Add", "input": "1, 2", "output": "3", "history": [["Hi", "Hello"]]},
+            {"prompt": [*TALK, user("Add\n\n1, 2")], "completion": [said("3")]},
+        ),
+        # HelpSteer
+        (
+            "kto",
+            {"messages": TALK, "label": "good"},
+            {"prompt": [user("Hi")], "completion": [said("Hello")], "label": True},
+        ),
+        # UltraFeedback
+        (
+            "dpo",
+            {
+                "prompt": "Hi",
+                "prompt_id": "7",
+                "chosen": TALK,
+                "rejected": [user("Hi"), said("Go")],
+                "messages": TALK,
+                "score_chosen": 8.5,
+            },
+            {"prompt": [user("Hi")], "chosen": [said("Hello")], "rejected": [said("Go")]},
+        ),
+        (
+            "dpo",
+            {"prompt": "Hi", "chosen": [said("Hello")], "rejected": [said("Go")]},
+            {"prompt": [user("Hi")], "chosen": [said("Hello")], "rejected": [said("Go")]},
+        ),
+        # Orca
+        (
+            "dpo",
+            {"system": "Be kind.", "question": "Hi", "chosen": "Hello", "rejected": "Go"},
+            {"prompt": [BE_KIND, user("Hi")], "chosen": [said("Hello")], "rejected": [said("Go")]},
+        ),
+        # a ranked pair of LLaMA-Factory
+        (
+            "dpo",
+            {
+                "conversations": SHAREGPT[:1],
+                "chosen": {"from": "gpt", "value": "Hello"},
+                "rejected": {"from": "gpt", "value": "Go"},
+            },
+            {"prompt": [user("Hi")], "chosen": [said("Hello")], "rejected": [said("Go")]},
+        ),
+        # HH-RLHF
+        (
+            "dpo",
+            {
+                "chosen": "\n\nHuman: Hi\n\nAssistant: Hello",
+                "rejected": "\n\nHuman: Hi\n\nAssistant: Go",
+            },
+            {"prompt": [user("Hi")], "chosen": [said("Hello")], "rejected": [said("Go")]},
+        ),
+        # what stands beside a prompt stays for rewards
+        (
+            "grpo",
+            {"conversations": SHAREGPT, "answer": "5"},
+            {"conversations": SHAREGPT, "answer": "5", "prompt": [user("Hi")]},
+        ),
+    ],
+)
+def test_a_row_becomes_what_trl_takes(
+    tmp_path: Path, kind: StageKind, row: dict[str, Any], becomes: dict[str, Any]
+) -> None:
+    source = of(tmp_path, row, row)
+    assert made(kind, source) == [becomes, becomes]
+    assert read_since(StageSettings(kind=kind, dataset=source)) != []
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        ("sft", {"messages": TALK}),
+        ("sft", {"prompt": [user("Hi")], "completion": [said("Hello")], "note": "x"}),
+        ("sft", {"text": "Once upon a time"}),
+        ("dpo", {"chosen": TALK, "rejected": [user("Hi"), said("Go")]}),
+        ("kto", {"prompt": [user("Hi")], "completion": [said("Hello")], "label": 1}),
+        ("grpo", {"prompt": [user("Hi")], "answer": "5"}),
+        ("grpo", {"question": "1 + 1?", "answer": "#### 2"}),
+    ],
+)
+def test_rows_in_trls_format_stay_the_stage_that_they_were(
+    tmp_path: Path, kind: StageKind, row: dict[str, Any]
+) -> None:
+    source = of(tmp_path, row)
+    check_training_source(kind, source)
+    assert read_since(StageSettings(kind=kind, dataset=source)) == []
+
+
+def test_a_call_of_a_function_keeps_its_arguments_as_they_are(tmp_path: Path) -> None:
+    calls = [
+        [
+            {"from": "human", "value": "Weather?"},
+            {"from": "function_call", "value": json.dumps({"name": "look", "arguments": given})},
+            {"from": "observation", "value": "12"},
+            {"from": "gpt", "value": "Mild."},
+        ]
+        for given in ({"city": "Bonn"}, {"day": 3})
+    ]
+    rows = made("sft", of(tmp_path, *({"conversations": turns, "tools": "[]"} for turns in calls)))
+    called = [row["prompt"][1]["tool_calls"][0]["function"] for row in rows]
+    assert called == [
+        {"name": "look", "arguments": {"city": "Bonn"}},
+        {"name": "look", "arguments": {"day": 3}},
+    ]
+    assert rows[0]["prompt"][2] == {"role": "tool", "content": "12"}
+
+
+def test_an_empty_system_text_is_none(tmp_path: Path) -> None:
+    pair = {"question": "Hi", "chosen": "Hello", "rejected": "Go"}
+    rows = made("dpo", of(tmp_path, {**pair, "system": "Be kind."}, {**pair, "system": ""}))
+    assert [row["prompt"] for row in rows] == [[BE_KIND, user("Hi")], [user("Hi")]]
+
+
+def test_a_text_beside_an_instruction_is_read_where_columns_name_it(tmp_path: Path) -> None:
+    row = {"instruction": "Hi", "input": None, "output": "Hello", "text": "### Hi\n### Hello"}
+    assert "text" not in made("sft", of(tmp_path, row))[0]
+    assert made("sft", of(tmp_path, row, columns={"text": "text"})) == [row]
+
+
+def test_labels_of_one_and_minus_one_are_told_by_the_column(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": [user("Hi")], "completion": [said("Hello")], "label": label} for label in (1, -1)
+    ]
+    assert [row["label"] for row in made("kto", of(tmp_path, *rows))] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "says"),
+    [
+        (
+            "dpo",
+            [{"prompt": "Bye", "chosen": TALK, "rejected": [user("Hi"), said("Go")]}],
+            "has the prompt 'Bye', but chosen and rejected answer 'Hi'",
+        ),
+        ("dpo", [{"chosen": TALK, "rejected": [user("Ho"), said("Go")]}], "different prompts"),
+        ("dpo", [{"chosen": "Hello", "rejected": "Go"}], "has two answers and no prompt"),
+        (
+            "dpo",
+            [{"prompt": "Hi", "response_0": "a", "response_1": "b", "better_response_id": 0}],
+            "Write the better answer as chosen",
+        ),
+        (
+            "sft",
+            [{"problem": "1 + 1?", "solution": "1 + 1 = 2", "answer": "2"}],
+            "columns: {completion: solution} or {completion: answer}",
+        ),
+        ("sft", [{"messages": str(TALK)}], "a list as Python prints it"),
+        ("sft", [{"messages": [user([{"type": "image_url"}]), said("Hello")]}], "only text"),
+        ("sft", [{"messages": [{"role": "critic", "content": "No"}]}], "has a turn of 'critic'"),
+        ("sft", [{"messages": [BE_KIND, BE_KIND, *TALK]}], "turn 2 of the system"),
+        ("sft", [{"messages": [user("Hi"), *TALK]}], "has turns 1 and 2 both of the user"),
+        ("sft", [{"messages": TALK}, {"prompt": "Hi", "completion": "Ho"}], "Row 2 .*messages"),
+        (
+            "sft",
+            [{"messages": TALK}, {"messages": [user(None), said("Ho")]}],
+            r"Row 2 .*\(line 2\)",
+        ),
+        ("kto", [{"prompt": "Hi", "completion": "Ho", "score": 4}], "Make label of score"),
+        ("grpo", [{"prompt": TALK}], "ends with the assistant"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused_with_what_would_work(
+    tmp_path: Path, kind: StageKind, rows: list[dict[str, Any]], says: str
+) -> None:
+    with pytest.raises(ValueError, match=r"^(Row|Dataset|Stage) ") as refused:
+        check_training_source(kind, of(tmp_path, *rows))
+    refused.match(says) if "*" in says else None
+    assert "*" in says or says in str(refused.value)
+
+
+def test_what_is_made_of_rows_is_the_name_of_their_layout() -> None:
+    row = {
+        "question": "Hi",
+        "system": "Be kind.",
+        "answer": "Hello",
+        "response": "Ho",
+        "label": "bad",
+    }
+    source = Source(path="rows.jsonl", columns={"completion": "response"})
+    renamed = {"completion" if name == "response" else name: row[name] for name in row}
+    layout = layout_of(KTO, source, [*renamed], renamed)
+    # a question with an answer is a word problem to every kind
+    assert layout == Layout(("question", "answer"), {"question": "question", "answer": "answer"})
+    del renamed["answer"]
+    labelled = layout_of(KTO, source, [*renamed], renamed)
+    assert labelled is not None
+    assert labelled.name == "prompt=question system=system roles labels"
+    assert list(columns_made(labelled, renamed)) == ["prompt", "completion", "label"]
+    assert read(labelled, renamed)["label"] is False
+
+
+def test_the_first_row_that_cannot_be_read_is_the_one_that_is_named() -> None:
+    layout = Layout(("text",), {"text": "text"})
+    rows = [{"text": "a"}, {"text": ""}, {"text": None}]
+    with pytest.raises(ValueError, match=r"^Row 2 of dataset 'no.parquet' has '' in column 'text'"):
+        check_rows_laid_out(layout, Source(path="no.parquet"), rows, rewarded=False)
+
+
+@pytest.mark.parametrize("label", [True, 1, 1.0, "1", "True", "+1", "Good", "chosen", "yes"])
+def test_labels_that_say_yes(label: object) -> None:
+    assert as_label(label) is True
+
+
+@pytest.mark.parametrize("label", [False, 0, -1, "0", "false", "-1", "bad", "rejected", "no"])
+def test_labels_that_say_no(label: object) -> None:
+    assert as_label(label) is False
+
+
+def test_text_that_only_looks_like_turns_is_text() -> None:
+    assert conversation('[{"name": "Ann"}]') is None
+    assert conversation("[1, 2]") is None
+    assert conversation("{not JSON") is None
+    assert transcript("Human: rights are old.") is None
