@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import ModelRef
@@ -27,12 +29,16 @@ JOB = TrainJob(
     versions={},
 )
 
+NONE = TensorDataset(torch.zeros(0))
+
 
 def raised(by: Callable[[], Any]) -> Exception:
     try:
         by()
     except Exception as error:  # noqa: BLE001 - of any kind, on purpose
-        return error
+        # without the call that stands here
+        here = error.__traceback__
+        return error.with_traceback(here.tb_next if here else None)
     raise AssertionError("nothing was raised")
 
 
@@ -62,11 +68,11 @@ def no_memory() -> None:
             a_users_reward,
             "ZeroDivisionError: division by zero. It came from test_failures.py, line",
         ),
-        (wordless, "StopIteration, without a word in test_failures.py, line"),
-        (wordless, "no row was left to train on"),
+        (wordless, "StopIteration, without a word of why. It came from test_failures.py, line"),
+        (partial(next, iter(DataLoader(NONE))), "A loader of rows ends so where none is left"),
         (
             lambda: {}["prompt"],
-            "'prompt' was looked for and is not there (KeyError in test_failures",
+            "KeyError: 'prompt' was looked for and is not there. It came from test_failures.py",
         ),
         (named, "RuntimeError: `num_generations` must divide the batch."),
         (named, "The recipe's args.num_generations is 4."),

@@ -45,9 +45,12 @@ def _reason(error: BaseException, job: AnyJob | None) -> str:
         return text
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
         return f"memory ran out{_quoted(error)}. {_smaller(job)}"
-    said = f"{type(error).__name__}: {one_sentence(error)}" if text else _wordless(error)
     if isinstance(error, KeyError):
-        said = f"{text} was looked for and is not there (KeyError{_at(error)})."
+        said = f"KeyError: {text} was looked for and is not there."
+    elif text:
+        said = f"{type(error).__name__}: {one_sentence(error)}"
+    else:
+        said = f"{type(error).__name__}, without a word of why."
     return " ".join([said, *_keys(text, job), *_where(error)])
 
 
@@ -93,22 +96,6 @@ def _smaller(job: AnyJob | None) -> str:
             return "Lower per_device_train_batch_size or max_length."
 
 
-def _wordless(error: BaseException) -> str:
-    """Say what is known of an error without a word: its name and where it was raised."""
-    said = f"{type(error).__name__}, without a word{_at(error)}."
-    if isinstance(error, StopIteration):
-        return f"{said} Mostly no row was left to train on: see that rows are not all left out."
-    return said
-
-
-def _at(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return ""
-    last = frames[-1]
-    return f" in {Path(last.filename).name}, line {last.lineno} ({last.name})"
-
-
 def _keys(text: str, job: AnyJob | None) -> Iterator[str]:
     """Say what the recipe gives for the arguments that a library's words name."""
     args: Mapping[str, Any] = {}
@@ -123,11 +110,20 @@ def _named(text: str, names: Iterable[str]) -> list[str]:
 
 
 def _where(error: BaseException) -> Iterator[str]:
-    """Name the line of the user's own code that it came from, such as of a reward."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        file = Path(frame.filename)
-        installed = {"site-packages", "dist-packages"} & {*file.parts}
-        is_library = installed or file.is_relative_to(sysconfig.get_path("stdlib"))
-        if not is_library and not _is_our_file(frame.filename) and file.is_file():
-            yield f"It came from {file.name}, line {frame.lineno} ({frame.name})."
-            return
+    """Name the line that it came from: of the user's own code, such as of a reward, else where a
+    library raised it, if what it says is no sentence.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if _is_a_users(frame.filename)]
+    is_said = len(str(error).split()) > 1
+    for frame in [*theirs[-1:], *([] if is_said else frames[-1:])][:1]:
+        yield f"It came from {Path(frame.filename).name}, line {frame.lineno} ({frame.name})."
+    if isinstance(error, StopIteration) and not theirs:
+        yield "A loader of rows ends so where none is left: see how many rows its data has."
+
+
+def _is_a_users(name: str) -> bool:
+    file = Path(name)
+    installed = {"site-packages", "dist-packages"} & {*file.parts}
+    is_library = installed or file.is_relative_to(sysconfig.get_path("stdlib"))
+    return not is_library and not _is_our_file(name) and file.is_file()
