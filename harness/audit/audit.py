@@ -17,7 +17,7 @@ from threading import Timer
 from typing import Any
 
 from stagelift.harness.audit.trial import Trial
-from stagelift.harness.audit.tried import Sort
+from stagelift.harness.audit.tried import SORTS, Sort
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.workers.packages import python_path
@@ -117,7 +117,7 @@ def _audited(node: Node, seconds: float) -> StageAudit:
     return StageAudit(
         stage=node.name,
         rows=len(of),
-        completions=list(dict.fromkeys(each for of_row in of for each in of_row)),
+        completions=sorted(dict.fromkeys(_flat(of)), key=lambda each: SORTS.index(each.sort)),
         rewards=rewards,
         weights=list(config.reward_weights or [1.0] * len(rewards)),
         per_step=config.per_device_train_batch_size * config.gradient_accumulation_steps,

@@ -53,7 +53,7 @@ def main() -> None:
     rows = _some(trial.settings)
     tokenizer = tokenizer_of(trial.base)
     tried = [_tried(row, rows, trial.limit, tokenizer) for row in rows]
-    batch = _Batch(rows, tried, tokenizer)
+    batch = _Batch(rows, tried, tokenizer, trial.limit)
     emit(
         events,
         event="tried",
@@ -84,11 +84,14 @@ def _tried(
         ids = tokenizer(text[: 40 * tokens], add_special_tokens=False)["input_ids"]
         return str(tokenizer.decode(ids[:tokens]))
 
+    def count(text: str) -> int:
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
     answer, others = _answer(row), [_answer(each) for each in rows]
     short = None if answer is None else _short(answer)
     other = next((_short(each) for each in others if each and _short(each) != short), None)
     asked = Asked(_said(row["prompt"]), answer, short, other or _off(short))
-    return tried_completions(asked, limit, cut)
+    return tried_completions(asked, limit, cut, count)
 
 
 def _answer(row: dict[str, Any]) -> str | None:
@@ -122,11 +125,14 @@ class _Batch:
         rows: Sequence[dict[str, Any]],
         tried: Sequence[Sequence[Tried]],
         tokenizer: "PreTrainedTokenizerBase",
+        limit: int,
     ) -> None:
         self.of = [(row, each) for row, of_row in zip(rows, tried, strict=True) for each in of_row]
-        texts = [each.text for _, each in self.of]
-        self.ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-        self.tokens = [len(ids) for ids in self.ids]
+        ids = [tokenizer(each.text, add_special_tokens=False)["input_ids"] for _, each in self.of]
+        self.tokens = [len(of_text) for of_text in ids]
+        # as a completion ends that was not cut off
+        end = [tokenizer.eos_token_id]
+        self.ids = [of_text + end if len(of_text) < limit else of_text for of_text in ids]
 
     def passed(self, indices: Sequence[int]) -> dict[str, Any]:
         """Return what TRL would pass for some of the completions."""

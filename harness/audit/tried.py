@@ -13,8 +13,10 @@ from typing import Literal, get_args
 from stagelift.evals.data.pairs import wrong_answer
 
 Sort = Literal["right", "wrong", "empty", "format", "repeated", "long", "hedged"]
-# cuts a text to a number of tokens
+SORTS: tuple[Sort, ...] = get_args(Sort)
+# cuts a text to a number of tokens, and counts them
 Cut = Callable[[str, int], str]
+Count = Callable[[str], int]
 
 _PADDING = "Let me think about this once more, step by step, to be sure of it. "
 
@@ -41,9 +43,9 @@ class Asked:
     other: str | None
 
 
-def tried_completions(asked: Asked, limit: int, cut: Cut) -> list[Tried]:
+def tried_completions(asked: Asked, limit: int, cut: Cut, count: Count) -> list[Tried]:
     """Return the completions that rewards are tried on; the long ones have `limit` tokens."""
-    with_answer = [] if asked.answer is None else list(_of_answer(asked, limit, cut))
+    with_answer = [] if asked.answer is None else list(_of_answer(asked, limit, cut, count))
     tried = [
         *with_answer,
         Tried("empty", "nothing", ""),
@@ -55,11 +57,10 @@ def tried_completions(asked: Asked, limit: int, cut: Cut) -> list[Tried]:
         Tried("repeated", "the question", asked.question),
         Tried("long", "words alone", cut(_PADDING * limit, limit)),
     ]
-    order = get_args(Sort)
-    return sorted(tried, key=lambda each: order.index(each.sort))
+    return sorted(tried, key=lambda each: SORTS.index(each.sort))
 
 
-def _of_answer(asked: Asked, limit: int, cut: Cut) -> Iterator[Tried]:
+def _of_answer(asked: Asked, limit: int, cut: Cut, count: Count) -> Iterator[Tried]:
     answer, short, other = asked.answer, asked.short, asked.other
     assert answer is not None and short is not None
     yield Tried("right", "the row's answer", answer)
@@ -77,7 +78,7 @@ def _of_answer(asked: Asked, limit: int, cut: Cut) -> Iterator[Tried]:
     yield Tried("hedged", "many, the right one first", f"{short}, {_MANY}".removesuffix(", "))
     yield Tried("repeated", "the answer, over and over", cut(f"{short} " * limit, limit))
     yield Tried("long", "the answer, then words", cut(f"{answer}\n{_PADDING * limit}", limit))
-    words = cut(_PADDING * limit, max(1, limit - len(answer) // 2))
+    words = cut(_PADDING * limit, max(1, limit - count(f"\n{answer}")))
     yield Tried("long", "words, then the answer", f"{words}\n{answer}")
 
 
