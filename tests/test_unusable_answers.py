@@ -12,7 +12,7 @@ import pytest
 
 from stagelift.evals.data.answers import answer_text, number_text
 from stagelift.evals.data.pairs import rejected_answer
-from stagelift.evals.data.source import Source
+from stagelift.evals.data.source import Source, rows
 from stagelift.evals.metrics.answers.reading import read_answer, read_target
 from stagelift.stages.rewards import correctness
 from stagelift.stages.rows.problems import answer_note, check_answers, check_pairs, pairs_identity
@@ -97,12 +97,12 @@ def test_both_places_of_a_number_slip() -> None:
 
 
 def source(folder: Path, *answers: Any, **columns: Any) -> Source:
-    rows = [
+    written = [
         {"question": f"Ann has {number} cups. How many?", "answer": answer} | columns
         for number, answer in enumerate(answers)
     ]
     path = folder / "train.jsonl"
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in written))
     return Source(path=str(path))
 
 
@@ -134,7 +134,9 @@ def test_rows_whose_answer_has_no_number_are_counted(tmp_path: Path) -> None:
     data = source(tmp_path, "1+2=3\n#### 3", "It is many.", "2+2=4\n#### 4", "blue")
     check_answers(stage("grpo", data))
     note = answer_note(stage("grpo", data))
-    assert note is not None and "2 of 4 rows" in note and "row 2" in note and "It is many." in note
+    assert (
+        note is not None and "2 of 4 rows" in note and "(line 2)" in note and "It is many." in note
+    )
 
 
 @pytest.mark.parametrize("answer", ["blue", "0+2=2. She has 2 cups.", "12:30", "2024-05-01", ""])
@@ -150,7 +152,7 @@ def test_rows_of_which_no_pair_can_be_made_are_left_out(tmp_path: Path) -> None:
         check_answers(stage(kind, data))
         assert "2 of 3 rows" in str(answer_note(stage(kind, data)))
         assert len(training_rows(stage(kind, data))) == made
-    with pytest.raises(ValueError, match=r"Row 1 of preference dataset .* no pair can be made"):
+    with pytest.raises(ValueError, match=r"Row 1 of dataset .* no pair can be made"):
         check_pairs(data)
 
 
@@ -167,3 +169,10 @@ def test_only_a_stage_whose_pairs_are_others_than_once_is_another_stage(tmp_path
     assert pairs_identity(stage("dpo", Source(path="bundled/schoolmath"))) == {}
     given = source(tmp_path, "2 cups", prompt="a", chosen="b", rejected="c")
     assert pairs_identity(stage("dpo", given)) == {}
+
+
+def test_whole_numbers_that_no_table_holds_are_answers_digit_by_digit(tmp_path: Path) -> None:
+    data = source(tmp_path, 9007199254740993, 2.5, 2**70 + 1)
+    assert list(rows(data)["answer"]) == ["9007199254740993", "2.5", "1180591620717411303425"]
+    # a table can hold these
+    assert list(rows(source(tmp_path, 2**53 + 1, 3))["answer"]) == [2**53 + 1, 3]

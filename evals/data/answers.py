@@ -9,7 +9,16 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Integral, Real
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stagelift.evals.files import read_rows
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+# beyond it a table's numbers are no longer those of the file
+_EXACT = 2.0**53
 
 
 def number_text(value: Any) -> str | None:
@@ -35,3 +44,16 @@ def answer_text(value: Any) -> str | None:
     if isinstance(value, str):
         return value
     return number_text(value)
+
+
+def with_exact_answers(dataset: "Dataset", file: Path, column: str) -> "Dataset":
+    """Return rows of a JSON file with the answers in a column as text, where a table has rounded
+    them: whole numbers of more than 53 bits.
+    """
+    dtype = getattr(dataset.features.get(column), "dtype", None)
+    if dtype != "float64" or not any(abs(value or 0) >= _EXACT for value in dataset[column]):
+        return dataset
+    written = [answer_text(row.get(column)) for _, row in read_rows(file)]
+    if len(written) != len(dataset):
+        return dataset
+    return dataset.remove_columns(column).add_column(column, written)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from stagelift.evals.data.answers import with_exact_answers
 from stagelift.evals.data.bundled_data import (
     bundled_fingerprint,
     bundled_rows,
@@ -64,10 +65,18 @@ def rows(source: Source) -> "Dataset":
 
     if is_bundled(source.path):
         return Dataset.from_list(bundled_rows(source.path, source.split, source.limit))
-    dataset = _cut(source, _load_whole(source)).rename_columns(_wanted_names(source))
+    dataset = _cut(source, _exactly(source)).rename_columns(_wanted_names(source))
     if source.limit is None:
         return dataset
     return dataset.select(range(min(source.limit, len(dataset))))
+
+
+def _exactly(source: Source) -> "Dataset":
+    """Load all rows; a whole number that a table cannot hold is text where it is an answer."""
+    dataset, file = _load_whole(source), local_file(source)
+    if file is None or _FORMATS.get(file.suffix) != "json":
+        return dataset
+    return with_exact_answers(dataset, file, source.columns.get("answer", "answer"))
 
 
 def file_row(source: Source, index: int) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stagelift.evals.data.answers import answer_text
 from stagelift.evals.data.bundled_data import is_bundled
 from stagelift.evals.data.pairs import is_plain, is_rambling, rejected_answer
+from stagelift.evals.data.places import place
 from stagelift.evals.data.source import Source, column_names, fingerprint, local_rows, rows
 from stagelift.evals.metrics.answers.reading import read_answer, read_target
 from stagelift.evals.remembered import remembered
@@ -62,9 +63,9 @@ def check_pairs(source: Source) -> None:
     unusable = _without_pair(makes_pairs, source.model_dump_json(), fingerprint(source))
     if unusable is not None:
         raise ValueError(
-            f"Row {unusable.first + 1} of preference dataset '{source.path}' has the answer "
-            f"{unusable.answer!r:.60}, of which no pair can be made: no number can be read in it, "
-            "or no other written. Write answers as a number, or end them in `#### number`."
+            f"{place(source, unusable.first)} has the answer {unusable.answer!r:.60}, of which no "
+            "pair can be made: no number can be read in it, or no other written. Write answers as "
+            "a number, or end them in `#### number`."
         )
 
 
@@ -174,7 +175,7 @@ def _makes_a_pair(question: Any, answer: Any) -> bool:
 
 def _said(settings: StageSettings, unusable: Unusable) -> str:
     kind, source = kind_named(settings.kind), settings.dataset
-    what, where = _counted(unusable), f"row {unusable.first + 1}"
+    what = _counted(unusable)
     if kind.makes_pairs:
         problem = "of which no pair can be made: no number can be read in it, or no other written"
         then = "They are left out"
@@ -184,9 +185,9 @@ def _said(settings: StageSettings, unusable: Unusable) -> str:
         problem = "in which no number can be read, so that every completion of theirs gets 0"
         then = "Nothing is learned from them"
     return (
-        f"Stage '{kind.name}': {what} of '{source.path}' have an answer {problem}. The first is "
-        f"{where}: {unusable.answer!r:.60}. {then}. Write answers as a number, or end them in "
-        "`#### number`."
+        f"Stage '{kind.name}': {what} of '{source.path}' have an answer {problem}. "
+        f"{place(source, unusable.first)} has {unusable.answer!r:.60}. {then}. Write answers as a "
+        "number, or end them in `#### number`."
     )
 
 
