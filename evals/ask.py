@@ -216,5 +216,5 @@ def _task_metrics(
 def _prompt(
     tokenizer: "PreTrainedTokenizerBase", preference: Preference, max_tokens: int
 ) -> Prompt:
-    text = asked(tokenizer, preference.prompt)
+    text = asked(tokenizer, preference.prompt, preference.beside)
     return Prompt(preference.id, "preference", text, (), max_tokens)

@@ -19,6 +19,7 @@ from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.model_checks import check_adapters
 from stagelift.harness.graph.node import Node, Plan, Precise, candidates
 from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.graph.seen_rows import check_rows
 from stagelift.harness.graph.session import Session
 from stagelift.harness.graph.store import Store, check_run_folder, is_finished, lock_run
 from stagelift.harness.recipes.sections import Recipe
@@ -55,6 +56,7 @@ def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved)
         if finished:
             _check(recipe)
         check_adapters(plan)
+        check_rows(plan)
         preflight.check_servers(plan)
     return plan
 

@@ -4,11 +4,14 @@ The reference is the previous stage: given no `ref_model`, TRL freezes a copy of
 came in.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.data.pairs import rejected_answer
 from stagelift.stages.kind import Kind, Row, RowCost
 from stagelift.stages.rows.turns import answered, asked
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 def _pair(question: str, answer: str) -> list[Row]:
@@ -32,6 +35,15 @@ def _settled(config: Any, _given: dict[str, Any], _processes: int) -> dict[str, 
     return {}
 
 
+def _with_prompt(rows: "Dataset", _args: dict[str, Any]) -> "Dataset":
+    """Take the prompt out of answers that both begin with it, as TRL would."""
+    if "prompt" in rows.column_names:
+        return rows
+    from trl import extract_prompt
+
+    return rows.map(extract_prompt)
+
+
 def _trainer(**arguments: Any) -> Any:
     from trl import DPOTrainer
 
@@ -51,6 +63,7 @@ DPO = Kind(
     from_problem=_pair,
     makes_pairs=True,
     texts=("prompt", "chosen", "rejected"),
+    prepare=_with_prompt,
     trainer=_trainer,
     has_reference=lambda _: True,
     cost=_cost,

@@ -12,7 +12,7 @@ prompt. So rows are shuffled first, by the seed.
 from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.data.pairs import rejected_answer
-from stagelift.evals.models.chat import BESIDE
+from stagelift.evals.data.turns import BESIDE
 from stagelift.stages.kind import Kind, Row, RowCost
 from stagelift.stages.rows.turns import answered, asked
 

@@ -7,7 +7,7 @@ would also train on the user's words; with `assistant_only_loss: true` it stays 
 
 from typing import TYPE_CHECKING, Any
 
-from stagelift.evals.models.chat import BESIDE
+from stagelift.evals.data.turns import BESIDE
 from stagelift.stages.kind import Kind, Row, RowCost
 from stagelift.stages.rows.turns import answered, asked
 

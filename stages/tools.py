@@ -5,7 +5,8 @@ TRL shows a chat template the tools that the trainer has, which it calls itself,
 
 from typing import Any
 
-from stagelift.evals.models.chat import BESIDE, asked
+from stagelift.evals.data.turns import BESIDE
+from stagelift.evals.models.chat import asked
 
 
 class ShowsTools:

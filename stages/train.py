@@ -45,27 +45,14 @@ def train(
     place = NodeFolder(folder)
     kind = kind_named(settings.kind)
     config = training_config(
-        kind,
-        settings.args,
-        place.checkpoints,
-        seed,
-        parent.device,
-        parent.dtype,
-        processes,
+        kind, settings.args, place.checkpoints, seed, parent.device, parent.dtype, processes
     )
     # the config, built before the model, also gives each process a GPU of its own
     check_world(config.world_size, processes)
-    tokenizer = tokenizer_of(parent)
-    rows = as_asked(kind, training_rows(settings), tokenizer)
+    rows = _rows(kind, settings, parent)
     policy = load_policy(parent, lora, seed)
     with adapter_unrounded(policy):
-        trainer = kind.trainer(
-            model=policy,
-            args=config,
-            train_dataset=rows,
-            processing_class=tokenizer,
-            **_rewards(kind, settings),
-        )
+        trainer = kind.trainer(model=policy, args=config, **rows, **_rewards(kind, settings))
     # a rewarded kind deals out whole generations, and drops what is left at the end of an epoch
     if not kind.rewarded:
         check_rows(len(trainer.train_dataset), config, processes)
@@ -86,6 +73,12 @@ def train(
 def _logits(trainer: Any, saved: TrainingFolder, parent: ModelRef) -> FixedLogits | None:
     """Return what the trained model says; a kept one has said it when it was saved."""
     return saved.read_logits() or save_logits(trainer, saved, parent.dtype)
+
+
+def _rows(kind: Kind, settings: StageSettings, parent: ModelRef) -> dict[str, Any]:
+    tokenizer = tokenizer_of(parent)
+    rows = as_asked(kind, training_rows(settings), tokenizer)
+    return {"train_dataset": rows, "processing_class": tokenizer}
 
 
 def _rewards(kind: Kind, settings: StageSettings) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Rows whose prompt and answers are texts: turns of a conversation, as the evaluation asks them."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from stagelift.evals.data.alpaca import has_inputs, with_input
 from stagelift.evals.data.own_rows import load_own, own_fingerprint
 from stagelift.evals.data.preferences import load_preferences, preferences_fingerprint
 from stagelift.evals.data.source import Source
+from stagelift.evals.data.turns import as_turn
 from stagelift.evals.models.model import ModelRef
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.rows import rows_identity
@@ -18,7 +20,7 @@ from stagelift.harness.recipes.read import load_recipe
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.rewards import shown_texts
 from stagelift.stages.rows.chats import as_chats, texts_in
-from stagelift.stages.rows.training import read_since
+from stagelift.stages.rows.training import first_training_rows, read_since
 from stagelift.stages.settings import StageKind, StageSettings
 from tests import templates
 from tests.test_source import jsonl, training_rows
@@ -167,3 +169,28 @@ def test_a_reward_is_shown_texts_where_the_rows_have_texts() -> None:
     assert shown_texts(sizes)(**passed, weight=1.0) == [3.0, 2.0]
     assert shown_texts(sizes).__name__ == "sizes"
     assert asyncio.run(shown_texts(later)(**passed, weight=2.0)) == [6.0, 4.0]  # type: ignore[arg-type]  # a coroutine
+
+
+def test_what_a_template_is_shown_of_a_row_stays_with_it(tmp_path: Path) -> None:
+    call = {"type": "function", "function": {"name": "add", "arguments": {"a": 2}}}
+    called = {"role": "assistant", "content": None, "tool_calls": [call]}
+    prompt = [*turn("user", "2 + 3?"), called, {"role": "tool", "name": "add", "content": "5"}]
+    tool = {"type": "function", "function": {"name": "add", "parameters": {}}}
+    row = {"prompt": prompt, "target": "5", "tools": [tool], "chosen": "5", "rejected": "6"}
+    asked = load_own("mine", source(tmp_path, row), "test", None)[0]
+    assert asked.prompt[1] == as_turn(called) == {**called, "content": ""}
+    assert asked.prompt[2] == prompt[2]
+    assert own_fingerprint(source(tmp_path, row)).endswith("with tools")
+    pair = load_preferences(source(tmp_path, row))[0]
+    assert pair.prompt == asked.prompt
+    assert pair.beside == {"tools": [tool]}
+    talk = {"messages": [*prompt, *turn("assistant", "5")], "tools": [tool], "score": 1}
+    trained = training_rows("sft", source(tmp_path, talk))[0]
+    assert set(trained) == {"prompt", "completion", "tools"}
+    assert trained["tools"] == [tool]
+    settings = StageSettings(kind="sft", dataset=source(tmp_path, talk))
+    assert read_since(settings) == ["tools"]
+    rewarded = StageSettings(kind="grpo", dataset=source(tmp_path, row), rewards=["exact"])
+    learnt_from = first_training_rows(rewarded)[0]
+    assert json.loads(learnt_from["tools"]) == [tool]
+    assert learnt_from["prompt"] == asked.prompt

@@ -128,12 +128,11 @@ def test_a_dry_run_lists_the_nodes_and_writes_nothing(
     before = set(tmp_path.rglob("*"))
     result = stagelift("run", str(tiny_recipe), "--dry-run")
     assert result.exit_code == 0, result.output
-    assert [line.split(":")[0] for line in result.output.splitlines()[1:]] == [
-        "base",
-        "sft",
-        "dpo",
-        "grpo",
-    ]
+    nodes, rows = result.output.split("\n\nWhat tokens see:\n")
+    names = [line.split(":")[0] for line in nodes.splitlines()[1:]]
+    assert names == ["base", "sft", "dpo", "grpo"]
+    shown = [line.split(",")[0] for line in rows.splitlines() if not line.startswith(" ")]
+    assert shown == names[1:]
     assert set(tmp_path.rglob("*")) == before
 
 

@@ -22,10 +22,11 @@ from stagelift.evals.data.source import (
     one_sentence,
     rows,
 )
+from stagelift.evals.data.turns import BESIDE, as_turn
 from stagelift.evals.files import read_rows
 from stagelift.evals.records import Group, Record
 
-Message = dict[str, str]
+Message = dict[str, Any]
 _ROLES = ("system", "user", "assistant", "tool", "developer")
 
 
@@ -85,8 +86,10 @@ def own_fingerprint(source: Source) -> str:
     """Identify which rows are read, and as what."""
     columns = [f"{wanted}={present}" for wanted, present in sorted(source.columns.items())]
     limit = [] if source.limit is None else [f"limit={source.limit}"]
-    inputs = ["with inputs"] if has_inputs(source, _first_columns(source)) else []
-    return " ".join([fingerprint(source), *columns, *limit, *inputs])
+    present = _first_columns(source)
+    inputs = ["with inputs"] if has_inputs(source, present) else []
+    beside = [f"with {name}" for name in BESIDE if name in present]
+    return " ".join([fingerprint(source), *columns, *limit, *inputs, *beside])
 
 
 def has_own_clusters(source: Source) -> bool:
@@ -122,7 +125,7 @@ def turns(prompt: Any, place: str) -> list[Message]:
             f"{place} {problem}. A prompt is a text, or messages such as [{{role: user, content: "
             "...}]; `columns` can rename a column to `prompt`."
         )
-    return [{"role": turn["role"], "content": turn["content"]} for turn in prompt]
+    return [as_turn(turn) for turn in prompt]
 
 
 def _problem(prompt: Any) -> str | None:
@@ -133,7 +136,7 @@ def _problem(prompt: Any) -> str | None:
         return f"has the prompt {prompt!r:.60}, which is neither text nor messages"
     for turn in prompt:
         is_turn = isinstance(turn, dict) and turn.get("role") in _ROLES
-        if not is_turn or not isinstance(turn.get("content"), str):
+        if not is_turn or not (isinstance(turn.get("content"), str) or turn.get("tool_calls")):
             return f"has the message {turn!r:.60} in its prompt, without a role or a text"
     if prompt[-1]["role"] == "assistant":
         return "has a prompt that ends with the assistant, so that nothing is left to answer"

@@ -20,16 +20,17 @@ from stagelift.evals.data.source import (
     one_sentence,
     rows,
 )
+from stagelift.evals.data.turns import BESIDE, as_turn
 from stagelift.evals.records import Record
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 
 class Preference(Record):
     """A prompt (chat messages) and, where they are known, answers to it.
 
     `chosen` is the better and `rejected` the worse one; `answer` is the worked answer of a word
-    problem.
+    problem. `beside` has the row's tools, and settings of the chat template.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Preference(Record):
     chosen: str | None
     rejected: str | None
     answer: str | None
+    beside: dict[str, Any] = {}
 
 
 def load_preferences(source: Source) -> list[Preference]:
@@ -50,17 +52,12 @@ def load_preferences(source: Source) -> list[Preference]:
 def preferences_fingerprint(source: Source) -> str:
     """Identify which rows are read, and as what."""
     columns = [f"{wanted}={present}" for wanted, present in sorted(source.columns.items())]
+    present = [] if local_file(source) is None else column_names(source)
+    inputs = ["with inputs"] if has_inputs(source, present) else []
+    beside = [f"with {name}" for name in BESIDE if name in present]
     made = ["pairs 2"] if _makes_new_pairs(source) else []
-    inputs = ["with inputs"] if has_inputs(source, _columns(source)) else []
-    return ", ".join(
-        [fingerprint(source), f"{source.limit or 'all'} rows", *columns, *inputs, *made]
-    )
-
-
-def _columns(source: Source) -> list[str]:
-    """Name the columns of what can have Alpaca's rows; none of what is not local."""
-    may_have = "prompt" in source.columns and local_file(source) is not None
-    return column_names(source) if may_have else []
+    read = [fingerprint(source), f"{source.limit or 'all'} rows", *columns]
+    return ", ".join([*read, *inputs, *beside, *made])
 
 
 def _makes_new_pairs(source: Source) -> bool:
@@ -106,7 +103,7 @@ def words(prompt: list[Message]) -> str:
     That is the user's words, or the turns of a conversation by role.
     """
     if len(prompt) == 1:
-        return prompt[0]["content"]
+        return str(prompt[0]["content"])
     return "\n\n".join(f"{message['role']}: {message['content']}" for message in prompt)
 
 
@@ -122,6 +119,7 @@ def _preference(name: str, row: dict[str, Any], source: Source) -> Preference:
         chosen=_last(row.get("chosen")),
         rejected=_last(row.get("rejected")),
         answer=None,
+        beside={name: row[name] for name in BESIDE if row.get(name)},
     )
 
 
@@ -139,7 +137,7 @@ def _messages(prompt: Any) -> list[Message]:
     """Read a prompt: a user's words, or a conversation."""
     if isinstance(prompt, str):
         return [{"role": "user", "content": prompt}]
-    return [{"role": str(turn["role"]), "content": str(turn["content"])} for turn in prompt]
+    return [as_turn(turn) for turn in prompt]
 
 
 def _before_last(chosen: Any) -> Any:

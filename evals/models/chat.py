@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Turns = Sequence[Mapping[str, Any]]
-# what of a row a template is shown beside its turns
-BESIDE = ("tools", "chat_template_kwargs")
+# of a model without a template: texts as they are, the answer's end marked, as TRL trains texts
+PLAIN = (
+    "{% for message in messages %}{% if message['role'] == 'user' and not loop.first %}\n\n"
+    "{% endif %}{{ message['content'] }}{% if message['role'] == 'assistant' %}{{ eos_token }}"
+    "{% endif %}{% endfor %}"
+)
 _OPENED = re.compile(r"<(\w{1,30})>")
 _CLOSED = re.compile(r"<(\w{1,30})>\s*</\1>")
+_ASK = [{"role": "user", "content": "What is 2 + 3?"}]
+_SAY = [{"role": "assistant", "content": "It is 5."}]
 _MARK = "What is answered stands here."
 
 
@@ -46,25 +52,51 @@ def answered(
 
     Raises ValueError where an answer cannot stand after what is asked.
     """
-    before = asked(tokenizer, prompt, beside)
-    whole = in_template(tokenizer, [*prompt, *answer], beside)
-    if whole.startswith(before):
-        return Answer(before, whole)
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(before, whole, strict=False))
-    start = sum(1 for _ in alike)
+    before, apart = (
+        asked(tokenizer, prompt, beside),
+        answered_apart(tokenizer, prompt, answer, beside),
+    )
+    if apart.prompt == before:
+        return apart
     turn = answer[0]
-    said = _said(turn, before[start:])
+    said = _said(turn, before.removeprefix(apart.prompt))
     marked = {"role": turn["role"], "content": _MARK}
     later = in_template(tokenizer, [*prompt, marked, *answer[1:]], beside)
     return Answer(before, before + said + later[later.index(_MARK) + len(_MARK) :])
 
 
+def answered_apart(
+    tokenizer: "PreTrainedTokenizerBase",
+    prompt: Turns,
+    answer: Turns,
+    beside: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Return an answer as the template writes it, after what that and the question begin with."""
+    before = asked(tokenizer, prompt, beside)
+    whole = in_template(tokenizer, [*prompt, *answer], beside)
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(before, whole, strict=False))
+    return Answer(before[: sum(1 for _ in alike)], whole)
+
+
+def plain_template(tokenizer: "PreTrainedTokenizerBase") -> str:
+    """Return the template of plain texts, which begin as the tokenizer lets a text begin."""
+    begins = tokenizer("")["input_ids"]
+    has_first = tokenizer.bos_token_id is not None and begins[:1] == [tokenizer.bos_token_id]
+    return "{{ bos_token }}" + PLAIN if has_first else PLAIN
+
+
 def opens_answers(tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Say whether the template begins an answer for the model, and not one that is given."""
-    prompt = [{"role": "user", "content": "What is 2 + 3?"}]
-    answer = [{"role": "assistant", "content": "It is 5."}]
-    whole = in_template(tokenizer, [*prompt, *answer], None)
-    return not whole.startswith(asked(tokenizer, prompt))
+    return answered_apart(tokenizer, _ASK, _SAY).prompt != asked(tokenizer, _ASK)
+
+
+def goes_on_with_answers(tokenizer: "PreTrainedTokenizerBase") -> bool:
+    """Say whether it begins one, and answers that are given can stand after that."""
+    try:
+        answered(tokenizer, _ASK, _SAY)
+    except ValueError:
+        return False
+    return opens_answers(tokenizer)
 
 
 def _said(turn: Mapping[str, Any], opened: str) -> str:
@@ -101,8 +133,10 @@ def in_template(
 
 
 def _shown(beside: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a template is shown; tools may be written as JSON, as TRL has it."""
-    tools = beside.get("tools")
-    tools = json.loads(tools) if isinstance(tools, str) else tools
+    """Return what a template is shown; it may be written as JSON, as TRL has tools."""
+    tools, settings = (
+        json.loads(value) if isinstance(value, str) else value
+        for value in (beside.get("tools"), beside.get("chat_template_kwargs"))
+    )
     # no tools at all is no empty list of them: some templates introduce that
-    return {"tools": tools or None, **(beside.get("chat_template_kwargs") or {})}
+    return {"tools": tools or None, **(settings or {})}

@@ -2,14 +2,14 @@
 pairs, the answers of questions, and plain text.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import takewhile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from stagelift.evals.data.preferences import Message, Preference
+from stagelift.evals.data.preferences import Preference
 from stagelift.evals.data.retained import Choice, Passage
 from stagelift.evals.files import append_records, read_records
+from stagelift.evals.models.chat import Turns, answered, answered_apart
 from stagelift.evals.models.engines.engine import Answer, AnswerLogprob, Engine
 from stagelift.evals.records import ChoiceScore, PairScore, PassageScore
 
@@ -48,7 +48,8 @@ def score_pairs(
 
     def answers(pair: Preference) -> list[Answer]:
         assert pair.chosen is not None and pair.rejected is not None
-        return [_answer(tokenizer, pair.prompt, text) for text in (pair.chosen, pair.rejected)]
+        texts = (pair.chosen, pair.rejected)
+        return [_answer(tokenizer, pair.prompt, text, pair.beside) for text in texts]
 
     return _stored(
         engine, pairs, answers, _pair_score, read_records(path, PairScore), path, on_progress
@@ -166,16 +167,20 @@ def _passage_score(passage: Passage, logprobs: Sequence[AnswerLogprob]) -> Passa
     )
 
 
-def _answer(tokenizer: "PreTrainedTokenizerBase", prompt: list[Message], text: str) -> Answer:
-    """Put an answer into the chat template, and find where it starts."""
-    turn = {"role": "assistant", "content": text}
-    before = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
-    whole = tokenizer.apply_chat_template([*prompt, turn], tokenize=False)
-    # not all of `before`: some templates open a thought there that a given answer does not have
-    shared = sum(
-        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, whole, strict=False))
-    )
-    return _from(whole, shared)
+def _answer(
+    tokenizer: "PreTrainedTokenizerBase",
+    prompt: Turns,
+    text: str,
+    beside: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Put an answer into the chat template after all that is asked, and find where it starts."""
+    turn = [{"role": "assistant", "content": text}]
+    try:
+        before, whole = answered(tokenizer, prompt, turn, beside)
+    except ValueError:
+        # a template that cannot: after what it writes alike
+        before, whole = answered_apart(tokenizer, prompt, turn, beside)
+    return _from(whole, len(before))
 
 
 def _text_alone(answer: Answer, text: str) -> Answer:

@@ -282,6 +282,8 @@ def _executor(name: ExecutorName, jobs: int | None, recipe: "Recipe", root: Path
 
 
 def _print_plan(plan: "Plan", store: "Store") -> None:
+    from stagelift.harness.graph.seen_rows import row_lines, seen_rows
+
     typer.echo(
         f"Recipe '{plan.recipe.name}' is valid. Model {plan.model.path}, {plan.model.dtype} on "
         f"{plan.model.device}."
@@ -289,6 +291,11 @@ def _print_plan(plan: "Plan", store: "Store") -> None:
     for node in plan.nodes:
         evaluated = "evaluated" if store.is_evaluated(node, plan) else "to evaluate"
         typer.echo(f"{node.name}: {node.id}, {_trained(node, store)}, {evaluated}")
+    shown = seen_rows(plan)
+    if shown:
+        typer.echo("\nWhat tokens see:")
+    for line in row_lines(shown):
+        typer.echo(line)
 
 
 def _trained(node: "Node", store: "Store") -> str:

@@ -15,6 +15,7 @@ from stagelift.harness.forecast.other_dtype import other_dtype_advice
 from stagelift.harness.forecast.sensitivity import Sensitivity, sensitivity
 from stagelift.harness.graph.model_checks import trained_on_other_models
 from stagelift.harness.graph.node import Node, Plan
+from stagelift.harness.graph.seen_rows import SeenRow, seen_rows
 from stagelift.harness.graph.store import Store
 from stagelift.stages import precision
 from stagelift.stages.rows.problems import answer_note
@@ -43,13 +44,15 @@ class NodeForecast:
 class Forecast:
     """Everything `stagelift plan` says.
 
-    `avoided` are the trainings that chains would do on top if they shared no nodes; what is `known`
-    are earlier records of this machine.
+    `rows` are the first of what stages train on, with the stages' names. `avoided` are the
+    trainings that chains would do on top if they shared no nodes; what is `known` are earlier
+    records of this machine.
     """
 
     plan: Plan
     device: str
     nodes: list[NodeForecast]
+    rows: list[tuple[str, SeenRow]]
     avoided: int
     trainings_known: int
     evaluations_known: int
@@ -84,6 +87,7 @@ def make_forecast(plan: Plan, store: Store) -> Forecast:
         plan=plan,
         device=device,
         nodes=[NodeForecast(node, _jobs(node, plan, store, estimator)) for node in plan.nodes],
+        rows=seen_rows(plan),
         avoided=len(trainable) - len({node.id for node in trainable}),
         trainings_known=len(history.trainings),
         evaluations_known=len(history.evaluations),

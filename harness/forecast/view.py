@@ -17,6 +17,7 @@ from stagelift.harness.forecast import guess, sensitivity
 from stagelift.harness.forecast.estimate import Basis, Cost
 from stagelift.harness.forecast.forecast import EVALUATE, REPEAT, TRAIN, Forecast, Job, NodeForecast
 from stagelift.harness.graph.node import Node
+from stagelift.harness.graph.seen_rows import row_lines
 from stagelift.reports.words.formatting import duration, safe_text, size
 
 
@@ -26,6 +27,10 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
     console.print(Padding(_tree(forecast), (1, 0)))
     if any(job.cost is not None and job.cost.basis == "scaled" for job in forecast.remaining()):
         console.print(Text(_SCALED, style="dim"), end="\n\n")
+    for line in row_lines(forecast.rows):
+        console.print(Text(line))
+    if forecast.rows:
+        console.print()
     if forecast.sensitivity:
         console.print(_sensitivity(forecast.sensitivity))
     for advice in sorted(forecast.advice, key=lambda advice: advice.level == "note"):
@@ -53,6 +58,7 @@ def render_json(forecast: Forecast, audits: list[dict[str, Any]] | None = None) 
             **({} if todo is None else _cost(todo)),
         },
         "nodes": [_node(node) for node in forecast.nodes],
+        "rows": [{"stages": name, **row.model_dump()} for name, row in forecast.rows],
         "minimum_detectable_effect": [vars(effect) for effect in forecast.sensitivity],
         "advice": [vars(advice) for advice in forecast.advice],
         **({} if audits is None else {"reward_audit": audits}),

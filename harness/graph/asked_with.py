@@ -1,10 +1,12 @@
 """What a model is asked with: its chat template and tokenizer, or those of the recipe."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stagelift.evals.data.source import one_sentence
+from stagelift.evals.models.chat import goes_on_with_answers, plain_template
 from stagelift.evals.models.model import ModelRef, remembered_of_model, tokenizer_of
 from stagelift.evals.records import Record
 from stagelift.harness.errors import UsageError
@@ -49,9 +51,29 @@ def template_of(ref: ModelRef) -> str:
     if template is None:
         raise UsageError(
             f"Model '{ref.path}' has no chat template, which prompts need. Use an instruct "
-            "variant, or set chat_template in the recipe to a file with one."
+            "variant, set chat_template in the recipe to a file with one, or set chat: false in "
+            "every dataset of the recipe: then it is trained on plain text, and asked in it."
         )
     return template
+
+
+def goes_on(ref: ModelRef) -> bool:
+    """Say whether answers that are given to a model go on with what its template opens."""
+    return bool(_of_tokenizer("goes-on", ref, goes_on_with_answers))
+
+
+def plain_text_template(ref: ModelRef) -> str | None:
+    """Return a template that leaves texts plain, for a model without one; None where it has one."""
+    if asked_with(ref).template is not None:
+        return None
+    return str(_of_tokenizer("plain-template", ref, plain_template))
+
+
+def _of_tokenizer(what: str, ref: ModelRef, find_out: Callable[[Any], Any]) -> Any:
+    """Return what was found out about a model's tokenizer before, or find it out."""
+    path, revision = ref.tokenizer or ref.path, None if ref.tokenizer else ref.revision
+    asked = [ref.eos_token, ref.chat_template]
+    return remembered_of_model(what, path, revision, asked, lambda: find_out(tokenizer_of(ref)))
 
 
 def template_text(setting: str | None) -> str | None:

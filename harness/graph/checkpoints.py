@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.models.adapters import adapter_folder, trained_on
+from stagelift.evals.models.chat import PLAIN
 from stagelift.evals.models.model import (
     ModelRef,
     adapter_hash,
@@ -13,7 +14,12 @@ from stagelift.evals.models.model import (
     model_fingerprint,
 )
 from stagelift.harness.errors import UsageError
-from stagelift.harness.graph.asked_with import asked_with, template_of, template_text
+from stagelift.harness.graph.asked_with import (
+    asked_with,
+    plain_text_template,
+    template_of,
+    template_text,
+)
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.node import Node, Precise, candidates
 from stagelift.harness.graph.revision import held_in, model_revision
@@ -55,7 +61,7 @@ def checkpoint_node(
         device=before[0].base.device,
         quantization=recipe.model.quantization,
     )
-    ref = _checked(ref, recipe.chat_template)
+    ref = _checked(ref, recipe.template)
     return Node(name, section.kind, _identity(ref), before[-1], None, ref, lora=recipe.lora)
 
 
@@ -71,8 +77,10 @@ def _checked(ref: ModelRef, chat_template: str | None) -> ModelRef:
 
 
 def _with_template(ref: ModelRef, chat_template: str | None) -> ModelRef:
-    """Put the recipe's chat template in the place of another one."""
-    template = template_text(chat_template)
+    """Put the recipe's chat template in the place of another one; plain text only where there is
+    none.
+    """
+    template = plain_text_template(ref) if chat_template == PLAIN else template_text(chat_template)
     if template is None or template == asked_with(ref).template:
         return ref
     return ref.model_copy(update={"chat_template": template})
@@ -183,5 +191,5 @@ def _asked_in_its_own_way(below: ModelRef, folder: Path, recipe: Recipe) -> Mode
     own = below.model_copy(update={"tokenizer": str(folder), "chat_template": None})
     if asked_with(own).template is None:
         return below
-    own = _with_template(own, recipe.chat_template)
+    own = _with_template(own, recipe.template)
     return below if asked_with(own) == asked_with(below) else own

@@ -33,7 +33,7 @@ from stagelift.evals.settings import (
     RetentionSettings,
 )
 from stagelift.harness.errors import UsageError
-from stagelift.harness.graph.asked_with import asked_with
+from stagelift.harness.graph.asked_with import asked_with, goes_on
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.revision import model_revision
 from stagelift.harness.recipes.sections import OwnTaskSection, Recipe
@@ -55,6 +55,7 @@ LATER: dict[str, object] = {
     "scorers": [],
     "own": [],
     "tokenizers": None,
+    "given_answers": None,
     "quantization": None,
     **dict.fromkeys(RETENTION),
 }
@@ -129,13 +130,18 @@ def shared_contract(
 
 
 def _shared_asking(asked: Iterable[ModelRef]) -> dict[str, str | None]:
-    """Say in which chat template all stages answer, and whether their tokenizers are one."""
-    ways = [asked_with(ref) for ref in dict.fromkeys(asked)]
+    """Say in which chat template all stages answer, whether their tokenizers are one, and where
+    answers that are given stand, if that is not where the template has them.
+    """
+    models = list(dict.fromkeys(asked))
+    ways = [asked_with(ref) for ref in models]
+    go_on = any(goes_on(ref) for ref in models)
     templates = {digest(way.template) for way in ways}
     tokenizers = {way.tokenizer for way in ways}
     return {
         "chat_template": templates.pop() if len(templates) == 1 else EACH_ITS_OWN,
         "tokenizers": None if len(tokenizers) == 1 else EACH_ITS_OWN,
+        "given_answers": "after what the template opens" if go_on else None,
     }
 
 

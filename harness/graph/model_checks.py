@@ -28,7 +28,7 @@ from stagelift.stages.targets import check_targets
 
 def check_models(recipe: Recipe) -> None:
     """Check the files of every model and adapter that a recipe names. Raises ValueError."""
-    _check_weights(recipe.model.path, "model.path", recipe.chat_template)
+    _check_weights(recipe.model.path, "model.path", recipe.template)
     for section in recipe.checkpoints():
         where = f"checkpoint '{section.name}'"
         if section.checkpoints is not None:
@@ -38,7 +38,7 @@ def check_models(recipe: Recipe) -> None:
         elif section.gguf is not None and not gguf.is_gguf(section.gguf):
             raise ValueError(f"'{section.gguf}', the gguf of {where}, is no GGUF file.")
         else:
-            _check_weights(str(section.weights), where, recipe.chat_template)
+            _check_weights(str(section.weights), where, recipe.template)
 
 
 def check_adapters(plan: Plan) -> None:

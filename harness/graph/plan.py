@@ -42,9 +42,7 @@ def make_plan(recipe: Recipe, precise: Precise = precision.resolved) -> Plan:
     """
     wanted = wanted_chains(recipe)
     base = cache(partial(base_node, precise=precise))
-    unnamed = [
-        _chain(chain, base(chain.recipe.model, chain.recipe.chat_template)) for chain in wanted
-    ]
+    unnamed = [_chain(chain, base(chain.recipe.model, chain.recipe.template)) for chain in wanted]
     chains = _named(unnamed, [chain.labels for chain in wanted], lattice=recipe.lattice)
     _refuse_equal_chains(chains)
     return Plan(

@@ -25,6 +25,7 @@ from stagelift.evals.judges.load import JudgeSettings, ReferenceJudge
 from stagelift.evals.lm_eval.tasks import TaskSettings
 from stagelift.evals.metrics.scorers.known import AnyScorer, read_scorer
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
+from stagelift.evals.models.chat import PLAIN
 from stagelift.evals.models.engines.settings import EngineSettings, TransformersSettings
 from stagelift.evals.models.four_bit import Quantization
 from stagelift.evals.records import Written
@@ -626,6 +627,16 @@ class Recipe(Written):
         if self.reference is not None and not self.variants:
             raise ValueError(f"reference names '{self.reference}', but there are no variants.")
         return self
+
+    @property
+    def template(self) -> str | None:
+        """The chat template that all are asked and trained with, or how models without one are.
+
+        That is plain text where every dataset says that it is no chat.
+        """
+        sources = [stage.dataset or self.data for stage in self.trainings()] or [self.data]
+        no_chats = all(source.chat is False for source in sources)
+        return PLAIN if self.chat_template is None and no_chats else self.chat_template
 
     def chain(self) -> list[StageSection | CheckpointSection]:
         """All stages after base."""

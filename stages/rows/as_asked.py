@@ -7,7 +7,8 @@ written in the template here, and TRL is given a template that writes them as th
 
 from typing import TYPE_CHECKING
 
-from stagelift.evals.models.chat import BESIDE, answered, asked, in_template, opens_answers
+from stagelift.evals.data.turns import BESIDE
+from stagelift.evals.models.chat import answered, asked, in_template, opens_answers
 from stagelift.stages.kind import Kind, Row
 
 if TYPE_CHECKING:

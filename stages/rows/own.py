@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stagelift.evals.data.answers import answer_text
 from stagelift.evals.data.own_rows import OwnProblem, load_own
 from stagelift.evals.data.source import Source
+from stagelift.evals.data.turns import BESIDE
 from stagelift.evals.metrics.scorers.known import check_rows
 from stagelift.stages.rewards import Written, scorer_of
 
@@ -38,8 +39,15 @@ def own_training_rows(source: Source) -> "Dataset":
             "answer": [_answer(problem) for problem in problems],
             "prompt": [problem.prompt for problem in problems],
             "row": [json.dumps(problem.row) for problem in problems],
-        }
+            **{name: _as_json(values) for name, values in columns.items() if name in BESIDE},
+        },
+        # a table would give every turn, and every tool's arguments, the keys of all others
+        on_mixed_types="use_json",
     )
+
+
+def _as_json(values: Sequence[Any]) -> list[str | None]:
+    return [None if value is None else json.dumps(value) for value in values]
 
 
 def check_own_source(stage: str, source: Source, rewards: Sequence[Written]) -> None:

@@ -15,7 +15,7 @@ from stagelift.evals.data.answers import answer_text
 from stagelift.evals.data.bundled_data import SCHOOLMATH, is_bundled
 from stagelift.evals.data.places import place
 from stagelift.evals.data.source import Source, first_row, first_rows, local_rows, rows
-from stagelift.evals.models.chat import BESIDE
+from stagelift.evals.data.turns import BESIDE
 from stagelift.stages.kind import Kind, Row
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.rows.chats import as_chats, texts_in
