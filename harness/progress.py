@@ -18,6 +18,8 @@ from stagelift.evals.records import Metric
 from stagelift.reports.words.formatting import one_line, safe_text, value
 
 PLAIN_INTERVAL_SECONDS = 15
+# events that are said once and stay, beside what a stage does
+REMARKS = ("ill", "stopped")
 # what is said of a stage when it is done
 _SHOWN = ("accuracy", "length_tokens", "win_rate_previous")
 
@@ -56,11 +58,12 @@ def is_notebook() -> bool:
 
 
 class LiveView:
-    """One row per stage: waiting, training, evaluating, or done with its headline numbers."""
+    """One row per stage: waiting, training, evaluating, or done with its headline numbers. Below it
+    stands what it was ill of.
+    """
 
     def __init__(self, stages: list[str]) -> None:
-        self.states = dict.fromkeys(stages, "waiting")
-        self.clock = Clock()
+        self.rows, self.clock = Rows(stages), Clock()
         self.live = Live(self._table(), console=Console(), refresh_per_second=4)
 
     def __enter__(self) -> Self:
@@ -79,13 +82,15 @@ class LiveView:
         if event["event"] == "note":
             self.live.console.print(Text(_noted(event)))
             return
-        self.states[stage] = describe(event, self.clock.seconds_left(stage, event))
+        self.rows.see(stage, event, self.clock.seconds_left(stage, event))
         self.live.update(self._table())
 
     def _table(self) -> Table:
         table = Table(box=None, show_header=False, padding=(0, 2))
-        for stage, state in self.states.items():
+        for stage, (state, *remarks) in self.rows.texts.items():
             table.add_row(Text(stage, style="bold"), Text(state, style=_style(state)))
+            for remark in remarks:
+                table.add_row("", Text(remark, style="yellow"))
         return table
 
 
@@ -93,8 +98,7 @@ class NotebookView:
     """One row per stage, replaced where it stands in the output of a cell."""
 
     def __init__(self, stages: list[str]) -> None:
-        self.states = dict.fromkeys(stages, "waiting")
-        self.clock = Clock()
+        self.rows, self.clock = Rows(stages), Clock()
         self.handle: Any = None
 
     def __enter__(self) -> Self:
@@ -114,15 +118,16 @@ class NotebookView:
         if event["event"] == "note":
             say(_noted(event))
             return
-        self.states[stage] = describe(event, self.clock.seconds_left(stage, event))
+        self.rows.see(stage, event, self.clock.seconds_left(stage, event))
         self.handle.update(_display().HTML(self.table()))
 
     def table(self) -> str:
         """Write the rows as HTML, in which no name and no message acts."""
         rows = "".join(
-            f"<tr><th>{html.escape(safe_text(stage))}</th><td>{html.escape(safe_text(state))}</td>"
-            "</tr>"
-            for stage, state in self.states.items()
+            f"<tr><th>{html.escape(safe_text(stage))}</th><td>"
+            + "<br>".join(html.escape(safe_text(text)) for text in texts)
+            + "</td></tr>"
+            for stage, texts in self.rows.texts.items()
         )
         return f'<table class="tex2jax_ignore mathjax_ignore">{rows}</table>'
 
@@ -164,11 +169,29 @@ class PlainView:
             say(_noted(event))
             return
         text = describe(event, self.clock.seconds_left(stage, event))
+        if event["event"] in REMARKS:
+            print(f"{stage}: {text}", flush=True)
+            return
         key = (stage, activity(event))
         now = time.monotonic()
         if key != self.last or now - self.printed_at > PLAIN_INTERVAL_SECONDS:
             self.last, self.printed_at = key, now
             print(f"{stage}: {text}", flush=True)
+
+
+class Rows:
+    """What is shown of each stage: what it does now, and behind it remarks that stay."""
+
+    def __init__(self, stages: list[str]) -> None:
+        self.texts = {stage: ["waiting"] for stage in stages}
+
+    def see(self, stage: str, event: dict[str, Any], seconds_left: float | None) -> None:
+        """Take an event in."""
+        text = describe(event, seconds_left)
+        if event["event"] in REMARKS:
+            self.texts[stage].append(text)
+        else:
+            self.texts[stage][0] = text
 
 
 class Clock:
@@ -213,6 +236,10 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
             return f"training step {event['step']} of {event['steps']}{numbers}{eta}"
         case "evaluating":
             return f"evaluating {event['what']}, {event['done']} of {event['total']}{eta}"
+        case "ill":
+            return f"ill since step {event['step']}: {event['text']}"
+        case "stopped":
+            return f"stopped at step {event['step']} of {event['steps']}, with what it has"
         case "selected":
             return f"selected {event['why']}"
         case "finished":

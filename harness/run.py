@@ -222,6 +222,7 @@ def train_job(node: Node, store: Store) -> TrainJob:
         seed=node.seed,
         launcher=node.launcher,
         keep_every=None if node.selects is None else node.selects.every,
+        stop_when_ill=node.stop_when_ill,
         versions=versions(),
     )
 

@@ -22,6 +22,12 @@ def last_whole_checkpoint(folder: Path) -> Path | None:
     return whole
 
 
+def whole_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints that were written to their end, the newest first."""
+    whole = [path for path in folder.glob("checkpoint-*") if (path / _COMPLETE).exists()]
+    return sorted(whole, key=step_of, reverse=True)
+
+
 def mark_complete(folder: Path, step: int) -> None:
     """Say that the checkpoint of a step is written to its end."""
     write_text(folder / checkpoint_name(step) / _COMPLETE, "")

@@ -15,12 +15,14 @@ from transformers.trainer_callback import PrinterCallback
 
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.models.model import ModelRef
+from stagelift.stages.adapter import leave_adapter
 from stagelift.stages.checkpoints import last_whole_checkpoint, step_of
 from stagelift.stages.faster import faster
 from stagelift.stages.folders import NodeFolder, TrainingFolder
-from stagelift.stages.keep import Keeper, save_adapter
+from stagelift.stages.health.finding import Stop
+from stagelift.stages.keep import Keeper
 from stagelift.stages.kind import Method
-from stagelift.stages.ledger import Ledger, OnStep, rows_up_to
+from stagelift.stages.ledger import Ledger, OnStep, as_history, rows_up_to
 from stagelift.stages.records import StageResult
 
 
@@ -32,16 +34,22 @@ def fit(
     versions: dict[str, str],
     on_step: OnStep,
     keep_every: int | None = None,
+    *,
+    stop_when_ill: bool = False,
 ) -> StageResult:
     """Train to the end and save the adapter into `folder`. Returns the stage's record.
 
     With `keep_every` adapters are kept on the way, the last one too, and none is the stage's yet.
+    With `stop_when_ill` the first sign of illness that ends a stage is the end. Raises LostWeights
+    where the weights are no longer finite (`leave_adapter`).
     """
     accelerator, place = trainer.accelerator, TrainingFolder(folder)
     writes = accelerator.is_main_process
     checkpoint = _where_it_stopped(place, writes)
     rows = rows_up_to(place.log_rows, step_of(checkpoint)) if writes else []
-    ledger = Ledger(method, place.log_rows, ref, rows, on_step, accelerator)
+    ledger = Ledger(
+        method, place.log_rows, ref, rows, on_step, accelerator, stop_when_ill=stop_when_ill
+    )
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(ledger)
@@ -49,24 +57,13 @@ def fit(
         trainer.add_callback(Keeper(trainer, NodeFolder(folder), ref.dtype, keep_every))
     with faster(trainer) as as_trl:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    if writes and keep_every is None:
-        save_adapter(trainer, place.adapter)
-    last = ledger.row(trainer.state.global_step, {})
-    return StageResult(
-        kind=method.name,
-        steps=last.step,
-        tokens=last.tokens,
-        seconds=last.seconds,
-        peak_memory_bytes=last.peak_memory_bytes,
-        peak_memory_of=peak_memory(ref.device)[1],
-        trainable_parameters=_trainable(trainer.model),
-        device=ref.device,
-        dtype=ref.dtype,
-        versions=versions,
-        processes=accelerator.num_processes,
-        as_trl=as_trl,
-        history=[{"step": row.step, **row.logs} for row in ledger.rows],
-    )
+    stopped = ledger.stop
+    if writes:
+        selects = keep_every is not None
+        stopped = leave_adapter(
+            trainer, place, stopped, selects=selects, stop_when_ill=stop_when_ill
+        )
+    return _result(trainer, ledger, versions, as_trl, stopped)
 
 
 def _where_it_stopped(place: TrainingFolder, writes: bool) -> Path | None:
@@ -76,6 +73,33 @@ def _where_it_stopped(place: TrainingFolder, writes: bool) -> Path | None:
     seen = last_whole_checkpoint(place.checkpoints) if writes else None
     (checkpoint,) = broadcast_object_list([seen])
     return checkpoint  # type: ignore[no-any-return]  # accelerate is untyped for mypy here
+
+
+def _result(
+    trainer: Any,
+    ledger: Ledger,
+    versions: dict[str, str],
+    as_trl: list[str],
+    stopped: Stop | None,
+) -> StageResult:
+    last, ref = ledger.row(trainer.state.global_step, {}), ledger.ref
+    return StageResult(
+        kind=ledger.method.name,
+        steps=last.step,
+        tokens=last.tokens,
+        seconds=last.seconds,
+        peak_memory_bytes=last.peak_memory_bytes,
+        peak_memory_of=peak_memory(ref.device)[1],
+        trainable_parameters=_trainable(trainer.model),
+        device=ref.device,
+        dtype=ref.dtype,
+        versions=versions,
+        processes=trainer.accelerator.num_processes,
+        as_trl=as_trl,
+        history=[as_history(row) for row in ledger.rows],
+        signs=ledger.watch.found,
+        stopped=stopped,
+    )
 
 
 def _trainable(model: Any) -> int:

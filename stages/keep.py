@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 from stagelift.evals.files import replaced_folder
 from stagelift.evals.models.model import Dtype
 from stagelift.stages.folders import NodeFolder, TrainingFolder
+from stagelift.stages.health.weights import are_finite
 from stagelift.stages.records import FixedLogits
 from stagelift.stages.same_model import fixed_logits
 
@@ -36,7 +37,8 @@ class Keeper(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
             self._keep(state.global_step)
 
     def _keep(self, step: int) -> None:
-        if self.trainer.accelerator.is_main_process:
+        # of lost weights nothing is kept; training is about to end
+        if self.trainer.accelerator.is_main_process and are_finite(self.trainer.model):
             kept = self.node.kept(step)
             save_logits(self.trainer, kept, self.dtype)
             save_adapter(self.trainer, kept.adapter)

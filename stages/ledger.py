@@ -1,10 +1,15 @@
-"""What training logs, step by step: seconds, tokens and memory go on across a resume."""
+"""What training logs, step by step: seconds, tokens and memory go on across a resume. Where what is
+logged says that training is ill, it may end it.
+"""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import broadcast_object_list
 from pydantic import JsonValue
 from transformers import TrainerCallback
 
@@ -12,11 +17,30 @@ from stagelift.evals.files import append_records, read_records, write_records
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.models.model import ModelRef
 from stagelift.stages.checkpoints import mark_complete
+from stagelift.stages.health.finding import Finding, Stop
+from stagelift.stages.health.numbers import LOST_WEIGHTS
+from stagelift.stages.health.watch import Watch
+from stagelift.stages.health.weights import are_finite
 from stagelift.stages.kind import Method
 from stagelift.stages.records import LogRow
 
-# step, steps, what was logged
-OnStep = Callable[[int, int, dict[str, float]], None]
+
+@dataclass(frozen=True)
+class LoggedStep:
+    """A step of training as it is told while it runs: numbers, signs of illness that were not told
+    yet, and where training ends for them.
+    """
+
+    step: int
+    steps: int
+    logs: dict[str, float]
+    signs: list[Finding]
+    stop: Stop | None
+
+
+OnStep = Callable[[LoggedStep], None]
+
+
 _NOTHING_YET = LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
 
 
@@ -40,10 +64,16 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         rows: list[LogRow],
         on_step: OnStep,
         accelerator: Any,
+        *,
+        stop_when_ill: bool,
     ) -> None:
         self.method, self.path, self.ref = method, path, ref
         self.rows, self.on_step = rows, on_step
         self.accelerator = accelerator
+        self.watch, self.stop_when_ill = Watch(), stop_when_ill
+        # signs that nobody was told of in this process
+        self.untold = [sign for row in rows for sign in self.watch.add(as_history(row))]
+        self.stop: Stop | None = None
         self.before = rows[-1] if rows else _NOTHING_YET
         self.started = time.monotonic()
 
@@ -70,28 +100,37 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
             control.should_log = True
 
     def on_log(
-        self, _args: Any, state: Any, _control: Any, logs: dict[str, Any] | None = None, **_: Any
+        self, _args: Any, state: Any, control: Any, logs: dict[str, Any], model: Any, **_: Any
     ) -> None:
-        """Write a row, and tell who asked to be told."""
-        numbers = {
-            name: float(value)
-            for name, value in (logs or {}).items()
-            if isinstance(value, int | float)
-        }
+        """Write a row, tell who asked to be told, and end training where it is ill."""
         # the closing summary is no step
-        if "train_runtime" in numbers or not self.accelerator.is_main_process:
+        if "train_runtime" in logs:
             return
-        self.rows.append(self.row(state.global_step, dict(numbers)))
-        append_records(self.path, self.rows[-1:])
-        self.on_step(state.global_step, state.max_steps, numbers)
+        if self.accelerator.is_main_process:
+            self._write(state, _numbers(logs, model))
+        if self.accelerator.num_processes > 1:
+            (self.stop,) = broadcast_object_list([self.stop])
+        if self.stop is not None:
+            control.should_training_stop, control.should_save = True, False
 
-    def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Mark the checkpoint complete that was just saved."""
         # each process saves the state of its random numbers
         self.accelerator.wait_for_everyone()
         # resuming from the very end would train one step too many
-        if state.global_step < state.max_steps and self.accelerator.is_main_process:
+        is_end = control.should_training_stop or state.global_step >= state.max_steps
+        if not is_end and self.accelerator.is_main_process:
             mark_complete(Path(args.output_dir), state.global_step)
+
+    def _write(self, state: Any, logs: dict[str, JsonValue]) -> None:
+        step, steps = state.global_step, state.max_steps
+        self.rows.append(self.row(step, logs))
+        append_records(self.path, self.rows[-1:])
+        self.untold += self.watch.add(as_history(self.rows[-1]))
+        self.stop = self.watch.stop(step, steps, when_ill=self.stop_when_ill)
+        known = {name: value for name, value in logs.items() if isinstance(value, float)}
+        self.on_step(LoggedStep(step, steps, known, self.untold, self.stop))
+        self.untold = []
 
     def _tokens(self, logs: dict[str, JsonValue]) -> int:
         """Some of TRL's trainers count tokens from zero again after a resume, others go on: join
@@ -103,3 +142,20 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         if self.method.counts_tokens_on:
             return int(seen)
         return self.before.tokens + int(seen)
+
+
+def as_history(row: LogRow) -> dict[str, JsonValue]:
+    """Return what was logged at a step as a stage's record has it."""
+    return {"step": row.step, **row.logs}
+
+
+def _numbers(logs: dict[str, Any], model: Any) -> dict[str, JsonValue]:
+    """Return what was logged as JSON has it, and whether the weights are lost where it looks so."""
+    numbers: dict[str, JsonValue] = {
+        name: float(value) if isfinite(value) else None
+        for name, value in logs.items()
+        if isinstance(value, int | float)
+    }
+    if None in numbers.values() and not are_finite(model):
+        numbers[LOST_WEIGHTS] = 1.0
+    return numbers

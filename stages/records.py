@@ -2,10 +2,18 @@
 selected. No torch here, reports read it.
 """
 
-from pydantic import JsonValue
+from typing import Any
+
+from pydantic import Field, JsonValue
 
 from stagelift.evals.models.model import Dtype
 from stagelift.evals.records import Metric, Record
+from stagelift.stages.health.finding import Finding, Stop
+
+
+def _is_unused(value: Any) -> bool:
+    """Say whether a field that came into records later holds nothing; then it is not written."""
+    return not value
 
 
 class StageResult(Record):
@@ -15,7 +23,8 @@ class StageResult(Record):
     resumed, `seconds` counts steps that were done twice once. `peak_memory_of` says which memory:
     the GPU's allocated peak, or the process's resident peak on CPU. `as_trl` says what did not
     run in the faster way of ours, and why. `history` has one row per log step, with TRL's own names
-    (`loss`, `reward`, `kl`, ...).
+    (`loss`, `reward`, `kl`, ...), None where a number was not finite. `signs` are those of
+    illness that were found in it while it ran; `stopped` says where training was ended for one.
     """
 
     kind: str
@@ -31,6 +40,8 @@ class StageResult(Record):
     processes: int = 1
     as_trl: list[str] = []
     history: list[dict[str, JsonValue]]
+    signs: list[Finding] = Field(default=[], exclude_if=_is_unused)
+    stopped: Stop | None = Field(default=None, exclude_if=_is_unused)
 
 
 class FixedLogits(Record):
@@ -42,7 +53,9 @@ class FixedLogits(Record):
 
 
 class LogRow(Record):
-    """One logged step, with all that training took up to it."""
+    """One logged step, with all that training took up to it. A number that is not finite is None
+    in `logs`.
+    """
 
     step: int
     seconds: float

@@ -130,7 +130,7 @@ def _config_class(method: Method) -> Any:
     return getattr(trl, method.config)
 
 
-# Ours where the recipe is silent: log every step, save ten times, keep two checkpoints.
+# Ours where the recipe is silent: log every step as it is, save ten times, keep two checkpoints.
 _DEFAULTS = {
     "logging_steps": 1,
     "save_strategy": "steps",
@@ -138,6 +138,8 @@ _DEFAULTS = {
     "save_total_limit": 2,
     "report_to": "none",
     "disable_tqdm": True,
+    # it would put the mean of earlier losses in the place of one that is not finite
+    "logging_nan_inf_filter": False,
 }
 
 

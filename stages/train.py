@@ -33,13 +33,16 @@ def train(
     on_step: OnStep,
     processes: int = 1,
     keep_every: int | None = None,
+    *,
+    stop_when_ill: bool = False,
 ) -> StageResult:
     """Train on top of `parent` and write `adapter/` under `folder`; a killed call goes on where it
     was.
 
     Each of `processes` that train together calls this; the first of them writes. With `keep_every`
-    no adapter is the stage's yet (`fit`). Raises ValueError where there are not so many processes,
-    and AnotherModelError where the model that is trained is not the one that came in, or that was
+    no adapter is the stage's yet, and `stop_when_ill` may end it early (`fit`). Raises ValueError
+    where there are not so many processes, LostWeights where weights are no longer finite, and
+    AnotherModelError where the model that is trained is not the one that came in, or that was
     saved.
     """
     place = NodeFolder(folder)
@@ -60,8 +63,11 @@ def train(
         from stagelift.stages.principal import SecondHalfHeld
 
         trainer.add_callback(SecondHalfHeld(policy))
-    result = fit(kind, trainer, parent, folder, versions, on_step, keep_every)
-    saved = place if keep_every is None else place.kept(result.steps)
+    result = fit(
+        kind, trainer, parent, folder, versions, on_step, keep_every, stop_when_ill=stop_when_ill
+    )
+    # where weights were lost the last that is kept is from before
+    saved = place if keep_every is None else place.kept(max(place.kept_steps(), default=result.steps))
     logits = _logits(trainer, saved, parent) if trainer.accelerator.is_main_process else None
     # room for the model that is loaded again
     del policy, trainer

@@ -8,6 +8,7 @@ import pytest
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import ModelRef
 from stagelift.stages.kinds import KINDS, kind_named
+from stagelift.stages.ledger import LoggedStep
 from stagelift.stages.records import StageResult
 from stagelift.stages.settings import StageSettings
 from stagelift.stages.train import train
@@ -33,8 +34,8 @@ def trained(
     keep_every: int | None = None,
     **args: Any,
 ) -> StageResult:
-    def on_step(step: int, *_: Any) -> None:
-        if step == stop_at:
+    def on_step(logged: LoggedStep) -> None:
+        if logged.step == stop_at:
             raise Stopped
 
     rewarded = kind_named(kind).rewarded

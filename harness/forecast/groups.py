@@ -10,6 +10,7 @@ from stagelift.harness.forecast.advice import Advice
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
 from stagelift.reports.words.formatting import listed, value_with_n
+from stagelift.stages.health.completions import MANY_SILENT
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.settings import config_on_paper
 
@@ -53,7 +54,7 @@ def _of_node(node: Node, plan: Plan, store: Store) -> Advice:
         "correctness signal, all right or all wrong, where training problems are as hard as those "
         f"asked: {_measured(start, name, accuracy, node.parent)}."
     )
-    if share <= 0.5:
+    if share <= MANY_SILENT:
         return Advice("groups", "note", text)
     return Advice("groups", "warning", f"{text} {_remedy(accuracy.value)}")
 

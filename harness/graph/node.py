@@ -75,6 +75,7 @@ class Node:
     adapter: str | None = None
     # where it becomes one of several checkpoints
     selects: Selects | None = None
+    stop_when_ill: bool = False
 
     @cached_property
     def id(self) -> str:

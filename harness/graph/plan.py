@@ -152,6 +152,8 @@ def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
         "seed": recipe.seed,
         "reward_code": [reward_fingerprint(name) for name in settings.rewards],
     }
+    if stage.stop_when_ill:
+        identity["stop_when_ill"] = True
     selected = None
     if stage.select is not None:
         base, every = parent.root.base, stage.select.every
@@ -169,4 +171,5 @@ def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
         seed=recipe.seed,
         launcher=stage_launcher(recipe, stage),
         selects=selected,
+        stop_when_ill=stage.stop_when_ill,
     )

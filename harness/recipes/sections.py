@@ -133,7 +133,8 @@ class StageSection(Written):
 
     `lora` changes settings of the recipe's `lora` for this stage. Where that makes them other than
     those of the adapter that comes in, that one is merged into the weights (in float32) and the
-    stage starts one of its own. With `select` it becomes the best of its checkpoints.
+    stage starts one of its own. With `select` it becomes the best of its checkpoints. With
+    `stop_when_ill` a sign of illness ends it, with what it has.
     """
 
     kind: StageKind
@@ -143,6 +144,7 @@ class StageSection(Written):
     lora: LoraSettings = {}
     launcher: LauncherSection | None = None
     select: SelectSection | None = None
+    stop_when_ill: bool = Field(default=False, exclude_if=lambda stops: not stops)
 
     @field_validator("rewards")
     @classmethod

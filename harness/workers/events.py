@@ -8,15 +8,23 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from stagelift.stages.ledger import LoggedStep
 
 
-def step_events(events: TextIO) -> Callable[[int, int, dict[str, float]], None]:
+def step_events(events: TextIO) -> "Callable[[LoggedStep], None]":
     """Return what a training calls after each logged step."""
 
-    def on_step(step: int, steps: int, logs: dict[str, float]) -> None:
+    def on_step(logged: "LoggedStep") -> None:
+        logs = logged.logs
         shown = {name: logs[name] for name in ("loss", "reward", "accuracy") if name in logs}
-        emit(events, event="training", step=step, steps=steps, **shown)
+        emit(events, event="training", step=logged.step, steps=logged.steps, **shown)
+        for sign in logged.signs:
+            emit(events, event="ill", step=sign.step, text=f"{sign.text} {sign.remedy}")
+        if logged.stop is not None:
+            emit(events, event="stopped", step=logged.stop.step, steps=logged.stop.steps)
 
     return on_step
 

@@ -22,7 +22,8 @@ class TrainJob(Record):
     """Train one stage on top of `parent` into `folder`.
 
     Where there is a `launcher`, the processes that it starts do it. With `keep_every` the adapter
-    is kept after every so many steps, for one to be selected.
+    is kept after every so many steps, for one to be selected. With `stop_when_ill` a sign of
+    illness ends it.
     """
 
     job: Literal["train"] = "train"
@@ -33,6 +34,7 @@ class TrainJob(Record):
     seed: int
     launcher: LauncherSection | None = None
     keep_every: int | None = None
+    stop_when_ill: bool = False
     versions: dict[str, str]
 
 

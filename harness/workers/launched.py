@@ -58,6 +58,7 @@ def _train(job: TrainJob, processes: int, events: TextIO) -> None:
         step_events(events),
         processes,
         job.keep_every,
+        stop_when_ill=job.stop_when_ill,
     )
     if int(os.environ.get("RANK", "0")) == 0:
         training_folder(job).write_result(result)

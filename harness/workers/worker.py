@@ -91,6 +91,7 @@ def _train(job: TrainJob, node: NodeFolder, events: TextIO) -> None:
         job.versions,
         step_events(events),
         keep_every=job.keep_every,
+        stop_when_ill=job.stop_when_ill,
     )
     node.write_result(result)
 

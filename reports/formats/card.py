@@ -29,6 +29,7 @@ from stagelift.reports.report import RunReport, build_report
 from stagelift.reports.tables.table import NOTHING
 from stagelift.reports.words import formatting
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line, without_folders
+from stagelift.reports.words.illness import illness_sentences
 from stagelift.reports.words.provenance import dtype_words, passport_lines
 from stagelift.reports.words.trajectory import trajectory_sentence
 
@@ -76,6 +77,7 @@ def render_card(run: RunRecord, stage: StageRecord) -> str:
         parts.append(_judge(judge))
     parts.append(f"## Training\n\n{_training(chain)}")
     parts += [inline(trajectory_sentence(curve)) for curve in report.trajectories]
+    parts += [_illness(member) for member in chain if illness_sentences(member)]
     if run.recipe:
         parts.append(_recipe(run, stage))
     parts.append(f"## Limits\n\n{_limits(stage)}")
@@ -467,6 +469,10 @@ def _training(chain: list[StageRecord]) -> str:
     lines = [table_line(_FACTS), table_line([":---"] * len(_FACTS))]
     lines += [table_line([inline(stage.name), *_facts(stage)]) for stage in chain[1:]]
     return "\n\n".join(["\n".join(lines), *_settings(chain[-1]), *_versions(chain)])
+
+
+def _illness(stage: StageRecord) -> str:
+    return f"{inline(stage.name)}: {inline(' '.join(illness_sentences(stage)))}"
 
 
 def _facts(stage: StageRecord) -> list[str]:

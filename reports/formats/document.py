@@ -18,6 +18,7 @@ from stagelift.reports.numbers.trajectory import Point, Trajectory
 from stagelift.reports.numbers.variants import RankedVariant
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport, StageFlips
+from stagelift.reports.words.illness import signs_of
 from stagelift.reports.words.summary import summary
 
 SCHEMA = 1
@@ -124,7 +125,10 @@ def _voted(votes: Voted) -> dict[str, Any]:
 def _training(stage: StageRecord) -> dict[str, Any] | None:
     if stage.training is None:
         return None
-    return stage.training.model_dump(mode="json", exclude={"kind"})
+    training = stage.training.model_dump(mode="json", exclude={"kind"})
+    # those of an earlier record are read off its history
+    signs = [sign.model_dump() for sign in signs_of(stage)]
+    return training | ({"signs": signs} if signs else {})
 
 
 def _variant(variant: RankedVariant) -> dict[str, Any]:

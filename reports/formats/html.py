@@ -25,6 +25,8 @@ from stagelift.reports.tables.stages import stage_table
 from stagelift.reports.tables.study import study_sections
 from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.gained_and_lost import gained_and_lost
+from stagelift.reports.words.illness import TITLE as ILL
+from stagelift.reports.words.illness import illnesses
 from stagelift.reports.words.notes import footnotes
 from stagelift.reports.words.provenance import provenance_lines
 from stagelift.reports.words.summary import summary
@@ -66,6 +68,8 @@ def _page(report: Report, data: Problems, drawn: Sequence[Plot], responses_file:
         title=", ".join(run.name for run in report.runs),
         summary=summary(report),
         gained_and_lost=gained_and_lost(report),
+        ill=ILL,
+        illnesses=illnesses(report),
         between=between_sections(report),
         study=study_sections(report),
         stage_table=stage_table(report),

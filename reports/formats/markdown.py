@@ -15,6 +15,8 @@ from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line
 from stagelift.reports.words.formatting import excerpt
 from stagelift.reports.words.gained_and_lost import TITLE, gained_and_lost
+from stagelift.reports.words.illness import TITLE as ILL
+from stagelift.reports.words.illness import illnesses
 from stagelift.reports.words.notes import brief_notes, footnotes
 from stagelift.reports.words.provenance import brief_provenance, provenance_lines
 from stagelift.reports.words.summary import summary
@@ -24,7 +26,7 @@ _BOLD = ("improved", "regressed")
 
 def render_markdown(report: Report) -> str:
     """Return the whole report, ending in a newline."""
-    parts = [_title(report), inline(summary(report)), *_gained_and_lost(report)]
+    parts = [_title(report), inline(summary(report)), *_gained_and_lost(report), *_ill(report)]
     between, study = _sections(between_sections(report)), _sections(study_sections(report))
     parts += [*between, *study]
     if between or study:
@@ -54,6 +56,7 @@ def render_markdown_summary(report: Report) -> str:
         _title(report),
         inline(summary(report)),
         *_gained_and_lost(report),
+        *_ill(report),
         *_sections(between_sections(report)),
         *(_sections(study_sections(report)) or [_table(headline_table(report))]),
         inline(brief_notes(report)),
@@ -69,6 +72,14 @@ def _gained_and_lost(report: Report) -> list[str]:
         for line in gained_and_lost(report)
     ]
     return [f"**{TITLE}**", "\n".join(lines)] if lines else []
+
+
+def _ill(report: Report) -> list[str]:
+    lines = [
+        f"- **{inline(stage.stage)}**<br>{'<br>'.join(map(inline, stage.sentences))}"
+        for stage in illnesses(report)
+    ]
+    return [f"**{ILL}**", "\n".join(lines)] if lines else []
 
 
 def _sections(sections: Sequence[Section]) -> list[str]:

@@ -21,6 +21,8 @@ from stagelift.reports.tables.table import Cell, Column, Row, Table
 from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.formatting import excerpt, safe_text
 from stagelift.reports.words.gained_and_lost import TITLE, gained_and_lost
+from stagelift.reports.words.illness import TITLE as ILL
+from stagelift.reports.words.illness import illnesses
 from stagelift.reports.words.notes import footnotes
 from stagelift.reports.words.provenance import provenance_lines
 from stagelift.reports.words.summary import summary
@@ -40,6 +42,7 @@ def print_report(report: Report, console: Console) -> None:
     console.print(_provenance(report))
     console.print(Padding(Text(safe_text(summary(report))), (1, 0)))
     _print_gained_and_lost(report, console)
+    _print_illnesses(report, console)
     for section in (*between_sections(report), *study_sections(report)):
         console.print(Text(safe_text(section.title), style="bold"))
         _print_table(section.table, section.notes, console)
@@ -69,6 +72,18 @@ def _print_gained_and_lost(report: Report, console: Console) -> None:
         )
         grid.add_row("", Text("lost", style="red"), Text(safe_text(line.lost)))
     console.print(Text(TITLE, style="bold"))
+    console.print(Padding(grid, (0, 0, 1, 0)))
+
+
+def _print_illnesses(report: Report, console: Console) -> None:
+    ill = illnesses(report)
+    if not ill:
+        return
+    grid = rich.table.Table.grid(padding=(0, 2))
+    for stage in ill:
+        sentences = "\n".join(map(safe_text, stage.sentences))
+        grid.add_row(Text(safe_text(stage.stage), style="bold"), Text(sentences, style="yellow"))
+    console.print(Text(ILL, style="bold"))
     console.print(Padding(grid, (0, 0, 1, 0)))
 
 

@@ -13,9 +13,10 @@ from pydantic import JsonValue
 from stagelift.reports.plots.canvas import Canvas, add_panel, new_canvas, text_width, write
 from stagelift.reports.plots.labels import column_labels
 from stagelift.reports.plots.plot import Plot
-from stagelift.reports.plots.style import MUTED, SERIES, SMALL, WIDTH
+from stagelift.reports.plots.style import BAD, MUTED, SERIES, SMALL, WIDTH
 from stagelift.reports.plots.svg import finish
 from stagelift.reports.report import Report
+from stagelift.reports.words.illness import signs_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,6 +75,15 @@ class Curve:
 Cells = dict[str, list[Curve]]
 
 
+@dataclass(frozen=True)
+class TrainedStage:
+    """A row of the plot: a stage's curves, and the steps since when it showed signs of illness."""
+
+    label: str
+    cells: Cells
+    ill: tuple[int, ...]
+
+
 def training_plot(report: Report) -> Plot | None:
     """Draw a row of panels for each trained stage; None where nothing was logged."""
     stages, drawn = [], []
@@ -86,7 +96,10 @@ def training_plot(report: Report) -> Plot | None:
             drawn.append(cells)
     if not stages:
         return None
-    rows = list(zip(column_labels(report, stages), drawn, strict=True))
+    rows = [
+        TrainedStage(label, cells, tuple(sign.step for sign in signs_of(stage)))
+        for label, cells, stage in zip(column_labels(report, stages), drawn, stages, strict=True)
+    ]
     return finish(_draw(rows), "training", "Training curves", _alt(rows))
 
 
@@ -130,8 +143,8 @@ def _curves(
         yield Curve(name, list(steps), values, spread)
 
 
-def _draw(rows: Sequence[tuple[str, Cells]]) -> Canvas:
-    curves = [curve for _, cells in rows for column in cells.values() for curve in column]
+def _draw(rows: Sequence[TrainedStage]) -> Canvas:
+    curves = [curve for row in rows for column in row.cells.values() for curve in column]
     names = [name for name in STYLES if name and any(curve.name == name for curve in curves)]
     height = HEADER + PANEL + BELOW
     end = TOP + height * len(rows)
@@ -141,23 +154,27 @@ def _draw(rows: Sequence[tuple[str, Cells]]) -> Canvas:
     axis = "across: optimizer steps"
     if any(curve.spread for curve in curves):
         axis += "; band: one standard deviation over completions"
+    if any(row.ill for row in rows):
+        axis += "; upright lines: ill since there"
     write(canvas, LEFT, end + 9, axis, color=MUTED, size=SMALL)
     _draw_key(canvas, names, end + 9 + KEY)
     return canvas
 
 
-def _draw_panels(canvas: Canvas, rows: Sequence[tuple[str, Cells]], height: float) -> None:
-    titles = [title for title in QUANTITIES if any(title in cells for _, cells in rows)]
+def _draw_panels(canvas: Canvas, rows: Sequence[TrainedStage], height: float) -> None:
+    titles = [title for title in QUANTITIES if any(title in row.cells for row in rows)]
     across = WIDTH / len(titles)
     for column, title in enumerate(titles):
         write(canvas, across * column + LEFT, 10, title, bold=True)
-    for row, (label, cells) in enumerate(rows):
-        top = TOP + height * row
-        write(canvas, 0, top + 12, label)
-        for title, curves in cells.items():
+    for place, row in enumerate(rows):
+        top = TOP + height * place
+        write(canvas, 0, top + 12, row.label)
+        for title, curves in row.cells.items():
             left = across * titles.index(title) + LEFT
             panel = add_panel(canvas, left, top + HEADER, across - LEFT - RIGHT, PANEL)
             _draw_cell(panel, curves)
+            for step in row.ill:
+                panel.axvline(step, color=BAD, linewidth=1, linestyle=(0, (3, 2)))
 
 
 def _draw_cell(panel: "Axes", curves: Sequence[Curve]) -> None:
@@ -228,8 +245,13 @@ def _draw_key(canvas: Canvas, names: Sequence[str], y: float) -> None:
         x += 28 + text_width(text, SMALL) + 16
 
 
-def _alt(rows: Sequence[tuple[str, Cells]]) -> str:
-    return " ".join(f"{label}: {', '.join(_words(cells))}." for label, cells in rows)
+def _alt(rows: Sequence[TrainedStage]) -> str:
+    return " ".join(f"{row.label}: {', '.join([*_words(row.cells), *_ill(row)])}." for row in rows)
+
+
+def _ill(row: TrainedStage) -> list[str]:
+    steps = ", ".join(str(step) for step in dict.fromkeys(row.ill))
+    return [f"ill since step {steps}"] if steps else []
 
 
 def _words(cells: Cells) -> Iterator[str]:

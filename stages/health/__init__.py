@@ -1,0 +1,1 @@
+"""Whether a training is ill, by what it logs."""

@@ -1,0 +1,216 @@
+"""Signs that a stage is ill that learns from completions of its own, by their rewards, lengths and
+entropy.
+"""
+
+from statistics import fmean, median, stdev
+
+from stagelift.stages.health.logged import Logged
+from stagelift.stages.health.sign import Reading, Sign
+
+SILENT = "carry no signal: their completions all got the same reward, so they teach nothing"
+# what a forecast warns of, too
+MANY_SILENT = 0.5
+MORE_SIGNAL = "Raise num_generations, or train on problems that are neither too hard nor too easy."
+_START, _FEW, _MANY, _BACK = 2, 5, 10, 50
+
+
+def _silent_groups(logged: Logged, values: int) -> Reading | None:
+    shares = logged.last("frac_reward_zero_std", values)
+    if not shares:
+        return None
+    share = fmean(shares)
+    return Reading(share, f"{share:.0%} of the groups of the last {values} logged steps {SILENT}.")
+
+
+def _lost_entropy(logged: Logged) -> Reading | None:
+    """Others log an entropy too, which is meant to fall: that of texts they are given."""
+    means = logged.now_and_at_start("entropy", _FEW, _START)
+    if means is None or not logged.has("reward") or means[1] <= 0:
+        return None
+    now, start = means
+    text = (
+        f"The entropy fell to {now:.3g} nats a token, from {start:.3g} at the start: completions "
+        "of a prompt are nearly the same."
+    )
+    return Reading(1 - now / start, text)
+
+
+def _gained_entropy(logged: Logged) -> Reading | None:
+    means = logged.now_and_at_start("entropy", _FEW, _START)
+    if means is None or not logged.has("reward"):
+        return None
+    now, start = means
+    text = (
+        f"The entropy rose to {now:.3g} nats a token, from {start:.3g} at the start: completions "
+        "come apart."
+    )
+    return Reading(now - start, text)
+
+
+def _high_kl(logged: Logged) -> Reading | None:
+    values = logged.last("kl", _FEW)
+    if not values or not logged.has("reward"):
+        return None
+    kl = fmean(values)
+    text = f"The KL divergence from the stage before is {kl:.3g} nats a token."
+    return Reading(kl, text)
+
+
+def _kl_jump(logged: Logged) -> Reading | None:
+    last, before = logged.last("kl", 2), logged.last("kl", _MANY, before=2)
+    if not last or not before or not logged.has("reward") or fmean(last) < 0.1:
+        return None
+    now, usual = fmean(last), max(median(before), 1e-9)
+    text = f"The KL divergence jumped to {now:.3g} nats a token, from {usual:.3g} before."
+    return Reading(now / usual, text)
+
+
+def _reward_jump(logged: Logged) -> Reading | None:
+    """A rise within two logged steps, in standard deviations of completions' rewards."""
+    last, before = logged.last("reward", 2), logged.last("reward", _MANY, before=2)
+    spreads = logged.last("reward_std", _MANY + 2)
+    if not last or not before or not spreads or max(spreads) <= 0:
+        return None
+    now, usual = fmean(last), fmean(before)
+    text = f"The reward jumped to {now:.3g}, from {usual:.3g} in the steps before."
+    return Reading((now - usual) / max(spreads), text)
+
+
+def _reward_fall(logged: Logged) -> Reading | None:
+    """The fall from the best of the windows so far, in standard deviations of the steps' means."""
+    best, last = logged.best("reward", _MANY), logged.last("reward", _MANY)
+    if not best or not last:
+        return None
+    top, now = fmean(best), fmean(last)
+    spread = max((stdev(best) + stdev(last)) / 2, 1e-6)
+    return Reading((top - now) / spread, f"The reward fell to {now:.3g}, from {top:.3g}.")
+
+
+def _growth_of_length(logged: Logged) -> Reading | None:
+    name = "completions/mean_length"
+    last = logged.last(name, _FEW)
+    back = min(logged.count(name) - _FEW, _BACK)
+    before = logged.last(name, _FEW, before=back) if back >= _FEW else []
+    if not last or not before or fmean(before) <= 0:
+        return None
+    now, start = fmean(last), fmean(before)
+    text = f"Completions grew to {now:.0f} tokens, from {start:.0f} at most {_BACK} steps ago."
+    return Reading(now / start, text)
+
+
+def _cut_off(logged: Logged) -> Reading | None:
+    shares = logged.last("completions/clipped_ratio", _MANY)
+    if not shares:
+        return None
+    share = fmean(shares)
+    text = (
+        f"{share:.0%} of the completions of the last {_MANY} logged steps were cut off at "
+        "max_completion_length, before they came to an end."
+    )
+    return Reading(share, text)
+
+
+COMPLETIONS = (
+    Sign(
+        name="few groups with signal",
+        of="frac_reward_zero_std",
+        threshold=MANY_SILENT,
+        when=f"mean of {_MANY} logged values",
+        read=lambda logged: _silent_groups(logged, _MANY),
+        source="Yu et al. 2025 (DAPO, arXiv:2503.14476) sample anew for such groups; where they "
+        "are half, half of the completions are paid for in vain",
+        remedy=MORE_SIGNAL,
+        ends=False,
+    ),
+    Sign(
+        name="no signal",
+        of="frac_reward_zero_std",
+        threshold=0.9,
+        when=f"mean of {_FEW} logged values",
+        read=lambda logged: _silent_groups(logged, _FEW),
+        source="Le et al. 2025 (arXiv:2509.21880) saw 30% to 99% in trainings; TRL logs it as "
+        "frac_reward_zero_std",
+        remedy=f"See what the rewards pay for. {MORE_SIGNAL}",
+    ),
+    Sign(
+        name="entropy collapse",
+        of="entropy",
+        threshold=0.9,
+        when=f"the share that is lost, mean of {_FEW} logged values against the first {_START}",
+        read=_lost_entropy,
+        source="Cui et al. 2025 (arXiv:2505.22617): 73% was used up while 76% of the gain was "
+        "made, and little was gained after; Yu et al. 2025 (DAPO)",
+        remedy="Raise epsilon_high (0.28 in DAPO) or temperature, or lower learning_rate.",
+    ),
+    Sign(
+        name="entropy explosion",
+        of="entropy",
+        threshold=1.0,
+        when=f"nats a token more, mean of {_FEW} logged values against the first {_START}",
+        read=_gained_entropy,
+        source="ours: sound trainings gained less than 0.3; in DAPO it rises by about as much",
+        remedy="Lower learning_rate, or hold the policy with beta.",
+    ),
+    Sign(
+        name="high KL",
+        of="kl",
+        threshold=1.0,
+        when=f"nats a token, mean of {_FEW} logged values",
+        read=_high_kl,
+        source="Gao et al. 2022 (arXiv:2210.10760): a learnt reward was over-optimised before 100 "
+        "nats a response, which is 100 tokens at 1; ours: sound trainings stayed below 0.1",
+        remedy="Lower learning_rate, or raise beta.",
+    ),
+    Sign(
+        name="KL jump",
+        of="kl",
+        threshold=10,
+        when=f"mean of 2 logged values, of at least 0.1, against the median of {_MANY} before",
+        read=_kl_jump,
+        source="TRL issue 3015 and OpenRLHF issue 931: spikes by orders of magnitude, before "
+        "trainings failed",
+        remedy="Lower learning_rate or max_grad_norm, or raise beta.",
+    ),
+    Sign(
+        name="reward jump",
+        of="reward",
+        threshold=2,
+        when=f"mean of 2 logged values against the mean of {_MANY} before, in reward_std",
+        read=_reward_jump,
+        source="Pan et al. 2022 (arXiv:2201.03544): where a reward is hacked, it shows as a sudden "
+        "step",
+        remedy="Read completions: a reward that is suddenly easy may pay for something else.",
+        ends=False,
+    ),
+    Sign(
+        name="reward falls",
+        of="reward",
+        threshold=2,
+        when=f"mean of {_MANY} logged values against the best {_MANY} before, in standard "
+        "deviations of the steps' means",
+        read=_reward_fall,
+        source="ours: 4.5 standard errors of the difference of two such means",
+        remedy="Lower learning_rate, or use select to keep the checkpoint before.",
+    ),
+    Sign(
+        name="length explosion",
+        of="completions/mean_length",
+        threshold=2,
+        when=f"mean of {_FEW} logged values against {_FEW} at most {_BACK} logged values before",
+        read=_growth_of_length,
+        source="Liu et al. 2025 (Dr. GRPO, arXiv:2503.20783): a bias of the loss makes wrong "
+        "completions longer; where reasoning is learnt, doubling took hundreds of steps "
+        "(DeepSeek-R1, arXiv:2501.12948)",
+        remedy="See whether a reward pays for length, or set loss_type to dr_grpo.",
+    ),
+    Sign(
+        name="cut off",
+        of="completions/clipped_ratio",
+        threshold=0.5,
+        when=f"mean of {_MANY} logged values",
+        read=_cut_off,
+        source="Yu et al. 2025 (DAPO): what is cut off is rewarded for where it was cut, which is "
+        "noise",
+        remedy="Raise max_completion_length, or set mask_truncated_completions.",
+    ),
+)

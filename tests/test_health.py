@@ -1,0 +1,157 @@
+"""Signs of illness are read off logged rows alone, at thresholds that stand in a document."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stagelift.stages.health.finding import Stop
+from stagelift.stages.health.signs import SIGNS
+from stagelift.stages.health.watch import Watch, findings
+from tests.sources import ROOT
+
+REWARD = {"reward": 0.5, "reward_std": 0.4}
+DOCUMENT = ROOT / "docs" / "when-training-is-ill.md"
+
+
+def history(name: str, values: Sequence[float | None], **beside: Any) -> list[dict[str, Any]]:
+    return [{"step": step, name: value, **beside} for step, value in enumerate(values, start=1)]
+
+
+def seen(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return [(finding.sign, finding.step) for finding in findings(rows)]
+
+
+@pytest.mark.parametrize(
+    ("sign", "step", "rows"),
+    [
+        ("no signal", 5, history("frac_reward_zero_std", [1, 1, 0.75, 1, 0.75])),
+        ("few groups with signal", 10, history("frac_reward_zero_std", [0.5] * 10)),
+        ("entropy collapse", 8, history("entropy", [1.0] * 2 + [0.5] + [0.1] * 5, **REWARD)),
+        ("entropy explosion", 7, history("entropy", [0.5] * 2 + [1.5] * 5, **REWARD)),
+        ("high KL", 6, history("kl", [0.1] + [1.2] * 5, **REWARD)),
+        ("KL jump", 12, history("kl", [0.01] * 10 + [0.1, 0.15], **REWARD)),
+        ("reward jump", 12, history("reward", [0.1] * 10 + [1.0, 1.0], reward_std=0.4)),
+        ("length explosion", 10, history("completions/mean_length", [40] * 5 + [80] * 5)),
+        ("cut off", 10, history("completions/clipped_ratio", [0.25, 0.75] * 5)),
+        ("loss grows", 10, history("loss", [0.7] * 5 + [1.2] * 5)),
+        ("loss grows", 10, history("loss", [1.1] + [11.0] * 9)),
+        ("no gradients", 6, history("grad_norm", [0.3] + [0.0] * 5)),
+        ("loss not finite", 3, history("loss", [0.7, 0.7, None])),
+        ("gradients not finite", 21, history("grad_norm", [0.3] + [None] * 20)),
+        ("weights lost", 2, [{"step": 1, "loss": 1}, {"step": 2, "weights lost": 1}]),
+    ],
+)
+def test_a_sign_is_there_from_the_step_where_its_threshold_is_reached(
+    sign: str, step: int, rows: list[dict[str, Any]]
+) -> None:
+    assert seen(rows) == [(sign, step)]
+    assert seen(rows[:-1]) == [], "one step earlier it is not there"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        history("frac_reward_zero_std", [0.25, 0.5, 0.75, 0.5, 0.25] * 4),
+        history("entropy", [1.0, 0.5, 0.4, 0.3, 0.3, 0.25] * 4, **REWARD),
+        # imitation makes a model sure of its texts: that is what it is for
+        history("entropy", [2.0] * 5 + [0.01] * 20, loss=0.5),
+        history("kl", [0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.03, 0.05, 0.06] * 3, **REWARD),
+        # KTO's is of whole responses
+        history("kl", [0.0] * 12 + [15.0] * 12, loss=0.5),
+        # of a stage with rewards it is no measure
+        history("loss", [0.001] * 5 + [0.1] * 5, **REWARD),
+        history("loss", [0.9, 0.3, 0.5, 0.8, 0.6] * 6),
+        history("reward", [0.1, 0.6, 0.2, 0.5, 0.3, 0.4] * 8, reward_std=0.45),
+        # float16 looks for its scale
+        history("grad_norm", [None] * 16 + [0.3] * 10),
+        # doubled, within a hundred steps
+        history("completions/mean_length", [100 + step for step in range(110)]),
+        history("completions/clipped_ratio", [0.9, 0.7, 0.5, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1]),
+    ],
+)
+def test_what_healthy_trainings_do_is_no_sign(rows: list[dict[str, Any]]) -> None:
+    assert seen(rows) == []
+
+
+def test_a_reward_that_falls_below_its_best_is_a_sign_and_noise_is_none() -> None:
+    best = [0.6, 0.5, 0.7, 0.6, 0.5, 0.7, 0.6, 0.5, 0.7, 0.6]
+    worse = [value - 0.3 for value in best]
+    assert seen(history("reward", [*best, *best, *best], reward_std=0.4)) == []
+    assert seen(history("reward", [*best, *worse], reward_std=0.4)) == [("reward falls", 20)]
+
+
+def test_chosen_answers_that_become_unlikely_are_a_sign_only_against_the_reference() -> None:
+    falling = [-100.0] * 5 + [-160.0] * 5
+    less = history("logps/chosen", falling, **{"rewards/chosen": -1.0})
+    assert seen(less) == [("chosen answers unlearnt", 10)]
+    longer_answers = history("logps/chosen", falling, **{"rewards/chosen": 0.5})
+    assert seen(longer_answers) == []
+
+
+def test_a_sign_is_said_once_with_its_value_and_what_to_do() -> None:
+    (finding,) = findings(history("completions/clipped_ratio", [0.75] * 30))
+    assert (finding.value, finding.threshold) == (0.75, 0.5)
+    assert finding.text == (
+        "75% of the completions of the last 10 logged steps were cut off at "
+        "max_completion_length, before they came to an end."
+    )
+    assert finding.remedy.startswith("Raise max_completion_length")
+
+
+def test_rows_that_are_read_in_two_sittings_give_the_same_findings() -> None:
+    rows = history("entropy", [1.0] * 5 + [0.05] * 20, **REWARD)
+    watch = Watch()
+    for row in rows[:7]:
+        watch.add(row)
+    later = json.loads(json.dumps(rows[7:]))
+    assert [finding for row in later for finding in watch.add(row)] == findings(rows)
+
+
+def test_a_stage_ends_when_asked_to_for_a_sign_that_ends_one_and_not_at_its_last_step() -> None:
+    watch = Watch()
+    for row in history("frac_reward_zero_std", [0.6] * 10):
+        watch.add(row)
+    assert watch.found and watch.stop(10, 40, when_ill=True) is None, "half is only said"
+    for row in history("frac_reward_zero_std", [1.0] * 6):
+        watch.add(row)
+    assert watch.stop(15, 40, when_ill=False) is None
+    assert watch.stop(40, 40, when_ill=True) is None
+    stop = watch.stop(15, 40, when_ill=True)
+    assert stop is not None and stop.text.startswith(
+        "stopped at step 15 of 40: 92% of the groups of the last 5 logged steps carry no signal"
+    )
+
+
+def test_lost_weights_end_every_stage_and_the_adapter_may_be_an_earlier_one() -> None:
+    watch = Watch()
+    watch.add({"step": 12, "loss": None, "weights lost": 1.0})
+    stop = watch.stop(12, 12, when_ill=False)
+    assert stop is not None and (stop.step, stop.steps) == (12, 12)
+    earlier = Stop(step=12, steps=40, why="It is ill.", kept=8)
+    assert earlier.text == "stopped at step 12 of 40: It is ill. The adapter is that of step 8."
+    assert "kept" not in stop.model_dump()
+
+
+def test_the_document_lists_every_sign_with_its_threshold_source_and_remedy() -> None:
+    lines = [
+        line.split(" | ")
+        for line in DOCUMENT.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ")
+    ]
+    listed = {line[0].removeprefix("| "): line for line in lines}
+    for sign in SIGNS:
+        _, of, threshold, when, ends, source, remedy = listed[sign.name]
+        assert of == f"`{sign.of}`"
+        assert threshold == f"{sign.threshold:g}"
+        assert when == sign.when
+        assert ends == ("yes" if sign.ends else "no")
+        assert source == sign.source
+        assert remedy.removesuffix(" |") == sign.remedy
+
+
+def test_no_sign_has_the_name_of_another() -> None:
+    assert len({sign.name for sign in SIGNS}) == len(SIGNS)
+    assert Path(DOCUMENT).is_file()
