@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -36,7 +37,7 @@ SENTENCE = (
 
 def ill_run(**update: Any) -> RunRecord:
     """A chain whose last stage got the same reward for everything."""
-    run = make_chain()
+    run = make_chain(base="cw", grpo="cc")
     last = run.stages[-1]
     assert last.training is not None
     training = last.training.model_copy(update={"history": ILL, **update})
@@ -48,9 +49,10 @@ def ill_report(**update: Any) -> Report:
 
 
 def terminal(report: Report) -> str:
-    console = Console(width=160, record=True, file=None, quiet=True)
-    print_report(report, console)
-    return " ".join(console.export_text().split())
+    console = Console(width=160, file=StringIO())
+    with console.capture() as capture:
+        print_report(report, console)
+    return " ".join(capture.get().split())
 
 
 def test_a_stage_that_was_ill_is_said_to_have_been_in_every_format() -> None:
@@ -79,7 +81,7 @@ def test_what_an_earlier_version_recorded_is_read_again() -> None:
 
 
 def test_nothing_is_said_of_stages_that_were_well() -> None:
-    report = build_report([make_chain()])
+    report = build_report([make_chain(base="cw", grpo="cc")])
     assert illnesses(report) == []
     assert TITLE not in terminal(report) + render_markdown(report) + render_html(report).html
 
@@ -87,7 +89,7 @@ def test_nothing_is_said_of_stages_that_were_well() -> None:
 def test_the_curves_say_since_when_a_stage_was_ill() -> None:
     plot = training_plot(ill_report())
     assert plot is not None and "ill since step 5, 10" in plot.alt
-    well = training_plot(build_report([make_chain()]))
+    well = training_plot(build_report([make_chain(base="cw", grpo="cc")]))
     assert well is not None and "ill since" not in well.alt
 
 
@@ -103,7 +105,7 @@ def test_report_json_has_the_signs_as_its_schema_tells() -> None:
 
 
 def test_a_record_of_a_stage_that_was_well_has_no_field_for_illness() -> None:
-    well = make_chain().stages[-1].training
+    well = make_chain(base="cw", grpo="cc").stages[-1].training
     assert well is not None
     assert not {"signs", "stopped"} & json.loads(well.model_dump_json()).keys()
     ill = well.model_copy(update={"signs": findings(ILL), "stopped": STOP})

@@ -57,6 +57,7 @@ ELSEWHERE = {
     "stages.fit": "every training goes through it",
     "stages.adapter": "every training goes through it, the ill ones of test_ill_trainings, too",
     "stages.health.completions": "its signs are in test_health",
+    "stages.health.logged": "every sign reads it",
     "stages.health.losses": "its sign is in test_health",
     "stages.health.numbers": "its signs are in test_health",
     "stages.health.preferences": "its sign is in test_health",
