@@ -42,8 +42,7 @@ def train(
     Each of `processes` that train together calls this; the first of them writes. With `keep_every`
     no adapter is the stage's yet, and `stop_when_ill` may end it early (`fit`). Raises ValueError
     where there are not so many processes, LostWeights where weights are no longer finite, and
-    AnotherModelError where the model that is trained is not the one that came in, or that was
-    saved.
+    AnotherModelError where another model is trained than came in, or than was saved.
     """
     place = NodeFolder(folder)
     kind = kind_named(settings.kind)
@@ -66,14 +65,18 @@ def train(
     result = fit(
         kind, trainer, parent, folder, versions, on_step, keep_every, stop_when_ill=stop_when_ill
     )
-    # where weights were lost the last that is kept is from before
-    saved = place if keep_every is None else place.kept(max(place.kept_steps(), default=result.steps))
+    saved = place if keep_every is None else _last_kept(place, result)
     logits = _logits(trainer, saved, parent) if trainer.accelerator.is_main_process else None
     # room for the model that is loaded again
     del policy, trainer
     gc.collect()
     check_loaded_again(logits, parent, saved.adapter)
     return result
+
+
+def _last_kept(place: NodeFolder, result: StageResult) -> NodeFolder:
+    """Return the last adapter that was kept; where weights were lost it is from before."""
+    return place.kept(max(place.kept_steps(), default=result.steps))
 
 
 def _logits(trainer: Any, saved: TrainingFolder, parent: ModelRef) -> FixedLogits | None:
