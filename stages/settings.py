@@ -77,8 +77,8 @@ def training_config(
             if name != "report_to"
         }
         check_numbers(asked, TRAINING, "args.")
-        check_together(asked, defaults)
         given = shared_batch(asked, defaults, processes)
+        check_together(asked, defaults)
         ours = {
             **_DEFAULTS,
             **_flags(on, precision, given),

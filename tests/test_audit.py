@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from stagelift.evals.data.source import Source
 from stagelift.evals.metrics.scoring import is_correct
 from stagelift.harness.audit.audit import Completion, Pays, StageAudit, Value, audit_rewards
 from stagelift.harness.audit.findings import findings
@@ -127,7 +128,7 @@ def test_a_recipe_without_rewards_has_nothing_to_audit(tiny_recipe: Path) -> Non
 def test_rewards_are_those_of_the_trainer() -> None:
     settings = StageSettings(
         kind="grpo",
-        dataset={"path": "bundled/schoolmath", "limit": 8},  # type: ignore[arg-type]  # read by pydantic
+        dataset=Source(path="bundled/schoolmath", limit=8),
         rewards=["correctness", "tests.audited_rewards.longer"],
     )
     assert [reward.__name__ for reward in rewards_of(settings)] == ["correctness", "longer"]
