@@ -19,6 +19,7 @@ from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.model_checks import check_adapters
 from stagelift.harness.graph.node import Node, Plan, Precise, candidates
 from stagelift.harness.graph.plan import make_plan
+from stagelift.harness.graph.row_counts import check_row_counts, row_notes
 from stagelift.harness.graph.seen_rows import check_rows
 from stagelift.harness.graph.session import Session
 from stagelift.harness.graph.store import Store, check_run_folder, is_finished, lock_run
@@ -56,6 +57,7 @@ def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved)
         if finished:
             _check(recipe)
         check_adapters(plan)
+        check_row_counts(plan)
         check_rows(plan)
         preflight.check_servers(plan)
     return plan
@@ -120,7 +122,8 @@ def answer_warnings(plan: Plan) -> list[str]:
     """Say from how many rows stages cannot learn."""
     settings = [node.settings for node in plan.nodes if node.settings is not None]
     notes = [answer_note(each) for each in settings]
-    return list(dict.fromkeys(note for note in notes if note is not None))
+    said = [*(note for note in notes if note is not None), *row_notes(plan)]
+    return list(dict.fromkeys(said))
 
 
 def titles(plan: Plan) -> list[str]:

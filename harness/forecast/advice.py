@@ -10,7 +10,7 @@ from stagelift.evals.models.model import Device, Dtype
 class Advice:
     """A sentence about one thing, by its name in JSON."""
 
-    about: Literal["precision", "groups", "overlap", "checkpoints", "answers"]
+    about: Literal["precision", "groups", "overlap", "checkpoints", "answers", "rows"]
     level: Literal["warning", "note"]
     text: str
 

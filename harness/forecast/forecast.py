@@ -15,6 +15,7 @@ from stagelift.harness.forecast.other_dtype import other_dtype_advice
 from stagelift.harness.forecast.sensitivity import Sensitivity, sensitivity
 from stagelift.harness.graph.model_checks import trained_on_other_models
 from stagelift.harness.graph.node import Node, Plan
+from stagelift.harness.graph.row_counts import row_notes
 from stagelift.harness.graph.seen_rows import SeenRow, seen_rows
 from stagelift.harness.graph.store import Store
 from stagelift.stages import precision
@@ -97,6 +98,7 @@ def make_forecast(plan: Plan, store: Store) -> Forecast:
             *other_dtype_advice(plan, store),
             *_checkpoint_advice(plan),
             *_answer_advice(plan),
+            *(Advice("rows", "warning", text) for text in row_notes(plan)),
             *group_advice(plan, store),
             *overlap_advice(plan, asked, texts),
         ],

@@ -53,6 +53,20 @@ def first_training_rows(settings: StageSettings) -> "Dataset":
     return _in_format(dataset.select(range(min(_FIRST, len(dataset)))), settings)
 
 
+def given_and_trained(settings: StageSettings) -> "tuple[int, Dataset]":
+    """Load a stage's rows as it trains on them, and count those it was given: a kind leaves out
+    rows that have no answer.
+    """
+    if learns_from_scorers(settings.rewards):
+        own = own_training_rows(settings.dataset)
+        return len(own), own
+    dataset = rows(settings.dataset)
+    trained = _in_format(dataset, settings)
+    # of what a pair is made of, others say what is left out
+    given = trained if kind_named(settings.kind).makes_pairs else dataset
+    return len(given), trained
+
+
 def _in_format(dataset: "Dataset", settings: StageSettings) -> "Dataset":
     kind, source = kind_named(settings.kind), settings.dataset
     layout = _layout(kind, source, dataset)
