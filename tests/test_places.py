@@ -28,6 +28,13 @@ def test_the_header_and_cells_of_several_lines_of_a_csv_count(tmp_path: Path) ->
     assert said == [f"of dataset '{file}' (line 3)", f"of dataset '{file}' (line 7)"]
 
 
+def test_numbers_in_text_columns_of_a_csv_stay_as_they_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("prompt,solved,answer\nq,007,7\nr,2.50,\n")
+    read = rows(Source(path=str(file), columns={"completion": "solved"}))
+    assert list(read["completion"]) == ["007", "2.50"] and list(read["answer"]) == [7.0, None]
+
+
 def test_a_json_list_has_indices(tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     said = where(file, json.dumps([{"text": "a"}, {"text": "b"}], indent=2))

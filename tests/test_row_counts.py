@@ -112,6 +112,7 @@ def test_a_plan_says_it_once_and_refuses_where_nothing_is_left(
     data, recipe = tmp_path / "chats.jsonl", tmp_path / "recipe.yaml"
     recipe.write_text(
         f"name: chats\nmodel: {{path: {tiny_model}}}\ndata: {{path: bundled/schoolmath}}\n"
+        "evals: {accuracy: {limit: 4}}\n"
         f"stages: [sft: {{dataset: {{path: {data}}}, args: {{max_length: 64}}}}]\n"
     )
     jsonl(data, [talk("Hi", "Hello"), talk("Hi", "Hello", "thanks")])

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # what comes after a split's name: train[:10%]
 _SLICE = re.compile(r"\[.*")
+# columns of a CSV that are text, also where every cell is a number: 007 stays 007
+_TEXTS = ("prompt", "completion", "chosen", "rejected", "text", "instruction", "output", "response")
 _FORMATS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
 
@@ -296,8 +298,13 @@ def _load(source: Source, *, streaming: bool) -> Any:
     table = table_rows(file) if _FORMATS[file.suffix] == "json" else None
     if table is not None:
         return Dataset.from_list(table)
+    as_written = {source.columns.get(name, name): str for name in _TEXTS}
     return load_dataset(
-        _FORMATS[file.suffix], data_files=glob.escape(str(file)), split="train", streaming=streaming
+        _FORMATS[file.suffix],
+        data_files=glob.escape(str(file)),
+        split="train",
+        streaming=streaming,
+        **({"converters": as_written} if file.suffix == ".csv" else {}),
     )
 
 

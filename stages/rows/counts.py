@@ -163,10 +163,10 @@ def _poor(counts: RowCounts) -> list[str]:
 
 def _read(kind: Kind, rows: "Dataset") -> Iterable[Row]:
     """Return of each row what its trainer reads, and what tells rows of one prompt apart."""
-    unread = {"chat_template_kwargs"} if not kind.rewarded else set()
     names = [*kind.texts, *kind.flags, "answer", "target", "row"]
-    kept = [name for name in rows.column_names if name in names and name not in unread]
-    return rows.select_columns(kept) if kept else rows
+    kept = [name for name in rows.column_names if name in names]
+    read: Iterable[Row] = rows.select_columns(kept) if kept else rows
+    return read
 
 
 def _is_empty(row: Row) -> bool:
@@ -176,7 +176,8 @@ def _is_empty(row: Row) -> bool:
 def _says_nothing(answer: Any) -> bool:
     if isinstance(answer, str):
         return not answer.strip()
-    return not any(turn.get("content") or turn.get("tool_calls") for turn in answer)
+    said = "".join(str(turn.get("content") or "") for turn in answer)
+    return not said.strip() and not any(turn.get("tool_calls") for turn in answer)
 
 
 def _lengths(

@@ -31,13 +31,24 @@ if TYPE_CHECKING:
 
 # rows that show what a dataset is like
 _FIRST = 64
+# columns that a refusal names
+_SHOWN = 12
 
 
 def training_rows(settings: StageSettings) -> "Dataset":
-    """Load the rows of a stage's dataset in a format its trainer takes."""
+    """Load the rows of a stage's dataset in a format its trainer takes.
+
+    Raises ValueError, in a sentence, where a row cannot be read, or none is left.
+    """
     if learns_from_scorers(settings.rewards):
         return own_training_rows(settings.dataset)
-    return _in_format(rows(settings.dataset), settings)
+    made = _in_format(rows(settings.dataset), settings)
+    if not len(made):
+        raise ValueError(
+            f"Stage '{settings.kind}': no row of '{settings.dataset.path}' ends with an answer of "
+            "the assistant, so that nothing is left to train on."
+        )
+    return made
 
 
 def first_training_rows(settings: StageSettings) -> "Dataset":
@@ -169,9 +180,11 @@ def _layout(kind: Kind, source: Source, dataset: "Dataset") -> Layout:
         raise ValueError(f"{place(source, 0)} {error}.") from error
     if layout is None:
         needed = " or ".join(_words(names) for names in (*kind.formats, PROBLEM))
+        more = "..." if len(columns) > _SHOWN else ""
         raise ValueError(
             f"Stage '{kind.name}' cannot use dataset '{source.path}' with columns "
-            f"{_words(columns)}. It needs {needed}; `columns` in the recipe can rename."
+            f"{_words(columns[:_SHOWN])}{more}. It needs {needed}; `columns` in the recipe can "
+            "rename, and docs/training-data.md names other layouts."
             f"{hint(kind, columns)}"
         )
     return layout
