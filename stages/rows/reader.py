@@ -33,9 +33,9 @@ def read(layout: Layout, row: Row) -> Row:
     Raises ValueError, with a clause about the row, where it does not hold that.
     """
     held = {name: row.get(column) for name, column in layout.holds.items()}
+    made = _turns(layout, row, held) if layout.turns else _texts(layout, row, held)
     if layout.name is None:
         _refuse_mixed(layout, held)
-    made = _turns(layout, row, held) if layout.turns else _texts(layout, row, held)
     if "label" in held:
         made["label"] = as_label(held["label"])
     return made
