@@ -61,7 +61,9 @@ def first_training_rows(settings: StageSettings) -> "Dataset":
         limit = min(_FIRST, source.limit or _FIRST)
         return own_training_rows(source.model_copy(update={"limit": limit}))
     dataset = first_rows(source)
-    return _in_format(dataset.select(range(min(_FIRST, len(dataset)))), settings)
+    first = _in_format(dataset.select(range(min(_FIRST, len(dataset)))), settings)
+    # where none of them has an answer, later ones may
+    return first if len(first) else training_rows(settings)
 
 
 def given_and_trained(settings: StageSettings) -> "tuple[int, Dataset]":
