@@ -75,11 +75,11 @@ def _limits(settings: StageSettings, node: Node) -> Limits:
     kind = kind_named(settings.kind)
     config = config_on_paper(kind, settings.args)
     if kind.rewarded:
-        room = max(1, context_length(node.base) - config.max_completion_length)
+        # TRL cuts no prompt; one that fills the context leaves no position to answer in
         return Limits(
-            tokens=room,
-            name="the model's context less max_completion_length",
-            loses="leave too little room to answer",
+            tokens=context_length(node.base) - 1,
+            name="the model's context less one token",
+            loses="leave no room to answer",
             is_room=True,
         )
     packs = getattr(config, "packing", False)

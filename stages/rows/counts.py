@@ -3,8 +3,8 @@
 What TRL 1.16 does with a row that is longer than `max_length`: SFT, DPO and KTO keep its start (or,
 where `truncation_mode` says so, its end), and drop a row of which no trained token is left, as its
 prompt alone is that long. SFT that packs rows cuts them (`bfd`) or lets them go on in the next
-sequence. GRPO and RLOO cut no prompt: one that leaves no room in the model's context is answered
-beyond what the model knows.
+sequence. GRPO and RLOO cut no prompt any more (`max_prompt_length` is gone): one that fills the
+model's context is answered beyond what the model knows.
 """
 
 import json
@@ -115,7 +115,7 @@ def problem(settings: StageSettings, counts: RowCounts) -> str | None:
     if limits.is_room and counts.cut == counts.trained:
         return (
             f"{who}: {rows} have a prompt longer than {limits.name} ({limits.tokens:,} tokens), so "
-            "that there is no room to answer. Lower max_completion_length, or shorten the rows."
+            "that there is no room to answer. Shorten them, or take a model of a longer context."
         )
     return None
 
