@@ -12,6 +12,7 @@ import pytest
 
 from stagelift.evals.data.answers import answer_text, number_text
 from stagelift.evals.data.pairs import rejected_answer
+from stagelift.evals.data.problems import load_problems
 from stagelift.evals.data.source import Source, rows
 from stagelift.evals.metrics.answers.reading import read_answer, read_target
 from stagelift.stages.rewards import correctness
@@ -176,3 +177,12 @@ def test_whole_numbers_that_no_table_holds_are_answers_digit_by_digit(tmp_path: 
     assert list(rows(data)["answer"]) == ["9007199254740993", "2.5", "1180591620717411303425"]
     # a table can hold these
     assert list(rows(source(tmp_path, 2**53 + 1, 3))["answer"]) == [2**53 + 1, 3]
+
+
+def test_a_problem_that_is_asked_has_its_number_as_text(tmp_path: Path) -> None:
+    source(tmp_path, 2.0, 2.5, "#### 7")
+    (tmp_path / "train.jsonl").rename(tmp_path / "test.jsonl")
+    asked = load_problems(
+        "gsm8k", Source(path=str(tmp_path)), limit=None, held_out=0, num_fewshot=0
+    )
+    assert [problem.answer for problem in asked.problems] == ["2", "2.5", "#### 7"]
