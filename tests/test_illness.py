@@ -25,7 +25,13 @@ from tests.records import make_chain
 from tests.test_document import SCHEMA
 
 ILL: list[dict[str, Any]] = [
-    {"step": step, "reward": 0.0, "reward_std": 0.0, "frac_reward_zero_std": 1.0}
+    {
+        "step": step,
+        "reward": 0.0,
+        "reward_std": 0.0,
+        "frac_reward_zero_std": 1.0,
+        "completions/clipped_ratio": 0.75,
+    }
     for step in range(1, 13)
 ]
 STOP = Stop(step=12, steps=40, why="The reward is too simple.")
@@ -74,10 +80,7 @@ def test_what_an_earlier_version_recorded_is_read_again() -> None:
     (ill,) = illnesses(ill_report())
     assert ill.stage == ill_report().stages()[-1].name
     assert ill.sentences[0].startswith(SENTENCE)
-    assert [sign.sign for sign in signs_of(ill_report().stages()[-1])] == [
-        "no signal",
-        "few groups with signal",
-    ]
+    assert [sign.sign for sign in signs_of(ill_report().stages()[-1])] == ["no signal", "cut off"]
 
 
 def test_nothing_is_said_of_stages_that_were_well() -> None:
@@ -100,7 +103,7 @@ def test_report_json_has_the_signs_as_its_schema_tells() -> None:
     assert training["stopped"] == {"step": 12, "steps": 40, "why": "The reward is too simple."}
     assert [(sign["sign"], sign["step"], sign["value"]) for sign in training["signs"]] == [
         ("no signal", 5, 1.0),
-        ("few groups with signal", 10, 1.0),
+        ("cut off", 10, 0.75),
     ]
 
 

@@ -10,6 +10,7 @@ from stagelift.stages.health.sign import Reading, Sign
 SILENT = "carry no signal: their completions all got the same reward, so they teach nothing"
 # what a forecast warns of, too
 MANY_SILENT = 0.5
+_NEARLY_ALL = 0.9
 MORE_SIGNAL = "Raise num_generations, or train on problems that are neither too hard nor too easy."
 _START, _FEW, _MANY, _BACK = 2, 5, 10, 50
 
@@ -20,6 +21,14 @@ def _silent_groups(logged: Logged, values: int) -> Reading | None:
         return None
     share = fmean(shares)
     return Reading(share, f"{share:.0%} of the groups of the last {values} logged steps {SILENT}.")
+
+
+def _many_silent_groups(logged: Logged) -> Reading | None:
+    """Read nothing where another sign says that it is nearly all of them."""
+    nearly_all = _silent_groups(logged, _FEW)
+    if nearly_all is not None and nearly_all.value >= _NEARLY_ALL:
+        return None
+    return _silent_groups(logged, _MANY)
 
 
 def _lost_entropy(logged: Logged) -> Reading | None:
@@ -116,7 +125,7 @@ COMPLETIONS = (
         of="frac_reward_zero_std",
         threshold=MANY_SILENT,
         when=f"mean of {_MANY} logged values",
-        read=lambda logged: _silent_groups(logged, _MANY),
+        read=_many_silent_groups,
         source="Yu et al. 2025 (DAPO, arXiv:2503.14476) sample anew for such groups; where they "
         "are half, half of the completions are paid for in vain",
         remedy=MORE_SIGNAL,
@@ -125,7 +134,7 @@ COMPLETIONS = (
     Sign(
         name="no signal",
         of="frac_reward_zero_std",
-        threshold=0.9,
+        threshold=_NEARLY_ALL,
         when=f"mean of {_FEW} logged values",
         read=lambda logged: _silent_groups(logged, _FEW),
         source="Le et al. 2025 (arXiv:2509.21880) saw 30% to 99% in trainings; TRL logs it as "

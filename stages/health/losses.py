@@ -15,9 +15,7 @@ def _loss_against_start(logged: Logged) -> Reading | None:
     now, start = means[0], min(means[1], 2 * first[0])
     if start <= 0:
         return None
-    return Reading(
-        now / start, f"The loss grew to {now:.3g}, from {start:.3g} at the start of the stage."
-    )
+    return Reading(now / start, f"The loss grew to {now:.3g}; the stage began at {first[0]:.3g}.")
 
 
 LOSSES = (
