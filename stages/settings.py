@@ -38,6 +38,10 @@ RESERVED = {
     "fp16": "`model.dtype`",
     "model_init_kwargs": "`model`",
     "save_total_limit": "2, so that a kill while saving leaves a whole checkpoint",
+    "chat_template_path": "the recipe's `chat_template`, in which the evaluation asks, too",
+    "chat_template_kwargs": "the recipe's `chat_template`, in which the evaluation asks, too; a "
+    "file may begin with {% set enable_thinking = false %}",
+    "eos_token": "`model.eos_token`, at which the evaluation ends, too",
     "eval_strategy": "not needed, stagelift evaluates after the stage",
 }
 

@@ -21,6 +21,9 @@ from stagelift.evals.models.engines.engine import (
 from stagelift.evals.models.logprobs import score_choices, score_pairs
 from stagelift.evals.models.model import load_model, load_tokenizer
 from stagelift.evals.records import PairScore
+from stagelift.stages.kinds import kind_named
+from stagelift.stages.rows.as_tokens import row_as_tokens
+from tests import templates
 from tests.test_suite import engine, ref
 
 PAIRS = load_preferences(Source(path="bundled/instructions", split="test", limit=5))
@@ -80,6 +83,27 @@ def test_log_probabilities_are_those_of_the_loss(tiny_model: Path, tmp_path: Pat
     assert found.chosen == pytest.approx(-loss * found.chosen_tokens, rel=1e-4)
     answer = tokenizer.decode(ids[0, -found.chosen_tokens :])
     assert answer == f"{PAIRS[0].chosen}<|im_end|>\n"
+
+
+def test_an_answer_is_read_as_dpo_trains_it_where_the_template_opens_a_thought(
+    tmp_path: Path,
+) -> None:
+    asked = Counting(templates.OPENS_A_THOUGHT)
+    (found,) = score_pairs(asked, asked.tokenizer, PAIRS[:1], tmp_path / "p", lambda *_: None)
+    turns = [
+        {name: [{"role": role, "content": text}]}
+        for name, role, text in (
+            ("prompt", "user", PAIRS[0].prompt[0]["content"]),
+            ("chosen", "assistant", PAIRS[0].chosen),
+            ("rejected", "assistant", PAIRS[0].rejected),
+        )
+    ]
+    row = turns[0] | turns[1] | turns[2]
+    _, chosen, rejected = row_as_tokens(kind_named("dpo"), row, {}, asked.tokenizer)
+    assert (found.chosen_tokens, found.rejected_tokens) == (
+        len(chosen.tokens),
+        len(rejected.tokens),
+    )
 
 
 def test_what_is_stored_is_not_scored_again(tiny_model: Path, tmp_path: Path) -> None:

@@ -49,6 +49,9 @@ def test_arguments_reach_trl_as_they_are_and_strings_become_numbers() -> None:
         ("grpo", {"num_generations": 1}, "at least 2"),
         ("grpo", {"num_generations": 0}, "Stage 'grpo': "),
         ("sft", {"save_total_limit": 1}, "cannot be set"),
+        ("sft", {"chat_template_path": "x.jinja"}, "the recipe's `chat_template`"),
+        ("grpo", {"chat_template_kwargs": {"enable_thinking": False}}, "the recipe's `chat_templ"),
+        ("sft", {"eos_token": "</s>"}, "`model.eos_token`"),
         ("sft", {"eval_strategy": "steps"}, "stagelift evaluates after the stage"),
     ],
 )

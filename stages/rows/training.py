@@ -160,8 +160,12 @@ def check_training_source(
         check_own_source(name, source, rewards)
         return
     # says in a sentence what cannot be read, and which columns there are not
-    first_row(source)
-    kind, dataset = kind_named(name), first_rows(source)
+    kind, first = kind_named(name), first_row(source)
+    if is_bundled(source.path):
+        # all rows are like the first, and need no table
+        _layout_told_by(kind, source, list(first), first)
+        return
+    dataset = first_rows(source)
     layout = _layout(kind, source, dataset)
     if layout.wanted == PROBLEM:
         _check_problems(source)
@@ -170,12 +174,15 @@ def check_training_source(
 
 
 def _layout(kind: Kind, source: Source, dataset: "Dataset") -> Layout:
+    return _layout_told_by(kind, source, dataset.column_names, _telling(source, dataset))
+
+
+def _layout_told_by(kind: Kind, source: Source, columns: list[str], first: Row) -> Layout:
     """Return how a source's rows are laid out. Raises ValueError, in a sentence, where no stage of
     this kind can read them.
     """
-    columns = dataset.column_names
     try:
-        layout = layout_of(kind, source, columns, _telling(source, dataset))
+        layout = layout_of(kind, source, columns, first)
     except AmbiguousColumnsError as error:
         raise ValueError(f"Dataset '{source.path}' {error}.") from error
     except ValueError as error:
