@@ -15,7 +15,7 @@ from stagelift.evals.models.model import Dtype
 from stagelift.stages.folders import NodeFolder, TrainingFolder
 from stagelift.stages.health.weights import are_finite
 from stagelift.stages.records import FixedLogits
-from stagelift.stages.same_model import fixed_logits
+from stagelift.stages.same_model import fixed_logits, fixed_tokens
 
 
 class Keeper(TrainerCallback):  # type: ignore[misc]  # transformers is untyped for mypy here
@@ -46,7 +46,8 @@ class Keeper(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
 
 def save_logits(trainer: Any, place: TrainingFolder, dtype: Dtype) -> FixedLogits | None:
     """Save what the model says that is trained, where that is finite, and return it."""
-    logits = fixed_logits(trainer.accelerator.unwrap_model(trainer.model), dtype)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    logits = fixed_logits(model, dtype, fixed_tokens(trainer.processing_class))
     if logits is not None:
         place.write_logits(logits)
     return logits

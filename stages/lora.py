@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.models import pretrained
-from stagelift.evals.models.model import ModelRef, load_base
+from stagelift.evals.models.model import ModelRef, load_base, tokenizer_of
 from stagelift.stages.folders import TrainingFolder
 from stagelift.stages.lora_settings import is_principal, lora_config
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from stagelift.stages.records import FixedLogits
-
-_ANOTHER = "The stage would start from another model than the one before ended with"
 
 
 def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
@@ -38,7 +36,7 @@ def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
 
     from stagelift.stages.principal import hold_second_half
     from stagelift.stages.reference import copied_whole
-    from stagelift.stages.same_model import check_same
+    from stagelift.stages.same_model import check_start
 
     base = load_base(ref)
     before = _end_of_the_stage_before(ref, base)
@@ -52,7 +50,7 @@ def load_policy(ref: ModelRef, lora: dict[str, Any], seed: int) -> "PeftModel":
         # fp16's GradScaler refuses 16-bit gradients
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
-    check_same(before, policy, ref.dtype, _ANOTHER)
+    check_start(before, policy, ref.dtype)
     copied_whole(policy)
     if is_principal(lora):
         hold_second_half(policy)
@@ -75,10 +73,10 @@ def _end_of_the_stage_before(ref: ModelRef, base: "PreTrainedModel") -> "FixedLo
 
     None where an adapter goes on that nobody wrote this down of.
     """
-    from stagelift.stages.same_model import fixed_logits
+    from stagelift.stages.same_model import fixed_logits, fixed_tokens
 
     before = ref.adapter or next(reversed(ref.merged), None)
     written = None if before is None else TrainingFolder(Path(before).parent).read_logits()
     if written is None and ref.adapter is None:
-        return fixed_logits(base, ref.dtype)
+        return fixed_logits(base, ref.dtype, fixed_tokens(tokenizer_of(ref)))
     return written

@@ -14,6 +14,7 @@ from stagelift.stages.numbers import LORA, check_numbers
 
 # initialisations that move a part of the weights into the adapter: see stages/principal.py
 _PRINCIPAL = r"pissa(_niter_\d{1,4})?|olora"
+_CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 _PLAIN = (True, "gaussian", "orthogonal", "mica")
 _READS_DATA = "reads training data before the first step, and nothing here shows it any"
 _OTHER_WEIGHTS = "puts other weights below the adapter, so the stage starts from another model"
@@ -106,7 +107,7 @@ def changes_the_base(initialised: object) -> bool:
     """Say whether peft, loading an adapter with this `init_lora_weights`, puts other weights below
     it.
     """
-    return _is_principal(initialised) or initialised in ("corda", "loftq", "lora_ga")
+    return isinstance(initialised, str) and initialised.lower().startswith(_CHANGE_THE_BASE)
 
 
 def as_stored(lora: dict[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,9 @@ def _forward(layer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
         if rows.dtype != layer.weight.dtype:
             given: torch.Tensor = plain(rows)
             return given
-        multiplied: torch.Tensor = _Linear.apply(rows, layer.weight)  # type: ignore[no-untyped-call]  # torch has no types here
+        # in two dimensions, for what is no view of another tensor: some adapters add to it in place
+        flat: torch.Tensor = _Linear.apply(rows.flatten(0, -2), layer.weight)  # type: ignore[no-untyped-call]  # torch has no types here
+        multiplied = flat.unflatten(0, rows.shape[:-1])
         return multiplied if layer.bias is None else multiplied + layer.bias
 
     return forward

@@ -19,8 +19,9 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM
 
-from stagelift.evals.models.model import ModelRef, load_base, load_model
+from stagelift.evals.models.model import ModelRef, load_base, load_model, tokenizer_of
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import load_recipe
@@ -33,8 +34,9 @@ from stagelift.stages.records import FixedLogits
 from stagelift.stages.same_model import (
     AnotherModelError,
     check_loaded_again,
-    check_same,
+    check_start,
     fixed_logits,
+    fixed_tokens,
 )
 from stagelift.stages.train import train
 from tests.conftest import CHATML, make_tiny_model
@@ -72,14 +74,24 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "layers_pattern": {"layers_to_transform": 1, "layers_pattern": "layers"},
     "rank_pattern": {"rank_pattern": {"q_proj": 2}},
     "alpha_pattern": {"alpha_pattern": {"q_proj": 2}},
-    "target_parameters": {"target_modules": [], "target_parameters": ["q_proj.weight"]},
+    "target_parameters": {"target_modules": [], "target_parameters": ["v_proj.weight"]},
     "trainable_token_indices": {"trainable_token_indices": [5, 60]},
     "velora_config": {"velora_config": {"num_groups": 4}},
     "monteclora_config": {"monteclora_config": {"num_samples": 2}},
     "ensure_weight_tying": {"ensure_weight_tying": True, "modules_to_save": ["embed_tokens"]},
 }
-# these need no reference, or layers of another kind: see the tests that name them
-ELSEWHERE = {"bias", "lora_bias", "lora_dropout", "task_type", "use_bdlora"}
+# on a model whose layers have biases, with the stages that can have them
+WITH_BIASES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "lora_bias": ({"lora_bias": True}, ["sft", "dpo", "grpo", "kto", "rloo"]),
+    "bias: all": ({"bias": "all"}, ["sft", "sft"]),
+    "bias: lora_only": ({"bias": "lora_only"}, ["sft", "sft"]),
+    "use_bdlora": (
+        {"use_bdlora": {"target_modules_bd_b": ["q_proj", "v_proj"], "nblocks": 2}},
+        ["sft", "dpo", "grpo", "kto", "rloo"],
+    ),
+}
+# dropout keeps models as they are and adds noise to the first KL; the type is the only one there is
+ELSEWHERE = {"lora_dropout", "task_type"}
 QUICK = ["init_lora_weights: pissa", "target_modules: embed_tokens"]
 _STEP = {"max_steps": 1, "per_device_train_batch_size": 2, "learning_rate": 1e-2}
 _COMPLETIONS = {**_STEP, "num_generations": 2, "max_completion_length": 6, "beta": 0.1}
@@ -133,13 +145,14 @@ def measured(
     store, before = Store(folder / "runs"), None
     for node in make_plan(load_recipe(str(folder / "recipe.yaml"), [])).nodes[1:]:
         job, place = train_job(node, store), store.node_folder(node)
-        before = before or fixed_logits(load_base(job.parent), "float32")
-        start = fixed_logits(load_policy(job.parent, job.lora, job.seed), "float32")
+        tokens = fixed_tokens(tokenizer_of(job.parent))
+        before = before or fixed_logits(load_base(job.parent), "float32", tokens)
+        start = fixed_logits(load_policy(job.parent, job.lora, job.seed), "float32", tokens)
         result = train(
             job.settings, job.parent, job.lora, job.seed, place.path, job.versions, lambda *_: None
         )
         trained = place.read_logits()
-        loaded = fixed_logits(load_model(model_of(node, store)), "float32")
+        loaded = fixed_logits(load_model(model_of(node, store)), "float32", tokens)
         yield Measured(
             node.kind,
             largest_difference(before, start),
@@ -184,9 +197,26 @@ def test_every_kind_of_stage_keeps_the_model_with(
     assert all(stage.moved > 0.01 for stage in stages if stage.kind in ("sft", "dpo", "kto"))
 
 
+@pytest.mark.real
+@pytest.mark.parametrize("option", WITH_BIASES)
+def test_layers_with_biases_keep_the_model_with(option: str, tmp_path: Path) -> None:
+    lora, kinds = WITH_BIASES[option]
+    for stage in measured(biased_model(tmp_path / "model"), tmp_path, lora, kinds):
+        assert_holds(stage)
+
+
+@pytest.mark.real
+def test_dropout_changes_neither_the_start_nor_the_reference(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    for stage in measured(tiny_model, tmp_path, {"lora_dropout": 0.3}, ["sft", "dpo", "kto"]):
+        assert_holds(stage)
+
+
 def test_every_field_of_peft_is_in_the_table_or_refused_with_a_reason() -> None:
     known = {field.name for field in fields(LoraConfig)}
-    named = {name for option in OPTIONS.values() for name in option} | ELSEWHERE | set(REFUSED)
+    tried = [*OPTIONS.values(), *(option for option, _ in WITH_BIASES.values())]
+    named = {name for option in tried for name in option} | ELSEWHERE | set(REFUSED)
     assert known - named == set(), "a new peft? See what each does, and say so here"
     assert named - known == set()
 
@@ -247,12 +277,12 @@ def test_an_earlier_stage_without_written_logits_is_gone_on_from(
 
 def test_what_says_nothing_finite_is_compared_with_nothing(tiny_model: Path) -> None:
     model = load_base(plain_model(tiny_model))
-    said = fixed_logits(model, "float32")
+    said = fixed_logits(model, "float32", [5, 6, 7])
     model.get_output_embeddings().weight.data.fill_(math.nan)
-    assert fixed_logits(model, "float32") is None
-    check_same(None, model, "float32", "It is another model")
+    assert fixed_logits(model, "float32", [5, 6, 7]) is None
+    check_start(None, model, "float32")
     with pytest.raises(AnotherModelError, match="apart by inf"):
-        check_same(said, model, "float32", "It is another model")
+        check_start(said, model, "float32")
 
 
 def test_pissa_learns_as_it_does_where_peft_takes_its_part_out_of_the_weights(
@@ -290,6 +320,17 @@ def test_weight_decay_leaves_the_part_that_pissa_began_with(
         assert not torch.equal(learnt, weight.chunk(2, dim=axis)[0])
 
 
+def biased_model(folder: Path) -> Path:
+    make_tiny_model(folder, CHATML)
+    config = AutoConfig.from_pretrained(folder, attention_bias=True)
+    model = AutoModelForCausalLM.from_config(config)
+    for name, weight in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(weight, std=0.02)
+    model.save_pretrained(folder)
+    return folder
+
+
 def plain_model(model: Path) -> ModelRef:
     return ModelRef(path=str(model), dtype="float32", device="cpu")
 
@@ -310,9 +351,18 @@ def print_table() -> None:
         for number, (option, lora) in enumerate(OPTIONS.items()):
             folder = Path(temporary) / str(number)
             folder.mkdir()
-            for stage in measured(model, folder, lora, list(STAGES)):
-                sys.stdout.write(f"{_row(option, stage)}\n")
-                sys.stdout.flush()
+            _print(option, measured(model, folder, lora, list(STAGES)))
+        biased = biased_model(Path(temporary) / "biased")
+        for option, (lora, stages) in WITH_BIASES.items():
+            folder = Path(temporary) / option.replace(":", "").replace(" ", "-")
+            folder.mkdir()
+            _print(option, measured(biased, folder, lora, stages))
+
+
+def _print(option: str, stages: Iterator[Measured]) -> None:
+    for stage in stages:
+        sys.stdout.write(f"{_row(option, stage)}\n")
+        sys.stdout.flush()
 
 
 def _row(option: str, stage: Measured) -> str:

@@ -24,7 +24,7 @@ _ROUNDING_IN_16_BITS = 0.05
 
 def works_in_slots(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Compare the logits after two prompts that begin alike and differ in length."""
-    vocabulary = int(model.get_input_embeddings().num_embeddings)
+    vocabulary = int(model.config.get_text_config().vocab_size)
     tokens = [7 * place % vocabulary for place in range(1, 25)]
     prompts = [(*tokens[:4], *tokens[4:14]), (*tokens[:4], *tokens[14:19])]
     nothing = Ending(frozenset(), (), 1, tokenizer)
