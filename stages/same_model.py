@@ -24,9 +24,9 @@ _MOST_TOKENS = 24
 _VALUES = 256
 # how far two of one model may be apart, as a share of the logits' spread. Loaded again where it was
 # trained it is 0 apart. Between machines, and where adapters are merged below, it is rounding: that
-# of bfloat16 is 0.03 on the bundled model, that of float16 0.003
+# of bfloat16 is 0.03 to 0.1 on the bundled model, that of float16 0.003
 _HERE: dict[Dtype, float] = {"float32": 1e-3, "float16": 5e-3, "bfloat16": 2e-2}
-_ANYWHERE: dict[Dtype, float] = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1.5e-1}
+_ANYWHERE: dict[Dtype, float] = {"float32": 1e-3, "float16": 3e-2, "bfloat16": 2e-1}
 
 
 class AnotherModelError(Exception):
