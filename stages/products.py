@@ -67,7 +67,7 @@ def _forward(layer: Any) -> Callable[[torch.Tensor], torch.Tensor]:
             return given
         # in two dimensions, for what is no view of another tensor: some adapters add to it in place
         flat: torch.Tensor = _Linear.apply(rows.flatten(0, -2), layer.weight)  # type: ignore[no-untyped-call]  # torch has no types here
-        multiplied = flat.unflatten(0, rows.shape[:-1])
+        multiplied = flat.view(*rows.shape[:-1], flat.shape[-1])
         return multiplied if layer.bias is None else multiplied + layer.bias
 
     return forward
