@@ -124,7 +124,7 @@ def _check_served(plan: Plan) -> None:
     if isinstance(engine, TransformersSettings):
         return
     for node in with_candidates(plan):
-        if node.on is not None:
+        if node.on is not None and node.exported is None:
             check_adapter_settings(engine.kind, _settings_of_adapter(node))
         if isinstance(engine, ServerSettings):
             _check_server_can_be(node)

@@ -240,6 +240,8 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
             return f"ill since step {event['step']}: {event['text']}"
         case "stopped":
             return f"stopped at step {event['step']} of {event['steps']}, with what it has"
+        case "exporting":
+            return f"writing {event['what']}"
         case "selected":
             return f"selected {event['why']}"
         case "finished":

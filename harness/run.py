@@ -16,6 +16,7 @@ from stagelift.harness import preflight
 from stagelift.harness.environment import versions
 from stagelift.harness.graph.asked_with import asked_with
 from stagelift.harness.graph.digest import digest
+from stagelift.harness.graph.export_checks import check_exports
 from stagelift.harness.graph.model_checks import check_adapters
 from stagelift.harness.graph.node import Node, Plan, Precise, candidates
 from stagelift.harness.graph.plan import make_plan
@@ -29,8 +30,9 @@ from stagelift.harness.schedule import Task, work_through
 from stagelift.harness.selecting import chosen, select
 from stagelift.harness.trackers.following import following
 from stagelift.harness.workers.executor import Executor
-from stagelift.harness.workers.jobs import EvaluateJob, TrainJob
+from stagelift.harness.workers.jobs import EvaluateJob, ExportJob, TrainJob
 from stagelift.stages import precision
+from stagelift.stages.exports.export import ExportedAs, gguf_file
 from stagelift.stages.folders import NodeRecord
 from stagelift.stages.rows.problems import answer_note
 
@@ -59,6 +61,7 @@ def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved)
         check_adapters(plan)
         check_row_counts(plan)
         check_rows(plan)
+        check_exports(plan, store)
         preflight.check_servers(plan)
     return plan
 
@@ -188,8 +191,12 @@ class _Work:
         )
 
     def _train(self, node: Node) -> None:
-        """Train a node and, where it becomes one of several checkpoints, select it."""
+        """Train a node and, where it becomes one of several checkpoints, select it; or export
+        it.
+        """
         show = partial(self.on_event, node.name)
+        if node.exported is not None:
+            self.executor.run(_export_job(node, node.exported, self.store), show)
         if node.settings is not None and not self.store.node_folder(node).is_trained():
             self.executor.run(train_job(node, self.store), show)
         if node.selects is not None:
@@ -226,6 +233,15 @@ def train_job(node: Node, store: Store) -> TrainJob:
         launcher=node.launcher,
         keep_every=None if node.selects is None else node.selects.every,
         stop_when_ill=node.stop_when_ill,
+        versions=versions(),
+    )
+
+
+def _export_job(node: Node, exported: ExportedAs, store: Store) -> ExportJob:
+    return ExportJob(
+        folder=str(store.node_folder(node).path),
+        model=_below(node, store),
+        exported=exported,
         versions=versions(),
     )
 
@@ -274,9 +290,21 @@ def _trained_on(node: Node, store: Store) -> ModelRef:
 
 def model_of(node: Node, store: Store) -> ModelRef:
     """Name a node's model."""
+    if node.exported is not None:
+        return _exported(node, node.exported, store)
     if node.on is None:
         return _below(node, store)
     return _below(node, store).model_copy(update={"adapter": _adapter(node, store)})
+
+
+def _exported(node: Node, exported: ExportedAs, store: Store) -> ModelRef:
+    """Name an export: a folder with its tokenizer and chat template in it."""
+    return ModelRef(
+        path=str(store.node_folder(node).exported),
+        dtype=node.base.dtype,
+        device=node.base.device,
+        gguf=None if exported.gguf is None else gguf_file(exported.gguf),
+    )
 
 
 def _below(node: Node, store: Store) -> ModelRef:

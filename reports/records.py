@@ -32,7 +32,7 @@ from stagelift.reports.contradictions import REMEDY, refuse_contradictions
 from stagelift.reports.folders import RunFolder, RunsFolder
 from stagelift.reports.run_file import RunChain, RunFile, RunStage, StageSource
 from stagelift.stages.folders import NodeFolder
-from stagelift.stages.records import Measured, StageResult
+from stagelift.stages.records import EXPORT, ExportResult, Measured, StageResult
 
 
 class NothingEvaluatedError(ValueError):
@@ -45,7 +45,8 @@ class StageRecord:
 
     `parent` names the stage before, which it was trained on; `merged` those whose adapters are
     merged into the weights under its own. `weights` names the stage whose weights these are, where
-    that is not base; `given` says what a checkpoint is, empty for other stages. `identity` is what
+    that is not base; `given` says what a checkpoint is, empty for other stages. What its `parent`
+    is deployed as is an export, `exported` says what that took. `identity` is what
     its node is (of base the weights, of a trained stage its data, arguments, LoRA settings and
     seed), empty where that is not stored.
 
@@ -77,6 +78,7 @@ class StageRecord:
     votes: list[Vote] = field(default_factory=list)
     voted: dict[str, Voted] = field(default_factory=dict)
     later_samples: tuple[Generation, ...] = ()
+    exported: ExportResult | None = None
 
     def first_scores(self) -> dict[str, Score]:
         """Return the score of each prompt's first sample, by id."""
@@ -150,6 +152,8 @@ class RunRecord:
     them), maybe `repeats`, which are stages measured once more, and of variants the `reference`. In
     a `lattice` the chains are the subsets of stages. `notes` say what an import left out.
     `trajectories` are those of stages that were selected among checkpoints, by the stage's name.
+    `exports` are what stages are deployed as, measured beside them; `missing_exports` names those
+    that are not evaluated.
     """
 
     name: str
@@ -172,10 +176,20 @@ class RunRecord:
     repeats: tuple[StageRecord, ...] = ()
     notes: tuple[str, ...] = ()
     trajectories: dict[str, TrajectoryRecord] = field(default_factory=dict)
+    exports: tuple[StageRecord, ...] = ()
+    missing_exports: tuple[str, ...] = ()
 
     def stage(self, name: str) -> StageRecord:
-        """Return the stage of this name."""
-        return next(stage for stage in self.stages if stage.name == name)
+        """Return the stage, or the export, of this name."""
+        return next(stage for stage in (*self.stages, *self.exports) if stage.name == name)
+
+    def measured(self) -> list[StageRecord]:
+        """Return all stages, each with its exports after it."""
+        return [
+            each
+            for stage in self.stages
+            for each in (stage, *(one for one in self.exports if one.parent == stage.name))
+        ]
 
     def before(self, stage: StageRecord) -> StageRecord | None:
         """Return the stage that a stage was trained on; None for base."""
@@ -235,8 +249,10 @@ def read_run(path: Path) -> RunRecord:
             f"Run '{run.name}' has no evaluated stage yet. `stagelift run` goes on with it."
         )
     _refuse_gaps(run.name, done)
-    stages = {stage.name: _read_stage(run.name, stage, folder.runs) for stage in done}
-    _refuse_unequal_prompts(run.name, list(stages.values()))
+    measured = {stage.name: _read_stage(run.name, stage, folder.runs) for stage in done}
+    _refuse_unequal_prompts(run.name, list(measured.values()))
+    stages = {name: stage for name, stage in measured.items() if stage.kind != EXPORT}
+    missing = [stage for stage in run.stages if stage not in done]
     first = next(iter(stages.values())).evaluation
     record = RunRecord(
         name=run.name,
@@ -249,7 +265,7 @@ def read_run(path: Path) -> RunRecord:
         wall_clock_seconds=sum(sitting.seconds for sitting in run.sessions),
         sittings=len(run.sessions),
         stages=list(stages.values()),
-        missing=[stage.name for stage in run.stages if stage not in done],
+        missing=[stage.name for stage in missing if stage.kind != EXPORT],
         recipe=folder.read_recipe(),
         chains=tuple(_chain(chain, stages) for chain in run.chains),
         lattice=run.lattice,
@@ -257,8 +273,10 @@ def read_run(path: Path) -> RunRecord:
         repeats=tuple(_read_repeats(run, stages, folder)),
         notes=run.notes,
         trajectories=dict(_read_trajectories(run.name, done, folder)),
+        exports=tuple(stage for stage in measured.values() if stage.kind == EXPORT),
+        missing_exports=tuple(stage.name for stage in missing if stage.kind == EXPORT),
     )
-    for stage in record.stages:
+    for stage in record.measured():
         _refuse_other_pairs(stage, record.base(stage))
         _refuse_other_responses(stage, record)
     return record
@@ -459,6 +477,7 @@ def _read_stage(run: str, stage: RunStage, runs: RunsFolder) -> StageRecord:
         votes=stored.votes,
         voted=votes,
         later_samples=tuple(one for one in stored.generations if one.sample),
+        exported=node.read_export() if node.is_exported() else None,
     )
 
 

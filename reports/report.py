@@ -153,8 +153,12 @@ class Report:
         """All columns, run by run."""
         return [stage for run in self.runs for stage in run.stages]
 
+    def measured(self) -> list[StageRecord]:
+        """All columns with those of exports, each after its stage."""
+        return [stage for run in self.runs for stage in run.record.measured()]
+
     def comparisons(self) -> list[Comparison]:
-        """All comparisons, run by run: Holm's family."""
+        """All comparisons, run by run: Holm's families."""
         return [comparison for run in self.runs for comparison in run.comparisons]
 
     def flips(self) -> list[StageFlips]:

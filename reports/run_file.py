@@ -31,7 +31,8 @@ class RunStage(Record):
 
     `parent` names the stage before, which it was trained on; `merged` those whose adapters are
     merged into the weights under its own. `weights` names the stage whose weights these are, where
-    that is not base, and `given` says what a checkpoint is. An imported one has a `source`.
+    that is not base, and `given` says what a checkpoint is, or of which stage an export is what. An
+    imported one has a `source`.
     `candidates` are the nodes that it was selected among, where these are not in its own.
     """
 
@@ -103,10 +104,11 @@ class RunFile(Record):
     def stored(self) -> dict[str, Any]:
         """Return what is written: nothing of studies where this is none."""
         content = self.model_dump(mode="json")
-        for stage in content["stages"]:
+        before = [None, *(stage.name for stage in self.stages)]
+        for stage, just_before in zip(content["stages"], before, strict=False):
             if not stage["merged"]:
                 del stage["merged"]
-            if not self.chains:
+            if not self.chains and stage["parent"] == just_before:
                 del stage["parent"]
         if not self.chains:
             for name in _OF_STUDIES:
@@ -117,7 +119,7 @@ class RunFile(Record):
 def with_what_is_not_stored(content: dict[str, Any]) -> dict[str, Any]:
     """Complete what run.json says.
 
-    Of one chain only the order of stages is stored; the first runs did not name their data.
+    Of one chain mostly only the order of stages is stored; the first runs did not name their data.
     """
     recipe, stages = content.get("recipe"), content.get("stages")
     if "data" not in content and isinstance(recipe, dict):

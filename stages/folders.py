@@ -22,7 +22,7 @@ from stagelift.evals.folders import RESULT, EvaluationFolder, evaluation_folder
 from stagelift.evals.models import adapters
 from stagelift.evals.records import Passport, Record
 from stagelift.stages.checkpoints import checkpoint_name, step_of
-from stagelift.stages.records import FixedLogits, Selection, StageResult
+from stagelift.stages.records import ExportResult, FixedLogits, Selection, StageResult
 
 # of node.json; files without a number are of the first
 SCHEMA = 2
@@ -30,8 +30,8 @@ NODE_FILE = "node.json"
 # what a folder may hold that says nothing of its node: it is made again, or of one machine only
 PASSING = ("checkpoints", ".lock")
 # files that say of what lies beside them that it is complete, in the order they are written
-_SELECTION = "selection.json"
-COMPLETE = (adapters.CONFIG, RESULT, "stage.json", _SELECTION)
+_SELECTION, _EXPORT = "selection.json", "export.json"
+COMPLETE = (adapters.CONFIG, RESULT, "stage.json", _SELECTION, _EXPORT)
 
 
 class NodeRecord(Record):
@@ -183,6 +183,23 @@ class NodeFolder(TrainingFolder):
         with replaced_folder(self.adapter) as beside:
             shutil.copytree(kept.adapter, beside, dirs_exist_ok=True)
 
+    @property
+    def exported(self) -> Path:
+        """The folder of the model that an export is, as transformers loads it."""
+        return self.path / "model"
+
+    def is_exported(self) -> bool:
+        """Say whether the record of the export is there, and with it the model."""
+        return self._export.exists()
+
+    def read_export(self) -> ExportResult:
+        """Read the record of the export."""
+        return read_record(self._export, ExportResult)
+
+    def write_export(self, result: ExportResult) -> None:
+        """Write the record of the export, when its model is there."""
+        write_record(self._export, result)
+
     def is_selected(self) -> bool:
         """Say whether the node is one of several checkpoints, and which is written down."""
         return self._selection.exists()
@@ -198,6 +215,10 @@ class NodeFolder(TrainingFolder):
     @property
     def _kept(self) -> Path:
         return self.path / "kept"
+
+    @property
+    def _export(self) -> Path:
+        return self.path / _EXPORT
 
     @property
     def _selection(self) -> Path:

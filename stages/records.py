@@ -16,6 +16,10 @@ def _is_unused(value: Any) -> bool:
     return not value
 
 
+# the kind of a node that is an export
+EXPORT = "export"
+
+
 class StageResult(Record):
     """What one stage cost and how it went.
 
@@ -62,6 +66,22 @@ class LogRow(Record):
     tokens: int
     peak_memory_bytes: int
     logs: dict[str, JsonValue]
+
+
+class ExportResult(Record):
+    """What an export became: merged weights stored in `dtype`, or a GGUF file of them.
+
+    `bytes` lie in its folder; memory is the process's resident peak. `converter` names the script
+    of llama.cpp that was at work.
+    """
+
+    dtype: str
+    gguf: str | None
+    bytes: int
+    seconds: float
+    peak_memory_bytes: int
+    converter: str | None
+    versions: dict[str, str]
 
 
 class Measured(Record):

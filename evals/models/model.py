@@ -14,6 +14,7 @@ from pydantic import Field
 
 from stagelift.evals.models import bundled, gguf, pretrained
 from stagelift.evals.models.four_bit import Quantization, computing_in
+from stagelift.evals.models.merging import merged_alike
 from stagelift.evals.records import Record
 from stagelift.evals.remembered import model_files, remembered
 
@@ -31,7 +32,8 @@ class ModelRef(Record):
     `merged` are the adapter folders to merge into the weights before, first to last. `tokenizer` is
     the folder of a tokenizer that is not the model's own, and `chat_template` one that stands for
     the tokenizer's. `quantization` says in how many bits the weights are held, whether they were
-    saved so or are quantised as they are read.
+    saved so or are quantised as they are read. `gguf` names the file in the model's folder that its
+    weights are in: they are de-quantised as they are loaded.
     """
 
     path: str
@@ -44,6 +46,7 @@ class ModelRef(Record):
     tokenizer: str | None = Field(default=None, exclude_if=lambda folder: folder is None)
     chat_template: str | None = Field(default=None, exclude_if=lambda text: text is None)
     quantization: Quantization | None = Field(default=None, exclude_if=lambda bits: bits is None)
+    gguf: str | None = Field(default=None, exclude_if=lambda file: file is None)
 
 
 def model_folder(path: str) -> str:
@@ -239,13 +242,25 @@ def _merged(ref: ModelRef) -> "PreTrainedModel":
     """Merge in float32 and round once at the end, where the model runs in 16 bits."""
     import torch
 
+    return merged_in_float32(ref).to(getattr(torch, ref.dtype))
+
+
+def merged_in_float32(ref: ModelRef) -> "PreTrainedModel":
+    """Load the weights in float32 on the CPU with the adapters of `merged` in them.
+
+    Raises ValueError in a sentence where one of them makes another model when it is merged.
+    """
+    import torch
+
     model = _weights(ref, torch.float32)
     for adapter in ref.merged:
-        model = pretrained.with_adapter(model, adapter).merge_and_unload()
-    return model.to(getattr(torch, ref.dtype))
+        model = merged_alike(model, adapter)
+    return model
 
 
 def _weights(ref: ModelRef, dtype: "torch.dtype") -> "PreTrainedModel":
+    if ref.gguf is not None:
+        return pretrained.language_model_of_gguf(Path(ref.path, ref.gguf), dtype)
     source = model_folder(ref.path)
     if ref.quantization is None:
         return pretrained.language_model(source, ref.revision, dtype)

@@ -99,15 +99,22 @@ def tokenizer(
 def dequantised(gguf: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """Load the language model and tokenizer of a GGUF file, its weights as bfloat16."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(
+    model = language_model_of_gguf(gguf, torch.bfloat16)
+    return model, AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+
+
+def language_model_of_gguf(gguf: Path, dtype: "torch.dtype") -> "PreTrainedModel":
+    """Load the causal language model of a GGUF file, its weights de-quantised into a dtype."""
+    from transformers import AutoModelForCausalLM, GgufConfig
+
+    return AutoModelForCausalLM.from_pretrained(
         gguf.parent,
         gguf_file=gguf.name,
         quantization_config=GgufConfig(dequantize=True),
-        dtype=torch.bfloat16,
+        dtype=dtype,
     )
-    return model, AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
 
 
 def gguf_architectures() -> list[str]:

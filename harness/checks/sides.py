@@ -101,13 +101,13 @@ def _last(source: Source) -> str:
 
 
 def _refuse_unknown(source: Source, stage: str) -> None:
-    known = [*source.planned, *source.trainings]
+    known = [*source.planned, *source.trainings, *source.exports]
     if stage not in known:
         raise UsageError(f"'{source.where}' has no stage '{stage}'. It has: {', '.join(known)}.")
 
 
 def _named(source: Source) -> str:
-    return ", ".join([*source.evaluated, *source.trainings])
+    return ", ".join([*source.evaluated, *source.trainings, *source.exports])
 
 
 def _of_every_seed(source: Source, stage: str) -> str:
@@ -141,7 +141,7 @@ def _stage_notes(source: Source, stage: str, baseline: StageScores) -> tuple[str
     planned = source.planned
     if stage != baseline.stage and len(planned) > 1:
         return (f"Stage '{stage}' is compared with the baseline's stage '{baseline.stage}'.",)
-    if source.has_last and planned[-1] != stage:
+    if source.has_last and planned[-1] != stage and stage not in source.exports:
         return (f"The candidate goes on to stage '{planned[-1]}', which this says nothing of.",)
     return ()
 

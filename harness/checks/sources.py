@@ -1,7 +1,7 @@
 """What a name in a check stands for: a blessed baseline, a run, or a report.json."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ class Source:
 
     What was trained with several seeds is one stage, and `trainings` names what it is made of: each
     can be asked for by itself. `has_last` says whether one stage is the end of all the others:
-    variants have none, a lattice has, the full chain. `recipe` is its recipe's file, None where
-    there is none.
+    variants have none, a lattice has, the full chain. `exports` are what stages are deployed as, of
+    which none is the last. `recipe` is its recipe's file, None where there is none.
     """
 
     where: str
@@ -36,6 +36,7 @@ class Source:
     has_last: bool
     recipe: Path | None
     scores: Callable[[str], StageScores]
+    exports: tuple[str, ...] = ()
 
     @property
     def planned(self) -> list[str]:
@@ -43,8 +44,8 @@ class Source:
         return [*self.evaluated, *self.missing]
 
     def has(self, stage: str) -> bool:
-        """Say whether there is a result of a stage, or of one training of it."""
-        return stage in self.evaluated or stage in self.trainings
+        """Say whether there is a result of a stage, of one training of it, or of an export."""
+        return stage in (*self.evaluated, *self.trainings, *self.exports)
 
 
 def open_source(
@@ -87,7 +88,8 @@ def _run_source(name: str, folder: RunFolder, *, responses: bool) -> Source:
         return found
 
     names = [stage.name for stage in run.stages]
-    return _source(name, names, run.missing, run.chains, folder.recipe, scores)
+    source = _source(name, names, run.missing, run.chains, folder.recipe, scores)
+    return replace(source, exports=tuple(export.name for export in run.exports))
 
 
 def _source(
@@ -182,6 +184,7 @@ class _Report(BaseModel):
 
     runs: list[_Run]
     stages: list[_Stage] = Field(min_length=1)
+    exports: list[_Stage] = []
 
 
 def _report_source(content: dict[str, Any], path: Path) -> Source:
@@ -201,7 +204,7 @@ def _report_source(content: dict[str, Any], path: Path) -> Source:
     if len({*evaluated}) < len(evaluated):
         raise UsageError(f"{path} has two stages of one name. Report the run again.")
     chains = [ChainRecord(**chain.model_dump()) for chain in run.chains]
-    return _source(
+    source = _source(
         str(path),
         evaluated,
         run.missing_stages,
@@ -209,11 +212,12 @@ def _report_source(content: dict[str, Any], path: Path) -> Source:
         None,
         lambda stage: _reported_scores(report, path, stage),
     )
+    return replace(source, exports=tuple(export.name for export in report.exports))
 
 
 def _reported_scores(report: _Report, path: Path, name: str) -> StageScores:
     (run,) = report.runs
-    stage = next(stage for stage in report.stages if stage.name == name)
+    stage = next(stage for stage in (*report.stages, *report.exports) if stage.name == name)
     if stage.scores is None:
         raise UsageError(
             f"{path} was written by an earlier stagelift, without scores by problem. Report the "

@@ -101,6 +101,24 @@ class Estimator:
         work = training_work(node, texts)
         return _scaled_training(node, work, past) or self._guessed_training(node, work)
 
+    def export(self, node: Node) -> Cost:
+        """Say what exporting a node took, or will."""
+        folder = self.store.node_folder(node)
+        if folder.is_exported():
+            result = folder.read_export()
+            return _measured(result.seconds, result.peak_memory_bytes)
+        assert node.exported is not None, "nothing is exported here"
+        size = self._size(node)
+        return _guessed(guess.export_seconds(size, node.exported), guess.export_bytes(size))
+
+    def disk_bytes(self, node: Node) -> int:
+        """Say how many bytes an export is on disk, or will be."""
+        folder = self.store.node_folder(node)
+        if folder.is_exported():
+            return folder.read_export().bytes
+        assert node.exported is not None, "nothing is exported here"
+        return guess.disk_bytes(self._size(node), node.exported)
+
     def evaluation(self, node: Node, repeat: int = 0) -> Cost:
         """Say what evaluating a node took, or will."""
         if self.store.is_evaluated(node, self.plan, repeat):

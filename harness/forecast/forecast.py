@@ -24,13 +24,14 @@ from stagelift.stages.rows.problems import answer_note
 
 @dataclass(frozen=True)
 class Job:
-    """One training or evaluation of a node, done or still to do; `cost` is None where nothing can
-    be said.
+    """One training, export or evaluation of a node, done or still to do; `cost` is None where
+    nothing can be said. An export leaves so many `disk_bytes`.
     """
 
     what: str
     done: bool
     cost: Cost | None
+    disk_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Forecast:
 
 
 TRAIN, SELECT, EVALUATE, REPEAT = "train", "select", "evaluate", "evaluate again"
+EXPORT = "export"
 
 
 def make_forecast(plan: Plan, store: Store) -> Forecast:
@@ -113,6 +115,9 @@ def _jobs(node: Node, plan: Plan, store: Store, estimator: Estimator) -> list[Jo
     if node.selects is not None:
         is_selected = store.node_folder(node).is_selected()
         jobs.append(Job(SELECT, is_selected, estimator.selection(node)))
+    if node.exported is not None:
+        is_exported = store.node_folder(node).is_exported()
+        jobs.append(Job(EXPORT, is_exported, estimator.export(node), estimator.disk_bytes(node)))
     jobs.append(Job(EVALUATE, store.is_evaluated(node, plan), estimator.evaluation(node)))
     for repeated, repeat in plan.repeats:
         if repeated.id == node.id:

@@ -17,6 +17,7 @@ from typing import Any
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import Device, ModelRef, model_folder, remembered_of_model
 from stagelift.harness.environment import torch_threads
+from stagelift.stages.exports.export import ExportedAs
 
 TIMES_OFF = 3
 CHARACTERS_A_TOKEN = 4
@@ -28,6 +29,8 @@ _START_SECONDS = 10
 # what the libraries take
 _PROCESS_BYTES = {"cpu": 1_000_000_000, "cuda": 500_000_000}
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+# parameters that are merged, written and read again in a second
+_MERGED_A_SECOND = 2e7
 # numbers kept for the backward pass, for each token and unit of width
 _ACTIVATIONS_A_LAYER = 40
 
@@ -150,6 +153,22 @@ def _generating_seconds(model: ModelSize, steps: int, batch: int, on: Device) ->
 
 def _weights(model: ModelSize, on: Device) -> int:
     return _PROCESS_BYTES[on] + int(model.parameters * model.bytes_a_weight)
+
+
+def export_seconds(model: ModelSize, wanted: ExportedAs) -> float:
+    """Guess how long it takes to merge a model's adapters and to write what comes of it."""
+    times = 1 if wanted.gguf is None else 2
+    return _START_SECONDS + times * model.parameters / _MERGED_A_SECOND
+
+
+def export_bytes(model: ModelSize) -> int:
+    """Guess the peak memory of an export: weights in float32, and as they are stored."""
+    return _PROCESS_BYTES["cpu"] + 6 * model.parameters
+
+
+def disk_bytes(model: ModelSize, wanted: ExportedAs) -> int:
+    """Return how many bytes the weights of an export take."""
+    return round(model.parameters * wanted.bits / 8)
 
 
 def _speed(on: Device) -> float:

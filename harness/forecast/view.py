@@ -15,7 +15,15 @@ from stagelift.evals.metrics.measures import measure
 from stagelift.evals.models.model import model_title
 from stagelift.harness.forecast import guess, sensitivity
 from stagelift.harness.forecast.estimate import Basis, Cost
-from stagelift.harness.forecast.forecast import EVALUATE, REPEAT, TRAIN, Forecast, Job, NodeForecast
+from stagelift.harness.forecast.forecast import (
+    EVALUATE,
+    EXPORT,
+    REPEAT,
+    TRAIN,
+    Forecast,
+    Job,
+    NodeForecast,
+)
 from stagelift.harness.graph.node import Node
 from stagelift.harness.graph.seen_rows import row_lines
 from stagelift.reports.words.formatting import duration, safe_text, size
@@ -55,6 +63,7 @@ def render_json(forecast: Forecast, audits: list[dict[str, Any]] | None = None) 
         "to_do": {
             "trainings": len(forecast.jobs(TRAIN, done=False)),
             "evaluations": len(_evaluations(forecast)),
+            **_exports(forecast),
             **({} if todo is None else _cost(todo)),
         },
         "nodes": [_node(node) for node in forecast.nodes],
@@ -64,6 +73,13 @@ def render_json(forecast: Forecast, audits: list[dict[str, Any]] | None = None) 
         **({} if audits is None else {"reward_audit": audits}),
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _exports(forecast: Forecast) -> dict[str, Any]:
+    """Count the exports still to be made, and their bytes on disk; nothing where there are none."""
+    exports = forecast.jobs(EXPORT, done=False)
+    size = sum(job.disk_bytes or 0 for job in exports)
+    return {"exports": len(exports), "disk_bytes": size} if exports else {}
 
 
 _SCALED = (
@@ -113,6 +129,9 @@ def _to_do(forecast: Forecast) -> str:
         return "nothing: everything is trained and evaluated"
     trainings = _count(len(forecast.jobs(TRAIN, done=False)), "training")
     evaluations = _count(len(_evaluations(forecast)), "evaluation")
+    exports = len(forecast.jobs(EXPORT, done=False))
+    if exports:
+        trainings += f", {_count(exports, 'export')}"
     return f"{trainings}, {evaluations}; one after the other {_all_of(remaining)}"
 
 
@@ -179,7 +198,8 @@ def _label(node: Node, jobs: Sequence[Job]) -> Text:
             text.append("done ", style="green")
         else:
             text.append("to do", style="bold yellow")
-        text.append(f"  {_said(job.cost)}", style="not bold dim" if job.done else "not bold")
+        said = f"  {_said(job.cost)}{_on_disk(job)}"
+        text.append(said, style="not bold dim" if job.done else "not bold")
     return text
 
 
@@ -187,6 +207,12 @@ def _said(cost: Cost | None) -> str:
     if cost is None:
         return "its data cannot be read here"
     return f"{_figures(cost)}, {cost.source}"
+
+
+def _on_disk(job: Job) -> str:
+    if job.disk_bytes is None:
+        return ""
+    return f"; {job.disk_bytes / 1e9:.2f} GB on disk"
 
 
 def _figures(cost: Cost) -> str:
@@ -267,7 +293,8 @@ def _node(forecast_of: NodeForecast) -> dict[str, Any]:
 
 def _job(job: Job) -> dict[str, Any]:
     known = {} if job.cost is None else {**_cost(job.cost), "records": job.cost.records}
-    return {"what": job.what, "done": job.done, **known}
+    disk = {} if job.disk_bytes is None else {"disk_bytes": job.disk_bytes}
+    return {"what": job.what, "done": job.done, **known, **disk}
 
 
 def _cost(cost: Cost) -> dict[str, Any]:

@@ -72,14 +72,22 @@ def with_candidates(plan: Plan) -> list[Node]:
 def check_lies_on(node: Node) -> None:
     """Refuse what cannot be merged, or not be trained on."""
     base = node.weights.base
-    quantised = base.quantization is not None or quantisation(base.path, base.revision) is not None
+    saved_so = quantisation(base.path, base.revision) is not None
+    quantised = base.quantization is not None or saved_so
     if node.starts_an_adapter and is_principal(node.lora) and quantised:
         raise UsageError(
             f"Stage '{node.name}' begins with init_lora_weights: {node.lora['init_lora_weights']}, "
             f"which takes its part from weights in 16 or 32 bits, and those of {node.weights.name} "
             "are quantised. Leave it out, or start from weights that are not."
         )
-    if node.merged and quantised:
+    if node.exported is not None and node.merged and saved_so:
+        raise UsageError(
+            f"Export '{node.name}' merges adapters into the weights of {node.weights.name}, which "
+            "were saved quantised, and those that they were made from are not at hand. Start from "
+            "these with model.quantization, or deploy the adapter: leave export out."
+        )
+    # an export is of the weights as they were saved
+    if node.merged and quantised and node.exported is None:
         raise UsageError(
             f"Stage '{node.name}' merges the adapter of {node.merged[-1].name} into the weights of "
             f"{node.weights.name}, which are quantised: rounding would change more than a stage "

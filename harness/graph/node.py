@@ -13,6 +13,7 @@ from stagelift.evals.settings import EvaluationSettings
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.recipes.sections import LauncherSection, Recipe
 from stagelift.stages import precision
+from stagelift.stages.exports.export import ExportedAs
 from stagelift.stages.settings import StageSettings
 
 Precise = Callable[[precision.DtypeSetting], tuple[Device, Dtype]]
@@ -53,9 +54,10 @@ class Selects:
 class Node:
     """One model in the graph: weights, or an adapter on the model of another node.
 
-    A `base` trains nothing, nor does a `checkpoint`, which was trained elsewhere. `parent` is the
-    stage before, which a stage is compared with. `on` is the node whose model lies under this one's
-    adapter: None where it has weights of its own, else mostly the parent.
+    A `base` trains nothing, nor does a `checkpoint`, which was trained elsewhere, nor an export:
+    what its parent is deployed as, with all adapters merged. `parent` is the stage before, which a
+    stage is compared with. `on` is the node whose model lies under this one's adapter, or is
+    exported: None where it has weights of its own, else mostly the parent.
 
     `base` is the model without any adapter, with the tokenizer that this node is asked with. `name`
     is what the run calls it; it is not part of what it is.
@@ -76,6 +78,8 @@ class Node:
     # where it becomes one of several checkpoints
     selects: Selects | None = None
     stop_when_ill: bool = False
+    # where it is what its parent is deployed as
+    exported: ExportedAs | None = None
 
     @cached_property
     def id(self) -> str:
@@ -131,12 +135,22 @@ def node_id(kind: str, identity: dict[str, Any], parent: str | None) -> str:
 class Chain:
     """One way through the graph from base on.
 
-    It says which node stands in each slot of the chain (`base`, `sft`, `dpo-2`).
+    It says which node stands in each slot of the chain (`base`, `sft`, `dpo-2`). `exports` are
+    beside it: what some of its nodes are deployed as.
     """
 
     variant: str
     seed: int
     slots: tuple[tuple[str, Node], ...]
+    exports: tuple[Node, ...] = ()
+
+    def nodes(self) -> list[Node]:
+        """Return all nodes in order, each export after the stage that it is of."""
+        return [
+            each
+            for _, node in self.slots
+            for each in (node, *(export for export in self.exports if export.on is node))
+        ]
 
 
 @dataclass(frozen=True)

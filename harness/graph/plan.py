@@ -12,6 +12,7 @@ from stagelift.evals.data.source import fingerprint, pinned
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.checkpoints import base_node, checkpoint_node
 from stagelift.harness.graph.contract import evaluation_settings, shared_contract
+from stagelift.harness.graph.exports import export_nodes
 from stagelift.harness.graph.names import model_names
 from stagelift.harness.graph.node import Chain, Node, Plan, Precise
 from stagelift.harness.graph.rows import rows_identity
@@ -42,12 +43,14 @@ def make_plan(recipe: Recipe, precise: Precise = precision.resolved) -> Plan:
     """
     wanted = wanted_chains(recipe)
     base = cache(partial(base_node, precise=precise))
-    unnamed = [_chain(chain, base(chain.recipe.model, chain.recipe.template)) for chain in wanted]
+    unnamed = [
+        _chain(chain, base(chain.recipe.model, chain.recipe.template), recipe) for chain in wanted
+    ]
     chains = _named(unnamed, [chain.labels for chain in wanted], lattice=recipe.lattice)
     _refuse_equal_chains(chains)
     return Plan(
         recipe=recipe,
-        nodes=list({node.id: node for chain in chains for _, node in chain.slots}.values()),
+        nodes=list({node.id: node for chain in chains for node in chain.nodes()}.values()),
         chains=chains,
         repeats=_repeats(recipe, chains),
         reference=reference_variant(recipe),
@@ -69,8 +72,10 @@ def _repeats(recipe: Recipe, chains: list[Chain]) -> list[tuple[Node, int]]:
     return [(last, 1)]
 
 
-def _chain(wanted: WantedChain, base: Node) -> Chain:
-    """Turn one chain's stages into nodes, which are called by their slots."""
+def _chain(wanted: WantedChain, base: Node, whole: Recipe) -> Chain:
+    """Turn one chain's stages, of all that the `whole` recipe asks for, into nodes, which are
+    called by their slots.
+    """
     recipe, nodes = wanted.recipe, [base]
     for stage, slot in zip(recipe.stages, wanted.slots, strict=True):
         if isinstance(stage, CheckpointSection) and stage.checkpoints is not None:
@@ -79,14 +84,31 @@ def _chain(wanted: WantedChain, base: Node) -> Chain:
             nodes.append(checkpoint_node(recipe, stage, slot, nodes))
         else:
             nodes.append(_node(recipe, stage, slot, nodes[-1]))
-    return Chain(wanted.variant, recipe.seed, tuple((node.name, node) for node in nodes))
+    exports = _exports(recipe, nodes) if recipe.stages or not whole.chain() else ()
+    slots = tuple((node.name, node) for node in nodes)
+    return Chain(wanted.variant, recipe.seed, slots, exports)
+
+
+def _exports(recipe: Recipe, nodes: list[Node]) -> tuple[Node, ...]:
+    """Return what stages are deployed as: those that say so, and the last one, for the recipe."""
+    own = [[], *(stage.export for stage in recipe.stages)]
+    own[-1] = own[-1] or recipe.export
+    pairs = zip(nodes, own, strict=True)
+    return tuple(export for node, wanted in pairs for export in export_nodes(node, wanted))
 
 
 def _named(chains: list[Chain], labels: list[tuple[str, ...]], *, lattice: bool) -> list[Chain]:
     """Call every node by its slot and by what the chains through it have in common."""
     slots = [[(slot, node.id) for slot, node in chain.slots] for chain in chains]
     names = model_names(slots, labels, lattice=lattice)
-    return [_renamed(chain, names) for chain in chains]
+    renamed = [_renamed(chain, names) for chain in chains]
+    for export in (export for chain in renamed for export in chain.exports):
+        if export.name in names.values():
+            raise UsageError(
+                f"'{export.name}' is what an export is called, and a stage of the recipe, too. "
+                "Give that checkpoint another name."
+            )
+    return renamed
 
 
 def _renamed(chain: Chain, names: dict[str, str]) -> Chain:
@@ -97,7 +119,14 @@ def _renamed(chain: Chain, names: dict[str, str]) -> Chain:
         on = None if node.on is None else renamed[node.on.id]
         renamed[node.id] = replace(node, name=names[node.id], parent=parent, on=on)
         slots.append((slot, renamed[node.id]))
-    return replace(chain, slots=tuple(slots))
+    exports = tuple(_renamed_export(export, renamed) for export in chain.exports)
+    return replace(chain, slots=tuple(slots), exports=exports)
+
+
+def _renamed_export(export: Node, renamed: dict[str, Node]) -> Node:
+    assert export.on is not None, "an export is of a stage"
+    of = renamed[export.on.id]
+    return replace(export, name=f"{of.name}{export.name[len(export.on.name) :]}", parent=of, on=of)
 
 
 def _refuse_equal_chains(chains: list[Chain]) -> None:

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.store import Store
 from stagelift.reports.folders import RunFolder
+from stagelift.stages.exports.export import ExportedAs
 from stagelift.stages.folders import NodeFolder
 
 _NODE = re.compile(r"[a-z]+-[0-9a-f]{16}")
@@ -194,6 +195,8 @@ def _what(folder: Path) -> str:
         return "no description"
     if "args" in identity:
         return _what_stage(identity)
+    if "export" in identity:
+        return ExportedAs(**identity["export"]).words
     return ", ".join(str(identity[name]) for name in _TELLING_OF_OTHERS if name in identity)
 
 

@@ -102,7 +102,11 @@ def _other_weights(node: Node) -> str | None:
 
 
 def _given(node: Node) -> str | None:
-    """Say what a checkpoint is: full weights, or an adapter on which stage."""
+    """Say what a checkpoint is: full weights, or an adapter on which stage; and what an export is
+    of which stage.
+    """
+    if node.exported is not None and node.on is not None:
+        return f"{node.on.name}, {node.exported.words}"
     if node.kind != "checkpoint":
         return None
     if candidates(node):

@@ -59,10 +59,12 @@ class Store(RunsFolder):
         return FileLock(self.lock_file)
 
     def is_trained(self, node: Node) -> bool:
-        """Say whether a node has nothing left to train or to select; base never had."""
+        """Say whether a node has nothing left to train, to select or to export; base never had."""
         folder = self.node_folder(node)
         if node.selects is not None and not folder.is_selected():
             return False
+        if node.exported is not None:
+            return folder.is_exported()
         return node.settings is None or folder.is_trained()
 
     def is_evaluated(self, node: Node, plan: Plan, repeat: int = 0) -> bool:

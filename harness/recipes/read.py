@@ -130,6 +130,9 @@ def _only_evaluated(recipe: Written, overrides: list[str], model: str) -> dict[s
     content = load_recipe(recipe, [*this_model, *overrides]).model_dump() | ONE_CHAIN
     content["stages"] = []
     content["checkpoint"] = None
+    if not any(override.startswith("export=") for override in overrides):
+        # of what the recipe trains
+        content.pop("export", None)
     return content
 
 

@@ -4,6 +4,7 @@ An unknown key, or settings that contradict each other, are errors.
 """
 
 import re
+from collections.abc import Sized
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,6 +34,7 @@ from stagelift.evals.settings import Against, RetentionSettings
 from stagelift.harness.recipes.stage_names import stage_names
 from stagelift.reports.folders import RESERVED_NAMES
 from stagelift.reports.gates.margins import in_tiers, read_margins, read_tiers
+from stagelift.stages.exports.export import Export
 from stagelift.stages.kinds import KINDS, kind_named
 from stagelift.stages.lora_settings import numbers_in_strings
 from stagelift.stages.precision import DtypeSetting
@@ -80,6 +82,20 @@ def check_run_name(name: str) -> None:
 def _is_none(value: object) -> bool:
     """Say whether a field that came into recipes later is not used; then it is not written."""
     return value is None
+
+
+def _is_empty(value: Sized) -> bool:
+    """The same of a field that holds several."""
+    return len(value) == 0
+
+
+def _listed(value: Any) -> Any:
+    """Take one export for a list of one."""
+    return [value] if isinstance(value, str | dict) else value
+
+
+# what a stage's model is deployed as, which is measured beside it
+Exports = Annotated[list[Export], BeforeValidator(_listed)]
 
 
 class ModelSection(Written):
@@ -134,7 +150,8 @@ class StageSection(Written):
     `lora` changes settings of the recipe's `lora` for this stage. Where that makes them other than
     those of the adapter that comes in, that one is merged into the weights (in float32) and the
     stage starts one of its own. With `select` it becomes the best of its checkpoints. With
-    `stop_when_ill` a sign of illness ends it, with what it has.
+    `stop_when_ill` a sign of illness ends it, with what it has. `export` says what its model is
+    deployed as: that is made, and measured beside it.
     """
 
     kind: StageKind
@@ -145,6 +162,7 @@ class StageSection(Written):
     launcher: LauncherSection | None = None
     select: SelectSection | None = None
     stop_when_ill: bool = Field(default=False, exclude_if=lambda stops: not stops)
+    export: Exports = Field(default=[], exclude_if=_is_empty)
 
     @field_validator("rewards")
     @classmethod
@@ -189,6 +207,7 @@ class CheckpointSection(Written):
     revision: str | None = Field(default=None, exclude_if=_is_none)
     onto: str | None = Field(default=None, exclude_if=_is_none)
     eos_token: str | None = Field(default=None, exclude_if=_is_none)
+    export: Exports = Field(default=[], exclude_if=_is_empty)
     name: str = Field(default=UNNAMED, pattern=STAGE_NAME)
 
     @model_validator(mode="after")
@@ -513,6 +532,8 @@ class Recipe(Written):
     stages: list[Stage]
     # what all stages are asked and trained with, a file or the text; None: each with its own
     chat_template: str | None = Field(default=None, exclude_if=_is_none)
+    # of the last stage of each chain, unless it says so itself
+    export: Exports = Field(default=[], exclude_if=_is_empty)
     evals: EvalsSection = EvalsSection()
     variants: dict[str, list[Any]] | list[dict[str, Any]] = []
     # the variant that the others are compared with; None: the recipe as it is, else the first

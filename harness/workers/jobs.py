@@ -10,6 +10,7 @@ from stagelift.evals.models.model import ModelRef
 from stagelift.evals.records import Record
 from stagelift.evals.settings import Evaluation
 from stagelift.harness.recipes.sections import LauncherSection
+from stagelift.stages.exports.export import ExportedAs
 from stagelift.stages.folders import JudgeFolder, NodeFolder, TrainingFolder
 from stagelift.stages.settings import StageSettings
 
@@ -45,6 +46,18 @@ class EvaluateJob(Evaluation):
     node_folder: str
 
 
+class ExportJob(Record):
+    """Write what a stage's `model` is deployed as into a node's folder; its adapters are all among
+    its `merged`.
+    """
+
+    job: Literal["export"] = "export"
+    folder: str
+    model: ModelRef
+    exported: ExportedAs
+    versions: dict[str, str]
+
+
 class TrainJudgeJob(Record):
     """Train a reward model on top of `base`, and measure its agreement with `gold` pairs."""
 
@@ -58,16 +71,16 @@ class TrainJudgeJob(Record):
     versions: dict[str, str]
 
 
-AnyJob = TrainJob | EvaluateJob | TrainJudgeJob
+AnyJob = TrainJob | EvaluateJob | ExportJob | TrainJudgeJob
 Job = Annotated[AnyJob, Field(discriminator="job")]
 
 
 # which field of a job names the model that it starts from
-MODEL_FIELDS = {EvaluateJob: "model", TrainJob: "parent", TrainJudgeJob: "base"}
+MODEL_FIELDS = {EvaluateJob: "model", TrainJob: "parent", ExportJob: "model", TrainJudgeJob: "base"}
 
 
 def starting_model(job: AnyJob) -> ModelRef:
-    """Return the model that a job evaluates, or trains on top of."""
+    """Return the model that a job evaluates or exports, or trains on top of."""
     model: ModelRef = getattr(job, MODEL_FIELDS[type(job)])
     return model
 
@@ -77,7 +90,7 @@ def training_folder(job: AnyJob) -> TrainingFolder:
     match job:
         case EvaluateJob():
             return NodeFolder(Path(job.node_folder))
-        case TrainJob():
+        case TrainJob() | ExportJob():
             return NodeFolder(Path(job.folder))
         case TrainJudgeJob():
             return JudgeFolder(Path(job.folder))

@@ -1,4 +1,4 @@
-"""One job in a process of its own: train a stage or evaluate a model.
+"""One job in a process of its own: train a stage, evaluate or export a model.
 
 Started by the conductor, never by hand.
 
@@ -29,6 +29,7 @@ from stagelift.harness.workers.failures import sentence
 from stagelift.harness.workers.jobs import (
     AnyJob,
     EvaluateJob,
+    ExportJob,
     Job,
     TrainJob,
     TrainJudgeJob,
@@ -67,6 +68,10 @@ def do_job(job: AnyJob, events: TextIO) -> None:
             if not node.is_trained():
                 _train(job, node, events)
             node.drop_checkpoints()
+        case ExportJob():
+            node = NodeFolder(Path(job.folder))
+            if not node.is_exported():
+                _export(job, node, events)
         case TrainJudgeJob():
             judge = JudgeFolder(Path(job.folder))
             if not judge.is_complete():
@@ -94,6 +99,15 @@ def _train(job: TrainJob, node: NodeFolder, events: TextIO) -> None:
         stop_when_ill=job.stop_when_ill,
     )
     node.write_result(result)
+
+
+def _export(job: ExportJob, node: NodeFolder, events: TextIO) -> None:
+    from stagelift.stages.exports.write import write_export
+
+    def show(part: str) -> None:
+        emit(events, event="exporting", what=part)
+
+    node.write_export(write_export(job.model, job.exported, node, job.versions, show))
 
 
 def _train_judge(job: TrainJudgeJob, folder: JudgeFolder, events: TextIO) -> None:

@@ -43,8 +43,8 @@ def every_eval_ever_files(
     publishes them.
     """
     files: dict[PurePosixPath, str] = {}
-    folders = plain_names(stage.name for stage in run.stages)
-    for stage in run.stages:
+    folders = plain_names(stage.name for stage in run.measured())
+    for stage in run.measured():
         document = _document(stage, run, when, organization)
         folder = PurePosixPath("data", "stagelift", plain_name(run.name), folders[stage.name])
         name = UUID(bytes=hashlib.sha256(_json(document).encode()).digest()[:16], version=4)

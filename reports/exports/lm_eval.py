@@ -52,8 +52,8 @@ class _Column:
 def lm_eval_files(run: RunRecord, when: datetime) -> dict[PurePosixPath, str]:
     """Return the texts of all stages by path; `when` stands in the files' names."""
     files: dict[PurePosixPath, str] = {}
-    names = plain_names(stage.name for stage in run.stages)
-    for stage in run.stages:
+    names = plain_names(stage.name for stage in run.measured())
+    for stage in run.measured():
         folder = f"{plain_name(run.name)}__{names[stage.name]}"
         files |= _stage_files(stage, run, when, folder)
     return files

@@ -23,6 +23,7 @@ from stagelift.reports.formats.model_index import (
     read_rows,
     shown_metrics,
 )
+from stagelift.reports.numbers.families import BESIDE_THE_MAIN
 from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import RunReport, build_report
@@ -30,7 +31,8 @@ from stagelift.reports.tables.table import NOTHING
 from stagelift.reports.words import formatting
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line, without_folders
 from stagelift.reports.words.illness import illness_sentences
-from stagelift.reports.words.provenance import dtype_words, passport_lines
+from stagelift.reports.words.provenance import dtype_words, export_line, passport_lines
+from stagelift.reports.words.summary import export_sentences
 from stagelift.reports.words.trajectory import trajectory_sentence
 
 _BOLD = ("improved", "regressed")
@@ -60,7 +62,10 @@ def render_card(run: RunRecord, stage: StageRecord) -> str:
             f"Stage '{stage.name}' of run '{run.name}' trained nothing, so it has no model card."
         )
     chain = run.chain(stage)
-    alone = replace(run, stages=chain, missing=[], chains=(), lattice=False, repeats=())
+    exports = tuple(export for export in run.exports if export.parent == stage.name)
+    alone = replace(
+        run, stages=chain, missing=[], chains=(), lattice=False, repeats=(), exports=exports
+    )
     (report,) = build_report([alone]).runs
     judge = report.passport
     parts = [
@@ -78,6 +83,9 @@ def render_card(run: RunRecord, stage: StageRecord) -> str:
     parts.append(f"## Training\n\n{_training(chain)}")
     parts += [inline(trajectory_sentence(curve)) for curve in report.trajectories]
     parts += [_illness(member) for member in chain if illness_sentences(member)]
+    if exports:
+        said = " ".join(map(inline, export_sentences(report)))
+        parts.append(f"## Deployed\n\n{inline(export_line(report.record))}.\n\n{said}")
     if run.recipe:
         parts.append(_recipe(run, stage))
     parts.append(f"## Limits\n\n{_limits(stage)}")
@@ -402,7 +410,7 @@ def _difference(
             return f"{difference}<br>judge not fit to decide"
     verdict = formatting.verdict(comparison)
     word = f"**{verdict}**" if verdict in _BOLD else inline(verdict)
-    if comparison.family == "other":
+    if comparison.family in BESIDE_THE_MAIN:
         word += f" {formatting.OTHER_FAMILY}"
     notes = map(inline, formatting.verdict_notes(comparison))
     return "<br>".join([difference, word, *notes])

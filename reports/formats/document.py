@@ -48,6 +48,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "noise": [_floor(floor) for run in report.runs for floor in run.floors],
         "summary": summary(report),
         **_trajectories(report),
+        **_exports(report),
     }
 
 
@@ -66,7 +67,7 @@ def _run(run: RunReport) -> dict[str, Any]:
         "chains": [asdict(chain) for chain in record.chains],
         "passport": _plain(run.passport),
         "ranking": [_strength(strength) for strength in run.ranking],
-    }
+    } | ({"missing_exports": list(record.missing_exports)} if record.missing_exports else {})
 
 
 def _floor(floor: Floor) -> dict[str, Any]:
@@ -94,6 +95,16 @@ def _stage(stage: StageRecord, run: RunReport) -> dict[str, Any]:
         },
         "scores": scores.model_dump(mode="json", include=_SCORES),
     } | _votes(stage)
+
+
+def _exports(report: Report) -> dict[str, Any]:
+    """Give what stages are deployed as; nothing where nothing was exported."""
+    exports = [
+        _stage(export, run) | {"exported": _plain(export.exported)}
+        for run in report.runs
+        for export in run.record.exports
+    ]
+    return {"exports": exports} if exports else {}
 
 
 def _votes(stage: StageRecord) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def plain_text(text: str) -> str:
 
 def _stages(report: Report) -> list[_Stage]:
     places: dict[tuple[str, str | None], int] = {
-        (stage.run, stage.name): place for place, stage in enumerate(report.stages())
+        (stage.run, stage.name): place for place, stage in enumerate(report.measured())
     }
     return [
         _Stage(
@@ -116,7 +116,7 @@ def _stages(report: Report) -> list[_Stage]:
             verdicts=_verdicts(stage, stage.parent or stage.name, run.record.base(stage).name),
         )
         for run in report.runs
-        for stage in run.stages
+        for stage in run.record.measured()
     ]
 
 

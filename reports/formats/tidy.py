@@ -106,7 +106,7 @@ def stage_rows(report: Report) -> list[StageRow]:
     """Return a row for each metric of each stage, in the order of a report."""
     return [
         _stage_row(stage, name)
-        for stage in report.stages()
+        for stage in report.measured()
         for name in ordered(stage.evaluation.metrics)
     ]
 
@@ -118,7 +118,12 @@ def comparison_rows(report: Report) -> list[ComparisonRow]:
 
 def problem_rows(report: Report) -> list[ProblemRow]:
     """Return a row for each stage, prompt and sample."""
-    return [row for run in report.runs for stage in run.stages for row in _problems(stage, run)]
+    return [
+        row
+        for run in report.runs
+        for stage in run.record.measured()
+        for row in _problems(stage, run)
+    ]
 
 
 def render_csv(report: Report) -> str:

@@ -1,5 +1,5 @@
-"""Records -> comparisons: every difference between a stage and an earlier one, paired by prompt,
-Holm-adjusted in two families.
+"""Records -> comparisons: every difference between a stage and an earlier one, and between an
+export and its stage, paired by prompt, Holm-adjusted in two families each.
 
 All the arithmetic of a report lives here. Differences are in the metric's own unit (shares, tokens,
 characters).
@@ -104,23 +104,31 @@ class _Tested:
 def compare_stages(runs: Sequence[RunRecord], *, across_engines: bool = False) -> list[Comparison]:
     """Compare every stage with the one before it and with base.
 
-    Holm runs over the headline of all runs, and over everything else.
+    Holm runs over the headline of all runs, and over everything else; over exports by themselves.
 
     Raises ValueError where the runs were not evaluated under one contract, naming the field that
     differs; with `across_engines` the engine may.
     """
     _refuse_unequal_contracts(runs, across_engines=across_engines)
     tested = [found for run in runs for stage in run.stages for found in _test_stage(stage, run)]
-    decided = _families(tested)
+    exports = [found for run in runs for one in run.exports for found in _test_export(one, run)]
+    return [
+        *_adjusted(tested, "headline", "other"),
+        *_adjusted(exports, "exports", "other of exports"),
+    ]
+
+
+def _adjusted(tested: Sequence[_Tested], main: Family, beside: Family) -> list[Comparison]:
+    decided = _families(tested, main, beside)
     return [_decided(found, decided.get(found.test)) for found in tested]
 
 
-def _families(tested: Sequence[_Tested]) -> dict[Test, Decided]:
+def _families(tested: Sequence[_Tested], main: Family, beside: Family) -> dict[Test, Decided]:
     """Adjust both families; a test that is one of the headline anywhere is one everywhere."""
     counted = [found for found in tested if not found.is_extrapolated]
     headline = {found.test: found.difference.p for found in counted if found.is_headline}
     other = {found.test: found.difference.p for found in counted if found.test not in headline}
-    return adjust("headline", headline) | adjust("other", other)
+    return adjust(main, headline) | adjust(beside, other)
 
 
 def _decided(tested: _Tested, decided: Decided | None) -> Comparison:
@@ -157,7 +165,7 @@ def _decided(tested: _Tested, decided: Decided | None) -> Comparison:
 
 def _refuse_unequal_contracts(runs: Sequence[RunRecord], *, across_engines: bool) -> None:
     first = runs[0]
-    for stage in (stage for run in runs for stage in run.stages):
+    for stage in (stage for run in runs for stage in run.measured()):
         theirs = stage.evaluation.contract
         difference = first_difference(first.contract, theirs, across_engines=across_engines)
         if difference is not None:
@@ -180,6 +188,18 @@ def _test_stage(stage: StageRecord, run: RunRecord) -> list[_Tested]:
         tested += _test_metrics(stage, earlier, run)
     for name, verdicts in stage.verdicts.items():
         tested += _test_win_rate(name, stage, earlier_stages, verdicts)
+    return tested
+
+
+def _test_export(export: StageRecord, run: RunRecord) -> list[_Tested]:
+    """Compare an export with the stage that it is of, and with no other."""
+    of = run.before(export)
+    assert of is not None, "an export is of a stage"
+    _refuse_different_problems(export, of)
+    tested = _test_metrics(export, of, run)
+    for name, verdicts in export.verdicts.items():
+        if measure(name).against == "previous":
+            tested += _test_win_rate(name, export, {"previous": of}, verdicts)
     return tested
 
 

@@ -3,8 +3,9 @@ each.
 
 The headline family is what each stage added to the one before, in the few metrics that a report is
 read for (`headline`); all other comparisons are a family of their own, and so are variants, the
-checkpoints that a stage was selected among, and runs against one another. Each is adjusted by
-itself, so that what else a report shows takes no power from its headline.
+checkpoints that a stage was selected among, and runs against one another. What stages are deployed
+as has two of its own: the same few metrics, and everything else. Each is adjusted by itself, so
+that what else a report shows takes no power from its headline.
 """
 
 import hashlib
@@ -16,7 +17,11 @@ import numpy as np
 
 from stagelift.evals.stats import families
 
-Family = Literal["headline", "other", "variants", "checkpoints", "runs"]
+Family = Literal[
+    "headline", "other", "variants", "checkpoints", "runs", "exports", "other of exports"
+]
+# families of everything else, which are marked
+BESIDE_THE_MAIN = ("other", "other of exports")
 # the digest of the values behind a test
 Test = str
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from stagelift.evals.metrics.measures import measure, quantiles, rows
 from stagelift.evals.records import EvalResult
 from stagelift.reports.numbers.compare import Comparison
+from stagelift.reports.numbers.families import BESIDE_THE_MAIN
 from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.tables.table import BELOW_NOISE, NOTHING, Cell, Column, Row, Table, merged
 from stagelift.reports.words import formatting
 from stagelift.reports.words.votes import vote_notes
-from stagelift.stages.records import StageResult
+from stagelift.stages.records import EXPORT, StageResult
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def _table(report: Report, names: list[str], *, details: bool) -> Table:
 
 def _places(run: RunReport) -> list[_Place]:
     places = []
-    for stage in run.stages:
+    for stage in run.record.measured():
         before = run.record.before(stage)
         if before is not None:
             places.append(_Place(run, stage, before, added=True))
@@ -60,10 +61,11 @@ def _places(run: RunReport) -> list[_Place]:
 
 def _shown(report: Report) -> list[str]:
     """Name the metrics that have a row; with one trained stage, previous and base are one."""
-    present = {name for stage in report.stages() for name in stage.evaluation.metrics}
+    present = {name for stage in report.measured() for name in stage.evaluation.metrics}
     steps = [step for run in report.runs for step in run.record.steps()]
     is_chain = any(before.parent is not None for before, _ in steps)
-    return rows(present, with_previous=is_chain)
+    has_exports = any(run.record.exports for run in report.runs)
+    return rows(present, with_previous=is_chain or has_exports)
 
 
 def _column(place: _Place, report: Report) -> Column:
@@ -71,6 +73,8 @@ def _column(place: _Place, report: Report) -> Column:
     title = report.column(place.stage)
     if not place.added or place.before is None:
         return Column(title, "stage")
+    if place.stage.kind == EXPORT:
+        return Column(f"{title} against {report.column(place.before)}", "added")
     if place.run.record.lattice:
         return Column(f"{place.stage.kind} added to {report.column(place.before)}", "added")
     return Column(f"{title} added", "added")
@@ -133,7 +137,7 @@ def _with_verdict(cell: Cell, comparison: Comparison, run: RunReport) -> Cell:
     if faint:
         notes = (BELOW_NOISE, *notes)
     word = formatting.verdict(comparison)
-    if comparison.family == "other":
+    if comparison.family in BESIDE_THE_MAIN:
         word = f"{word} {formatting.OTHER_FAMILY}"
     return replace(cell, verdict=comparison.verdict, word=word, notes=notes, faint=faint)
 

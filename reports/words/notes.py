@@ -22,7 +22,7 @@ _VOTES = (
 
 def footnotes(report: Report) -> list[str]:
     """Return how to read the table, as far as the report has what is explained."""
-    names = {name for stage in report.stages() for name in stage.evaluation.metrics}
+    names = {name for stage in report.measured() for name in stage.evaluation.metrics}
     measures = [measure(name) for name in names]
     notes = ["95% intervals in brackets, over the prompts, unless said."]
     first, *others = [run.record.contract for run in report.runs]
@@ -199,11 +199,20 @@ def _families(report: Report) -> str:
     sizes = {comparison.family: comparison.tests for comparison in report.comparisons()}
     headline = formatting.counted_tests(sizes.get("headline") or 0)
     other = formatting.counted_tests(sizes.get("other") or 0)
+    exports = ""
+    if any(run.record.exports for run in report.runs):
+        exports = (
+            " What a stage is deployed as is compared with that stage alone, in two families of "
+            f"its own: the same metrics ({formatting.counted_tests(sizes.get('exports') or 0)}) "
+            f"and everything else, marked {formatting.OTHER_FAMILY} "
+            f"({formatting.counted_tests(sizes.get('other of exports') or 0)}). It changes nothing "
+            "of what is said of the stages."
+        )
     return (
         "Two families of tests, each Holm-adjusted by itself, equal tests counted once: the "
         "headline, which is what each stage added to the one before in accuracy, each listed task, "
         f"preference accuracy, the win rate and length ({headline}), and everything else, "
-        f"marked {formatting.OTHER_FAMILY} ({other})."
+        f"marked {formatting.OTHER_FAMILY} ({other}).{exports}"
     )
 
 

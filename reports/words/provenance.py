@@ -28,6 +28,7 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
             ),
             ("model", run.model),
             ("checkpoints", _checkpoints(run)),
+            ("exports", export_line(run)),
             ("chat templates", _own(run, "chat_template")),
             ("tokenizers", _own(run, "tokenizers")),
             ("data", run.data),
@@ -49,6 +50,15 @@ def _checkpoints(run: RunRecord) -> str:
     """Say what each stage is that was trained elsewhere."""
     given = [f"{stage.name}: {stage.given}" for stage in run.stages if stage.given]
     return "; ".join(given)
+
+
+def export_line(run: RunRecord) -> str:
+    """Say what each export is, and how large."""
+    said = []
+    for export in run.exports:
+        size = "" if export.exported is None else f", {export.exported.bytes / 1e9:.2f} GB"
+        said.append(f"{export.name}: {export.given}{size}")
+    return "; ".join(said)
 
 
 def _own(run: RunRecord, field: str) -> str:

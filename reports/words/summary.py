@@ -16,6 +16,7 @@ from stagelift.evals.metrics.measures import (
 )
 from stagelift.evals.records import Group, Role
 from stagelift.reports.numbers.compare import Comparison
+from stagelift.reports.numbers.families import BESIDE_THE_MAIN
 from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.numbers.seeds import without_seed
 from stagelift.reports.records import RunRecord, StageRecord
@@ -44,10 +45,11 @@ def summary(report: Report) -> str:
 def _run(run: RunReport, report: Report) -> list[str]:
     prefix = f"{run.name}: " if len(report.runs) > 1 else ""
     selected = map(trajectory_sentence, run.trajectories)
-    said = [*_chain(run), *selected, *_beside_reference(run), *_judge(run)]
+    said = [*_chain(run), *selected, *export_sentences(run), *_beside_reference(run), *_judge(run)]
     sentences = [sentence for sentence in said if sentence]
-    if run.record.missing:
-        sentences.append(f"Not evaluated yet: {', '.join(run.record.missing)}.")
+    missing = [*run.record.missing, *run.record.missing_exports]
+    if missing:
+        sentences.append(f"Not evaluated yet: {', '.join(missing)}.")
     if not sentences:
         alone = "Only one stage was measured, so nothing can be said of what any added."
         sentences = [
@@ -107,6 +109,20 @@ def _whole_chain(run: RunReport) -> str:
     first, last = run.stages[0], run.stages[-1]
     compared = _comparisons(last, first, "base", run)
     return _sentence(f"The whole chain up to {last.name}", f"against {first.name}", compared)
+
+
+def export_sentences(run: RunReport) -> list[str]:
+    """Say how what is deployed does beside the stage that it is made of."""
+    pairs = [(export, run.record.before(export)) for export in run.record.exports]
+    return [
+        _sentence(
+            f"The export {export.name}",
+            f"against {of.name}",
+            _comparisons(export, of, "previous", run),
+        )
+        for export, of in pairs
+        if of is not None
+    ]
 
 
 def _beside_reference(run: RunReport) -> list[str]:
@@ -199,7 +215,7 @@ def _noun(comparison: Comparison) -> str:
     """Name a metric, with a mark where its test is not of the headline family."""
     known = measure(comparison.metric)
     noun = known.noun or known.title
-    return f"{noun} {OTHER_FAMILY}" if comparison.family == "other" else noun
+    return f"{noun} {OTHER_FAMILY}" if comparison.family in BESIDE_THE_MAIN else noun
 
 
 def _detectable(report: Report) -> str:
@@ -211,6 +227,7 @@ def _detectable(report: Report) -> str:
         for run in report.runs
         for comparison in run.comparisons
         if comparison.metric == leading(run.stages[0].evaluation.metrics)
+        and comparison.family in ("headline", "other")
         and comparison.verdict in ("no difference shown", "not after Holm")
         and comparison.mde is not None
     ]

@@ -1,0 +1,81 @@
+"""Whether the exports of a plan can be made and measured, before anything is loaded or trained."""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from stagelift.evals.models import pretrained
+from stagelift.evals.models.model import (
+    ModelRef,
+    model_folder,
+    remembered_of_model,
+    tokenizer_of,
+)
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.node import Node, Plan
+from stagelift.harness.graph.store import Store
+from stagelift.stages.exports.llama_cpp import find_llama_cpp, try_converter
+
+
+def check_exports(plan: Plan, store: Store) -> None:
+    """Check the exports that are still to be made. Raises UsageError.
+
+    The converter is tried on each model's settings and tokenizer, without weights: what it does not
+    know shows now.
+    """
+    exports = [
+        node for node in plan.nodes if node.exported is not None and not store.is_trained(node)
+    ]
+    ggufs = [node for node in exports if node.exported is not None and node.exported.gguf]
+    for node in exports:
+        _check_can_be_merged(node)
+    if not ggufs:
+        return
+    engine = plan.settings.engine.kind
+    if engine != "transformers":
+        raise UsageError(
+            f"Export '{ggufs[0].name}' is a GGUF file, and evals.engine is {engine}: transformers "
+            "reads it back, de-quantised. Set evals.engine to transformers, or leave gguf out of "
+            "export."
+        )
+    kinds = [node.exported.gguf for node in ggufs if node.exported and node.exported.gguf]
+    try:
+        find_llama_cpp(kinds)
+        for base in {node.root.base: node.base for node in ggufs}.values():
+            _check_converts(base)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _check_can_be_merged(node: Node) -> None:
+    """What acts from some token of the text on is in no weights."""
+    for below in node.merged:
+        if below.lora.get("alora_invocation_tokens"):
+            raise UsageError(
+                f"Export '{node.name}' would merge the adapter of {below.name}, which begins at "
+                "some tokens of the text (alora_invocation_tokens), and no weights do. Leave "
+                "export out."
+            )
+
+
+def _check_converts(base: ModelRef) -> None:
+    """Raise ValueError where a model's GGUF file could not be made, or not be read back."""
+    kind = pretrained.model_config(model_folder(base.path), base.revision).model_type
+    readable = pretrained.gguf_architectures()
+    if kind not in readable:
+        raise ValueError(
+            f"export asks for a GGUF file of a '{kind}', which transformers cannot read back to "
+            f"measure it. It can: {', '.join(readable)}. Leave gguf out of export."
+        )
+    # its parts decide, too
+    script = find_llama_cpp([]).converter
+    parts = [str(part) for part in sorted(script.parent.glob("conversion/*.py"))]
+    asked = [str(script), parts, base.tokenizer, base.eos_token, base.chat_template]
+    remembered_of_model("gguf", base.path, base.revision, asked, partial(_try, base))
+
+
+def _try(base: ModelRef) -> None:
+    with tempfile.TemporaryDirectory(prefix="stagelift-") as folder:
+        pretrained.model_config(model_folder(base.path), base.revision).save_pretrained(folder)
+        tokenizer_of(base).save_pretrained(folder)
+        try_converter(Path(folder), Path(folder, "trial.gguf"))
