@@ -14,6 +14,7 @@ from stagelift.harness.commands.export import export
 from stagelift.harness.commands.judge import judge_app
 from stagelift.harness.commands.plan import plan
 from stagelift.harness.commands.prune import prune
+from stagelift.harness.commands.push import push
 from stagelift.harness.commands.records import import_file, rescore
 from stagelift.harness.commands.report import list_runs, report
 from stagelift.harness.commands.run import evaluate, run
@@ -40,6 +41,7 @@ app.command()(rescore)
 app.command()(vote)
 app.command()(report)
 app.command()(export)
+app.command()(push)
 app.command("runs")(list_runs)
 
 

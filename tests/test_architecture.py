@@ -27,6 +27,7 @@ ARROWS = {
     "preflight -> validation -> graph; "
     "judge_training -> preflight; importing -> imports -> graph; rescoring, voting -> graph; "
     "testing -> checks -> recipes; commands -> exporting -> outputs; "
+    "commands -> hub -> pushing -> outputs; "
     "api -> results -> exporting; api -> run, checks; "
     "api, commands, judge_training -> progress; api, commands -> quiet",
 }

@@ -224,7 +224,7 @@ def test_hostile_names_stay_inert(tmp_path: Path) -> None:
     assert not re.search(r"^(---|license:|# x?`)", outside, flags=re.MULTILINE)
 
 
-def test_no_folder_of_this_machine_is_in_a_card_but_in_the_recipe() -> None:
+def test_no_folder_of_this_machine_is_in_a_card_or_its_recipe() -> None:
     run = with_contract(
         chain([True, False], [True, True]), judge=f"openai-1:{LEAK}/model@http://host:1/v1"
     )
@@ -253,7 +253,7 @@ def test_no_folder_of_this_machine_is_in_a_card_but_in_the_recipe() -> None:
         recipe=f"data: {LEAK}/data.jsonl",
     )
     card, recipe = rendered(run).split("<details>")
-    assert LEAK not in card and f"data: {LEAK}/data.jsonl" in recipe
+    assert LEAK not in card + recipe and "data: .../data.jsonl" in recipe
     assert ".../gold.jsonl, test" in card and ".../model@http://host:1/v1" in card
 
 

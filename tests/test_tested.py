@@ -22,6 +22,7 @@ ELSEWHERE = {
     "harness.commands.options": THROUGH_THE_COMMAND,
     "harness.commands.plan": THROUGH_THE_COMMAND,
     "harness.commands.prune": THROUGH_THE_COMMAND,
+    "harness.commands.push": THROUGH_THE_COMMAND,
     "harness.commands.records": THROUGH_THE_COMMAND,
     "harness.commands.report": THROUGH_THE_COMMAND,
     "harness.commands.run": THROUGH_THE_COMMAND,

@@ -1,8 +1,8 @@
-"""A trained stage's model card: the README.md of its adapter folder, for `hf upload`.
+"""A trained stage's model card: the README.md of its adapter folder, for `stagelift push`.
 
 The comparisons are those of the chain up to this stage, so that what was trained after it changes
-no verdict. No dates, no model output, and no path of this machine but what the user wrote into the
-recipe. The licence is left to the user.
+no verdict. No dates, no model output, and of a folder of this machine only its last part. The
+licence is left to the user.
 """
 
 import json
@@ -306,7 +306,7 @@ def _loading_notes(run: RunRecord, stage: StageRecord) -> list[str]:
         "those, the numbers below will differ. Where stagelift is installed, these are the very "
         "weights:",
         fenced(_BUNDLED_BASE, "python"),
-        "`adapter_config.json` names the base by the folder it lay in: change "
+        "`adapter_config.json` does not name a base that others have: set "
         "`base_model_name_or_path` there before loading the adapter by its name alone.",
     ]
 
@@ -551,7 +551,7 @@ def _versions(chain: list[StageRecord]) -> list[str]:
 
 def _recipe(run: RunRecord, stage: StageRecord) -> str:
     """Fold the recipe away; it may go on with stages after this one."""
-    text = formatting.safe_text(run.recipe).strip()
+    text = without_folders(formatting.safe_text(run.recipe)).strip()
     title = f"The recipe of run {run.name}; this adapter is what it had after stage {stage.name}"
     return folded(title, fenced(text, "yaml"))
 
