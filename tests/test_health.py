@@ -13,6 +13,7 @@ from stagelift.stages.health.watch import Watch, findings
 from tests.sources import ROOT
 
 REWARD = {"reward": 0.5, "reward_std": 0.4}
+CUT = {"completions/clipped_ratio": 0.25}
 DOCUMENT = ROOT / "docs" / "when-training-is-ill.md"
 
 
@@ -34,7 +35,8 @@ def seen(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:
         ("high KL", 6, history("kl", [0.1] + [1.2] * 5, **REWARD)),
         ("KL jump", 12, history("kl", [0.01] * 10 + [0.1, 0.15], **REWARD)),
         ("reward jump", 12, history("reward", [0.1] * 10 + [1.0, 1.0], reward_std=0.4)),
-        ("length explosion", 10, history("completions/mean_length", [40] * 5 + [80] * 5)),
+        ("length explosion", 10, history("completions/mean_length", [40] * 5 + [80] * 5, **CUT)),
+        ("length explosion", 10, history("completions/mean_length", [11] + [50] * 9, **CUT)),
         ("cut off", 10, history("completions/clipped_ratio", [0.25, 0.75] * 5)),
         ("loss grows", 10, history("loss", [0.7] * 5 + [1.2] * 5)),
         ("loss grows", 10, history("loss", [1.1] + [11.0] * 9)),
@@ -68,7 +70,13 @@ def test_a_sign_is_there_from_the_step_where_its_threshold_is_reached(
         # float16 looks for its scale
         history("grad_norm", [None] * 16 + [0.3] * 10),
         # doubled, within a hundred steps
-        history("completions/mean_length", [100 + step for step in range(110)]),
+        history("completions/mean_length", [100 + step for step in range(110)], **CUT),
+        # working is learnt, which is longer, and comes to an end
+        history(
+            "completions/mean_length",
+            [11, 26, 22, 34, 30, 39, 46, 38, 40, 41, 40],
+            **{"completions/clipped_ratio": 0.02},
+        ),
         history("completions/clipped_ratio", [0.9, 0.7, 0.5, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1]),
     ],
 )

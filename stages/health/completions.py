@@ -10,7 +10,7 @@ from stagelift.stages.health.sign import Reading, Sign
 SILENT = "carry no signal: their completions all got the same reward, so they teach nothing"
 # what a forecast warns of, too
 MANY_SILENT = 0.5
-_NEARLY_ALL = 0.9
+_NEARLY_ALL, _SOME = 0.9, 0.2
 MORE_SIGNAL = "Raise num_generations, or train on problems that are neither too hard nor too easy."
 _START, _FEW, _MANY, _BACK = 2, 5, 10, 50
 
@@ -96,14 +96,19 @@ def _reward_fall(logged: Logged) -> Reading | None:
 
 
 def _growth_of_length(logged: Logged) -> Reading | None:
+    """Growth that ends by itself is how working is learnt: only that into the limit counts."""
     name = "completions/mean_length"
-    last = logged.last(name, _FEW)
-    back = min(logged.count(name) - _FEW, _BACK)
-    before = logged.last(name, _FEW, before=back) if back >= _FEW else []
-    if not last or not before or fmean(before) <= 0:
+    last, first = logged.last(name, _FEW), logged.first(name, _START)
+    cut_off = logged.last("completions/clipped_ratio", _FEW)
+    if logged.count(name) < 2 * _FEW or first[0] <= 0 or not cut_off or fmean(cut_off) < _SOME:
         return None
-    now, start = fmean(last), fmean(before)
-    text = f"Completions grew to {now:.0f} tokens, from {start:.0f} at most {_BACK} steps ago."
+    earlier = logged.last(name, _FEW, before=_BACK)
+    # one batch is noise, but a training may be lost at its second step
+    start = fmean(earlier) if earlier else min(fmean(first), 2 * first[0])
+    now, then = fmean(last), f"{first[0]:.0f} at the start"
+    if earlier:
+        then = f"{start:.0f} {_BACK} logged steps before"
+    text = f"Completions grew to {now:.0f} tokens, from {then}, and run into the limit."
     return Reading(now / start, text)
 
 
@@ -205,7 +210,9 @@ COMPLETIONS = (
         name="length explosion",
         of="completions/mean_length",
         threshold=2,
-        when=f"mean of {_FEW} logged values against {_FEW} at most {_BACK} logged values before",
+        when=f"mean of {_FEW} logged values against {_FEW} that are {_BACK} before, or where there "
+        f"are none against the first {_START}, or twice the very first; where {_SOME:.0%} or more "
+        "are cut off",
         read=_growth_of_length,
         source="Liu et al. 2025 (Dr. GRPO, arXiv:2503.20783): a bias of the loss makes wrong "
         "completions longer; where reasoning is learnt, doubling took hundreds of steps "
