@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from transformers import TrainerCallback
 
@@ -22,7 +22,7 @@ from transformers import TrainerCallback
 class Job:
     """One stage: a model's folder, maybe an adapter to train further, and a file of rows.
 
-    `args` are those of TRL's config.
+    `args` are those of TRL's config. With `quantization` ours holds the weights in 4 bits.
     """
 
     kind: str
@@ -35,6 +35,7 @@ class Job:
     adapter: str | None = None
     rewards: list[str] = field(default_factory=list)
     seed: int = 0
+    quantization: Literal["4bit"] | None = None
 
 
 def main() -> None:

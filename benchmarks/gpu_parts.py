@@ -10,10 +10,11 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.bare_trl import Job
 from benchmarks.steps import Trained, train_bare, train_ours, write_rows
@@ -162,7 +163,9 @@ def _vllm(model: str, prompts: list[str], limit: float) -> Iterator[Row]:
     yield _rate_row("vllm", len(prompts), rates[1:], limit)
 
 
-def _chain(dtype: str, most_bytes: float | None) -> Callable[[str, Path, bool], Iterator[Row]]:
+def _chain(
+    dtype: str, most_bytes: float | None, quantization: Literal["4bit"] | None = None
+) -> Callable[[str, Path, bool], Iterator[Row]]:
     """Return the part that trains SFT, DPO and GRPO one after the other."""
 
     def part(model: str, folder: Path, tiny: bool) -> Iterator[Row]:
@@ -172,7 +175,7 @@ def _chain(dtype: str, most_bytes: float | None) -> Callable[[str, Path, bool], 
             _fresh()
             job = _job(kind, model, folder, folder / kind, dtype, adapter, tiny)
             started = time.perf_counter()
-            trained = train_ours(job)
+            trained = train_ours(replace(job, quantization=quantization))
             minutes = (time.perf_counter() - started) / 60
             adapter = str(folder / kind / "adapter")
             yield {
@@ -328,6 +331,7 @@ PARTS: dict[str, Callable[[str, Path, bool], Iterator[Row]]] = {
     "tokens": _tokens,
     "bfloat16": _chain("bfloat16", None),
     "float16": _chain("float16", T4_BYTES),
+    "four bits": _chain("float16", T4_BYTES, "4bit"),
     "steps": _steps,
 }
 

@@ -95,6 +95,7 @@ def train_ours(job: bare_trl.Job) -> Trained:
         dtype=job.dtype,
         device="cuda" if torch.cuda.is_available() else "cpu",
         adapter=job.adapter,
+        quantization=job.quantization,
     )
     clock = Clock()
     train(settings, parent, job.lora, job.seed, Path(job.output), {}, clock.tick)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from stagelift.evals.data.answers import answer_text
@@ -36,6 +37,7 @@ from stagelift.harness.validation import check_validation
 from stagelift.harness.workers.launcher import read_launcher
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora_settings import as_stored, check_beside_reference, check_lora
+from stagelift.stages.optimizers import check_optimizer
 from stagelift.stages.report_to import read_report_to
 from stagelift.stages.rewards import check_weights, load_rewards
 from stagelift.stages.rows.own import learns_from_scorers
@@ -88,6 +90,8 @@ def check_arguments(recipe: Recipe) -> None:
             config = config_on_paper(kind, stage.args, processes)
             if kind.has_reference(config):
                 check_beside_reference(stage.kind, lora)
+            there = find_spec("bitsandbytes") is not None
+            check_optimizer(stage.kind, stage.args, installed=there)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

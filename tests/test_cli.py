@@ -150,6 +150,14 @@ def test_the_t4_recipe_is_validated_as_far_as_it_can_be_without_the_hub(
     )
 
 
+def test_the_t4_recipe_in_4_bits_is_validated_as_far_as_it_can_be_without_the_hub(
+    stagelift: Callable[..., Result],
+) -> None:
+    result = stagelift("run", "t4-qwen2.5-3b-4bit", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "not checked" in result.output and "openai/gsm8k" in result.output
+
+
 def test_a_folder_of_another_recipe_is_refused(
     stagelift: Callable[..., Result], tiny_recipe_file: Path, finished_run: Path, tmp_path: Path
 ) -> None:

@@ -17,7 +17,10 @@ def write(tmp_path: Path, text: str) -> str:
 
 
 def test_shipped_recipes_are_valid() -> None:
-    assert shipped_recipes() == ["gsm8k", "lattice", "quickstart", "t4-qwen2.5-0.5b"]
+    assert shipped_recipes() == [
+        *("gsm8k", "lattice", "quickstart"),
+        *("t4-qwen2.5-0.5b", "t4-qwen2.5-3b-4bit"),
+    ]
     for name in shipped_recipes():
         assert load_recipe(name, []).name == name
 

@@ -177,8 +177,9 @@ class Estimator:
 
     def _guessed_training(self, node: Node, work: Training) -> Cost:
         size, on = self._size(node), node.base.device
+        adapter = guess.adapter_weights(node.base, node.lora)
         return _guessed(
-            guess.training_seconds(size, work, on), guess.training_bytes(size, work, on)
+            guess.training_seconds(size, work, on), guess.training_bytes(size, work, on, adapter)
         )
 
     def _guessed_evaluation(self, node: Node) -> Cost:

@@ -15,9 +15,11 @@ from functools import partial
 from typing import Any
 
 from stagelift.evals.models import pretrained
+from stagelift.evals.models.four_bit import bytes_of
 from stagelift.evals.models.model import Device, ModelRef, model_folder, remembered_of_model
 from stagelift.harness.environment import torch_threads
 from stagelift.stages.exports.export import ExportedAs
+from stagelift.stages.lora_settings import as_stored, lora_config
 
 TIMES_OFF = 3
 CHARACTERS_A_TOKEN = 4
@@ -38,7 +40,7 @@ _ACTIVATIONS_A_LAYER = 40
 @dataclass(frozen=True)
 class ModelSize:
     """Numbers of a model that cost depends on; `cache` is the width of a layer's keys and
-    values. Quantised weights have fewer bytes than a number that is computed with.
+    values. Quantised weights have fewer bytes on average than a number that is computed with.
     """
 
     parameters: int
@@ -55,7 +57,8 @@ class Training:
     """`sequences` of `tokens` pass through the model at once, `step_sequences` in a step.
 
     Of their tokens `generated` are generated first. `operations` are those for each token and
-    parameter.
+    parameter. Each weight of the adapter takes `bytes_a_trained_weight`, with its gradient, what
+    the optimiser keeps of it, and the frozen copy of a reference.
     """
 
     steps: int
@@ -64,6 +67,7 @@ class Training:
     tokens: float
     generated: int
     operations: int
+    bytes_a_trained_weight: int = 16
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,28 @@ class Asking:
 def model_size(ref: ModelRef) -> ModelSize:
     """Read a model's sizes off its skeleton, without weights."""
     sizes = remembered_of_model("sizes", ref.path, ref.revision, None, partial(_sizes, ref))
-    bits, number = sizes.pop("bits"), _BYTES[ref.dtype]
+    bits, inner, number = sizes.pop("bits"), sizes.pop("inner"), _BYTES[ref.dtype]
     weight = number if bits is None else bits / 8
+    if ref.quantization is not None:
+        # the others stay as they are
+        held = bytes_of(inner) + (sizes["parameters"] - inner) * number
+        weight = held / sizes["parameters"]
     return ModelSize(**sizes, bytes_a_weight=weight, bytes_a_number=number)
+
+
+def adapter_weights(ref: ModelRef, lora: dict[str, Any]) -> int:
+    """Count the weights that a LoRA adapter with such settings has on a model."""
+
+    def count() -> int:
+        import torch
+        from peft import get_peft_model
+
+        skeleton = pretrained.skeleton(model_folder(ref.path), ref.revision)
+        with torch.device("meta"):
+            policy = get_peft_model(skeleton, lora_config(as_stored(lora)))
+        return sum(weight.numel() for weight in policy.parameters() if weight.requires_grad)
+
+    return int(remembered_of_model("adapter-weights", ref.path, ref.revision, lora, count))
 
 
 def _sizes(ref: ModelRef) -> dict[str, int | None]:
@@ -93,11 +116,23 @@ def _sizes(ref: ModelRef) -> dict[str, int | None]:
     return {
         "bits": _bits(model.config),
         "parameters": parameters,
+        "inner": _inner(model),
         "width": text.hidden_size,
         "layers": text.num_hidden_layers,
         "vocabulary": text.vocab_size,
         "cache": cache,
     }
+
+
+def _inner(model: Any) -> int:
+    """Count the weights of linear layers but for the one over the vocabulary: what 4 bits are made
+    of.
+    """
+    from torch.nn import Linear
+
+    linear = [layer for layer in model.modules() if isinstance(layer, Linear)]
+    outer = model.get_output_embeddings()
+    return sum(layer.weight.numel() for layer in linear if layer is not outer)
 
 
 def _bits(config: Any) -> int | None:
@@ -116,16 +151,20 @@ def training_seconds(model: ModelSize, work: Training, on: Device) -> float:
     return _START_SECONDS + learning + generating
 
 
-def training_bytes(model: ModelSize, work: Training, on: Device) -> int:
-    """Guess the peak memory of a training: weights, activations and the scores of every token of
-    the vocabulary.
+def training_bytes(model: ModelSize, work: Training, on: Device, adapter: int = 0) -> int:
+    """Guess the peak memory of a training: weights, an adapter of so many of its own, activations
+    and the scores of every token of the vocabulary, or the cache while completions are generated.
     """
     tokens = work.sequences * work.tokens
     # a GPU keeps one number a layer and computes a layer again
     layers = 2 if on == "cuda" else model.layers
     activations = tokens * model.width * layers * _ACTIVATIONS_A_LAYER * model.bytes_a_number
     scores = 3 * tokens * model.vocabulary * 4
-    return _weights(model, on) + int(activations + scores)
+    generating = 0.0
+    if work.generated:
+        generating = _generating_bytes(model, work.step_sequences, work.tokens, on)
+    kept = _weights(model, on) + adapter * work.bytes_a_trained_weight
+    return kept + int(max(activations + scores, generating))
 
 
 def evaluation_seconds(model: ModelSize, work: Asking, on: Device) -> float:
@@ -142,9 +181,18 @@ def evaluation_bytes(model: ModelSize, work: Asking, on: Device) -> int:
     """Guess the peak memory of an evaluation: weights, the cache of keys and values, the scores of
     one token a response.
     """
-    tokens = work.batch * (work.tokens + work.generated)
-    cache = tokens * model.layers * model.cache * model.bytes_a_number
-    return _weights(model, on) + int(cache + work.batch * model.vocabulary * 8)
+    tokens = work.tokens + work.generated
+    return _weights(model, on) + int(_generating_bytes(model, work.batch, tokens, on))
+
+
+def _generating_bytes(model: ModelSize, rows: int, tokens: float, on: Device) -> float:
+    """What is needed beside the weights for rows of so many tokens in the end."""
+    cache = rows * tokens * model.layers * model.cache * model.bytes_a_number
+    in_full = 0
+    if on == "cpu" and model.bytes_a_weight < model.bytes_a_number:
+        # quantised weights are de-quantised once
+        in_full = model.parameters * model.bytes_a_number
+    return cache + rows * model.vocabulary * 8 + in_full
 
 
 def _generating_seconds(model: ModelSize, steps: int, batch: int, on: Device) -> float:

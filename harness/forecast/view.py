@@ -24,7 +24,7 @@ from stagelift.harness.forecast.forecast import (
     Job,
     NodeForecast,
 )
-from stagelift.harness.graph.node import Node
+from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.seen_rows import row_lines
 from stagelift.reports.words.formatting import duration, safe_text, size
 
@@ -56,6 +56,7 @@ def render_json(forecast: Forecast, audits: list[dict[str, Any]] | None = None) 
         "recipe": plan.recipe.name,
         "model": model_title(plan.model.path),
         "dtype": plan.model.dtype,
+        "quantization": plan.model.quantization,
         "device": forecast.device,
         "contract_id": plan.contract_id,
         "chains": len(plan.chains),
@@ -89,6 +90,10 @@ _SCALED = (
 )
 
 
+def _bits(plan: Plan) -> str:
+    return "" if plan.model.quantization is None else " on weights in 4 bits"
+
+
 def _header(forecast: Forecast) -> Table:
     plan = forecast.plan
     grid = Table.grid(padding=(0, 2))
@@ -96,7 +101,7 @@ def _header(forecast: Forecast) -> Table:
     nodes, chains = len(plan.nodes), len(plan.chains)
     lines = [
         ("recipe", plan.recipe.name),
-        ("model", f"{', '.join(titles)}, {plan.model.dtype}"),
+        ("model", f"{', '.join(titles)}, {plan.model.dtype}{_bits(plan)}"),
         ("device", forecast.device),
         ("graph", f"{_count(nodes, 'node')} in {_count(chains, 'chain')}{_avoided(forecast)}"),
         ("records", _records(forecast)),

@@ -31,7 +31,14 @@ def training_work(node: Node, texts: Texts) -> Training:
         tokens=min(tokens, cost.limit or tokens) + cost.generated,
         generated=cost.generated,
         operations=4 + recomputed + 2 * cost.forwards,
+        bytes_a_trained_weight=_bytes_a_trained_weight(node.settings.args, cost),
     )
+
+
+def _bytes_a_trained_weight(args: dict[str, Any], cost: RowCost) -> int:
+    """Add up a weight and its gradient in float32, two moments, and a reference's copy."""
+    moments = 2 if "8bit" in str(args.get("optim")) else 8
+    return 8 + moments + (4 if cost.forwards else 0)
 
 
 def effort(kind: str, args: dict[str, Any], steps: int) -> float | None:

@@ -31,7 +31,12 @@ from stagelift.reports.tables.table import NOTHING
 from stagelift.reports.words import formatting
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line, without_folders
 from stagelift.reports.words.illness import illness_sentences
-from stagelift.reports.words.provenance import dtype_words, export_line, passport_lines
+from stagelift.reports.words.provenance import (
+    dtype_words,
+    export_line,
+    is_in_four_bits,
+    passport_lines,
+)
 from stagelift.reports.words.summary import export_sentences
 from stagelift.reports.words.trajectory import trajectory_sentence
 
@@ -97,6 +102,10 @@ def _name(run: RunRecord, stage: StageRecord) -> str:
     return f"{run.name}-{stage.name}"
 
 
+def _in_four_bits(chain: list[StageRecord]) -> bool:
+    return is_in_four_bits(chain[-1].evaluation.contract)
+
+
 def _on_one_line(text: str) -> str:
     return " ".join(formatting.safe_text(text).split())
 
@@ -115,7 +124,7 @@ def _front_matter(run: RunRecord, chain: list[StageRecord], judge: Passport | No
         datasets=_hub_datasets(chain) or None,
         library_name="peft",
         pipeline_tag="text-generation",
-        tags=["stagelift", "trl", "lora", *kinds],
+        tags=["stagelift", "trl", "lora", *kinds, *(["4-bit"] if _in_four_bits(chain) else [])],
         model_name=_on_one_line(_name(run, chain[-1])),
         eval_results=eval_results(chain[-1], chain, None if judge is None else judge.fit),
     )
@@ -217,8 +226,10 @@ def _headline(report: RunReport, chain: list[StageRecord]) -> list[str]:
 def _loading(run: RunRecord, stage: StageRecord) -> str:
     contract = stage.evaluation.contract
     code = [
+        *(["import torch"] if is_in_four_bits(contract) else []),
         "from peft import PeftModel",
-        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "from transformers import AutoModelForCausalLM, AutoTokenizer"
+        + (", BitsAndBytesConfig" if is_in_four_bits(contract) else ""),
         "",
         *_model_code(run, stage),
         "",
@@ -240,14 +251,26 @@ def _model_code(run: RunRecord, stage: StageRecord) -> list[str]:
             revision = f", revision={json.dumps(run.base_revision)}"
     # other adapters are merged in float32
     loaded_in = json.dumps("float32" if stage.merged else dtype)
+    in_four_bits = is_in_four_bits(stage.evaluation.contract)
+    quantised = ", quantization_config=four_bits" if in_four_bits else ""
     return [
         base,
+        *(_quantising_code(dtype) if in_four_bits else []),
         f'adapter = "{_FILL_IN}"  # this repository\'s name on the Hub, or the folder that this '
         "file lies in",
         f"tokenizer = AutoTokenizer.from_pretrained(base{revision})",
-        f"model = AutoModelForCausalLM.from_pretrained(base{revision}, dtype={loaded_in})",
+        f"model = AutoModelForCausalLM.from_pretrained(base{revision}, dtype={loaded_in}"
+        f"{quantised})",
         *_merging_code(stage.merged, dtype),
         "model = PeftModel.from_pretrained(model, adapter).eval()",
+    ]
+
+
+def _quantising_code(dtype: str) -> list[str]:
+    """Write how the weights were quantised; such as were saved so stay as they are."""
+    return [
+        'four_bits = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", '
+        f"bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.{dtype})",
     ]
 
 
@@ -294,6 +317,20 @@ def _decoding(contract: dict[str, Any]) -> str:
 
 def _loading_notes(run: RunRecord, stage: StageRecord) -> list[str]:
     """Say where this base differs from what the snippet, or PEFT on its own, would load."""
+    return [*_four_bit_notes(stage), *_base_notes(run, stage)]
+
+
+def _four_bit_notes(stage: StageRecord) -> list[str]:
+    if not is_in_four_bits(stage.evaluation.contract):
+        return []
+    return [
+        "It was trained and measured on weights in 4 bits (nf4, with quantised constants; package "
+        "bitsandbytes). On the same weights in 16 bits, or merged into them, it is another model "
+        "than the one measured below."
+    ]
+
+
+def _base_notes(run: RunRecord, stage: StageRecord) -> list[str]:
     if _hub_name(run.base_model) is None:
         return [
             "The base model was a local folder: name it here and as `base_model` above, and in "

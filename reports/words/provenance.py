@@ -26,7 +26,7 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
                 run.name
                 + (f" (unfinished: {', '.join(run.missing)} missing)" if run.missing else ""),
             ),
-            ("model", run.model),
+            ("model", f"{run.model}{', in 4 bits' if is_in_four_bits(run.contract) else ''}"),
             ("checkpoints", _checkpoints(run)),
             ("exports", export_line(run)),
             ("chat templates", _own(run, "chat_template")),
@@ -129,9 +129,16 @@ def passport_lines(passport: Passport) -> list[tuple[str, str]]:
 
 
 def dtype_words(contract: Mapping[str, Any]) -> str:
-    """Say which dtype a model was measured in."""
+    """Say which dtype a model was measured in, and whether its weights were in 4 bits."""
     dtype = str(contract["dtype"])
-    return "in the server's dtype" if dtype == OF_THE_SERVER else dtype
+    if dtype == OF_THE_SERVER:
+        return "in the server's dtype"
+    return f"{dtype} on weights in 4 bits" if is_in_four_bits(contract) else dtype
+
+
+def is_in_four_bits(contract: Mapping[str, Any]) -> bool:
+    """Say whether the weights of a run's models were held in 4 bits."""
+    return contract.get("quantization") is not None
 
 
 def _sources(run: RunRecord) -> str:
