@@ -32,10 +32,12 @@ def inference_copy(model: "PreTrainedModel", *, pack: bool) -> "PreTrainedModel"
         return _copied(model, in_full if on_cpu else lambda _module: None, {}, own=False)
     whole = model.get_base_model() if isinstance(model, PeftModel) else model
     packs = pack and packing_wins(model.device, model.dtype)
+    of_adapters = _parts_of_adapters(whole) if packs else set()
 
     def replaced(module: nn.Module) -> nn.Module | None:
         merged = (in_full(module) if on_cpu else None) or _merged(module)
-        if packs and type(merged) is nn.Linear and merged.weight.dtype == model.dtype:
+        plain = type(merged) is nn.Linear and id(module) not in of_adapters
+        if packs and plain and merged.weight.dtype == model.dtype:
             return PackedLinear(merged)
         return None if merged is module else merged
 
@@ -52,6 +54,16 @@ def needs_peft(model: "PreTrainedModel") -> bool:
         return False
     config = model.active_peft_config
     return config.is_prompt_learning or bool(getattr(config, "alora_invocation_tokens", None))
+
+
+def _parts_of_adapters(model: nn.Module) -> set[int]:
+    """Return the layers of adapters, by id: peft looks at their weights."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    layers = [layer for layer in model.modules() if isinstance(layer, BaseTunerLayer)]
+    parts = [getattr(layer, name) for layer in layers for name in layer.adapter_layer_names]
+    within = [part.modules() for part in parts if isinstance(part, nn.Module)]
+    return {id(module) for modules in within for module in modules}
 
 
 def _merged(module: nn.Module) -> nn.Module:
