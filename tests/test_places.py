@@ -12,7 +12,7 @@ from stagelift.evals.data.source import Source, fingerprint, local_rows, rows
 
 def where(file: Path, content: str, **source: object) -> list[str]:
     file.write_text(content, encoding="utf-8")
-    of = Source(path=str(file), **source)  # type: ignore[arg-type]
+    of = Source(path=str(file), **source)  # type: ignore[arg-type]  # several types
     return [place(of, index).removeprefix(f"Row {index + 1} ") for index in range(len(rows(of)))]
 
 
