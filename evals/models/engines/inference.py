@@ -36,8 +36,8 @@ def inference_copy(model: "PreTrainedModel", *, pack: bool) -> "PreTrainedModel"
 
     def replaced(module: nn.Module) -> nn.Module | None:
         merged = (in_full(module) if on_cpu else None) or _merged(module)
-        plain = type(merged) is nn.Linear and id(module) not in of_adapters
-        if packs and plain and merged.weight.dtype == model.dtype:
+        packable = packs and id(module) not in of_adapters
+        if packable and type(merged) is nn.Linear and merged.weight.dtype == model.dtype:
             return PackedLinear(merged)
         return None if merged is module else merged
 
