@@ -194,7 +194,7 @@ def test_every_kind_of_stage_keeps_the_model_with(
     stages = list(measured(tiny_model, tmp_path, OPTIONS[option], list(STAGES)))
     for stage in stages:
         assert_holds(stage)
-    assert all(stage.moved > 0.01 for stage in stages if stage.kind in ("sft", "dpo", "kto"))
+    assert all(stage.moved > 1e-4 for stage in stages if stage.kind in ("sft", "dpo", "kto"))
 
 
 @pytest.mark.real
