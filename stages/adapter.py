@@ -2,6 +2,7 @@
 one from before.
 """
 
+from pathlib import Path
 from typing import Any
 
 from stagelift.stages.checkpoints import step_of, whole_checkpoints
@@ -50,8 +51,16 @@ def _said(stop: Stop) -> str:
 def _gone_back(trainer: Any, folder: TrainingFolder) -> int | None:
     """Load the last whole checkpoint whose weights are finite; None where there is none."""
     for checkpoint in whole_checkpoints(folder.checkpoints):
-        # as transformers does to go on from there
-        trainer._load_from_checkpoint(str(checkpoint))
+        _load(trainer, checkpoint)
         if are_finite(trainer.model):
             return step_of(checkpoint)
     return None
+
+
+def _load(trainer: Any, checkpoint: Path) -> None:
+    """Put a checkpoint's weights into the adapter that is trained."""
+    from peft import load_peft_weights, set_peft_model_state_dict
+
+    policy = trainer.accelerator.unwrap_model(trainer.model)
+    weights = load_peft_weights(str(checkpoint), device=str(policy.device))
+    set_peft_model_state_dict(policy, weights, adapter_name="default")

@@ -70,11 +70,11 @@ def test_a_dataset_may_say_that_its_texts_are_no_chats(tmp_path: Path) -> None:
     assert training_rows("sft", source(tmp_path, {"text": "Once."}))[0] == {"text": "Once."}
 
 
-def test_bundled_pairs_stay_texts_unless_they_are_to_be_turns() -> None:
+def test_bundled_pairs_are_turns_as_all_texts_are() -> None:
     bundled = Source(path="bundled/instructions", limit=1)
-    assert isinstance(training_rows("dpo", bundled)[0]["prompt"], str)
-    as_turns = training_rows("dpo", bundled.model_copy(update={"chat": True}))[0]
-    assert as_turns["prompt"][0]["role"] == "user"
+    assert training_rows("dpo", bundled)[0]["prompt"][0]["role"] == "user"
+    raw = bundled.model_copy(update={"chat": False})
+    assert isinstance(training_rows("dpo", raw)[0]["prompt"], str)
 
 
 def test_a_text_beside_conversations_is_no_turn(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_texts_that_are_turns_now_make_another_node_and_raw_ones_the_old(
     tmp_path: Path, tiny_recipe: Path
 ) -> None:
     rows = source(tmp_path, PAIR)
-    turns, plain = (_node_of(tiny_recipe, rows.path, chat) for chat in ("null", "false"))
+    turns, plain = (_node_of(tiny_recipe, rows.path, chat) for chat in ("true", "false"))
     assert turns.id != plain.id
     assert turns.identity["rows"] == ["turns"]
     # as it was written before datasets could say `chat`

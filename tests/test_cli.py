@@ -99,7 +99,7 @@ def test_bad_input_is_refused_before_anything_is_written(
     (tmp_path / "one.jsonl").write_text(
         json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n"
     )
-    for folder, marked in (("math", "#### 3"), ("unmarked", "3")):
+    for folder, marked in (("math", "#### 3"), ("unmarked", "many")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "train.jsonl").write_text(
             json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n"

@@ -43,8 +43,8 @@ class UnreachableError(ValueError):
 class Source(Written):
     """A dataset; `columns` maps the name a consumer expects to the name the source uses.
 
-    `chat` says whether prompts and answers that stages train on as texts become turns of a
-    conversation. Where it is not said they do; those of the bundled pairs stay texts.
+    With `chat: false` prompts and answers that stages train on as texts stay texts; otherwise they
+    become turns of a conversation.
     """
 
     path: str
@@ -53,12 +53,7 @@ class Source(Written):
     revision: str | None = None
     columns: dict[str, str] = {}
     limit: int | None = Field(default=None, ge=1)
-    chat: bool | None = Field(default=None, exclude_if=lambda chat: chat is None)
-
-    @property
-    def texts_are_turns(self) -> bool:
-        """Say whether texts become turns."""
-        return not is_bundled(self.path) if self.chat is None else self.chat
+    chat: bool = Field(default=True, exclude_if=bool)
 
 
 def rows(source: Source) -> "Dataset":

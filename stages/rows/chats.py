@@ -40,7 +40,7 @@ def as_chats(rows: "Dataset", source: Source, columns: Sequence[str]) -> "Datase
     texts = texts_in(rows, columns)
     if texts and has_inputs(source, rows.column_names):
         rows = rows.map(_with_input)
-    if not texts or not source.texts_are_turns:
+    if not texts or not source.chat:
         return rows
     return rows.map(_as_turns, fn_kwargs={"texts": texts})
 

@@ -76,9 +76,9 @@ def layout_of(kind: Kind, source: Source, columns: Sequence[str], first: Row) ->
     beside = _beside(columns, holds, values)
     if has_inputs(source, columns) and holds.get("prompt") == "prompt" and _is_text(values):
         beside["input"] = INPUT
-    transcripts = source.texts_are_turns and any(map(_is_transcript, values.values()))
+    transcripts = source.chat and any(map(_is_transcript, values.values()))
     talks = transcripts or any(map(_is_conversation, values.values()))
-    roles = source.texts_are_turns and bool({"system", "history"} & set(beside))
+    roles = source.chat and bool({"system", "history"} & set(beside))
     numbers = any(isinstance(value, int) for value in values.values())
     begun = talks or {"prompt", "messages"} & set(holds)
     label = first.get(holds["label"]) if "label" in holds else True
@@ -88,7 +88,7 @@ def layout_of(kind: Kind, source: Source, columns: Sequence[str], first: Row) ->
         "roles": roles and not talks,
         "numbers": numbers,
         # two answers that nobody asked for
-        "unasked": source.texts_are_turns and "chosen" in holds and not begun,
+        "unasked": source.chat and "chosen" in holds and not begun,
         "split": "messages" in holds and "messages" not in wanted,
         "shared": "prompt" in holds and is_whole(values.get("chosen")),
         "labels": not is_plain(label),

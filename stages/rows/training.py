@@ -103,8 +103,6 @@ def read_since(settings: StageSettings) -> list[str]:
     the rows cannot be read.
     """
     source, kind = settings.dataset, kind_named(settings.kind)
-    if is_bundled(source.path) and not source.texts_are_turns:
-        return []
     dataset = first_rows(source)
     if learns_from_scorers(settings.rewards):
         # a prompt and a target, of which nothing else is made
@@ -116,7 +114,7 @@ def read_since(settings: StageSettings) -> list[str]:
     first = laid_out(dataset.select([0]), layout, kind, source)
     texts = texts_in(first, fitting)
     # a scorer's prompts were turns before
-    turns = source.texts_are_turns and not learns_from_scorers(settings.rewards)
+    turns = source.chat and not learns_from_scorers(settings.rewards)
     whole = any(settings.args.get(name) for name in kind.row_args)
     tools = not whole and bool(set(kind.hid_tools) & set(fitting))
     named = {
