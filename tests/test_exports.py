@@ -10,11 +10,18 @@ from typer.testing import CliRunner
 
 from stagelift.evals.models.engines.settings import VllmSettings
 from stagelift.evals.models.merging import merged_alike
-from stagelift.evals.models.model import ModelRef, load_model, merged_in_float32, tokenizer_of
+from stagelift.evals.models.model import (
+    Dtype,
+    ModelRef,
+    load_model,
+    merged_in_float32,
+    tokenizer_of,
+)
 from stagelift.harness.cli import app
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.export_checks import check_exports
 from stagelift.harness.graph.exports import export_nodes
+from stagelift.harness.graph.node import Plan
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.prune import find_unneeded
 from stagelift.harness.graph.store import Store
@@ -193,6 +200,25 @@ def test_an_adapter_that_begins_within_the_text_is_in_no_weights(
     plan = make_plan(load_recipe(recipe_file, [begins, "export=[merged]"]))
     with pytest.raises(UsageError, match=r"begins at some tokens of the text \(alora_inv"):
         check_exports(plan, Store(tmp_path))
+
+
+def with_dtype(plan: Plan, dtype: Dtype) -> Plan:
+    """The plan as it is on a machine that computes in this dtype."""
+    nodes = [
+        replace(node, base=node.base.model_copy(update={"dtype": dtype})) for node in plan.nodes
+    ]
+    return replace(plan, nodes=nodes)
+
+
+@pytest.mark.parametrize("written", ["{merged: float32}", "{merged: float16}"])
+def test_weights_that_a_run_in_16_bits_would_measure_in_others_are_refused(
+    written: str, recipe_file: str, tmp_path: Path
+) -> None:
+    plan = make_plan(load_recipe(recipe_file, [f"export=[{written}]"]))
+    said = r"loads every model in bfloat16: .* Write merged, or set model.dtype to float(16|32)\."
+    with pytest.raises(UsageError, match=said):
+        check_exports(with_dtype(plan, "bfloat16"), Store(tmp_path))
+    check_exports(plan, Store(tmp_path))
 
 
 def test_an_adapter_that_merging_makes_another_model_of_is_refused(
@@ -398,7 +424,7 @@ def test_a_whole_run_measures_what_is_deployed_beside_the_stage(
     assert "The export sft-merged against sft:" in document["summary"]
     page = (done.folder / "report.md").read_text()
     assert "sft-merged against sft" in page
-    assert "sft-merged: sft, merged in float32, stored in bfloat16" in page
+    assert "sft-merged: sft, merged in float32, stored in bfloat16, measured in float32, " in page
     for stage in ("sft-merged", "a-merged"):
         check = ["check", str(done.folder), "--baseline", str(done.folder / "report.json")]
         found = CliRunner().invoke(app, [*check, "--stage", stage, "--margin", "accuracy=50"])

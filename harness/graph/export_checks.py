@@ -29,6 +29,7 @@ def check_exports(plan: Plan, store: Store) -> None:
     ggufs = [node for node in exports if node.exported is not None and node.exported.gguf]
     for node in exports:
         _check_can_be_merged(node)
+        _check_is_measured_as_stored(node)
     if not ggufs:
         return
     engine = plan.settings.engine.kind
@@ -56,6 +57,18 @@ def _check_can_be_merged(node: Node) -> None:
                 "some tokens of the text (alora_invocation_tokens), and no weights do. Leave "
                 "export out."
             )
+
+
+def _check_is_measured_as_stored(node: Node) -> None:
+    """All models of a run are loaded in its dtype. In float32 nothing of what is stored is lost."""
+    assert node.exported is not None, "an export is checked"
+    stored, measured = node.exported.dtype, node.base.dtype
+    if measured not in ("float32", stored):
+        raise UsageError(
+            f"Export '{node.name}' would be stored in {stored}, and this run loads every model in "
+            f"{measured}: what is measured would not be what is deployed. Write merged, or set "
+            f"model.dtype to {stored}."
+        )
 
 
 def _check_converts(base: ModelRef) -> None:

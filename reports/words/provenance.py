@@ -53,11 +53,14 @@ def _checkpoints(run: RunRecord) -> str:
 
 
 def export_line(run: RunRecord) -> str:
-    """Say what each export is, and how large."""
+    """Say what each export is, in which dtype it was measured, and how large it is."""
     said = []
     for export in run.exports:
-        size = "" if export.exported is None else f", {export.exported.bytes / 1e9:.2f} GB"
-        said.append(f"{export.name}: {export.given}{size}")
+        measured, size = "", ""
+        if export.exported is not None:
+            measured = f", measured in {run.contract['dtype']}"
+            size = f", {export.exported.bytes / 1e9:.2f} GB"
+        said.append(f"{export.name}: {export.given}{measured}{size}")
     return "; ".join(said)
 
 
