@@ -147,3 +147,64 @@ def test_a_model_without_a_template_is_trained_and_asked_in_plain_text(tmp_path:
     assert as_turns is not None
     assert [part.text for part in row.parts] == [part.text for part in as_turns.parts]
     assert row.parts[1].text == "It is 5.<|im_end|>"
+
+
+BESIDE_RECIPE = """
+name: beside
+model: {{path: "{model}", dtype: float32}}
+lora: {{r: 4, target_modules: [q_proj, v_proj]}}
+{more}
+stages:
+  - sft: {{dataset: {{path: rows.jsonl}}, args: {{max_steps: 1, per_device_train_batch_size: 1}}}}
+evals:
+  accuracy: {{task: schoolmath, limit: 4, max_tokens: 4}}
+"""
+
+
+def turns(*said: str) -> list[dict[str, str]]:
+    return [dict(zip(("role", "content"), text.split(": ", 1), strict=True)) for text in said]
+
+
+def checked(model: Path, rows: list[dict[str, Any]], more: str = "") -> Result:
+    jsonl(Path("rows.jsonl"), rows)
+    Path("beside.yaml").write_text(BESIDE_RECIPE.format(model=model.as_posix(), more=more))
+    return CliRunner().invoke(app, ["run", "beside.yaml", "--dry-run"])
+
+
+def test_a_template_that_raises_on_a_row_with_settings_is_named_in_a_sentence(
+    tiny_model: Path,
+) -> None:
+    Path("raises.jinja").write_text(
+        "{% for m in messages %}{% if m.role == 'system' %}"
+        "{{ raise_exception('No system here') }}{% endif %}{{ m.content }}\\n{% endfor %}"
+    )
+    answer = {
+        "completion": turns("assistant: It is 5."),
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+    rows = [
+        {"prompt": turns("user: 2 + 3?"), **answer},
+        {"prompt": turns("system: Add.", "user: 2 + 3?"), **answer},
+    ]
+    result = checked(tiny_model, rows, "chat_template: raises.jinja")
+    assert result.exit_code == 2
+    assert "No system here" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"tokenize": True}, "cannot set 'tokenize', which is the tokenizer's own"),
+        ({"chat_template": "{{ messages | length }}"}, "cannot set 'chat_template'"),
+        ('{"thoughts": ', "chat_template_kwargs must be JSON where it is text"),
+        ("[1]", "chat_template_kwargs must be settings by name, not [1]"),
+    ],
+)
+def test_settings_of_a_row_that_are_the_tokenizers_own_are_refused(
+    tiny_model: Path, settings: Any, says: str
+) -> None:
+    row = {"prompt": turns("user: 2 + 3?"), "completion": turns("assistant: 5")}
+    result = checked(tiny_model, [{**row, "chat_template_kwargs": settings}])
+    assert result.exit_code == 2
+    assert says in " ".join(result.output.split())

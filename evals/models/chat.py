@@ -24,6 +24,12 @@ PLAIN = (
     "{% endif %}{{ message['content'] }}{% if message['role'] == 'assistant' %}{{ eos_token }}"
     "{% endif %}{% endfor %}"
 )
+# what a row's settings of a template must not be: those of the tokenizer that writes in it
+_OF_THE_TOKENIZER = {
+    *("conversation", "tools", "chat_template", "add_generation_prompt", "tokenize"),
+    *("continue_final_message", "padding", "truncation", "max_length", "return_tensors"),
+    *("return_dict", "return_assistant_tokens_mask", "tokenizer_kwargs"),
+}
 _OPENED = re.compile(r"<(\w{1,30})>")
 _CLOSED = re.compile(r"<(\w{1,30})>\s*</\1>")
 _ASK = [{"role": "user", "content": "What is 2 + 3?"}]
@@ -135,8 +141,25 @@ def in_template(
 def _shown(beside: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a template is shown; it may be written as JSON, as TRL has tools."""
     tools, settings = (
-        json.loads(value) if isinstance(value, str) else value
-        for value in (beside.get("tools"), beside.get("chat_template_kwargs"))
+        _unwritten(name, beside.get(name)) for name in ("tools", "chat_template_kwargs")
     )
+    if not isinstance(settings or {}, Mapping):
+        raise ValueError(f"chat_template_kwargs must be settings by name, not {settings!r:.40}")
+    taken = [name for name in settings or {} if name in _OF_THE_TOKENIZER]
+    if taken:
+        raise ValueError(
+            f"chat_template_kwargs of a row cannot set {taken[0]!r}, which is the tokenizer's own: "
+            "take it out of the row"
+        )
     # no tools at all is no empty list of them: some templates introduce that
     return {"tools": tools or None, **(settings or {})}
+
+
+def _unwritten(name: str, value: Any) -> Any:
+    """Return what a cell holds, which may be JSON; an empty one holds nothing."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value) if value.strip() else None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} must be JSON where it is text, not {value!r:.40}") from error

@@ -7,6 +7,7 @@ written in the template here, and TRL is given a template that writes them as th
 
 from typing import TYPE_CHECKING
 
+from stagelift.evals.data.source import one_sentence
 from stagelift.evals.data.turns import BESIDE
 from stagelift.evals.models.chat import answered, asked, in_template, opens_answers
 from stagelift.stages.kind import Kind, Row
@@ -44,12 +45,18 @@ def are_opened(kind: Kind, rows: "Dataset", tokenizer: "PreTrainedTokenizerBase"
 
 
 def _begins_as_asked(tokenizer: "PreTrainedTokenizerBase", row: Row) -> bool:
-    before = asked(tokenizer, row["prompt"], row)
     answers = [row[name] for name in ANSWERS if name in row]
-    return all(
-        in_template(tokenizer, [*row["prompt"], *answer], row).startswith(before)
-        for answer in answers
-    )
+    try:
+        before = asked(tokenizer, row["prompt"], row)
+        return all(
+            in_template(tokenizer, [*row["prompt"], *answer], row).startswith(before)
+            for answer in answers
+        )
+    # a template is a program that others wrote
+    except Exception as error:
+        raise ValueError(
+            f"The chat template does not take the row {row!r:.80}: {one_sentence(error)}"
+        ) from error
 
 
 def _written(row: Row, tokenizer: "PreTrainedTokenizerBase") -> Row:
