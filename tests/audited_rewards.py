@@ -1,5 +1,6 @@
 """Rewards that are ill, each in its own way, for the audit to find."""
 
+import multiprocessing
 import os
 import threading
 from typing import Any
@@ -43,3 +44,14 @@ def never_done(**_: Any) -> list[float]:
     """Wait for ever."""
     threading.Event().wait()
     return []
+
+
+def waits_for_others(**_: Any) -> list[float]:
+    """Wait for processes of its own, which wait for long."""
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(_waits, [1, 2])
+
+
+def _waits(_: int) -> float:
+    threading.Event().wait(300)
+    return 1.0

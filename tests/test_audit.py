@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -156,6 +157,16 @@ def test_every_reward_is_tried_and_none_ends_the_plan(tiny_recipe: Path) -> None
     # what is ours is paid for right answers alone, and said to be nothing else
     assert not any(one.startswith("correctness") for one in said)
     assert json.dumps(audits_as_data([audit]))
+
+
+@pytest.mark.real
+def test_a_reward_is_ended_with_the_processes_that_it_waits_for(tiny_recipe: Path) -> None:
+    begun = monotonic()
+    rewards = 'stages.grpo.rewards=["tests.audited_rewards.waits_for_others"]'
+    (audit,) = audit_rewards(make_plan(load_recipe(str(tiny_recipe), [rewards])), seconds=25)
+    assert monotonic() - begun < 200
+    (said,) = findings(audit)
+    assert "waits_for_others took more than 25 s, and a training would wait" in said
 
 
 @pytest.mark.real

@@ -7,10 +7,12 @@ is given its time.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import fmean
 from threading import Timer
@@ -201,7 +203,7 @@ def _said(trial: Trial, seconds: float) -> Iterator[dict[str, Any]]:
         start_new_session=True,
     ) as process:
         assert process.stdin is not None and process.stdout is not None
-        timer = Timer(seconds, process.kill)
+        timer = Timer(seconds, _kill, [process])
         timer.start()
         try:
             process.stdin.write(trial.model_dump_json() + "\n")
@@ -211,8 +213,15 @@ def _said(trial: Trial, seconds: float) -> Iterator[dict[str, Any]]:
         finally:
             is_late = not timer.is_alive()
             timer.cancel()
-            process.kill()
+            _kill(process)
     how = "ended the process that called it, as it would end the training"
     if is_late:
         how = f"took more than {seconds:g} s, and a training would wait for it in each step"
     yield {"event": "ended", "how": how}
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    """End a process and those that a reward started in it: as forks they hold its pipe open."""
+    # it may have ended by itself
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
