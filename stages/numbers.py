@@ -65,12 +65,7 @@ def check_together(given: Mapping[str, Any], usual: Mapping[str, Any]) -> None:
     `usual` holds TRL's own values.
     """
     args = {**usual, **given}
-    warmup, steps = args.get("warmup_steps"), args.get("max_steps")
-    if isinstance(warmup, int | float) and isinstance(steps, int) and 0 < steps < warmup:
-        raise ValueError(
-            f"warmup_steps is {warmup:g} and max_steps is {steps}, so that the learning rate would "
-            "never be what learning_rate says. Use fewer warmup_steps, or a share such as 0.1."
-        )
+    _check_intervals(args)
     if args.get("sync_ref_model"):
         raise ValueError(
             "sync_ref_model is true, and a stage that trains an adapter has no reference model to "
@@ -78,6 +73,14 @@ def check_together(given: Mapping[str, Any], usual: Mapping[str, Any]) -> None:
         )
     if args.get("num_generations") is not None:
         _check_groups(args)
+
+
+def _check_intervals(args: Mapping[str, Any]) -> None:
+    """Steps between saves, and between logs, matter only where these go by steps."""
+    for what in ("save", "logging"):
+        name = f"{what}_steps"
+        if args.get(f"{what}_strategy") == "steps" and name in args:
+            check_numbers({name: args[name]}, {name: _POSITIVE}, "args.")
 
 
 def _check_groups(args: Mapping[str, Any]) -> None:
@@ -132,8 +135,6 @@ TRAINING: Mapping[str, Bounds] = {
     "per_device_eval_batch_size": _COUNT,
     "gradient_accumulation_steps": _COUNT,
     "max_length": Bounds(2, instead="A row needs a token to predict and one before it."),
-    "save_steps": _POSITIVE,
-    "logging_steps": _POSITIVE,
     "dataset_num_proc": _COUNT,
     "dataloader_num_workers": _NOT_NEGATIVE,
     "dataloader_prefetch_factor": _COUNT,

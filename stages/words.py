@@ -27,10 +27,8 @@ def check_words(config: Any, given: Iterable[str]) -> None:
 
     The config is asked, not the recipe: it has turned older words into those of today.
     """
-    names = {field.name for field in fields(config)}
-    known = {field.name: _words(field) for field in fields(config) if field.name in given}
-    for name, quoted in known.items():
-        words = [word for word in quoted if word not in names]
+    known = {field.name: _words(config, field) for field in fields(config) if field.name in given}
+    for name, words in known.items():
         held = getattr(config, name)
         if words and held == []:
             raise ValueError(f"args.{name} is empty. Known: {', '.join(words)}.")
@@ -44,11 +42,15 @@ def check_words(config: Any, given: Iterable[str]) -> None:
                 )
 
 
-def _words(field: "Field[Any]") -> list[str]:
+def _words(config: Any, field: "Field[Any]") -> list[str]:
     if "choices" in field.metadata:
         return list(field.metadata["choices"])
     if field.name not in _NAMED_IN_HELP:
         return []
+    text = field.metadata.get("help", "")
+    # up to where it speaks of other arguments' words
+    text = text.partition("Only the ")[0]
     # not the value of another argument: `importance_sampling_level='sequence'`
-    quoted = re.findall(r"(?<!=)['`]([a-z_]+)['`]", field.metadata.get("help", ""))
-    return list(dict.fromkeys(quoted))
+    quoted = re.findall(r"(?<!=)['`]([a-z_]+)['`]", text)
+    names = {other.name for other in fields(config)}
+    return [word for word in dict.fromkeys(quoted) if word not in names]

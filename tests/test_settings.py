@@ -98,6 +98,8 @@ BAD_NUMBERS: list[tuple[StageKind, str, Any]] = [
     ("sft", "gradient_accumulation_steps", 0),
     ("sft", "num_train_epochs", 0),
     ("sft", "weight_decay", -1),
+    ("sft", "save_steps", 0),
+    ("sft", "logging_steps", -1),
     ("sft", "adam_beta1", 1),
     ("sft", "data_seed", 2**32),
     ("sft", "lr_scheduler_kwargs", {"min_lr": math.nan}),
@@ -120,7 +122,6 @@ def test_a_number_that_no_training_can_be_done_with_is_refused_with_its_name(
 @pytest.mark.parametrize(
     ("kind", "args", "says"),
     [
-        ("sft", {"warmup_steps": 500, "max_steps": 100}, "Use fewer warmup_steps"),
         (
             "grpo",
             {"per_device_train_batch_size": 10, "num_generations": 4},
@@ -130,6 +131,11 @@ def test_a_number_that_no_training_can_be_done_with_is_refused_with_its_name(
         ("dpo", {"loss_type": "exo_pair"}, "args.label_smoothing is 0, and must be above 0"),
         ("dpo", {"sync_ref_model": True}, "its reference is the adapter as it came in"),
         ("dpo", {"loss_type": []}, "args.loss_type is empty"),
+        (
+            "dpo",
+            {"f_divergence_type": "hinge"},
+            "Known: reverse_kl, forward_kl, js_divergence, alpha_divergence.",
+        ),
         ("grpo", {"scale_rewards": "std"}, "Known: group, batch, none."),
         ("sft", {"save_strategy": False}, "YAML reads an unquoted no as false"),
         # TRL's words name no argument: the name is found
@@ -170,6 +176,8 @@ TAKEN: dict[str, list[Any]] = {
     "save_strategy": ["steps", "epoch", "no"],
     "logging_strategy": ["steps", "epoch", "no"],
     "logging_steps": [1, 0.1],
+    "log_level": ["debug", "warning"],
+    "f_divergence_type": ["reverse_kl", "js_divergence"],
     "max_length": [None, 256],
     "max_completion_length": [None, 64],
     "max_steps": [-1, 5, 5.0],
@@ -202,6 +210,20 @@ def test_what_trl_takes_arrives_as_trl_would_hold_it(method: Method) -> None:
         assert getattr(built, name) == held, f"{name}: {value!r}"
         compared += 1
     assert compared > 40
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"max_steps": 5, "warmup_steps": 10, "lr_scheduler_type": "constant"},
+        {"max_steps": 5, "warmup_steps": 10},
+        {"save_strategy": "no", "save_steps": 0},
+        {"logging_strategy": "epoch", "logging_steps": 0},
+    ],
+)
+def test_what_only_makes_no_sense_is_trained(args: dict[str, Any]) -> None:
+    built = config("sft", args)
+    assert {name: getattr(built, name) for name in args} == args
 
 
 # which kinds have a loss of that name
