@@ -36,6 +36,7 @@ from stagelift.stages.exports.llama_cpp import find_llama_cpp
 from stagelift.stages.exports.merge import save_merged
 from stagelift.stages.exports.write import write_export
 from stagelift.stages.folders import NodeFolder
+from stagelift.stages.lora import load_policy
 from tests.in_process import run_recipe
 from tests.records import make_run, make_score, make_stage
 
@@ -326,6 +327,21 @@ def test_an_adapter_on_one_of_two_tied_layers_is_merged_into_that_one(
     save_merged(merged, "float32", tmp_path / "merged")
     apart = plain(tmp_path / "merged", "float32")
     assert torch.allclose(scores(apart), scores(load_model(on)), atol=1e-5)
+
+
+def test_a_stage_starts_where_the_one_before_ended_with_one_of_two_tied_layers_changed(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    tied = tied_model(tiny_model, tmp_path / "tied")
+    lora = {"r": 4, "target_modules": ["q_proj", "embed_tokens"]}
+    on, merged = refs(tied, save_adapter(tied, tmp_path / "a", target_modules=["embed_tokens"]))
+    second = load_policy(merged, lora, seed=0)
+    assert torch.allclose(scores(second.eval()), scores(load_model(on)), atol=1e-5)
+    second.save_pretrained(tmp_path / "b")
+    again = load_model(merged.model_copy(update={"adapter": str(tmp_path / "b")}))
+    assert torch.allclose(scores(again), scores(second), atol=1e-5)
 
 
 def test_layers_that_stay_tied_are_stored_once(tiny_model: Path, tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """What a recipe's `lora` may say, alone and on the model that it names."""
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -122,18 +120,6 @@ def test_a_recipe_is_refused_before_anything_is_loaded(
 ) -> None:
     with pytest.raises(UsageError, match=problem):
         checked(tmp_path, tiny_model, lora, stages)
-
-
-def test_embeddings_that_the_output_layer_shares_are_not_merged(
-    tiny_model: Path, tmp_path: Path
-) -> None:
-    tied = shutil.copytree(tiny_model, tmp_path / "tied")
-    config = json.loads((tied / "config.json").read_text())
-    (tied / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": True}))
-    stages = "[sft: {}, dpo: {lora: {r: 2}}]"
-    with pytest.raises(UsageError, match="the output layer shares those weights"):
-        checked(tmp_path, tied, "{target_modules: [embed_tokens]}", stages)
-    checked(tmp_path, tied, "{target_modules: [embed_tokens]}", "[sft: {}, dpo: {}]")
 
 
 def test_biases_are_trained_where_no_stage_has_a_reference(

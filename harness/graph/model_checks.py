@@ -93,28 +93,11 @@ def check_lies_on(node: Node) -> None:
             f"{node.weights.name}, which are quantised: rounding would change more than a stage "
             "does. Keep the `lora` of the stage before, or start from weights in 16 or 32 bits."
         )
-    _check_embeddings(node)
     under = node.merged[-1:] if node.starts_an_adapter or node.adapter else [node.on]
     for below in under:
         for each in [] if below is None else candidates(below) or [below]:
             if each.adapter is not None:
                 _check_is_lora(node, each, Path(each.adapter))
-
-
-def _check_embeddings(node: Node) -> None:
-    """Refuse to merge an adapter of embeddings that the output layer shares and changes with."""
-    for below in node.merged:
-        targets = below.lora.get("target_modules") or []
-        if isinstance(targets, str) or "embed_tokens" not in targets:
-            continue
-        base = node.weights.base
-        config = pretrained.model_config(model_folder(base.path), base.revision)
-        if config.get_text_config().tie_word_embeddings:
-            raise UsageError(
-                f"Stage '{node.name}' merges the adapter of {below.name} into the weights, which "
-                "has embed_tokens among its target_modules: the output layer shares those weights, "
-                "and would change with them. Keep the `lora` of the stage before."
-            )
 
 
 def _check_goes_on(node: Node, settings: StageSettings) -> None:
