@@ -1,5 +1,7 @@
 """Weights in 4 bits on the tiny model: really quantised, loaded, trained on and measured."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from stagelift.evals.models.engines.inference import inference_copy
 from stagelift.evals.models.four_bit import check_four_bit, check_version, in_full
 from stagelift.evals.models.model import ModelRef, load_base, load_model
 from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.model_checks import check_lies_on
 from stagelift.harness.graph.node import Plan
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
@@ -149,6 +152,20 @@ def test_weights_that_were_saved_in_4_bits_are_known_as_such(
     assert len(layers) == 14 and {layer.weight.dtype for layer in layers} == {torch.float32}
     assert again.dtype == logits(again).dtype == torch.float32
     assert torch.allclose(logits(again), logits(model).float(), atol=0.05)
+
+
+def test_weights_that_were_saved_quantised_are_exported_as_nothing_else(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    saved = shutil.copytree(tiny_model, tmp_path / "saved")
+    config = json.loads((saved / "config.json").read_text())
+    in_4_bits = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    (saved / "config.json").write_text(json.dumps({**config, "quantization_config": in_4_bits}))
+    *_, of_base = planned(recipe(saved, stages=[], export=["gguf"])).nodes
+    *_, of_adapter = planned(recipe(saved, export=["merged"])).nodes
+    for node in (of_base, of_adapter):
+        with pytest.raises(UsageError, match="weights of base, which were saved quantised, and"):
+            check_lies_on(node)
 
 
 @pytest.mark.real

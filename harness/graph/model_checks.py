@@ -80,11 +80,11 @@ def check_lies_on(node: Node) -> None:
             f"which takes its part from weights in 16 or 32 bits, and those of {node.weights.name} "
             "are quantised. Leave it out, or start from weights that are not."
         )
-    if node.exported is not None and node.merged and saved_so:
+    if node.exported is not None and saved_so:
         raise UsageError(
-            f"Export '{node.name}' merges adapters into the weights of {node.weights.name}, which "
-            "were saved quantised, and those that they were made from are not at hand. Start from "
-            "these with model.quantization, or deploy the adapter: leave export out."
+            f"Export '{node.name}' would be made of the weights of {node.weights.name}, which were "
+            "saved quantised, and those that they were made from are not at hand. Start from these "
+            "with model.quantization, or deploy what there is: leave export out."
         )
     # an export is of the weights as they were saved
     if node.merged and quantised and node.exported is None:
