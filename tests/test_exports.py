@@ -21,6 +21,7 @@ from stagelift.harness.cli import app
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.export_checks import check_exports
 from stagelift.harness.graph.exports import export_nodes
+from stagelift.harness.graph.model_checks import check_lies_on
 from stagelift.harness.graph.node import Plan
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.prune import find_unneeded
@@ -195,12 +196,19 @@ def test_full_weights_have_nothing_to_merge_and_an_export_stands_once(recipe_fil
 
 
 def test_an_adapter_that_begins_within_the_text_is_in_no_weights(
-    recipe_file: str, tmp_path: Path
+    recipe_file: str, tiny_model: Path, tmp_path: Path
 ) -> None:
-    begins = "lora.alora_invocation_tokens=[5]"
-    plan = make_plan(load_recipe(recipe_file, [begins, "export=[merged]"]))
-    with pytest.raises(UsageError, match=r"begins at some tokens of the text \(alora_inv"):
-        check_exports(plan, Store(tmp_path))
+    adapter = save_adapter(
+        tiny_model, tmp_path / "a", target_modules=["q_proj"], alora_invocation_tokens=[5]
+    )
+    stages = f"stages=[{{checkpoint: {{adapter: {adapter}}}}}, {{sft: {{lora: {{r: 2}}}}}}]"
+    export = "stages.checkpoint.export=[merged]"
+    base, given, exported, sft = make_plan(load_recipe(recipe_file, [stages, export])).nodes
+    for node in (exported, sft):
+        with pytest.raises(UsageError, match=f"'{node.name}' .* which begins at some tokens of"):
+            check_lies_on(node)
+    check_lies_on(base)
+    check_lies_on(given)
 
 
 def with_dtype(plan: Plan, dtype: Dtype) -> Plan:

@@ -28,7 +28,6 @@ def check_exports(plan: Plan, store: Store) -> None:
     ]
     ggufs = [node for node in exports if node.exported is not None and node.exported.gguf]
     for node in exports:
-        _check_can_be_merged(node)
         _check_is_measured_as_stored(node)
     if not ggufs:
         return
@@ -46,17 +45,6 @@ def check_exports(plan: Plan, store: Store) -> None:
             _check_converts(base)
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-
-def _check_can_be_merged(node: Node) -> None:
-    """What acts from some token of the text on is in no weights."""
-    for below in node.merged:
-        if below.lora.get("alora_invocation_tokens"):
-            raise UsageError(
-                f"Export '{node.name}' would merge the adapter of {below.name}, which begins at "
-                "some tokens of the text (alora_invocation_tokens), and no weights do. Leave "
-                "export out."
-            )
 
 
 def _check_is_measured_as_stored(node: Node) -> None:

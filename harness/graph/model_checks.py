@@ -123,12 +123,20 @@ def _check_goes_on(node: Node, settings: StageSettings) -> None:
 
 
 def _check_is_lora(node: Node, below: Node, adapter: Path) -> None:
-    kind = adapters.settings_of(adapter).get("peft_type", "LORA")
+    settings = adapters.settings_of(adapter)
+    kind = settings.get("peft_type", "LORA")
     if kind != "LORA":
         raise UsageError(
             f"Stage '{node.name}' lies on the adapter at '{adapter}' of stage '{below.name}', "
             f"which is of the kind {kind}. Only LoRA adapters can be trained on or merged: make it "
             "the last stage, or merge it and name the merged folder with `model`."
+        )
+    if settings.get("alora_invocation_tokens"):
+        raise UsageError(
+            f"'{node.name}' lies on the adapter at '{adapter}' of stage '{below.name}', which "
+            "begins at some tokens of the text (alora_invocation_tokens), and no weights do: it "
+            "can be measured, but neither trained on nor merged. Make it the last stage, and leave "
+            "export out."
         )
 
 
