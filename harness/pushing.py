@@ -13,8 +13,7 @@ from stagelift.reports.folders import RunFolder
 from stagelift.reports.formats.card import render_card
 from stagelift.reports.records import NothingEvaluatedError, RunRecord, StageRecord, read_run
 from stagelift.reports.run_file import RunStage
-from stagelift.reports.words.escaping import without_folders
-from stagelift.stages.folders import NodeFolder
+from stagelift.stages.folders import CARD, NodeFolder
 from stagelift.stages.kinds import KINDS
 
 # whose machine it was made on
@@ -120,9 +119,9 @@ def _paths(node: NodeFolder) -> list[Path]:
 
 
 def _file(path: Path, run: RunRecord, stage: StageRecord) -> UploadFile:
-    if path.name == "README.md":
-        text = path.read_text(encoding="utf-8") if path.exists() else render_card(run, stage)
-        return UploadFile(path.name, _clean(path.name, without_folders(text)))
+    if path.name == CARD:
+        # the one in the folder is of the run that was last made anew, and may be another's
+        return UploadFile(path.name, _clean(path.name, render_card(run, stage)))
     if path.name == CONFIG:
         return UploadFile(path.name, _clean(path.name, _settings(path, run, stage)))
     return UploadFile(path.name, path)
@@ -151,7 +150,7 @@ def _clean(name: str, text: str) -> bytes:
     if told is not None:
         raise UsageError(
             f"{name} names the folder {told}, which tells whose machine it was. Write another name "
-            "for it into the recipe or the card, or delete the card: it is written anew."
+            "for it there, or into the recipe."
         )
     return text.encode()
 
@@ -173,7 +172,7 @@ def _notes(run: RunRecord, stage: StageRecord, files: list[UploadFile]) -> list[
             f"It needs the adapters of {', '.join(stage.merged)} merged into the base first: push "
             "these, too. README.md says how they are loaded."
         )
-    card = next(file.content for file in files if file.name == "README.md")
+    card = next(file.content for file in files if file.name == CARD)
     if isinstance(card, bytes) and not re.search(rb"^license: *\S", card, re.MULTILINE):
         notes.append("README.md names no licence yet: `license:` is to be filled in on the Hub.")
     return notes

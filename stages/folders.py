@@ -27,6 +27,7 @@ from stagelift.stages.records import ExportResult, FixedLogits, Selection, Stage
 # of node.json; files without a number are of the first
 SCHEMA = 2
 NODE_FILE = "node.json"
+CARD = "README.md"
 # what a folder may hold that says nothing of its node: it is made again, or of one machine only
 PASSING = ("checkpoints", ".lock")
 # files that say of what lies beside them that it is complete, in the order they are written
@@ -66,7 +67,7 @@ class TrainingFolder:
     @property
     def card(self) -> Path:
         """The model card beside the adapter's weights."""
-        return self.adapter / "README.md"
+        return self.adapter / CARD
 
     @property
     def checkpoints(self) -> Path:

@@ -251,20 +251,31 @@ def test_a_stage_that_is_not_whole_is_not_pushed(runs: Path, push: Callable[...,
     assert refusal.exit_code == 2 and "is not trained to its end" in refusal.stderr
 
 
-def test_a_card_that_names_a_home_is_not_pushed(runs: Path, push: Callable[..., Result]) -> None:
-    (card,) = runs.glob("nodes/sft-*/adapter/README.md")
-    card.write_text(f"{card.read_text()}\nsee file:///home/maria\n")
+def test_settings_that_name_a_home_are_not_pushed(runs: Path, push: Callable[..., Result]) -> None:
+    (settings,) = runs.glob("nodes/sft-*/adapter/adapter_config.json")
+    settings.write_text('{"r": 4, "made_from": "file:///home/maria"}')
     refusal = push("tiny", "--stage", "sft", "--to", "me/x")
     assert refusal.exit_code == 2 and "/home/maria, which tells whose machine" in refusal.stderr
+
+
+def uploaded_card(runs: Path, stage: str) -> str:
+    upload = prepare_upload(RunFolder(runs / "tiny"), stage)
+    made = next(file.content for file in upload.files if file.name == "README.md")
+    assert isinstance(made, bytes)
+    return made.decode()
 
 
 def test_a_card_that_a_run_did_not_write_is_made(runs: Path) -> None:
     (card,) = runs.glob("nodes/sft-*/adapter/README.md")
     written = card.read_text()
     card.unlink()
-    upload = prepare_upload(RunFolder(runs / "tiny"), "sft")
-    made = next(file.content for file in upload.files if file.name == "README.md")
-    assert isinstance(made, bytes) and made.decode()[:200] == written[:200]
+    assert uploaded_card(runs, "sft") == written
+
+
+def test_the_card_that_is_uploaded_is_of_the_run_that_is_named(runs: Path) -> None:
+    (card,) = runs.glob("nodes/sft-*/adapter/README.md")
+    card.write_text("# secret-client-sft\n")
+    assert "# tiny-sft" in uploaded_card(runs, "sft")
 
 
 def test_names_of_the_hub_pass() -> None:
