@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.random_model import CHATML
-from stagelift.evals.data.alpaca import has_inputs, with_input
+from stagelift.evals.data.alpaca import input_column, with_input
 from stagelift.evals.data.own_rows import load_own, own_fingerprint
 from stagelift.evals.data.preferences import load_preferences, preferences_fingerprint
 from stagelift.evals.data.source import Source
@@ -151,9 +151,17 @@ def test_the_evaluation_asks_an_instruction_with_its_input(tmp_path: Path) -> No
     assert preferences_fingerprint(pairs).endswith("with inputs")
 
 
+def test_an_input_that_is_a_number_is_asked_and_trained(tmp_path: Path) -> None:
+    row = {"instruction": "Double it.", "input": 4, "output": "8"}
+    for number, columns in enumerate(({}, {"prompt": "instruction", "completion": "output"})):
+        (tmp_path / str(number)).mkdir()
+        rows = source(tmp_path / str(number), row, columns=columns)
+        assert training_rows("sft", rows)[0]["prompt"] == turn("user", "Double it.\n\n4")
+
+
 def test_an_input_column_of_other_prompts_is_no_input(tmp_path: Path) -> None:
     code = source(tmp_path, {"prompt": "Sort it.", "input": "3 1 2", "completion": "1 2 3"})
-    assert not has_inputs(code, ["prompt", "input"])
+    assert input_column(code, ["prompt", "input"]) is None
     assert training_rows("sft", code)[0]["prompt"] == turn("user", "Sort it.")
     assert with_input("Sort it.", None) == "Sort it."
 

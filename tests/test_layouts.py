@@ -188,6 +188,31 @@ def test_a_call_of_a_function_keeps_its_arguments_as_they_are(tmp_path: Path) ->
     assert rows[0]["prompt"][2] == {"role": "tool", "content": "12"}
 
 
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        ({"instruction": "Who?", "context": "Al met Bo.", "response": "Al"}, {}),
+        (
+            {"instruction": "Who?", "context": "Al met Bo.", "response": "Al"},
+            {"prompt": "instruction", "completion": "response"},
+        ),
+        ({"question": "Who?", "context": "Al met Bo.", "response": "Al"}, {}),
+        ({"prompt": "Who?", "input": "Al met Bo.", "output": "Al"}, {}),
+    ],
+)
+def test_the_context_of_a_question_is_asked_with_it(
+    tmp_path: Path, row: dict[str, Any], columns: dict[str, str]
+) -> None:
+    source = of(tmp_path, row, columns=columns)
+    assert made("sft", source)[0]["prompt"] == [user("Who?\n\nAl met Bo.")]
+    assert read_since(StageSettings(kind="sft", dataset=source))[0].startswith("layout: ")
+
+
+def test_the_context_of_a_question_with_two_answers_is_asked_with_it(tmp_path: Path) -> None:
+    row = {"question": "Who?", "context": "Al met Bo.", "chosen": "Al", "rejected": "Bo"}
+    assert made("dpo", of(tmp_path, row))[0]["prompt"] == [user("Who?\n\nAl met Bo.")]
+
+
 def test_an_empty_system_text_is_none(tmp_path: Path) -> None:
     pair = {"question": "Hi", "chosen": "Hello", "rejected": "Go"}
     rows = made("dpo", of(tmp_path, {**pair, "system": "Be kind."}, {**pair, "system": ""}))

@@ -9,14 +9,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from stagelift.evals.data.alpaca import INPUT, has_inputs, with_input
+from stagelift.evals.data.alpaca import inputs_read, with_its_input
 from stagelift.evals.data.clusters import cluster_name, refuse_one_for_all, refuse_some_without
 from stagelift.evals.data.source import (
     Source,
     UnreachableError,
     check_file,
-    column_names,
     fingerprint,
+    first_row,
     has_clusters,
     local_file,
     one_sentence,
@@ -63,9 +63,7 @@ def load_own(task: str, source: Source, group: Group, limit: int | None) -> list
     problems = []
     for number, row in _numbered(source, limit):
         place = f"Row {number} of '{source.path}'"
-        prompt = row.get("prompt")
-        if has_inputs(source, row):
-            prompt = with_input(prompt, row[INPUT])
+        prompt = with_its_input(source, row, row.get("prompt"))
         problems.append(
             OwnProblem(
                 id=f"{task}/{number}",
@@ -86,8 +84,8 @@ def own_fingerprint(source: Source) -> str:
     """Identify which rows are read, and as what."""
     columns = [f"{wanted}={present}" for wanted, present in sorted(source.columns.items())]
     limit = [] if source.limit is None else [f"limit={source.limit}"]
-    present = _first_columns(source)
-    inputs = ["with inputs"] if has_inputs(source, present) else []
+    present = _first_row(source)
+    inputs = inputs_read(source, present)
     beside = [f"with {name}" for name in BESIDE if name in present]
     return " ".join([fingerprint(source), *columns, *limit, *inputs, *beside])
 
@@ -96,18 +94,18 @@ def has_own_clusters(source: Source) -> bool:
     """Say whether a task's rows carry a `cluster`; of the Hub's, whether `columns` names one."""
     if not _is_local_json(source):
         return has_clusters(source)
-    return "cluster" in source.columns or "cluster" in _first_columns(source)
+    return "cluster" in source.columns or "cluster" in _first_row(source)
 
 
-def _first_columns(source: Source) -> list[str]:
-    """Name the columns of a first row as they are written; none of what is not local."""
+def _first_row(source: Source) -> dict[str, Any]:
+    """Return a first row, its columns as they are written; an empty one of what is not local."""
     file = local_file(source)
     if file is None:
-        return []
+        return {}
     if not _is_local_json(source):
-        return column_names(source.model_copy(update={"columns": {}}))
+        return first_row(source.model_copy(update={"columns": {}}))
     _, first = next(read_rows(file), (0, {}))
-    return [str(name) for name in first] if isinstance(first, dict) else []
+    return first if isinstance(first, dict) else {}
 
 
 def _is_local_json(source: Source) -> bool:

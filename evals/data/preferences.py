@@ -7,7 +7,7 @@ problems (then the worse answer is made).
 
 from typing import Any
 
-from stagelift.evals.data.alpaca import INPUT, has_inputs, with_input
+from stagelift.evals.data.alpaca import inputs_read, with_its_input
 from stagelift.evals.data.answers import answer_text
 from stagelift.evals.data.gsm8k import prompt_text
 from stagelift.evals.data.pairs import is_plain, rejected_answer
@@ -15,6 +15,7 @@ from stagelift.evals.data.source import (
     Source,
     column_names,
     fingerprint,
+    first_row,
     local_file,
     local_rows,
     one_sentence,
@@ -52,8 +53,8 @@ def load_preferences(source: Source) -> list[Preference]:
 def preferences_fingerprint(source: Source) -> str:
     """Identify which rows are read, and as what."""
     columns = [f"{wanted}={present}" for wanted, present in sorted(source.columns.items())]
-    present = [] if local_file(source) is None else column_names(source)
-    inputs = ["with inputs"] if has_inputs(source, present) else []
+    present = {} if local_file(source) is None else first_row(source)
+    inputs = inputs_read(source, present)
     beside = [f"with {name}" for name in BESIDE if name in present]
     made = ["pairs 2"] if _makes_new_pairs(source) else []
     read = [fingerprint(source), f"{source.limit or 'all'} rows", *columns]
@@ -111,11 +112,9 @@ def _preference(name: str, row: dict[str, Any], source: Source) -> Preference:
     if "chosen" not in row and {"question", "answer"} <= set(row):
         return _of_problem(name, str(row["question"]), answer_text(row["answer"]) or "")
     prompt = row["prompt"] if "prompt" in row else _before_last(row.get("chosen"))
-    if has_inputs(source, row):
-        prompt = with_input(prompt, row[INPUT])
     return Preference(
         id=name,
-        prompt=_messages(prompt),
+        prompt=_messages(with_its_input(source, row, prompt)),
         chosen=_last(row.get("chosen")),
         rejected=_last(row.get("rejected")),
         answer=None,

@@ -8,7 +8,6 @@ dataset that says `chat: false`.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from stagelift.evals.data.alpaca import INPUT, has_inputs, with_input
 from stagelift.evals.data.source import Source
 
 if TYPE_CHECKING:
@@ -36,10 +35,8 @@ def texts_in(rows: "Dataset", columns: Sequence[str]) -> list[str]:
 
 
 def as_chats(rows: "Dataset", source: Source, columns: Sequence[str]) -> "Dataset":
-    """Return rows with their inputs in the prompt, and turns in the place of texts."""
+    """Return rows with turns in the place of texts."""
     texts = texts_in(rows, columns)
-    if texts and has_inputs(source, rows.column_names):
-        rows = rows.map(_with_input)
     if not texts or not source.chat:
         return rows
     return rows.map(_as_turns, fn_kwargs={"texts": texts})
@@ -47,10 +44,6 @@ def as_chats(rows: "Dataset", source: Source, columns: Sequence[str]) -> "Datase
 
 def _is_text(rows: "Dataset", column: str) -> bool:
     return getattr(rows.features[column], "dtype", None) in ("string", "large_string")
-
-
-def _with_input(row: dict[str, Any]) -> dict[str, Any]:
-    return {"prompt": with_input(row["prompt"], row[INPUT])}
 
 
 def _as_turns(row: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:

@@ -7,10 +7,11 @@ two ways is refused, as `columns` of a recipe can say it.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from stagelift.evals.data.alpaca import INPUT, has_inputs
+from stagelift.evals.data.alpaca import INPUT, INPUTS, input_column
+from stagelift.evals.data.answers import number_text
 from stagelift.evals.data.source import Source
 from stagelift.stages.kind import Kind, Row
 from stagelift.stages.rows.conversations import conversation, is_ours, is_whole, transcript
@@ -27,7 +28,7 @@ _NAMES = {
 _BESIDE = {
     "system": ("system", "system_prompt"),
     "history": ("history",),
-    "input": ("input", "context"),
+    "input": INPUTS,
 }
 
 
@@ -42,8 +43,7 @@ class Layout:
     `holds` maps TRL's names to the dataset's; a conversation in `messages` may hold what other
     names are wanted for. `beside` are the columns of a prompt's system text, its earlier turns and
     Alpaca's input. With `turns` rows become turns of a conversation, of which `transcripts` of
-    HH-RLHF are written as text. `made` says what else rows need; where nothing is, they are in
-    TRL's format and stay as they are.
+    HH-RLHF are written as text. `made` says what else rows need.
     """
 
     wanted: tuple[str, ...]
@@ -54,8 +54,18 @@ class Layout:
     made: tuple[str, ...] = ()
 
     @property
+    def keeps_rows(self) -> bool:
+        """Say whether rows are in TRL's format and stay as they are."""
+        renamed = any(name != column for name, column in self.holds.items())
+        return not (renamed or self.beside or self.made)
+
+    @property
     def name(self) -> str | None:
-        """Say what is made of rows, None: nothing. It is part of what a stage is."""
+        """Say what is made of rows, None: nothing, or an instruction with its input, which is said
+        otherwise. It is part of what a stage is.
+        """
+        if self.beside == {"input": INPUT} and replace(self, beside={}).keeps_rows:
+            return None
         columns = [f"{name}={self.holds[name]}" for name in self.holds if name != self.holds[name]]
         columns += [f"{name}={column}" for name, column in self.beside.items()]
         return " ".join([*columns, *self.made]) or None
@@ -74,8 +84,9 @@ def layout_of(kind: Kind, source: Source, columns: Sequence[str], first: Row) ->
         holds = _with_prompt(holds, columns, first)
     values = {name: first.get(holds[name]) for name in TALK if name in holds}
     beside = _beside(columns, holds, values)
-    if has_inputs(source, columns) and holds.get("prompt") == "prompt" and _is_text(values):
-        beside["input"] = INPUT
+    given = input_column(source, columns)
+    if given is not None and holds.get("prompt") == "prompt" and _is_text(values):
+        beside["input"] = given
     transcripts = source.chat and any(map(_is_transcript, values.values()))
     talks = transcripts or any(map(_is_conversation, values.values()))
     roles = source.chat and bool({"system", "history"} & set(beside))
@@ -92,11 +103,9 @@ def layout_of(kind: Kind, source: Source, columns: Sequence[str], first: Row) ->
         "split": "messages" in holds and "messages" not in wanted,
         "shared": "prompt" in holds and is_whole(values.get("chosen")),
         "labels": not is_plain(label),
+        # which once were left out
+        "inputs_as_numbers": "input" in beside and _is_number(first.get(beside["input"])),
     }
-    is_alpacas = beside == {"input": INPUT} and all(name == holds[name] for name in holds)
-    if is_alpacas and not any(made.values()):
-        # `chats` appends the input, as it does for the evaluation
-        beside = {}
     return Layout(
         wanted,
         holds,
@@ -204,7 +213,7 @@ def _beside(
         for name, names in _BESIDE.items()
     }
     used = {name for name in known if known[name] is None or known[name] in holds.values()}
-    if holds.get("prompt") != "instruction":
+    if not _is_asked_about(holds):
         used.add("input")
     if "prompt" not in holds or _is_conversation(values["prompt"]):
         used.add("history")
@@ -212,6 +221,18 @@ def _beside(
     if "text" in holds or _has_system(begins):
         used.add("system")
     return {name: column for name, column in known.items() if column and name not in used}
+
+
+def _is_asked_about(holds: Mapping[str, str]) -> bool:
+    """Say whether an input beside belongs to the prompt. Beside a prompt in TRL's own format it may
+    be anything.
+    """
+    is_trls = all(name == column for name, column in holds.items())
+    return holds.get("prompt") in ("instruction", "question", "prompt") and not is_trls
+
+
+def _is_number(value: Any) -> bool:
+    return number_text(value) is not None
 
 
 def _is_text(values: Mapping[str, Any]) -> bool:

@@ -1,8 +1,9 @@
 """A row as its layout says, in a format that TRL's trainers take."""
 
-import math
 from typing import Any
 
+from stagelift.evals.data.alpaca import with_input
+from stagelift.evals.data.answers import answer_text
 from stagelift.stages.kind import Row
 from stagelift.stages.rows.conversations import (
     Conversation,
@@ -59,8 +60,8 @@ def _texts(layout: Layout, row: Row, held: Row) -> Row:
     }
     if "prompt" in texts:
         earlier = [text for pair in _pairs(layout, row) for text in pair]
-        given = _given(layout, row, "input")
-        parts = [_given(layout, row, "system"), *earlier, texts["prompt"], given]
+        prompt = with_input(texts["prompt"], _beside(layout, row, "input"))
+        parts = [_given(layout, row, "system"), *earlier, prompt]
         texts["prompt"] = "\n\n".join(part for part in parts if part)
     return texts
 
@@ -171,17 +172,14 @@ def _whole_prompt(layout: Layout, row: Row, prompt: Conversation) -> Conversatio
             {"role": "assistant", "content": answer},
         )
     ]
-    given = _given(layout, row, "input")
     last = prompt[-1]
-    if given:
-        last = {**last, "content": f"{last['content']}\n\n{given}"}
-    return [*earlier, *prompt[:-1], last]
+    whole = with_input(last["content"], _beside(layout, row, "input"))
+    return [*earlier, *prompt[:-1], {**last, "content": whole}]
 
 
 def _pairs(layout: Layout, row: Row) -> list[tuple[str, str]]:
     """Return earlier questions with their answers, as LLaMA-Factory's `history` has them."""
-    column = layout.beside.get("history")
-    history = row.get(column) if column else None
+    column, history = layout.beside.get("history"), _beside(layout, row, "history")
     if not history:
         return []
     if not isinstance(history, list) or not all(
@@ -194,11 +192,13 @@ def _pairs(layout: Layout, row: Row) -> list[tuple[str, str]]:
 
 def _given(layout: Layout, row: Row, name: str) -> str:
     """Return what stands beside a prompt; nothing where it is empty."""
+    text = answer_text(_beside(layout, row, name)) or ""
+    return text if text.strip() else ""
+
+
+def _beside(layout: Layout, row: Row, name: str) -> Any:
     column = layout.beside.get(name)
-    value = row.get(column) if column else None
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return value if isinstance(value, str) and value.strip() else ""
+    return row.get(column) if column else None
 
 
 def _text(value: Any, column: str) -> str:

@@ -22,11 +22,9 @@ def laid_out(rows: "Dataset", layout: Layout, kind: Kind, source: Source) -> "Da
     Columns that neither the format nor TRL reads go, unless rewards may read them. Raises
     ValueError, naming the row, where one is not as its layout says.
     """
-    if layout.name is None:
+    if layout.keeps_rows:
         return rows
     kept = [name for name in rows.column_names if kind.rewarded or name in _READ_BY_TRL]
-    # it is in the prompt now, and would be appended again
-    kept = [name for name in kept if name != layout.beside.get("input")]
     made = columns_made(layout, rows[0])
     return rows.map(
         _made,

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stagelift.evals.data.alpaca import has_inputs
 from stagelift.evals.data.answers import answer_text
 from stagelift.evals.data.bundled_data import SCHOOLMATH, is_bundled
 from stagelift.evals.data.places import place
@@ -119,7 +118,7 @@ def read_since(settings: StageSettings) -> list[str]:
     tools = not whole and bool(set(kind.hid_tools) & set(fitting))
     named = {
         "turns": bool(texts) and turns,
-        "input": bool(texts) and layout.name is None and has_inputs(source, dataset.column_names),
+        "input": bool(texts) and layout.name is None and bool(layout.beside),
         "tools": tools and any(name in dataset.column_names for name in BESIDE),
     }
     since = [name for name, is_so in named.items() if is_so]
