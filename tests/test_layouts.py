@@ -213,6 +213,51 @@ def test_the_context_of_a_question_with_two_answers_is_asked_with_it(tmp_path: P
     assert made("dpo", of(tmp_path, row))[0]["prompt"] == [user("Who?\n\nAl met Bo.")]
 
 
+def test_a_prompt_that_begins_before_whole_conversations_keeps_its_first_turns(
+    tmp_path: Path,
+) -> None:
+    pair = {"chosen": TALK, "rejected": [user("Hi"), said("Go")]}
+    source = of(tmp_path, {"prompt": [BE_KIND, user("Hi")], **pair})
+    row = {"prompt": [BE_KIND, user("Hi")], "chosen": [said("Hello")], "rejected": [said("Go")]}
+    assert made("dpo", source) == [row]
+    assert "begun_before" in read_since(StageSettings(kind="dpo", dataset=source))[0]
+    rude = [{**BE_KIND, "content": "Be rude."}, user("Hi")]
+    others = {"chosen": [*rude, said("Hello")], "rejected": [*rude, said("Go")]}
+    other = of(tmp_path, {"prompt": [BE_KIND, user("Hi")], **others})
+    with pytest.raises(ValueError, match="neither holds the other"):
+        check_training_source("dpo", other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "beside", "says"),
+    [
+        ("sft", {"context": "Al met Bo."}, "have it asked with columns: {completion: answer}"),
+        ("grpo", {"context": "Al met Bo."}, "have it asked with columns: {prompt: question}"),
+        ("dpo", {"context": "Al met Bo."}, "or leave it out with columns: {unused: context}"),
+        ("sft", {"system": "Be kind."}, "without column system:"),
+        ("sft", {"instruction": "Be kind."}, "without column instruction:"),
+        ("sft", {"choices": ["Al", "Bo"]}, "write it into question, or leave it out"),
+    ],
+)
+def test_a_word_problem_is_not_asked_without_what_stands_beside_it(
+    tmp_path: Path, kind: StageKind, beside: dict[str, Any], says: str
+) -> None:
+    row = {"question": "How many?", "answer": "2", **beside}
+    with pytest.raises(ValueError, match="would ask the questions") as refused:
+        check_training_source(kind, of(tmp_path, row))
+    assert says in str(refused.value)
+
+
+def test_what_a_refusal_says_makes_a_word_problem_with_its_context_a_prompt(
+    tmp_path: Path,
+) -> None:
+    row = {"question": "How many?", "answer": "2", "context": "Al and Bo."}
+    asked = [user("How many?\n\nAl and Bo.")]
+    assert made("sft", of(tmp_path, row, columns={"completion": "answer"}))[0]["prompt"] == asked
+    assert made("grpo", of(tmp_path, row, columns={"prompt": "question"}))[0]["prompt"] == asked
+    made("dpo", of(tmp_path, row, columns={"unused": "context"}))
+
+
 def test_an_empty_system_text_is_none(tmp_path: Path) -> None:
     pair = {"question": "Hi", "chosen": "Hello", "rejected": "Go"}
     rows = made("dpo", of(tmp_path, {**pair, "system": "Be kind."}, {**pair, "system": ""}))

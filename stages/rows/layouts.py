@@ -102,6 +102,8 @@ def layout_of(kind: Kind, source: Source, columns: Sequence[str], first: Row) ->
         "unasked": source.chat and "chosen" in holds and not begun,
         "split": "messages" in holds and "messages" not in wanted,
         "shared": "prompt" in holds and is_whole(values.get("chosen")),
+        # whose first turns once were left out
+        "begun_before": _begins_before(values),
         "labels": not is_plain(label),
         # which once were left out
         "inputs_as_numbers": "input" in beside and _is_number(first.get(beside["input"])),
@@ -229,6 +231,15 @@ def _is_asked_about(holds: Mapping[str, str]) -> bool:
     """
     is_trls = all(name == column for name, column in holds.items())
     return holds.get("prompt") in ("instruction", "question", "prompt") and not is_trls
+
+
+def _begins_before(values: Mapping[str, Any]) -> bool:
+    """Say whether the prompt is a conversation that begins earlier than the whole ones beside."""
+    prompt, chosen = values.get("prompt"), values.get("chosen")
+    if not _is_conversation(prompt) or not is_whole(chosen):
+        return False
+    turns = conversation(prompt) or []
+    return len(turns) > 1 and turns[:1] != (conversation(chosen) or [])[:1]
 
 
 def _is_number(value: Any) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from stagelift.evals.data.alpaca import INPUTS
 from stagelift.evals.data.answers import answer_text
 from stagelift.evals.data.bundled_data import is_bundled
 from stagelift.evals.data.pairs import is_plain, is_rambling, rejected_answer
@@ -24,6 +25,15 @@ from stagelift.stages.settings import StageSettings
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+
+# what belongs to a question; the first are read where rows are no word problems
+_READ_ELSEWHERE = (*INPUTS, "system", "system_prompt")
+_READ_AS = {
+    ("prompt", "completion"): "{completion: answer}",
+    ("prompt",): "{prompt: question}",
+}
+_BESIDE = ("instruction", "choices", "options", "history")
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,26 @@ def without_unusable(kind: Kind, problems: "Dataset") -> "Dataset":
     # where it is none, the check has refused them
     is_part = 0 < len(usable) < len(problems)
     return problems.select(usable) if is_part else problems
+
+
+def check_all_is_asked(kind: Kind, problems: "Dataset", source: Source) -> None:
+    """Raise ValueError, in a sentence, where word problems would be asked without what stands
+    beside their questions.
+    """
+    there = [name for name in (*_READ_ELSEWHERE, *_BESIDE) if name in problems.column_names]
+    unread = [name for name in there if any(problems[name])]
+    if not unread:
+        return
+    renamed = ("unused" if at == 1 else f"unused_{at}" for at in range(1, len(unread) + 1))
+    out = ", ".join(f"{name}: {column}" for name, column in zip(renamed, unread, strict=True))
+    readable = set(unread) <= {*_READ_ELSEWHERE}
+    remedy = "; ".join(_READ_AS[names] for names in kind.formats if names in _READ_AS)
+    raise ValueError(
+        f"Stage '{kind.name}' would ask the questions of '{source.path}' without column "
+        f"{' and '.join(unread)}: write it into question, "
+        f"{f'have it asked with columns: {remedy}, ' if remedy and readable else ''}"
+        f"or leave it out with columns: {{{out}}}."
+    )
 
 
 def check_answers(settings: StageSettings) -> None:

@@ -119,15 +119,34 @@ def _pair(talk: dict[str, Conversation]) -> dict[str, Conversation]:
             f"has chosen beginning with {chosen[0]['content']!r:.40} and rejected with "
             f"{rejected[0]['content']!r:.40}, so that they answer different prompts"
         )
-    if "prompt" in talk:
-        _check_agrees(talk["prompt"], chosen[:shared])
-    return {"prompt": chosen[:shared], "chosen": chosen[shared:], "rejected": rejected[shared:]}
+    begins = chosen[:shared]
+    asked = _from_the_first(talk["prompt"], begins) if "prompt" in talk else begins
+    return {"prompt": asked, "chosen": chosen[shared:], "rejected": rejected[shared:]}
 
 
 def _shared(chosen: Conversation, rejected: Conversation) -> int:
     """Count the turns that both begin with, of which the last turn of either is none."""
     most = min(len(chosen), len(rejected)) - 1
     return next((at for at in range(most) if chosen[at] != rejected[at]), most)
+
+
+def _from_the_first(prompt: Conversation, beginning: Conversation) -> Conversation:
+    """Return all that was said before two answers, where the prompt beside begins earlier."""
+    _check_agrees(prompt, beginning)
+    asked, begun = [
+        [(turn["role"], _flat(turn["content"])) for turn in turns] for turns in (prompt, beginning)
+    ]
+    earlier = (at for at in range(len(asked)) if asked[at:] == begun[: len(asked) - at])
+    at = next(earlier, None)
+    if at is not None:
+        return [*prompt[:at], *beginning]
+    if not any(begun[at : at + len(asked)] == asked for at in range(len(begun))):
+        raise ValueError(
+            f"has a prompt that begins with {prompt[0]['content']!r:.40}, but chosen and rejected "
+            f"with {beginning[0]['content']!r:.40}, and neither holds the other: mend one of the "
+            "two, or leave the prompt out with columns: {unused: prompt}"
+        )
+    return beginning
 
 
 def _check_agrees(prompt: Conversation, beginning: Conversation) -> None:

@@ -21,7 +21,7 @@ from stagelift.stages.rows.chats import as_chats, texts_in
 from stagelift.stages.rows.checked import check_rows_laid_out
 from stagelift.stages.rows.layouts import PROBLEM, AmbiguousColumnsError, Layout, hint, layout_of
 from stagelift.stages.rows.own import check_own_source, learns_from_scorers, own_training_rows
-from stagelift.stages.rows.problems import without_unusable
+from stagelift.stages.rows.problems import check_all_is_asked, without_unusable
 from stagelift.stages.rows.table import laid_out
 from stagelift.stages.settings import StageKind, StageSettings
 
@@ -166,6 +166,7 @@ def check_training_source(
     layout = _layout(kind, source, dataset)
     if layout.wanted == PROBLEM:
         _check_problems(source)
+        check_all_is_asked(kind, dataset, source)
     else:
         check_rows_laid_out(layout, source, dataset, rewarded=kind.rewarded)
 
