@@ -14,7 +14,7 @@ from stagelift.stages.rows.labels import as_label
 from stagelift.stages.rows.layouts import Layout, layout_of
 from stagelift.stages.rows.reader import read
 from stagelift.stages.rows.table import columns_made
-from stagelift.stages.rows.training import check_training_source, read_since
+from stagelift.stages.rows.training import check_training_source, read_since, were_texts
 from stagelift.stages.settings import StageKind, StageSettings
 from tests.test_source import jsonl, training_rows
 
@@ -256,6 +256,27 @@ def test_what_a_refusal_says_makes_a_word_problem_with_its_context_a_prompt(
     assert made("sft", of(tmp_path, row, columns={"completion": "answer"}))[0]["prompt"] == asked
     assert made("grpo", of(tmp_path, row, columns={"prompt": "question"}))[0]["prompt"] == asked
     made("dpo", of(tmp_path, row, columns={"unused": "context"}))
+
+
+@pytest.mark.parametrize(
+    ("answers", "texts"),
+    [(("b", 5), ["b", "5"]), ((5, "b"), ["5", "b"]), ((2.5, 3.0), ["2.5", "3"])],
+)
+def test_numbers_are_answers_in_any_row(
+    tmp_path: Path, answers: tuple[Any, ...], texts: list[str]
+) -> None:
+    source = of(tmp_path, *({"prompt": "Hi", "completion": answer} for answer in answers))
+    assert [row["completion"] for row in made("sft", source)] == [[said(text)] for text in texts]
+
+
+def test_turns_that_are_made_of_texts_are_known_to_be(tmp_path: Path) -> None:
+    def texts(row: dict[str, Any]) -> bool:
+        return were_texts(StageSettings(kind="grpo", dataset=of(tmp_path, row)))
+
+    assert texts({"system": "Be kind.", "prompt": "2 + 2?"})
+    assert texts({"prompt": "2 + 2?"})
+    assert not texts({"prompt": [user("2 + 2?")]})
+    assert not texts({"conversations": SHAREGPT})
 
 
 def test_an_empty_system_text_is_none(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def texts_in(rows: "Dataset", columns: Sequence[str]) -> list[str]:
     if not _ROLES.keys() & set(columns):
         return []
     present = [name for name in _ROLES if name in {*columns, "prompt"} & {*rows.column_names}]
-    if "prompt" not in present or not all(_is_text(rows, name) for name in present):
+    if "prompt" not in present or not all(is_text_column(rows, name) for name in present):
         return []
     return present
 
@@ -42,7 +42,7 @@ def as_chats(rows: "Dataset", source: Source, columns: Sequence[str]) -> "Datase
     return rows.map(_as_turns, fn_kwargs={"texts": texts})
 
 
-def _is_text(rows: "Dataset", column: str) -> bool:
+def is_text_column(rows: "Dataset", column: str) -> bool:
     return getattr(rows.features[column], "dtype", None) in ("string", "large_string")
 
 

@@ -90,7 +90,7 @@ def layout_of(kind: Kind, source: Source, columns: Sequence[str], first: Row) ->
     transcripts = source.chat and any(map(_is_transcript, values.values()))
     talks = transcripts or any(map(_is_conversation, values.values()))
     roles = source.chat and bool({"system", "history"} & set(beside))
-    numbers = any(isinstance(value, int) for value in values.values())
+    numbers = any(isinstance(value, int | float) for value in values.values())
     begun = talks or {"prompt", "messages"} & set(holds)
     label = first.get(holds["label"]) if "label" in holds else True
     made = {

@@ -221,8 +221,7 @@ def _beside(layout: Layout, row: Row, name: str) -> Any:
 
 
 def _text(value: Any, column: str) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
+    text = answer_text(value)
+    if text is None:
         raise ValueError(f"has {value!r:.60} in column '{column}', which must be text")
-    return value
+    return text

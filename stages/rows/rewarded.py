@@ -1,7 +1,7 @@
 """The rewards of a stage, each shown what its rows show."""
 
 from stagelift.stages.rewards import Reward, load_rewards, shown_texts
-from stagelift.stages.rows.training import read_since
+from stagelift.stages.rows.training import were_texts
 from stagelift.stages.settings import StageSettings
 
 
@@ -12,6 +12,6 @@ def rewards_of(settings: StageSettings) -> list[Reward]:
     such reward.
     """
     rewards = load_rewards(settings.rewards)
-    if "turns" in read_since(settings):
+    if were_texts(settings):
         return [shown_texts(reward) for reward in rewards]
     return rewards

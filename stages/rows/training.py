@@ -10,16 +10,23 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stagelift.evals.data.answers import answer_text
+from stagelift.evals.data.answers import answer_text, number_text
 from stagelift.evals.data.bundled_data import SCHOOLMATH, is_bundled
 from stagelift.evals.data.places import place
 from stagelift.evals.data.source import Source, first_row, first_rows, local_rows, rows
 from stagelift.evals.data.turns import BESIDE
 from stagelift.stages.kind import Kind, Row
 from stagelift.stages.kinds import kind_named
-from stagelift.stages.rows.chats import as_chats, texts_in
+from stagelift.stages.rows.chats import as_chats, is_text_column, texts_in
 from stagelift.stages.rows.checked import check_rows_laid_out
-from stagelift.stages.rows.layouts import PROBLEM, AmbiguousColumnsError, Layout, hint, layout_of
+from stagelift.stages.rows.layouts import (
+    PROBLEM,
+    TALK,
+    AmbiguousColumnsError,
+    Layout,
+    hint,
+    layout_of,
+)
 from stagelift.stages.rows.own import check_own_source, learns_from_scorers, own_training_rows
 from stagelift.stages.rows.problems import check_all_is_asked, without_unusable
 from stagelift.stages.rows.table import laid_out
@@ -125,6 +132,15 @@ def read_since(settings: StageSettings) -> list[str]:
     return since if layout.name is None else [f"layout: {layout.name}", *since]
 
 
+def were_texts(settings: StageSettings) -> bool:
+    """Say whether a stage's turns are made of texts; of rows with a system text or earlier turns
+    beside their prompts the layout says it.
+    """
+    since = read_since(settings)
+    layouts = [what.split() for what in since if what.startswith("layout: ")]
+    return "turns" in since or any("roles" in words for words in layouts)
+
+
 def training_texts(settings: StageSettings) -> list[list[str]]:
     """Return, row by row, what a stage's trainer reads: each message or field a text."""
     dataset = training_rows(settings)
@@ -198,15 +214,30 @@ def _layout_told_by(kind: Kind, source: Source, columns: list[str], first: Row) 
 
 
 def _telling(source: Source, dataset: "Dataset") -> Row:
-    """Return the first row, which tells the layout. Whether 1 is of 1 and 0, or of 1 and -1, only
-    the column tells.
+    """Return the first row, which tells the layout. Whether 1 is of 1 and 0, or of 1 and -1, and
+    whether some texts are numbers, only the column tells.
     """
     if not len(dataset):
         raise ValueError(f"Dataset '{source.path}' has no rows in split '{source.split}'.")
     first: Row = dict(dataset[0])
     if first.get("label") == 1 and -1 in dataset["label"]:
         first["label"] = -1
-    return first
+    return first | _numbers_among_texts(dataset, first)
+
+
+def _numbers_among_texts(dataset: "Dataset", first: Row) -> Row:
+    """Return a number of each column that begins with a text and has numbers, too."""
+    mixed = [
+        name
+        for name in TALK
+        if isinstance(first.get(name), str) and not is_text_column(dataset, name)
+    ]
+    found = {name: next(filter(_is_number, dataset[name]), None) for name in mixed}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _is_number(value: Any) -> bool:
+    return number_text(value) is not None
 
 
 def _other_purpose(source: Source) -> str | None:
