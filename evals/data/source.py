@@ -21,6 +21,7 @@ from stagelift.evals.data.bundled_data import (
     check_bundled,
     is_bundled,
 )
+from stagelift.evals.data.csv_texts import how_to_read, rewritten_columns
 from stagelift.evals.data.json_tables import table_rows
 from stagelift.evals.files import read_rows
 from stagelift.evals.records import Written
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # what comes after a split's name: train[:10%]
 _SLICE = re.compile(r"\[.*")
-# columns of a CSV that are text, also where every cell is a number: 007 stays 007
-_TEXTS = ("prompt", "completion", "chosen", "rejected", "text", "instruction", "output", "response")
 _FORMATS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
 
@@ -237,6 +236,14 @@ def _wanted_names(source: Source) -> dict[str, str]:
     return {present: wanted for wanted, present in source.columns.items()}
 
 
+def keeps_cells(source: Source) -> bool:
+    """Say whether a CSV has columns of which something else was once read than is written."""
+    file = local_file(source)
+    if is_bundled(source.path) or file is None or file.suffix != ".csv":
+        return False
+    return bool(rewritten_columns(file, source.columns))
+
+
 def fingerprint(source: Source) -> str:
     """Identify the content: generator version, file hash, or Hub commit.
 
@@ -293,13 +300,12 @@ def _load(source: Source, *, streaming: bool) -> Any:
     table = table_rows(file) if _FORMATS[file.suffix] == "json" else None
     if table is not None:
         return Dataset.from_list(table)
-    as_written = {source.columns.get(name, name): str for name in _TEXTS}
     return load_dataset(
         _FORMATS[file.suffix],
         data_files=glob.escape(str(file)),
         split="train",
         streaming=streaming,
-        **({"converters": as_written} if file.suffix == ".csv" else {}),
+        **(how_to_read(file, source.columns) if file.suffix == ".csv" else {}),
     )
 
 

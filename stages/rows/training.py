@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from stagelift.evals.data.answers import answer_text, number_text
 from stagelift.evals.data.bundled_data import SCHOOLMATH, is_bundled
 from stagelift.evals.data.places import place
-from stagelift.evals.data.source import Source, first_row, first_rows, local_rows, rows
+from stagelift.evals.data.source import (
+    Source,
+    first_row,
+    first_rows,
+    keeps_cells,
+    local_rows,
+    rows,
+)
 from stagelift.evals.data.turns import BESIDE
 from stagelift.stages.kind import Kind, Row
 from stagelift.stages.kinds import kind_named
@@ -105,8 +112,8 @@ def read_since(settings: StageSettings) -> list[str]:
     """Name what is made of a stage's rows that once was not: with it, it is another training.
 
     The layout says what is made of foreign rows. `turns`: texts become turns; `input`: an
-    instruction has its input; `tools`: the template is shown a row's tools. Raises ValueError where
-    the rows cannot be read.
+    instruction has its input; `tools`: the template is shown a row's tools; `cells`: texts of a CSV
+    stay as written. Raises ValueError where the rows cannot be read.
     """
     source, kind = settings.dataset, kind_named(settings.kind)
     dataset = first_rows(source)
@@ -127,6 +134,7 @@ def read_since(settings: StageSettings) -> list[str]:
         "turns": bool(texts) and turns,
         "input": bool(texts) and layout.name is None and bool(layout.beside),
         "tools": tools and any(name in dataset.column_names for name in BESIDE),
+        "cells": keeps_cells(source),
     }
     since = [name for name, is_so in named.items() if is_so]
     return since if layout.name is None else [f"layout: {layout.name}", *since]
