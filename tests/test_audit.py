@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from stagelift.evals.data.source import Source
 from stagelift.evals.metrics.scoring import is_correct
-from stagelift.harness.audit.audit import Completion, Pays, StageAudit, Value, audit_rewards
+from stagelift.harness.audit.audit import Completion, Pays, StageAudit, Value, audit_rewards, note
 from stagelift.harness.audit.findings import findings
-from stagelift.harness.audit.trial import ROWS
+from stagelift.harness.audit.trial import ROWS, asked_of
 from stagelift.harness.audit.tried import Asked, tried_completions
 from stagelift.harness.audit.view import audits_as_data
 from stagelift.harness.cli import app
@@ -50,6 +50,19 @@ def test_a_row_without_an_answer_is_tried_on_what_needs_none() -> None:
     assert {each.sort for each in tried} == {"empty", "format", "repeated", "long"}
 
 
+def test_code_is_right_as_it_is_written_and_in_no_other_form() -> None:
+    code = "def double(x):\n    return x * 2"
+    row = {"prompt": "Write double.", "solution": code}
+    tried = tried_completions(asked_of(row, [row]), 30, by_words, words)
+    assert [each.text for each in tried if each.sort == "right"] == [code]
+    assert not any(each.sort in ("wrong", "hedged") for each in tried)
+
+
+def test_a_text_on_one_line_is_tried_in_all_forms_against_the_text_of_another_row() -> None:
+    rows = [{"prompt": "Of France?", "answer": "Paris"}, {"prompt": "Of Cuba?", "answer": "Havana"}]
+    assert asked_of(rows[0], rows) == Asked("Of France?", "Paris", "Paris", "Havana")
+
+
 def completion(sort: Any, called: str) -> Completion:
     return Completion(sort, called, 1)
 
@@ -76,6 +89,17 @@ def one(values: Mapping[Completion, list[Value]], **known: Any) -> str:
 
 def test_nothing_is_said_of_a_reward_that_pays_for_right_answers_alone() -> None:
     assert said_of(Pays("mine", paid(1.0, 1.0, 0.0, 0.0, 0.0, 1.0))) == []
+
+
+def test_a_penalty_for_length_pays_for_nothing() -> None:
+    assert said_of(Pays("penalty", paid(0.0, 0.0, 0.0, 0.0, 0.0, -1.0))) == []
+
+
+def test_a_penalty_for_wrong_answers_alone_pays_for_saying_nothing() -> None:
+    alone = completion("right", "alone")
+    values = {alone: [0.0], WRONG: [-1.0], NOTHING: [0.0]}
+    audit = StageAudit("grpo", 1, list(values), [Pays("mine", values)], [1.0], 16)
+    assert findings(audit) == ["mine pays for completions that say nothing (0): nothing."]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +131,13 @@ def test_what_a_reward_does_not_return_is_said_too() -> None:
     broken = {NOTHING: "raised IndexError"}
     assert "raised IndexError (for: nothing)" in one(good, error="raised IndexError", errors=broken)
     assert one({}, error="took more than 9 s") == "mine took more than 9 s."
+
+
+def test_the_time_of_a_reward_is_that_of_its_second_call() -> None:
+    pays = Pays("lazy")
+    note(pays, {"call": 1, "values": [1.0], "seconds": 3.0}, [[RIGHT]])
+    note(pays, {"call": 2, "values": [1.0], "seconds": 0.25}, [[RIGHT]])
+    assert (pays.seconds, pays.values, pays.again) == (0.25, {RIGHT: [1.0]}, {RIGHT: [1.0]})
 
 
 def test_a_sum_that_lets_a_short_wrong_answer_beat_a_right_one_is_said() -> None:

@@ -141,7 +141,7 @@ def _follow(
                 of[:] = _completions(said["rows"], said["tokens"])
             case "paid":
                 at, over = said["reward"], "error" not in said and said["call"] == 2
-                _note(rewards[at], said, of)
+                note(rewards[at], said, of)
             case "alone":
                 over = True
                 for completion, came in zip(_flat(of), said["said"], strict=True):
@@ -163,15 +163,18 @@ def _follow(
     return at + 1
 
 
-def _note(pays: Pays, said: dict[str, Any], of: Sequence[Sequence[Completion]]) -> None:
+def note(pays: Pays, said: dict[str, Any], of: Sequence[Sequence[Completion]]) -> None:
+    """Keep what came of one of the two calls of a reward."""
     if "error" in said:
         pays.error = said["error"]
         return
     values: dict[Completion, list[Value]] = defaultdict(list)
     for completion, value in zip(_flat(of), said["values"], strict=True):
         values[completion].append(value)
+    # of the second call where there is one: what a reward loads in its first it loads once
+    pays.seconds = said["seconds"]
     if said["call"] == 1:
-        pays.values, pays.seconds = values, said["seconds"]
+        pays.values = values
     else:
         pays.again = values
 

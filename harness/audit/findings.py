@@ -81,20 +81,42 @@ def _means(completions: Iterable[Completion], pays: Pays) -> dict[Completion, fl
 def _paid_for(means: dict[Completion, float], least: float, half: float) -> Iterator[str]:
     """Say which sorts are paid for that should not be, against the best right answer."""
     right = _best(means, "right")
+    unpaid = [each for each in means if each.sort == "right" and means[each] < least + _EQUAL]
+    is_penalty = max(means.values()) <= 0 and not _knows_answers(means)
+    if not is_penalty:
+        yield from _paid_wrong(means, right)
+    if right is not None and unpaid and means[right] > half:
+        yield f"does not pay right answers written so: {_called(unpaid)}"
+    if not is_penalty:
+        yield from _paid_without(means, half)
+
+
+def _paid_wrong(means: dict[Completion, float], right: Completion | None) -> Iterator[str]:
     wrong = _best(means, "wrong")
     if right is not None and wrong is not None and means[wrong] > means[right] - _EQUAL:
         yield (
             f"pays wrong answers as much as right ones: {means[wrong]:.3g} for '{wrong.called}', "
             f"{means[right]:.3g} at most for a right one"
         )
-    unpaid = [each for each in means if each.sort == "right" and means[each] < least + _EQUAL]
-    if right is not None and unpaid and means[right] > half:
-        yield f"does not pay right answers written so: {_called(unpaid)}"
+
+
+def _paid_without(means: dict[Completion, float], half: float) -> Iterator[str]:
+    """Say which sorts are paid for that have no answer, or hide it."""
     for sort, what in _SORTS.items():
         best = _best(means, sort)
         if best is not None and means[best] > half:
             paid = [each for each in means if each.sort == sort and means[each] > half]
             yield f"pays for {what} ({means[best]:.3g}): {_called(paid)}"
+
+
+def _knows_answers(means: dict[Completion, float]) -> bool:
+    """Say whether a wrong answer is paid far less than a right one in the same words.
+
+    A reward that does not, and never pays more than 0, is a penalty: it pays for nothing.
+    """
+    of = {completion.called: mean for completion, mean in means.items()}
+    far = _HALF * (max(of.values()) - min(of.values()))
+    return any(mean - of.get(f"{called}, wrong", mean) > far for called, mean in of.items())
 
 
 def _for_length(means: dict[Completion, float], span: float) -> Iterator[str]:

@@ -87,11 +87,16 @@ def _tried(
     def count(text: str) -> int:
         return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    return tried_completions(asked_of(row, rows), limit, cut, count)
+
+
+def asked_of(row: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Asked:
+    """Return what is known of a row; where another answer may be from one of the others."""
     answer, others = _answer(row), [_answer(each) for each in rows]
     short = None if answer is None else _short(answer)
-    other = next((_short(each) for each in others if each and _short(each) != short), None)
-    asked = Asked(_said(row["prompt"]), answer, short, other or _off(short))
-    return tried_completions(asked, limit, cut, count)
+    shorts = (_short(each) for each in others if each)
+    other = next((each for each in shorts if each and each != short), None)
+    return Asked(_said(row["prompt"]), answer, short, other or _off(short))
 
 
 def _answer(row: dict[str, Any]) -> str | None:
@@ -99,9 +104,10 @@ def _answer(row: dict[str, Any]) -> str | None:
     return next((answer for answer in found if answer and answer.strip()), None)
 
 
-def _short(answer: str) -> str:
-    """Return the number that an answer is, else the answer: its last line where it has several."""
-    return read_target(answer) or answer.strip().splitlines()[-1]
+def _short(answer: str) -> str | None:
+    """Return the number that an answer is, else the answer: None where it has several lines."""
+    said = answer.strip()
+    return read_target(answer) or (None if "\n" in said else said)
 
 
 def _off(short: str | None) -> str | None:

@@ -34,7 +34,8 @@ class Tried:
 class Asked:
     """What is known of a row: its question, its answer as it is written, and as short as it is.
 
-    `other` is another answer, as short. The answers are None where the row has none.
+    `other` is another answer, as short. The answers are None where the row has none; the short ones
+    are, too, where an answer can be written only as it is, such as code.
     """
 
     question: str
@@ -61,9 +62,22 @@ def tried_completions(asked: Asked, limit: int, cut: Cut, count: Count) -> list[
 
 
 def _of_answer(asked: Asked, limit: int, cut: Cut, count: Count) -> Iterator[Tried]:
-    answer, short, other = asked.answer, asked.short, asked.other
-    assert answer is not None and short is not None
+    answer, short = asked.answer, asked.short
+    assert answer is not None
     yield Tried("right", "the row's answer", answer)
+    if short is not None:
+        yield from _of_short(asked, answer, short)
+        yield Tried("repeated", "the answer, over and over", cut(f"{short} " * limit, limit))
+        if asked.other is not None:
+            wrong = cut(f"{asked.other}\n{_PADDING * limit}", limit)
+            yield Tried("long", "wrong, then words", wrong)
+    yield Tried("long", "the answer, then words", cut(f"{answer}\n{_PADDING * limit}", limit))
+    words = cut(_PADDING * limit, max(1, limit - count(f"\n{answer}")))
+    yield Tried("long", "words, then the answer", f"{words}\n{answer}")
+
+
+def _of_short(asked: Asked, answer: str, short: str) -> Iterator[Tried]:
+    other = asked.other
     for called, form in _FORMS.items():
         yield Tried("right", called, form.format(short))
     wrong = wrong_answer(answer, Random(asked.question))
@@ -72,14 +86,9 @@ def _of_answer(asked: Asked, limit: int, cut: Cut, count: Count) -> Iterator[Tri
     if other is not None:
         for called, form in _FORMS.items():
             yield Tried("wrong", f"{called}, wrong", form.format(other))
-        yield Tried("long", "wrong, then words", cut(f"{other}\n{_PADDING * limit}", limit))
         yield Tried("hedged", "or another", f"The answer is {short} or {other}.")
     yield Tried("hedged", "many, the right one last", f"{_MANY}{short}")
     yield Tried("hedged", "many, the right one first", f"{short}, {_MANY}".removesuffix(", "))
-    yield Tried("repeated", "the answer, over and over", cut(f"{short} " * limit, limit))
-    yield Tried("long", "the answer, then words", cut(f"{answer}\n{_PADDING * limit}", limit))
-    words = cut(_PADDING * limit, max(1, limit - count(f"\n{answer}")))
-    yield Tried("long", "words, then the answer", f"{words}\n{answer}")
 
 
 _FORMS = {
