@@ -51,7 +51,8 @@ def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved)
     # then it was checked when it ran, and all it needs is stored
     finished = is_finished(folder)
     # a finished run can be reported to one more
-    preflight.check_trackers(recipe)
+    for variant in _variants(recipe):
+        preflight.check_trackers(variant)
     if not finished:
         _check(recipe)
     plan = make_plan(recipe, precise)
@@ -78,8 +79,8 @@ def check_offline(recipe: Recipe) -> list[str]:
     Raises UsageError for the rest.
     """
     unchecked: list[str] = []
-    preflight.check_trackers(recipe)
     for variant in _variants(recipe):
+        preflight.check_trackers(variant)
         preflight.check_arguments(variant)
         unchecked += preflight.unreachable_sources(variant)
     return list(dict.fromkeys(unchecked))

@@ -54,6 +54,7 @@ def test_a_plain_recipe_is_one_chain() -> None:
         ("{lora.use_rslora: [true]}", ["use_rslora=true"]),
         ("{stages: [[sft], [sft, dpo]]}", ["stages=sft", "stages=sft+dpo"]),
         ("[{name: small, lora.r: 4}, {lora.r: 16}]", ["small", "r=16"]),
+        ("[{lora.r: 4, stages.sft.args.run_name: x}, {lora.r: 16}]", ["r=4", "r=16"]),
     ],
 )
 def test_a_grid_or_a_list_names_its_variants(variants: str, names: list[str]) -> None:

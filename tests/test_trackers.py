@@ -114,6 +114,10 @@ def stagelift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     [
         ("report_to=tensorbord", "Did you mean 'tensorboard'?"),
         ("stages.dpo.args.report_to=neptune", "In stage 'dpo', report_to names 'neptune'"),
+        (
+            "variants=[{lora.r: 4, stages.sft.args.report_to: foo}, {lora.r: 8}]",
+            "In stage 'sft', report_to names 'foo'",
+        ),
         ("stages.sft.args.push_to_hub=true", "`stagelift push RUN --stage STAGE --to NAME`"),
         ("stages.sft.args.hub_token=hf_x", "'hub_token' cannot be set in args"),
         ("stages.grpo.args.log_completions_hub_repo=me/x", "nothing is uploaded while a stage"),
@@ -178,6 +182,21 @@ def test_where_it_is_reported_changes_neither_nodes_nor_the_run(tiny_recipe: Pat
     reported = load_recipe(str(tiny_recipe), overrides)
     assert reported.identity() == plain.identity()
     assert [n.id for n in make_plan(reported).nodes] == [n.id for n in make_plan(plain).nodes]
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        "{lora.r: 4, stages.sft.args.report_to: wandb}",
+        "{lora.r: 4, stages.sft.args: {run_name: x}}",
+        "{lora.r: 4, stages.sft: {args: {project: x}}}",
+    ],
+)
+def test_where_a_variant_is_reported_changes_no_run(tiny_recipe: Path, reported: str) -> None:
+    variants = f"variants=[{reported}, {{lora.r: 8}}]"
+    stored = load_recipe(str(tiny_recipe), [variants]).identity()["variants"]
+    assert stored[1] == {"lora.r": 8}
+    assert not any(word in str(stored) for word in ("report_to", "run_name", "project"))
 
 
 def test_a_run_that_was_begun_with_another_tracker_goes_on(

@@ -747,11 +747,37 @@ class Recipe(Written):
 
 def without_reporting(recipe: dict[str, Any]) -> dict[str, Any]:
     """Leave out of a run's recipe to which trackers its stages are reported, and how."""
-    stages = []
-    for stage in recipe.get("stages", []):
-        args = {key: value for key, value in stage.get("args", {}).items() if key not in REPORTING}
-        stages.append({**stage, "args": args} if "args" in stage else stage)
-    return {**recipe, "stages": stages} if stages else recipe
+    reported: dict[str, Any] = {
+        key: without_reporting_args(recipe[key]) for key in ("stages", "variants") if key in recipe
+    }
+    return {**recipe, **reported}
+
+
+def without_reporting_args(written: Any) -> Any:
+    """Leave out of stages and variants, with nested keys or dotted ones, the same."""
+    match written:
+        case list():
+            return [without_reporting_args(part) for part in written]
+        case dict():
+            return {
+                key: _without_reporting_below(key, value)
+                for key, value in written.items()
+                if not is_reporting(str(key))
+            }
+        case _:
+            return written
+
+
+def is_reporting(key: str) -> bool:
+    """Say whether a dotted key is an argument that only says how a stage is reported."""
+    *_, above, last = ["", *key.split(".")]
+    return above == "args" and last in REPORTING
+
+
+def _without_reporting_below(key: str, value: Any) -> Any:
+    if str(key).split(".")[-1] == "args" and isinstance(value, dict):
+        return {name: setting for name, setting in value.items() if name not in REPORTING}
+    return without_reporting_args(value)
 
 
 def for_testing(source: Any) -> Any:

@@ -16,6 +16,7 @@ from stagelift.harness.recipes.sections import (
     CheckpointSection,
     Recipe,
     StageSection,
+    is_reporting,
 )
 from stagelift.harness.recipes.stage_names import stage_names
 
@@ -194,7 +195,11 @@ def _refuse_what_cannot_be_varied(settings: dict[str, Any]) -> None:
 
 
 def _labels(settings: dict[str, Any]) -> tuple[str, ...]:
-    """Write settings shortly (`r=4`, `sft.learning_rate=0.001`), in full where two look alike."""
+    """Write settings shortly (`r=4`, `sft.learning_rate=0.001`), in full where two look alike.
+
+    How a stage is reported names no variant.
+    """
+    settings = {key: value for key, value in settings.items() if not is_reporting(key)}
     short = [_short(key) for key in settings]
     names = [
         name if short.count(name) == 1 else key for key, name in zip(settings, short, strict=True)
