@@ -1,5 +1,7 @@
 """Exports: what a stage's model is deployed as, made and measured beside the stage."""
 
+import json
+import shutil
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -303,6 +305,29 @@ def test_what_the_converter_refuses_is_said_before_anything_is_trained(
     (tmp_path / "convert_hf_to_gguf.py").write_text("import sentencepiece_that_is_missing")
     with pytest.raises(UsageError, match="pip install sentencepiece_that_is_missing"):
         prepare(recipe, Store(tmp_path / "runs"))
+
+
+@pytest.mark.usefixtures("no_llama_cpp")
+def test_the_converter_is_tried_on_all_weights_of_a_chain(
+    recipe_file: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = shutil.copytree(tiny_model, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "attention_dropout": 0.5}))
+    # it is given the folder first
+    program = """
+import sys
+with open(sys.argv[1] + "/config.json") as config:
+    assert '"attention_dropout": 0.5' not in config.read(), "half is dropped"
+"""
+    (tmp_path / "convert_hf_to_gguf.py").write_text(program)
+    monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
+    both = [
+        {"checkpoint": {"model": str(model), "export": "gguf"}} for model in (other, tiny_model)
+    ]
+    plan = make_plan(load_recipe(recipe_file, [f"stages={json.dumps(both)}"]))
+    with pytest.raises(UsageError, match="AssertionError: half is dropped"):
+        check_exports(plan, Store(tmp_path / "runs"))
 
 
 def test_merged_weights_give_what_the_adapter_gives_to_whoever_loads_them(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import (
+    Dtype,
     ModelRef,
     model_folder,
     remembered_of_model,
@@ -24,33 +25,34 @@ def check_exports(plan: Plan, store: Store) -> None:
     know shows now.
     """
     exports = [
-        node for node in plan.nodes if node.exported is not None and not store.is_trained(node)
+        (node, node.exported)
+        for node in plan.nodes
+        if node.exported is not None and not store.is_trained(node)
     ]
-    ggufs = [node for node in exports if node.exported is not None and node.exported.gguf]
-    for node in exports:
-        _check_is_measured_as_stored(node)
+    for node, exported in exports:
+        _check_is_measured_as_stored(node, exported.dtype)
+    ggufs = [(node, exported.gguf) for node, exported in exports if exported.gguf is not None]
     if not ggufs:
         return
     engine = plan.settings.engine.kind
     if engine != "transformers":
         raise UsageError(
-            f"Export '{ggufs[0].name}' is a GGUF file, and evals.engine is {engine}: transformers "
-            "reads it back, de-quantised. Set evals.engine to transformers, or leave gguf out of "
-            "export."
+            f"Export '{ggufs[0][0].name}' is a GGUF file, and evals.engine is {engine}: "
+            "transformers reads it back, de-quantised. Set evals.engine to transformers, or leave "
+            "gguf out of export."
         )
-    kinds = [node.exported.gguf for node in ggufs if node.exported and node.exported.gguf]
     try:
-        find_llama_cpp(kinds)
-        for base in {node.root.base: node.base for node in ggufs}.values():
+        find_llama_cpp([kind for _, kind in ggufs])
+        # a chain can have several weights, and weights several tokenizers
+        for base in dict.fromkeys(node.base for node, _ in ggufs):
             _check_converts(base)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
-def _check_is_measured_as_stored(node: Node) -> None:
+def _check_is_measured_as_stored(node: Node, stored: Dtype) -> None:
     """All models of a run are loaded in its dtype. In float32 nothing of what is stored is lost."""
-    assert node.exported is not None, "an export is checked"
-    stored, measured = node.exported.dtype, node.base.dtype
+    measured = node.base.dtype
     if measured not in ("float32", stored):
         raise UsageError(
             f"Export '{node.name}' would be stored in {stored}, and this run loads every model in "
