@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import ModelRef
-from stagelift.harness.workers.failures import sentence
+from stagelift.harness.workers.failures import reason, sentence
 from stagelift.harness.workers.jobs import TrainJob
 from stagelift.harness.workers.launch import LaunchFailed
 from stagelift.stages.settings import StageSettings
@@ -106,3 +106,8 @@ def test_a_word_inside_another_is_no_argument() -> None:
         raise ValueError("my_learning_rate and learning_rates are no arguments")
 
     assert "The recipe's" not in sentence(raised(other), JOB)
+
+
+def test_the_reason_is_the_sentence_without_what_was_being_done() -> None:
+    error = raised(no_memory)
+    assert sentence(error, JOB) == f"stage 'grpo': {reason(error, JOB)}"

@@ -27,8 +27,8 @@ _SMALLER = ("per_device_train_batch_size", "max_length", "max_completion_length"
 
 
 def sentence(error: BaseException, job: AnyJob | None = None) -> str:
-    """Say why a job failed; where no job is given, without saying what was being done."""
-    return f"{_doing(job)}{_reason(error, job)}"
+    """Say what was being done and why it failed; without a job the latter alone."""
+    return f"{_doing(job)}{reason(error, job)}"
 
 
 def _doing(job: AnyJob | None) -> str:
@@ -39,7 +39,8 @@ def _doing(job: AnyJob | None) -> str:
             return ""
 
 
-def _reason(error: BaseException, job: AnyJob | None) -> str:
+def reason(error: BaseException, job: AnyJob | None = None) -> str:
+    """Say why a job failed, without saying what was being done."""
     text = " ".join(str(error).split())
     if _is_ours(error) and text.endswith((".", "!", "?")):
         return text

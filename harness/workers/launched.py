@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from stagelift.harness.workers.events import emit, end_with_standard_input, step_events
-from stagelift.harness.workers.failures import sentence
+from stagelift.harness.workers.failures import reason
 from stagelift.harness.workers.jobs import EVENTS_FILE, WITH_WORKER, TrainJob, training_folder
 from stagelift.harness.workers.threads import waiting_threads
 
@@ -75,7 +75,7 @@ def _reason(error: Exception, job: TrainJob) -> str:
             "the network between machines fails"
         )
     # the worker says which stage it is
-    return sentence(error, job).removeprefix(f"stage '{job.settings.kind}': ")
+    return reason(error, job)
 
 
 if __name__ == "__main__":
