@@ -196,7 +196,8 @@ def _quantiles(name: str, stage: StageRecord) -> tuple[str, ...]:
     notes = []
     for known in quantiles(name):
         metric = stage.evaluation.metrics[known.name]
-        notes.append(f"{known.quantile} {metric.value:g} [{metric.low:g}, {metric.high:g}]")
+        value, low, high = (f"{round(n, 1):g}" for n in (metric.value, metric.low, metric.high))
+        notes.append(f"{known.quantile} {value} [{low}, {high}]")
     return tuple(notes)
 
 
