@@ -111,14 +111,10 @@ def config_on_paper(method: Method, args: dict[str, Any], processes: int = 1) ->
 
 
 def _values(method: Method, args: dict[str, Any], processes: int) -> dict[str, Any]:
-    """Return the fields of a config that are numbers, words or lists of them, without secrets."""
+    """Return the fields of a config that are numbers, words or lists of them."""
     config = training_config(method, args, Path("unused"), 0, "cpu", "float32", processes)
     values = {field.name: getattr(config, field.name) for field in fields(config)}
-    return {
-        name: value
-        for name, value in values.items()
-        if _is_plain(value) and not name.endswith("hub_token")
-    }
+    return {name: value for name, value in values.items() if _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:

@@ -197,7 +197,3 @@ def test_what_was_checked_before_is_checked_without_the_libraries(
     )
     assert {"peft", "torch", "transformers", "trl"} <= set(first)
     assert again == []
-
-
-def test_a_token_for_the_hub_is_not_kept() -> None:
-    assert not hasattr(config_on_paper(kind_named("dpo"), {"hub_token": "hf_abc"}), "hub_token")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from stagelift.harness.workers.events import emit, step_events
+from stagelift.stages.ledger import LoggedStep
 from tests.conftest import environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +29,8 @@ def test_an_event_is_one_line_that_is_there_at_once() -> None:
 
 def test_a_step_shows_the_numbers_that_a_reader_follows() -> None:
     events = io.StringIO()
-    step_events(events)(3, 12, {"loss": 0.5, "learning_rate": 1e-4, "reward": 0.25})
+    logs = {"loss": 0.5, "learning_rate": 1e-4, "reward": 0.25}
+    step_events(events)(LoggedStep(step=3, steps=12, logs=logs, signs=[], stop=None))
     assert json.loads(events.getvalue()) == {
         "event": "training",
         "step": 3,

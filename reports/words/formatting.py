@@ -1,5 +1,6 @@
 """Numbers and model text as a reader sees them, the same in every format."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -9,6 +10,8 @@ from stagelift.reports.numbers.compare import Comparison
 
 # behind a verdict that is not of the headline family
 OTHER_FAMILY = "†"
+# what runners of CI take for a command: not the `####` of an answer
+_COMMAND = re.compile(r"##(?=[A-Za-z]*\[)")
 # how many decimals a unit is written with; shares are written in percent
 _DECIMALS: dict[Unit, int] = {
     "share": 1,
@@ -211,11 +214,11 @@ def safe_text(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return safe text as one line that no log acts on: GitHub's runner takes `::error::` at a
-    line's start and `##[error]` anywhere for commands.
+    line's start and `##[error]` anywhere for commands, Azure's `##vso[...]`.
     """
     # the last two of every plane are no characters, and XML has no place for them
     shown = "".join(c for c in safe_text(text) if ord(c) & 0xFFFE != 0xFFFE)
-    return " ".join(shown.split()).replace("::", ": :").replace("##[", "# #[")
+    return _COMMAND.sub("# #", " ".join(shown.split()).replace("::", ": :"))
 
 
 def excerpt(text: str, limit: int = 600) -> str:
