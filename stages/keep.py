@@ -23,6 +23,7 @@ class Keeper(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
 
     def __init__(self, trainer: Any, node: NodeFolder, dtype: Dtype, every: int) -> None:
         self.trainer, self.node, self.dtype, self.every = trainer, node, dtype, every
+        self.last: int | None = None
 
     def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
         """Keep it before the trainer's own checkpoint of this step: where that is there, this is,
@@ -32,8 +33,8 @@ class Keeper(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
             self._keep(state.global_step)
 
     def on_train_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        """Keep the last one, too."""
-        if not self.node.kept(state.global_step).has_adapter():
+        """Keep the last one, too, whatever an earlier try left of that step."""
+        if self.last != state.global_step:
             self._keep(state.global_step)
 
     def _keep(self, step: int) -> None:
@@ -42,6 +43,7 @@ class Keeper(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
             kept = self.node.kept(step)
             save_logits(self.trainer, kept, self.dtype)
             save_adapter(self.trainer, kept.adapter)
+            self.last = step
 
 
 def save_logits(trainer: Any, place: TrainingFolder, dtype: Dtype) -> FixedLogits | None:

@@ -7,7 +7,7 @@ from typing import Any
 from stagelift.evals.models.model import ModelRef, tokenizer_of
 from stagelift.stages.distributed import check_rows, check_world
 from stagelift.stages.fit import fit
-from stagelift.stages.folders import NodeFolder, TrainingFolder
+from stagelift.stages.folders import NodeFolder
 from stagelift.stages.four_bit import adapter_unrounded
 from stagelift.stages.keep import save_logits
 from stagelift.stages.kind import Kind
@@ -15,7 +15,7 @@ from stagelift.stages.kinds import kind_named
 from stagelift.stages.ledger import OnStep
 from stagelift.stages.lora import load_policy
 from stagelift.stages.lora_settings import is_principal
-from stagelift.stages.records import FixedLogits, StageResult
+from stagelift.stages.records import StageResult
 from stagelift.stages.rows.as_asked import as_asked
 from stagelift.stages.rows.rewarded import rewards_of
 from stagelift.stages.rows.training import training_rows
@@ -66,7 +66,11 @@ def train(
         kind, trainer, parent, folder, versions, on_step, keep_every, stop_when_ill=stop_when_ill
     )
     saved = place if keep_every is None else _last_kept(place, result)
-    logits = _logits(trainer, saved, parent) if trainer.accelerator.is_main_process else None
+    logits = None
+    if trainer.accelerator.is_main_process:
+        # a kept adapter has said it when it was kept
+        selects = keep_every is not None
+        logits = saved.read_logits() if selects else save_logits(trainer, saved, parent.dtype)
     # room for the model that is loaded again
     del policy, trainer
     gc.collect()
@@ -77,11 +81,6 @@ def train(
 def _last_kept(place: NodeFolder, result: StageResult) -> NodeFolder:
     """Return the last adapter that was kept; where weights were lost it is from before."""
     return place.kept(max(place.kept_steps(), default=result.steps))
-
-
-def _logits(trainer: Any, saved: TrainingFolder, parent: ModelRef) -> FixedLogits | None:
-    """Return what the trained model says; a kept one has said it when it was saved."""
-    return saved.read_logits() or save_logits(trainer, saved, parent.dtype)
 
 
 def _rows(kind: Kind, settings: StageSettings, parent: ModelRef) -> dict[str, Any]:

@@ -7,9 +7,10 @@ import pytest
 
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import ModelRef
+from stagelift.stages.folders import NodeFolder
 from stagelift.stages.kinds import KINDS, kind_named
 from stagelift.stages.ledger import LoggedStep
-from stagelift.stages.records import StageResult
+from stagelift.stages.records import FixedLogits, StageResult
 from stagelift.stages.settings import StageSettings
 from stagelift.stages.train import train
 
@@ -105,3 +106,26 @@ def logged(result: StageResult) -> list[dict[str, Any]]:
     """All that was logged but times, and token counts, which some trainers begin anew."""
     times = {"step_time", "num_tokens"}
     return [{name: row[name] for name in row.keys() - times} for row in result.history]
+
+
+def test_what_an_earlier_try_left_says_nothing_of_this_one(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    left = FixedLogits(dtype="float32", tokens=[5, 6, 7], values=[1.0, 2.0])
+    place = NodeFolder(tmp_path)
+    place.write_logits(left)
+    trained("sft", tiny_model, tmp_path)
+    assert place.read_logits() != left
+
+
+def test_the_last_adapter_is_kept_anew_where_an_earlier_try_kept_one(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    result = trained("sft", tiny_model, tmp_path, keep_every=3)
+    kept = NodeFolder(tmp_path).kept(result.steps)
+    weights = kept.adapter / "adapter_model.safetensors"
+    last = weights.read_bytes()
+    weights.write_bytes(NodeFolder(tmp_path).kept(3).adapter.joinpath(weights.name).read_bytes())
+    assert weights.read_bytes() != last and result.steps % 3
+    trained("sft", tiny_model, tmp_path, keep_every=3)
+    assert weights.read_bytes() == last
