@@ -46,9 +46,12 @@ def fixed_logits(model: Any, dtype: Dtype, tokens: list[int]) -> FixedLogits | N
     """
     was_training = model.training
     model.eval()
-    with torch.no_grad():
-        row = torch.tensor([tokens], device=next(model.parameters()).device)
-        # not `model(...)`: a trainer wraps the instance's forward in one of lower precision
+    device = next(model.parameters()).device
+    # layers that are trained whole are in float32, between others in 16 bits
+    mixed = torch.autocast(device.type, getattr(torch, dtype), enabled=dtype != "float32")
+    with torch.no_grad(), mixed:
+        row = torch.tensor([tokens], device=device)
+        # not `model(...)`: a trainer wraps the instance's forward in one of its own precision
         said = type(model).forward(model, input_ids=row, attention_mask=torch.ones_like(row))
     model.train(was_training)
     logits = said.logits.float().flatten().cpu()

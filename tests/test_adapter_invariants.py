@@ -21,7 +21,7 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from stagelift.evals.models.model import ModelRef, load_base, load_model, tokenizer_of
+from stagelift.evals.models.model import Dtype, ModelRef, load_base, load_model, tokenizer_of
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import load_recipe
@@ -284,6 +284,16 @@ def test_what_says_nothing_finite_is_compared_with_nothing(tiny_model: Path) -> 
     check_start(None, model, "float32")
     with pytest.raises(AnotherModelError, match="apart by inf"):
         check_start(said, model, "float32")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("layer", ["lm_head", "embed_tokens", "norm"])
+def test_layers_trained_whole_start_as_they_were_in(
+    dtype: Dtype, layer: str, tiny_model: Path
+) -> None:
+    ref = ModelRef(path=str(tiny_model), dtype=dtype, device="cpu")
+    policy = load_policy(ref, {**PLAIN, "modules_to_save": [layer]}, seed=0)
+    assert fixed_logits(policy, dtype, [5, 6, 7]) is not None
 
 
 def test_pissa_learns_as_it_does_where_peft_takes_its_part_out_of_the_weights(

@@ -38,9 +38,9 @@ def on_skeleton(model: Path, lora: dict[str, Any]) -> None:
     check_targets(policy, config)
 
 
-def checked(folder: Path, model: Path, lora: str, stages: str) -> None:
+def checked(folder: Path, model: Path, lora: str, stages: str, recipe: str = RECIPE) -> None:
     """Check a recipe as `--dry-run` does."""
-    text = RECIPE.format(model=model.as_posix(), lora=lora, stages=stages)
+    text = recipe.format(model=model.as_posix(), lora=lora, stages=stages)
     (folder / "lora.yaml").write_text(text)
     prepare(load_recipe(str(folder / "lora.yaml"), []), Store(folder / "runs"))
     assert not (folder / "runs").exists()
@@ -119,6 +119,24 @@ def test_a_recipe_is_refused_before_anything_is_loaded(
     lora: str, stages: str, problem: str, tiny_model: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=problem):
+        checked(tmp_path, tiny_model, lora, stages)
+
+
+def test_whole_layers_are_not_trained_between_others_in_16_bits_on_a_cpu(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    given = make_adapter(tiny_model, tmp_path / "given", modules_to_save=["norm"])
+    checkpoint = f'checkpoint: {{adapter: "{given.as_posix()}"}}'
+    whole, plain = (
+        "{target_modules: [q_proj], modules_to_save: [norm]}",
+        "{target_modules: [q_proj]}",
+    )
+    in_16_bits = RECIPE.replace("float32", "bfloat16")
+    for lora, stages in ((whole, "[sft: {}]"), (plain, f"[{checkpoint}, sft: {{}}]")):
+        with pytest.raises(
+            UsageError, match=r"do not mix with others in bfloat16 .*model.dtype: float32"
+        ):
+            checked(tmp_path, tiny_model, lora, stages, in_16_bits)
         checked(tmp_path, tiny_model, lora, stages)
 
 

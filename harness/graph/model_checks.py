@@ -93,11 +93,27 @@ def check_lies_on(node: Node) -> None:
             f"{node.weights.name}, which are quantised: rounding would change more than a stage "
             "does. Keep the `lora` of the stage before, or start from weights in 16 or 32 bits."
         )
+    if node.settings is not None:
+        _check_whole_layers(node, node.settings, node.lora)
     under = node.merged[-1:] if node.starts_an_adapter or node.adapter else [node.on]
     for below in under:
         for each in [] if below is None else candidates(below) or [below]:
             if each.adapter is not None:
                 _check_is_lora(node, each, Path(each.adapter))
+
+
+def _check_whole_layers(node: Node, settings: StageSettings, lora: dict[str, Any]) -> None:
+    """Refuse to train layers whole, which is done in float32, where nothing mixes that with others
+    in 16 bits: on a CPU, and when completions are generated.
+    """
+    whole, base = lora.get("modules_to_save"), node.base
+    mixes = base.device != "cpu" and not kind_named(settings.kind).rewarded
+    if whole and base.dtype != "float32" and not mixes:
+        raise UsageError(
+            f"Stage '{node.name}' trains whole layers in float32 (modules_to_save: {whole}), which "
+            f"do not mix with others in {base.dtype} on a CPU, or where completions are generated. "
+            "Say model.dtype: float32, or leave modules_to_save out."
+        )
 
 
 def _check_goes_on(node: Node, settings: StageSettings) -> None:
@@ -110,6 +126,7 @@ def _check_goes_on(node: Node, settings: StageSettings) -> None:
     origins = [] if origin is None else candidates(origin) or [origin]
     for adapter in [each.adapter for each in origins if each.adapter is not None]:
         made_with = adapters.settings_of(Path(adapter))
+        _check_whole_layers(node, settings, made_with)
         try:
             check_goes_on(node.name, adapter, made_with, has_reference)
         except ValueError as error:
