@@ -20,7 +20,7 @@ from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.progress import LiveView, PlainView
 from stagelift.harness.recipes.read import load_recipe
-from stagelift.harness.trackers.following import tracked_stages
+from stagelift.harness.trackers.following import following, short_reason, tracked_stages
 from stagelift.harness.trackers.known import KNOWN
 from stagelift.harness.trackers.on_disk import LoggedPoints
 from stagelift.harness.trackers.tracker import TrackedStage, fit_name
@@ -299,6 +299,24 @@ def test_curves_that_were_deleted_are_written_again(tmp_path: Path) -> None:
     assert curves == {"train/loss": [(1, 1.0), (2, 2.0)]}
 
 
+def test_runs_of_trackio_and_wandb_that_are_gone_are_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    stage = one_stage(tmp_path, "trackio", "wandb")
+    for tracker in stage.trackers:
+        first = KNOWN[tracker](stage, None)
+        first.log(1, {"train/loss": 1.0})
+        first.close(finished=False)
+        second = KNOWN[tracker](stage, first.id)
+        second.close(finished=False)
+        shutil.rmtree(tmp_path / tracker)
+        third = KNOWN[tracker](stage, first.id)
+        third.close(finished=True)
+        assert (second.id, second.goes_on, third.goes_on) == (first.id, True, False)
+
+
 def test_curves_of_a_node_that_is_no_longer_the_stages_go(tmp_path: Path) -> None:
     first = one_stage(tmp_path, "tensorboard")
     other = one_stage(tmp_path, "tensorboard", node=tmp_path / "nodes" / "sft-another")
@@ -324,6 +342,52 @@ def test_a_tracker_that_fails_is_said_once_and_the_others_get_everything(
     failing.close()
     (said,) = map(json.loads, events.getvalue().splitlines())
     assert said["tracker"] == "tensorboard" and "NotADirectoryError" in said["error"]
+
+
+def test_the_store_that_is_here_is_one_however_it_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for spelled in ("", "sqlite:///mlflow.db", f"sqlite:///{tmp_path}/mlflow.db"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", spelled)
+        assert KNOWN["mlflow"].place() == ""
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("")
+    for spelled in ("", "./mlruns", f"file://{tmp_path}/mlruns/"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", spelled)
+        assert KNOWN["mlflow"].place() == ""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    assert KNOWN["mlflow"].place() == "sqlite:///mlflow.db"
+
+
+@pytest.mark.parametrize("elsewhere", ["sqlite:///other.db", "http://localhost:5000"])
+def test_a_store_elsewhere_is_another(monkeypatch: pytest.MonkeyPatch, elsewhere: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{elsewhere}/")
+    assert KNOWN["mlflow"].place() == elsewhere
+
+
+def test_a_run_of_wandb_is_one_offline_and_online(monkeypatch: pytest.MonkeyPatch) -> None:
+    for mode in ("offline", "online"):
+        monkeypatch.setenv("WANDB_MODE", mode)
+        assert KNOWN["wandb"].place() == ""
+
+
+def test_ctrl_c_says_how_long_trackers_have(tiny_recipe: Path, tmp_path: Path) -> None:
+    plan = make_plan(load_recipe(str(tiny_recipe), ["report_to=tensorboard"]))
+    store, said = Store(tmp_path / "runs"), []
+    store.run("tiny").path.mkdir(parents=True)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        following(plan, store, lambda _, event: said.append(event)),
+    ):
+        raise KeyboardInterrupt
+    assert said[0]["text"] == "Trackers have 5 s for what is left."
+
+
+def test_what_a_library_says_ends_at_a_word_and_without_a_full_stop() -> None:
+    assert short_reason("OSError: the disk\nis full.") == "OSError: the disk is full"
+    long = short_reason("several " * 100)
+    assert len(long) <= 300 and long.endswith("several")
 
 
 def test_points_are_read_on_and_names_fit_every_tracker(tmp_path: Path) -> None:

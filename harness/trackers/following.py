@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,8 @@ from stagelift.stages.report_to import read_report_to
 
 # what a process of trackers may take when everything else is done
 _PATIENCE_SECONDS = 60
+# and after Ctrl-C
+_HURRY_SECONDS = 5
 # characters of what a library says
 _LONGEST_REASON = 300
 # what of a node's identity is a setting, as a reader of curves looks for it
@@ -57,14 +60,32 @@ def following(plan: Plan, store: Store, on_event: OnEvent) -> Iterator[None]:
     listener = threading.Thread(target=_listen, args=(process.stdout, on_event), daemon=True)
     listener.start()
     try:
-        job = TrackingJob(run_folder=str(folder.path), stages=tuple(stages))
-        with suppress(BrokenPipeError):
-            process.stdin.write(job.model_dump_json() + "\n")
-            process.stdin.flush()
-        yield
+        with _to_the_end(process, folder, on_event):
+            job = TrackingJob(run_folder=str(folder.path), stages=tuple(stages))
+            with suppress(BrokenPipeError):
+                process.stdin.write(job.model_dump_json() + "\n")
+                process.stdin.flush()
+            yield
     finally:
-        _end(process, folder, on_event)
         listener.join()
+
+
+@contextmanager
+def _to_the_end(
+    process: "subprocess.Popen[str]", folder: RunFolder, on_event: OnEvent
+) -> Iterator[None]:
+    """Let the process write what is left in the end, with little time after Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        text = f"Trackers have {_HURRY_SECONDS} s for what is left."
+        on_event("", {"event": "note", "text": text})
+        _end(process, folder, on_event, _HURRY_SECONDS)
+        raise
+    except BaseException:
+        _end(process, folder, on_event, _PATIENCE_SECONDS)
+        raise
+    _end(process, folder, on_event, _PATIENCE_SECONDS)
 
 
 def tracked_stages(plan: Plan, store: Store) -> list[TrackedStage]:
@@ -134,22 +155,32 @@ def _started() -> "subprocess.Popen[str]":
 def _listen(events: IO[str], on_event: OnEvent) -> None:
     for line in events:
         failed = json.loads(line)
-        why = failed["error"][:_LONGEST_REASON]
+        why = short_reason(failed["error"])
         on_event("", _note(f"{failed['tracker']} failed, and gets nothing more: {why}"))
 
 
-def _end(process: "subprocess.Popen[str]", folder: RunFolder, on_event: OnEvent) -> None:
+def short_reason(error: str) -> str:
+    """Return what a library says in one line, not too long, and without the last full stop."""
+    return textwrap.shorten(error, _LONGEST_REASON, placeholder=" ...").rstrip(" .") or "no reason"
+
+
+def _end(
+    process: "subprocess.Popen[str]", folder: RunFolder, on_event: OnEvent, seconds: int
+) -> None:
     """Let the process write what is left."""
     assert process.stdin is not None
     with suppress(BrokenPipeError):
         process.stdin.close()
     try:
-        code = process.wait(_PATIENCE_SECONDS)
+        code = process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        on_event("", _note(f"trackers did not take everything within {_PATIENCE_SECONDS} s"))
+        on_event("", _note(f"trackers did not take everything within {seconds} s"))
         return
+    except KeyboardInterrupt:
+        process.kill()
+        raise
     if code != 0:
         log = folder.trackers_log
         on_event("", _note(f"what writes to trackers ended with exit code {code} (log: {log})"))

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from stagelift.harness.trackers.tracker import TrackedStage, fit_name
@@ -31,8 +32,14 @@ class MLflowRun:
 
     @staticmethod
     def place() -> str:
-        """Return where the store is, without importing MLflow."""
-        return os.environ.get("MLFLOW_TRACKING_URI", "")
+        """Return where the store is, without importing MLflow; empty for the one that is here."""
+        given = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
+        name, is_database, path = given.rpartition("sqlite:///")
+        file = path if is_database and not name else given.removeprefix("file://")
+        # as MLflow chooses where nothing is set
+        has_folder = any(Path("mlruns").glob("[0-9]*/meta.yaml"))
+        here = Path("mlruns" if has_folder else "mlflow.db").absolute()
+        return "" if not given or Path(file).absolute() == here else given
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         from mlflow.entities import Metric

@@ -16,7 +16,8 @@ class TrackioRun:
     def __init__(self, stage: TrackedStage, id: str | None) -> None:
         import trackio
 
-        self.goes_on = id is not None
+        # elsewhere than on this machine, it may only be out of reach
+        self.goes_on = id is not None and (bool(self.place()) or _is_held(stage.project, id))
         # in a context of its own: it would end the run that is open in this one
         self._run = Context().run(
             trackio.init,
@@ -24,7 +25,7 @@ class TrackioRun:
             name=stage.name,
             group=stage.run,
             config=dict(stage.settings),
-            resume="never" if id is None else "allow",
+            resume="allow" if self.goes_on else "never",
             embed=False,
             # what it would watch is this process, which trains nothing
             auto_log_gpu=False,
@@ -42,3 +43,14 @@ class TrackioRun:
 
     def close(self, *, finished: bool) -> None:  # noqa: ARG002 - trackio does not ask
         self._run.finish()
+
+
+def _is_held(project: str, id: str) -> bool:
+    """Say whether the database on this machine has a run."""
+    import trackio
+
+    try:
+        return any(run.id == id for run in trackio.Api().runs(project))
+    except ValueError:
+        # there is no such project
+        return False

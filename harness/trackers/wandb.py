@@ -5,6 +5,7 @@ in `./wandb`, and `wandb sync` uploads it.
 import os
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 
 from stagelift.harness.trackers.tracker import TrackedStage
 
@@ -20,7 +21,7 @@ class WandbRun:
         import wandb
 
         self.id = id or secrets.token_hex(4)
-        self.goes_on = id is not None
+        held = id is not None and _is_held(id)
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT") or _PROJECT,
             group=os.environ.get("WANDB_RUN_GROUP") or stage.run,
@@ -42,15 +43,23 @@ class WandbRun:
                 x_save_requirements=False,
             ),
         )
+        # where it is online, W&B says whether it has it
+        self.goes_on = held or bool(self._run.resumed)
         self._run.define_metric("*", step_metric=_STEP)
 
     @staticmethod
     def place() -> str:
-        """Return the user's mode; empty where runs stay offline."""
-        return os.environ.get("WANDB_MODE", "")
+        """Return nothing: what is offline is the same run, and `wandb sync` takes it online."""
+        return ""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         self._run.log({**values, _STEP: step})
 
     def close(self, *, finished: bool) -> None:
         self._run.finish(exit_code=0 if finished else 1)
+
+
+def _is_held(id: str) -> bool:
+    """Say whether a sitting that was offline left its folder here."""
+    root = Path(os.environ.get("WANDB_DIR") or ".")
+    return any(root.glob(f"wandb/offline-run-*-{id}"))

@@ -23,7 +23,9 @@ class Written(Record):
     @property
     def subject(self) -> tuple[str, str, str, str]:
         """What it is of: a tracker, where that keeps the run, the stage, and the stage's node."""
-        return (self.tracker, self.place, self.stage, self.node)
+        # earlier files tell W&B's modes apart, whose runs are one
+        place = "" if self.tracker == "wandb" else self.place
+        return (self.tracker, place, self.stage, self.node)
 
 
 class WrittenFile(Record):
