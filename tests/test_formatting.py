@@ -83,3 +83,8 @@ def test_an_end_next_to_zero_keeps_its_sign() -> None:
     assert formatting.change_interval("accuracy", 0.0001, 0.2) == "[+0.0, +20.0]"
     assert formatting.change_interval("accuracy", -0.2, -0.0001) == "[-20.0, -0.0]"
     assert formatting.change_interval("accuracy", 0.0, 0.2) == "[0.0, +20.0]"
+
+
+def test_one_of_something_is_no_plural() -> None:
+    written = formatting.number_of(1, "model"), formatting.number_of(2, "chain")
+    assert written == ("1 model", "2 chains")

@@ -136,20 +136,23 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
 
 
 def _state(record: "RunRecord") -> str:
+    from stagelift.reports.words.formatting import number_of
+
     if not record.missing:
         return "finished"
     if record.chains:
-        return f"missing: {len(record.missing)} models"
+        return f"missing: {number_of(len(record.missing), 'model')}"
     return f"missing: {', '.join(record.missing)}"
 
 
 def _accuracies(record: "RunRecord") -> str:
     """Return the accuracy of each stage, a line each; a study has too many."""
     from stagelift.evals.metrics.measures import leading
-    from stagelift.reports.words.formatting import value_with_n
+    from stagelift.reports.words.formatting import number_of, value_with_n
 
     if record.chains:
-        return f"a study: {len(record.stages)} models in {len(record.chains)} chains"
+        models = number_of(len(record.stages), "model")
+        return f"a study: {models} in {number_of(len(record.chains), 'chain')}"
     lines = []
     for stage in record.stages:
         name = leading(stage.evaluation.metrics)

@@ -78,6 +78,11 @@ def counted(n: str | int, clusters: int) -> str:
     return f"n={n} in {clusters} clusters" if clusters else f"n={n}"
 
 
+def number_of(count: int, what: str) -> str:
+    """Write how many there are of something: `1 model`, `2 models`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def counted_tests(count: int) -> str:
     """Write how many tests: `1 test`, `4 tests`."""
     return "1 test" if count == 1 else f"{count} tests"
