@@ -279,6 +279,29 @@ def test_turns_that_are_made_of_texts_are_known_to_be(tmp_path: Path) -> None:
     assert not texts({"conversations": SHAREGPT})
 
 
+@pytest.mark.parametrize("chat", [True, False])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"from": "EUR", "to": "USD", "value": 3}',
+        '{"input": "2+2", "output": "4"}',
+        '[{"input": "2+2", "output": "4"}]',
+        '[{"from": "EUR", "value": 3}]',
+        '{"role": "assistant", "content": "Paris"}',
+        "{'content': 1}",
+    ],
+)
+def test_an_answer_in_json_is_an_answer(tmp_path: Path, answer: str, chat: bool) -> None:
+    row = {"prompt": "Write it as JSON.", "completion": answer}
+    assert made("sft", of(tmp_path, row, chat=chat))[0]["completion"] in (answer, [said(answer)])
+
+
+def test_turns_in_json_are_text_where_chat_is_false(tmp_path: Path) -> None:
+    row = {"prompt": json.dumps([user("Hi")]), "completion": "Hello"}
+    assert made("sft", of(tmp_path, row))[0]["prompt"] == [user("Hi")]
+    assert made("sft", of(tmp_path, row, chat=False)) == [row]
+
+
 def test_an_empty_system_text_is_none(tmp_path: Path) -> None:
     pair = {"question": "Hi", "chosen": "Hello", "rejected": "Go"}
     rows = made("dpo", of(tmp_path, {**pair, "system": "Be kind."}, {**pair, "system": ""}))

@@ -44,6 +44,16 @@ def conversation(value: Any) -> Conversation | None:
     return [turn for entry in value for turn in _turns(entry)]
 
 
+def talk(name: str, value: Any) -> Conversation | None:
+    """Return the turns in a column of that name of TRL's; None where it holds a text of its own.
+
+    An answer may be JSON itself: in JSON text it is turns only as a list of known roles.
+    """
+    if isinstance(value, str) and name != "messages" and not _is_written_turns(value):
+        return None
+    return conversation(value)
+
+
 def transcript(text: str) -> Conversation | None:
     """Return the turns of a transcript, as HH-RLHF has them; None where a text is none."""
     if not text.lstrip().startswith("Human:") or "\n\nAssistant:" not in text:
@@ -61,7 +71,7 @@ def is_ours(value: Any) -> bool:
 
 def is_whole(value: Any) -> bool:
     """Say whether an answer is a whole conversation, which begins with what was asked."""
-    turns = None if value is None or isinstance(value, int | float) else conversation(value)
+    turns = None if value is None or isinstance(value, int | float) else talk("chosen", value)
     return bool(turns) and turns is not None and turns[0]["role"] in ("system", "developer", "user")
 
 
@@ -87,14 +97,35 @@ def _parsed(text: str) -> Any:
         raise ValueError(
             f"has {text[:40]!r}, a list as Python prints it: write it as JSON, with json.dumps"
         )
+    value = _parsed_json(text)
+    first = value[0] if isinstance(value, list) and value else value
+    return value if isinstance(first, dict) and _keys(first) is not None else None
+
+
+def _is_written_turns(text: str) -> bool:
+    if text.lstrip()[:1] == "[" and _AS_PYTHON_PRINTS.match(text):
+        return True
+    value = _parsed_json(text)
+    entries = _entries(value) if isinstance(value, dict) else value
+    # a turn alone is an answer in JSON
+    return isinstance(entries, list) and entries != [value] and all(map(_has_role, entries))
+
+
+def _has_role(entry: Any) -> bool:
+    keys = _keys(entry) if isinstance(entry, dict) else None
+    if keys is None or keys == ("input", "output"):
+        return False
+    return str(entry[keys[0]]).strip().lower() in (*_CALLED, *_CALLS)
+
+
+def _parsed_json(text: str) -> Any:
+    """Parse a list or an object; None where a text is none."""
     if text.lstrip()[:1] not in ("[", "{"):
         return None
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
-    first = value[0] if isinstance(value, list) and value else value
-    return value if isinstance(first, dict) and _keys(first) is not None else None
 
 
 def _keys(entry: Row) -> tuple[str, str] | None:

@@ -14,7 +14,13 @@ from stagelift.evals.data.alpaca import INPUT, INPUTS, input_column
 from stagelift.evals.data.answers import number_text
 from stagelift.evals.data.source import Source
 from stagelift.stages.kind import Kind, Row
-from stagelift.stages.rows.conversations import conversation, is_ours, is_whole, transcript
+from stagelift.stages.rows.conversations import (
+    Conversation,
+    is_ours,
+    is_whole,
+    talk,
+    transcript,
+)
 from stagelift.stages.rows.labels import is_plain
 
 PROBLEM = ("question", "answer")
@@ -83,12 +89,13 @@ def layout_of(kind: Kind, source: Source, columns: Sequence[str], first: Row) ->
     if "chosen" in holds and "prompt" not in holds:
         holds = _with_prompt(holds, columns, first)
     values = {name: first.get(holds[name]) for name in TALK if name in holds}
-    beside = _beside(columns, holds, values)
+    said = {name: _turns_in(name, value, source) for name, value in values.items()}
+    beside = _beside(columns, holds, said)
     given = input_column(source, columns)
     if given is not None and holds.get("prompt") == "prompt" and _is_text(values):
         beside["input"] = given
     transcripts = source.chat and any(map(_is_transcript, values.values()))
-    talks = transcripts or any(map(_is_conversation, values.values()))
+    talks = transcripts or any(said.values())
     roles = source.chat and bool({"system", "history"} & set(beside))
     numbers = any(isinstance(value, int | float) for value in values.values())
     begun = talks or {"prompt", "messages"} & set(holds)
@@ -103,7 +110,7 @@ def layout_of(kind: Kind, source: Source, columns: Sequence[str], first: Row) ->
         "split": "messages" in holds and "messages" not in wanted,
         "shared": "prompt" in holds and is_whole(values.get("chosen")),
         # whose first turns once were left out
-        "begun_before": _begins_before(values),
+        "begun_before": _begins_before(said),
         "labels": not is_plain(label),
         # which once were left out
         "inputs_as_numbers": "input" in beside and _is_number(first.get(beside["input"])),
@@ -207,7 +214,9 @@ def _with_prompt(holds: dict[str, str], columns: Sequence[str], first: Row) -> d
 
 
 def _beside(
-    columns: Sequence[str], holds: Mapping[str, str], values: Mapping[str, Any]
+    columns: Sequence[str],
+    holds: Mapping[str, str],
+    said: Mapping[str, Conversation | None],
 ) -> dict[str, str]:
     """Find what belongs to a prompt and stands in columns of its own."""
     known = {
@@ -217,9 +226,9 @@ def _beside(
     used = {name for name in known if known[name] is None or known[name] in holds.values()}
     if not _is_asked_about(holds):
         used.add("input")
-    if "prompt" not in holds or _is_conversation(values["prompt"]):
+    if "prompt" not in holds or said["prompt"]:
         used.add("history")
-    begins = next((values[name] for name in TALK if name in values), None)
+    begins = next((said[name] for name in TALK if name in said), None)
     if "text" in holds or _has_system(begins):
         used.add("system")
     return {name: column for name, column in known.items() if column and name not in used}
@@ -233,13 +242,10 @@ def _is_asked_about(holds: Mapping[str, str]) -> bool:
     return holds.get("prompt") in ("instruction", "question", "prompt") and not is_trls
 
 
-def _begins_before(values: Mapping[str, Any]) -> bool:
+def _begins_before(said: Mapping[str, Conversation | None]) -> bool:
     """Say whether the prompt is a conversation that begins earlier than the whole ones beside."""
-    prompt, chosen = values.get("prompt"), values.get("chosen")
-    if not _is_conversation(prompt) or not is_whole(chosen):
-        return False
-    turns = conversation(prompt) or []
-    return len(turns) > 1 and turns[:1] != (conversation(chosen) or [])[:1]
+    prompt, chosen = said.get("prompt") or [], said.get("chosen")
+    return chosen is not None and len(prompt) > 1 and is_whole(chosen) and prompt[0] != chosen[0]
 
 
 def _is_number(value: Any) -> bool:
@@ -250,17 +256,19 @@ def _is_text(values: Mapping[str, Any]) -> bool:
     return isinstance(values.get("prompt"), str)
 
 
-def _is_conversation(value: Any) -> bool:
-    """Say whether a value holds turns. Raises ValueError where it holds neither turns nor text."""
-    if value is None or isinstance(value, bool | int | float):
-        return False
-    return conversation(value) is not None
+def _turns_in(name: str, value: Any, source: Source) -> Conversation | None:
+    """Return the turns that a column holds, None where it holds none: texts that are to stay texts
+    hold none. Raises ValueError where it holds neither turns nor text.
+    """
+    stays = isinstance(value, str) and name != "messages" and not source.chat
+    if value is None or stays or isinstance(value, bool | int | float):
+        return None
+    return talk(name, value)
 
 
 def _is_transcript(value: Any) -> bool:
     return isinstance(value, str) and transcript(value) is not None
 
 
-def _has_system(value: Any) -> bool:
-    turns = conversation(value) if _is_conversation(value) else None
+def _has_system(turns: Conversation | None) -> bool:
     return turns is not None and turns[0]["role"] in ("system", "developer")

@@ -7,9 +7,9 @@ from stagelift.evals.data.answers import answer_text
 from stagelift.stages.kind import Row
 from stagelift.stages.rows.conversations import (
     Conversation,
-    conversation,
     is_ours,
     is_whole,
+    talk,
     transcript,
 )
 from stagelift.stages.rows.labels import as_label
@@ -90,7 +90,7 @@ def _talk(layout: Layout, name: str, value: Any) -> Conversation:
             return _asked(turns) if name == "prompt" and not turns[-1]["content"] else turns
     if value is not None and not isinstance(value, int | float):
         try:
-            turns = conversation(value)
+            turns = talk(name, value)
         except ValueError as error:
             raise ValueError(f"{error} (column '{column}')") from error
         if turns is not None:
