@@ -27,6 +27,14 @@ _REPORTING = {
     "trackio_static_space_id",
 }
 _SAVING = {"save_on_each_node", "save_steps", "save_strategy"}
+# a stage that ends when it is ill ends by the rows that it logs, which it does where it saves, too
+_STOPPING = {
+    "logging_first_step",
+    "logging_steps",
+    "logging_strategy",
+    "save_steps",
+    "save_strategy",
+}
 _PUBLISHING = {
     "hub_always_push",
     "hub_model_id",
@@ -49,9 +57,10 @@ UPLOADING = frozenset(
 CHANGE_NOTHING = frozenset(_REPORTING | _SAVING | _PUBLISHING)
 
 
-def arguments_that_train(args: dict[str, Any]) -> dict[str, Any]:
+def arguments_that_train(args: dict[str, Any], *, stop_when_ill: bool = False) -> dict[str, Any]:
     """Leave out the arguments that do not change what is trained."""
-    training = {name: value for name, value in args.items() if name not in CHANGE_NOTHING}
+    changing_nothing = CHANGE_NOTHING - _STOPPING if stop_when_ill else CHANGE_NOTHING
+    training = {name: value for name, value in args.items() if name not in changing_nothing}
     # other than the rest, this one chooses which of the saved models is kept
     if args.get("save_strategy") == "best":
         training["save_strategy"] = "best"

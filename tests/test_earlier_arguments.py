@@ -153,6 +153,16 @@ def test_only_what_reports_saves_or_publishes_is_left_out() -> None:
     }
 
 
+def test_where_a_stage_ends_when_ill_what_it_logs_and_saves_is_part_of_it() -> None:
+    args = {"logging_steps": 1, "save_steps": 5, "save_strategy": "steps", "report_to": "wandb"}
+    assert arguments_that_train(args, stop_when_ill=True) == {
+        "logging_steps": 1,
+        "save_steps": 5,
+        "save_strategy": "steps",
+    }
+    assert arguments_that_train(args) == {}
+
+
 def test_every_argument_that_is_left_out_is_one_of_trls() -> None:
     import trl
 

@@ -45,6 +45,7 @@ def _name_today(name: str, records: dict[str, NodeRecord], today: dict[str, str]
     today[name] = name
     if "args" in record.identity:
         parent = None if record.parent is None else _name_today(record.parent, records, today)
-        args = arguments_that_train(record.identity["args"])
+        ends = bool(record.identity.get("stop_when_ill"))
+        args = arguments_that_train(record.identity["args"], stop_when_ill=ends)
         today[name] = node_id(record.kind, {**record.identity, "args": args}, parent)
     return today[name]

@@ -174,7 +174,7 @@ def _node(recipe: Recipe, stage: StageSection, name: str, parent: Node) -> Node:
     identity = settings.model_dump(mode="json", exclude={"dataset": {"path", "chat"}}) | {
         **rows_identity(settings, parent.base),
         **pairs_identity(settings),
-        "args": arguments_that_train(settings.args),
+        "args": arguments_that_train(settings.args, stop_when_ill=stage.stop_when_ill),
         "training_version": _TRAINING_VERSION,
         "data": fingerprint(settings.dataset),
         "lora": lora,
