@@ -100,14 +100,14 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
             control.should_log = True
 
     def on_log(
-        self, _args: Any, state: Any, control: Any, logs: dict[str, Any], model: Any, **_: Any
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any], model: Any, **_: Any
     ) -> None:
         """Write a row, tell who asked to be told, and end training where it is ill."""
         # the closing summary is no step
         if "train_runtime" in logs:
             return
         if self.accelerator.is_main_process:
-            self._write(state, _numbers(logs, model))
+            self._write(state, _numbers(_with_beta(logs, args), model))
         if self.accelerator.num_processes > 1:
             (self.stop,) = broadcast_object_list([self.stop])
         if self.stop is not None:
@@ -147,6 +147,11 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
 def as_history(row: LogRow) -> dict[str, JsonValue]:
     """Return what was logged at a step as a stage's record has it."""
     return {"step": row.step, **row.logs}
+
+
+def _with_beta(logs: dict[str, Any], args: Any) -> dict[str, Any]:
+    """Say what the implicit rewards of answers are multiplied with, where they are logged."""
+    return {**logs, "beta": args.beta} if "rewards/chosen" in logs else logs
 
 
 def _numbers(logs: dict[str, Any], model: Any) -> dict[str, JsonValue]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.healthy_runs import CASES, Case, rate
 from stagelift.stages.health.finding import Stop
 from stagelift.stages.health.signs import SIGNS
 from stagelift.stages.health.watch import Watch, findings
@@ -15,6 +16,10 @@ from tests.sources import ROOT
 REWARD = {"reward": 0.5, "reward_std": 0.4}
 CUT = {"completions/clipped_ratio": 0.25}
 DOCUMENT = ROOT / "docs" / "when-training-is-ill.md"
+
+
+def title(case: Case) -> str:
+    return f"{case.sign}: {case.title}"
 
 
 def history(name: str, values: Sequence[float | None], **beside: Any) -> list[dict[str, Any]]:
@@ -38,8 +43,8 @@ def seen(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:
         ("length explosion", 10, history("completions/mean_length", [40] * 5 + [80] * 5, **CUT)),
         ("length explosion", 10, history("completions/mean_length", [11] + [50] * 9, **CUT)),
         ("cut off", 10, history("completions/clipped_ratio", [0.25, 0.75] * 5)),
-        ("loss grows", 10, history("loss", [0.7] * 5 + [1.2] * 5)),
-        ("loss grows", 10, history("loss", [1.1] + [11.0] * 9)),
+        ("loss grows", 20, history("loss", [0.7, 0.6] * 5 + [1.3] * 9 + [1.4])),
+        ("loss grows", 11, history("loss", [1.1] + [11.0, 10.5] * 5)),
         ("no gradients", 6, history("grad_norm", [0.3] + [0.0] * 5)),
         ("loss not finite", 3, history("loss", [0.7, 0.7, None])),
         ("gradients not finite", 21, history("grad_norm", [0.3] + [None] * 20)),
@@ -91,12 +96,33 @@ def test_a_reward_that_falls_below_its_best_is_a_sign_and_noise_is_none() -> Non
     assert seen(history("reward", [*best, *worse], reward_std=0.4)) == [("reward falls", 20)]
 
 
-def test_chosen_answers_that_become_unlikely_are_a_sign_only_against_the_reference() -> None:
-    falling = [-100.0] * 5 + [-160.0] * 5
-    less = history("logps/chosen", falling, **{"rewards/chosen": -1.0})
-    assert seen(less) == [("chosen answers unlearnt", 10)]
-    longer_answers = history("logps/chosen", falling, **{"rewards/chosen": 0.5})
-    assert seen(longer_answers) == []
+def test_a_reward_that_falls_by_little_is_no_sign_however_steady_it_is() -> None:
+    assert seen(history("reward", [1.0] * 10 + [0.984] * 10, reward_std=0.0)) == []
+    assert seen(history("reward", [0.6] * 10 + [0.5] * 10, reward_std=0.4)) == []
+
+
+def test_one_easy_row_at_the_start_is_no_loss_that_grows() -> None:
+    assert seen(history("loss", [0.1, 1.9, 0.4, 0.9, 0.3, 1.2, 0.8, 0.5] * 5)) == []
+
+
+def test_chosen_answers_that_become_unlikely_are_a_sign_and_longer_ones_are_none() -> None:
+    longer = [-100.0] * 5 + [-160.0] * 5
+    beta = {"beta": 0.1}
+    assert seen(history("logps/chosen", longer, **beta, **{"rewards/chosen": -0.1})) == []
+    less = history("logps/chosen", [-150.0] * 5, **beta, **{"rewards/chosen": -5.0})
+    assert seen(less) == [("chosen answers unlearnt", 5)]
+    without_beta = history("logps/chosen", [-150.0] * 5, **{"rewards/chosen": -5.0})
+    assert seen(without_beta) == []
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.ill], ids=title)
+def test_healthy_trainings_are_seldom_said_to_be_ill(case: Case) -> None:
+    assert rate(case, 100, 1, 20) <= 0.05
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.ill], ids=title)
+def test_ill_trainings_of_many_rows_are_said_to_be(case: Case) -> None:
+    assert rate(case, 300, 16, 5) == 1
 
 
 def test_a_sign_is_said_once_with_its_value_and_what_to_do() -> None:

@@ -9,15 +9,18 @@ _VALUES = 5
 
 
 def _fall_of_chosen(logged: Logged) -> Reading | None:
-    """The implicit reward says that the fall is one: it compares the same answers."""
-    means = logged.now_and_at_start("logps/chosen", _VALUES, _VALUES)
-    rewards = logged.last("rewards/chosen", _VALUES)
-    if means is None or not rewards or fmean(rewards) >= 0 or means[1] >= 0:
+    """The implicit reward compares the same answers: lengths of batches are no part of it."""
+    logps, rewards = logged.last("logps/chosen", _VALUES), logged.last("rewards/chosen", _VALUES)
+    beta = logged.last("beta", 1)
+    if not logps or not rewards or not beta or beta[0] <= 0:
         return None
-    now, start = means
+    now = fmean(logps)
+    start = now - fmean(rewards) / beta[0]
+    if start >= 0:
+        return None
     text = (
-        f"The log-probability of the chosen answers fell to {now:.4g}, from {start:.4g} at the "
-        "start: the margin grows while both answers are unlearnt."
+        f"The log-probability of the chosen answers fell to {now:.4g}, from {start:.4g} before "
+        "the stage: the margin grows while both answers are unlearnt."
     )
     return Reading(now / start, text)
 
@@ -27,8 +30,8 @@ PREFERENCES = (
         name="chosen answers unlearnt",
         of="logps/chosen",
         threshold=1.5,
-        when=f"mean of {_VALUES} logged values against the first {_VALUES}, as a multiple, where "
-        "rewards/chosen is below 0",
+        when=f"mean of {_VALUES} logged values, as a multiple of that of the same answers before "
+        "the stage, which is rewards/chosen / beta more",
         read=_fall_of_chosen,
         source="Pal et al. 2024 (Smaug, arXiv:2402.13228) and Razin et al. 2024 (arXiv:2410.08847) "
         "describe it; in published trainings of zephyr-7b-dpo 1.2 went with a good model, and 3 "
