@@ -16,6 +16,22 @@ from stagelift.reports.run_file import RunStage
 from stagelift.stages.folders import CARD, NodeFolder
 from stagelift.stages.kinds import KINDS
 
+# anything else that lies in an adapter's folder is the user's
+_UPLOADED = (
+    CARD,
+    CONFIG,
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "merges.txt",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+)
 # whose machine it was made on
 _HOME = re.compile(r"(?<![\w.])(?:/home|/Users|[A-Za-z]:\\{1,2}Users)[/\\]+[^\s/\\\"']+")
 
@@ -109,11 +125,13 @@ def _read(folder: RunFolder, stage: str) -> RunRecord:
 
 
 def _paths(node: NodeFolder) -> list[Path]:
-    """Return the files of the adapter's folder, and the card even where a run did not write it."""
+    """Return what of the adapter's folder is an adapter's, and the card even where a run did not
+    write it.
+    """
     paths = {
         path
         for path in node.adapter.iterdir()
-        if path.is_file() and not path.is_symlink() and not path.name.startswith(".")
+        if path.is_file() and not path.is_symlink() and path.name in _UPLOADED
     }
     return sorted({*paths, node.card})
 

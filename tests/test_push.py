@@ -278,6 +278,15 @@ def test_the_card_that_is_uploaded_is_of_the_run_that_is_named(runs: Path) -> No
     assert "# tiny-sft" in uploaded_card(runs, "sft")
 
 
+def test_a_file_beside_the_adapter_is_not_uploaded(runs: Path) -> None:
+    (adapter,) = runs.glob("nodes/sft-*/adapter")
+    (adapter / "notes.txt").write_text("ask Acme")
+    (adapter / "tokenizer.json").write_text("{}")
+    upload = prepare_upload(RunFolder(runs / "tiny"), "sft")
+    names = [file.name for file in upload.files]
+    assert "tokenizer.json" in names and "notes.txt" not in names
+
+
 def test_names_of_the_hub_pass() -> None:
     for name in ("someone/tiny-grpo", "tiny", "A.b_c/1"):
         check_name(name)

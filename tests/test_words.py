@@ -9,7 +9,15 @@ import pytest
 from stagelift.evals.records import GoldAgreement, Metric, Passport, Usage
 from stagelift.reports.report import build_report
 from stagelift.reports.words.changes import Change, describe_changes
-from stagelift.reports.words.escaping import fenced, folded, inline, table_line, without_folders
+from stagelift.reports.words.escaping import (
+    fenced,
+    folded,
+    inline,
+    last_part,
+    table_line,
+    without_folders,
+    yaml_without_folders,
+)
 from stagelift.reports.words.notes import brief_notes, footnotes
 from stagelift.reports.words.provenance import brief_provenance, passport_lines, provenance_lines
 from stagelift.reports.words.study_summary import study_sentences
@@ -62,10 +70,48 @@ def test_a_line_of_a_table_keeps_its_cells() -> None:
         ("C:\\Users\\me\\judge", ".../judge"),
         ("org/model", "org/model"),
         ("https://host/v1/chat", "https://host/v1/chat"),
+        ("see file:///srv/a/judge now", "see .../judge now"),
+        (r"\\server\share\judge", ".../judge"),
+        (r"D:\models\judge", ".../judge"),
+        ("../clients/judge", ".../judge"),
+        ("/data/a@b/judge", ".../judge"),
+        ("openai-1:/srv/m@http://host:1/v1", "openai-1:.../m@http://host:1/v1"),
     ],
 )
 def test_folders_are_cut_off_and_addresses_stay(text: str, shown: str) -> None:
     assert without_folders(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("/big disk/Acme Secret/rows.jsonl", ".../rows.jsonl"),
+        (r"C:\Users\Jane Doe\x", ".../x"),
+        ("file:///big disk/Acme/x", ".../x"),
+        ("reward-model:/big disk/rm@1", "reward-model:.../rm@1"),
+        ("./my rewards/r.py:short", ".../r.py:short"),
+        ("https://host/a b/c", "https://host/a b/c"),
+        ("openai-1:/srv/m@http://host:1/v1", "openai-1:.../m@http://host:1/v1"),
+        ("org/model", "org/model"),
+        ("./r.py:short", "./r.py:short"),
+        ("/no_think", "/no_think"),
+    ],
+)
+def test_of_a_value_that_is_a_path_the_last_part_is_left(value: str, shown: str) -> None:
+    assert last_part(value) == shown
+
+
+def test_paths_in_yaml_are_cut_also_where_they_are_quoted_or_have_spaces() -> None:
+    text = """model: {path: "/big disk/Acme Model", b: 'C:\\A B\\x'}
+list:
+- /a b/c d/e
+p: |
+  In /a/b/c
+n: 1  # one
+"""
+    assert yaml_without_folders(text) == (
+        'model: {path: ".../Acme Model", b: .../x}\nlist:\n- .../e\np: |\n  In .../c\nn: 1  # one\n'
+    )
 
 
 def test_a_rescoring_says_what_moved_and_of_the_rest_that_nothing_did() -> None:

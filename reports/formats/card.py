@@ -29,7 +29,15 @@ from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import RunReport, build_report
 from stagelift.reports.tables.table import NOTHING
 from stagelift.reports.words import formatting
-from stagelift.reports.words.escaping import fenced, folded, inline, table_line, without_folders
+from stagelift.reports.words.escaping import (
+    fenced,
+    folded,
+    inline,
+    last_part,
+    table_line,
+    without_folders,
+    yaml_without_folders,
+)
 from stagelift.reports.words.illness import illness_sentences
 from stagelift.reports.words.provenance import (
     dtype_words,
@@ -353,7 +361,7 @@ def _contract(stage: StageRecord) -> str:
     contract = stage.evaluation.contract
     sentences = [_questions(stage)]
     if stage.verdicts:
-        judge = inline(without_folders(str(contract["judge"])))
+        judge = inline(last_part(str(contract["judge"])))
         sentences.append(f"Win rates by judge {judge}.")
     tasks = [str(task["task"]) for task in contract.get("tasks", [])]
     if tasks:
@@ -553,9 +561,9 @@ def _settings(stage: StageRecord) -> list[str]:
 
     They decide more than anything else here.
     """
-    lora: dict[str, Any] = stage.identity.get("lora") or {}
-    args: dict[str, Any] = stage.identity.get("args") or {}
-    rewards = [_reward(reward) for reward in stage.identity.get("rewards") or []]
+    lora: dict[str, Any] = _short(stage.identity.get("lora") or {})
+    args: dict[str, Any] = _short(stage.identity.get("args") or {})
+    rewards = [_reward(reward) for reward in _short(stage.identity.get("rewards") or [])]
     texts = {
         "LoRA": _arguments(lora),
         f"Arguments of {stage.name} (TRL's names)": _arguments(args),
@@ -564,14 +572,24 @@ def _settings(stage: StageRecord) -> list[str]:
     return [f"{inline(title)}: {inline(text)}." for title, text in texts.items() if text]
 
 
+def _short(value: Any) -> Any:
+    """Cut the paths in settings down to their last parts."""
+    match value:
+        case str():
+            return last_part(value)
+        case list():
+            return [_short(one) for one in value]
+        case dict():
+            return {key: _short(one) for key, one in value.items()}
+    return value
+
+
 def _arguments(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {_argument(value)}" for name, value in values.items())
 
 
 def _argument(value: Any) -> str:
-    if isinstance(value, str):
-        return without_folders(value)
-    return without_folders(json.dumps(value))
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _versions(chain: list[StageRecord]) -> list[str]:
@@ -588,7 +606,7 @@ def _versions(chain: list[StageRecord]) -> list[str]:
 
 def _recipe(run: RunRecord, stage: StageRecord) -> str:
     """Fold the recipe away; it may go on with stages after this one."""
-    text = without_folders(formatting.safe_text(run.recipe)).strip()
+    text = yaml_without_folders(formatting.safe_text(run.recipe)).strip()
     title = f"The recipe of run {run.name}; this adapter is what it had after stage {stage.name}"
     return folded(title, fenced(text, "yaml"))
 

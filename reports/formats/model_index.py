@@ -15,7 +15,7 @@ from stagelift.evals.records import Group, Metric
 from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import StageRecord
 from stagelift.reports.words import formatting
-from stagelift.reports.words.escaping import without_folders
+from stagelift.reports.words.escaping import last_part
 
 if TYPE_CHECKING:
     import huggingface_hub
@@ -197,7 +197,7 @@ def _judged(name: str, stage: StageRecord, chain: list[StageRecord]) -> dict[str
 
 
 def _judge(stage: StageRecord) -> str:
-    return without_folders(str(stage.evaluation.contract["judge"]))
+    return last_part(str(stage.evaluation.contract["judge"]))
 
 
 def _number(name: str, value: float) -> float:
