@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from stagelift.evals.models.adapters import CONFIG
+from stagelift.evals.models.adapters import CONFIG, settings_of
+from stagelift.evals.models.given import check_adapter
 from stagelift.harness.errors import UsageError
 from stagelift.harness.outputs import with_base
 from stagelift.reports.folders import RunFolder
@@ -95,6 +96,7 @@ def _refuse_without_adapter(run: str, stage: RunStage, node: NodeFolder) -> None
                 f"Stage '{stage.name}' of run '{run}' is not trained to its end. `stagelift run` "
                 "goes on with it."
             )
+        check_adapter(node.adapter)
         return
     if stage.source is not None:
         why = "was imported: there are results of it, and no weights"
@@ -150,7 +152,7 @@ def _settings(path: Path, run: RunRecord, stage: StageRecord) -> str:
 
     Under an adapter on merged weights lies more than the base, and PEFT would not know.
     """
-    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings = settings_of(path.parent)
     weights = str(run.weights(stage).identity.get("model", ""))
     exact = weights.startswith("hub:") and not stage.merged
     settings["base_model_name_or_path"] = run.base_model if exact else None

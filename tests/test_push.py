@@ -278,6 +278,25 @@ def test_the_card_that_is_uploaded_is_of_the_run_that_is_named(runs: Path) -> No
     assert "# tiny-sft" in uploaded_card(runs, "sft")
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("adapter_model.safetensors", None, "has no weights"),
+        ("adapter_model.safetensors", "cut", "is damaged"),
+        ("adapter_config.json", "{", "adapter_config.json' cannot be read"),
+    ],
+)
+def test_an_adapter_that_nobody_could_load_is_not_pushed(
+    runs: Path, push: Callable[..., Result], file: str, content: str | None, says: str
+) -> None:
+    (adapter,) = runs.glob("nodes/sft-*/adapter")
+    (adapter / file).unlink()
+    if content is not None:
+        (adapter / file).write_text(content)
+    refusal = push("tiny", "--stage", "sft", "--to", "me/x")
+    assert refusal.exit_code == 2 and says in refusal.stderr.replace("\n", " ")
+
+
 def test_a_file_beside_the_adapter_is_not_uploaded(runs: Path) -> None:
     (adapter,) = runs.glob("nodes/sft-*/adapter")
     (adapter / "notes.txt").write_text("ask Acme")
