@@ -13,6 +13,7 @@ from stagelift.harness.graph.row_counts import check_row_counts, row_counts, row
 from stagelift.harness.recipes.read import load_recipe
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.rows.counts import Limits, RowCounts, count_rows, note, problem
+from stagelift.stages.rows.nonsense import Nonsense
 from stagelift.stages.rows.training import given_and_trained
 from stagelift.stages.settings import StageKind, StageSettings
 from tests.test_source import jsonl
@@ -104,6 +105,48 @@ def test_rows_that_are_as_they_should_be_are_not_spoken_of(
 ) -> None:
     settings, counts = counted(tmp_path, tiny_model, "sft", [talk("Hi", "Hello")])
     assert note(settings, counts) is None and problem(settings, counts) is None
+    assert counts.nonsense == Nonsense()
+
+
+SAME = {"prompt": "Hi", "chosen": "Hello", "rejected": "Hello"}
+BETTER = {"prompt": "Hi", "chosen": "Hello", "rejected": "Go"}
+GOOD = {"prompt": "Hi", "completion": "Hello", "label": True}
+ASKS = {"role": "user", "content": "Hi"}
+ENDS_WITH_THE_USER = {
+    "prompt": [ASKS],
+    "completion": [{"role": "assistant", "content": "Hello"}, ASKS],
+}
+PAIR_OF_USERS = {
+    "prompt": [ASKS],
+    "chosen": [{"role": "assistant", "content": "Hello"}, ASKS],
+    "rejected": [{"role": "assistant", "content": "Go"}, ASKS],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "says", "is_refused"),
+    [
+        ("dpo", [SAME, BETTER], "1 have one answer as the better and the worse", False),
+        ("dpo", [SAME, SAME], "have the same answer as the better and the worse one", True),
+        ("kto", [SAME, BETTER], "3 have one answer as the better and the worse", False),
+        ("kto", [SAME, SAME], "have the same answer as the better and the worse one", True),
+        ("kto", [GOOD, {**GOOD, "completion": "Ho"}], "all have the label true", False),
+        ("sft", [ENDS_WITH_THE_USER], "an answer that ends with the user's words", True),
+        ("dpo", [PAIR_OF_USERS], "an answer that ends with the user's words", True),
+    ],
+)
+def test_answers_of_which_none_is_better_or_that_others_give_are_said(
+    tiny_model: Path,
+    tmp_path: Path,
+    kind: StageKind,
+    rows: list[dict[str, Any]],
+    says: str,
+    is_refused: bool,
+) -> None:
+    settings, counts = counted(tmp_path, tiny_model, kind, rows)
+    sentence = problem(settings, counts)
+    assert says in str(sentence if is_refused else note(settings, counts))
+    assert (sentence is not None) == is_refused
 
 
 def test_a_plan_says_it_once_and_refuses_where_nothing_is_left(

@@ -45,7 +45,8 @@ def row_counts(node: Node) -> RowCounts | None:
     if settings is None or not _is_looked_at(settings):
         return None
     try:
-        found = of_tokenizer("row-counts", settings, node.base, partial(_counted, settings, node))
+        counted = partial(_counted, settings, node)
+        found = of_tokenizer("row-counts-2", settings, node.base, counted)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return RowCounts(**found)

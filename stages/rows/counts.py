@@ -16,6 +16,7 @@ from stagelift.evals.records import Record
 from stagelift.stages.kind import Kind, Row
 from stagelift.stages.rows.as_asked import ANSWERS
 from stagelift.stages.rows.as_tokens import Part, row_as_tokens
+from stagelift.stages.rows.nonsense import Nonsense, nonsense, nonsense_said, why_nonsense
 from stagelift.stages.settings import StageSettings
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class RowCounts(Record):
     limits: Limits
     cut: int
     lost: int
+    nonsense: Nonsense = Nonsense()
 
     @property
     def trained(self) -> int:
@@ -90,6 +92,7 @@ def count_rows(
         limits=limits,
         cut=cut,
         lost=lost,
+        nonsense=nonsense(rows),
     )
 
 
@@ -106,6 +109,9 @@ def problem(settings: StageSettings, counts: RowCounts) -> str | None:
         )
     if counts.empty == counts.trained:
         return f"{who}: {rows} have an empty answer. Name the column with the answers in `columns`."
+    why = why_nonsense(counts.nonsense, counts.trained)
+    if why is not None:
+        return f"{who}: {rows} {why}"
     limits = counts.limits
     if counts.lost == counts.trained:
         return (
@@ -122,7 +128,7 @@ def problem(settings: StageSettings, counts: RowCounts) -> str | None:
 
 def note(settings: StageSettings, counts: RowCounts) -> str | None:
     """Say, in a line, of how many rows something is lost; None where it is none."""
-    said = [*_left_out(counts), *_too_long(counts), *_poor(counts)]
+    said = [*_left_out(counts), *_too_long(counts), *_poor(counts), *nonsense_said(counts.nonsense)]
     if not said:
         return None
     of = f"of {counts.rows:,} rows of '{settings.dataset.path}'"
