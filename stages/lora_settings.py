@@ -149,7 +149,7 @@ def _refuse(lora: dict[str, Any]) -> None:
     for name, reason in REFUSED.items():
         if lora.get(name) not in (None, False):
             raise _refusal(f"{name} {reason}. Leave it out.")
-    if lora.get("task_type", _TASK) != _TASK:
+    if lora.get("task_type") not in (None, _TASK):
         raise _refusal(
             f"task_type is {lora['task_type']!r}, and stages train language models: leave it out, "
             f"or say {_TASK}."

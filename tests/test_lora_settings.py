@@ -89,7 +89,8 @@ def test_what_the_model_has_is_taken(lora: dict[str, Any], tiny_model: Path) -> 
 
 
 def test_task_type_may_be_said_as_the_examples_of_peft_say_it() -> None:
-    assert lora_config({**PLAIN, "task_type": "CAUSAL_LM"}).task_type == "CAUSAL_LM"
+    for said in ("CAUSAL_LM", None):
+        assert lora_config({**PLAIN, "task_type": said}).task_type == "CAUSAL_LM"
     with pytest.raises(ValueError, match="task_type is 'SEQ_CLS', and stages train language"):
         check_lora({**PLAIN, "task_type": "SEQ_CLS"})
 
