@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.healthy_runs import CASES, Case, rate
 from stagelift.stages.health.finding import Stop
+from stagelift.stages.health.series import Series
 from stagelift.stages.health.signs import SIGNS
 from stagelift.stages.health.watch import Watch, findings
 from tests.sources import ROOT
@@ -123,6 +124,14 @@ def test_healthy_trainings_are_seldom_said_to_be_ill(case: Case) -> None:
 @pytest.mark.parametrize("case", [case for case in CASES if case.ill], ids=title)
 def test_ill_trainings_of_many_rows_are_said_to_be(case: Case) -> None:
     assert rate(case, 300, 16, 5) == 1
+
+
+def test_windows_do_not_overlap_and_begin_at_the_last() -> None:
+    series = Series()
+    for number in range(25):
+        series.add(float(number))
+    assert series.windows() == [15, 5]
+    assert (series.mean(15, 10), series.variance(5, 2)) == (19.5, 0.5)
 
 
 def test_a_sign_is_said_once_with_its_value_and_what_to_do() -> None:
