@@ -76,7 +76,12 @@ def _end_of_the_stage_before(ref: ModelRef, base: "PreTrainedModel") -> "FixedLo
     from stagelift.stages.same_model import fixed_logits, fixed_tokens
 
     before = ref.adapter or next(reversed(ref.merged), None)
-    written = None if before is None else TrainingFolder(Path(before).parent).read_logits()
+    written = None if before is None else _written_by_its_stage(TrainingFolder(Path(before).parent))
     if written is None and ref.adapter is None:
         return fixed_logits(base, ref.dtype, fixed_tokens(tokenizer_of(ref)))
     return written
+
+
+def _written_by_its_stage(folder: TrainingFolder) -> "FixedLogits | None":
+    """Return what a stage wrote down of its end; None of a folder that no stage was trained in."""
+    return folder.read_logits() if folder.is_trained() else None

@@ -151,6 +151,7 @@ def measured(
         result = train(
             job.settings, job.parent, job.lora, job.seed, place.path, job.versions, lambda *_: None
         )
+        place.write_result(result)
         trained = place.read_logits()
         loaded = fixed_logits(load_model(model_of(node, store)), "float32", tokens)
         yield Measured(
@@ -263,6 +264,17 @@ def test_an_adapter_that_is_not_the_trained_one_is_found_when_it_is_loaded_again
     change_weights(sft / "adapter")
     with pytest.raises(AnotherModelError, match="is not the one that was trained"):
         check_loaded_again(trained, base, sft / "adapter")
+
+
+def test_what_lies_beside_an_adapter_that_no_stage_trained_is_not_believed(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    chain = measured(tiny_model, tmp_path, {}, ["sft", "dpo"])
+    next(chain)
+    (record,) = (tmp_path / "runs" / "nodes").glob("sft-*/stage.json")
+    record.with_name("logits.json").write_text('{"of": "others"}')
+    record.unlink()
+    assert next(chain).moved > 0.01
 
 
 @pytest.mark.real

@@ -100,6 +100,12 @@ def _checked(recipe: "Recipe", store: "Store") -> "Plan":
         return prepare(recipe, store)
     except UsageError:
         check_run_folder(store.run(recipe.name), recipe.identity())
-        if not check_offline(recipe):
+        unchecked = check_offline(recipe)
+        if not unchecked:
             raise
+    try:
         return make_plan(recipe)
+    except UsageError as error:
+        raise UsageError(
+            f"A plan needs what cannot be reached now. {' '.join(unchecked)}"
+        ) from error
