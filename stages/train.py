@@ -15,7 +15,7 @@ from stagelift.stages.kinds import kind_named
 from stagelift.stages.ledger import OnStep
 from stagelift.stages.lora import load_policy
 from stagelift.stages.lora_settings import is_principal
-from stagelift.stages.records import StageResult
+from stagelift.stages.records import FixedLogits, StageResult
 from stagelift.stages.rows.as_asked import as_asked
 from stagelift.stages.rows.rewarded import rewards_of
 from stagelift.stages.rows.training import training_rows
@@ -66,16 +66,20 @@ def train(
         kind, trainer, parent, folder, versions, on_step, keep_every, stop_when_ill=stop_when_ill
     )
     saved = place if keep_every is None else _last_kept(place, result)
-    logits = None
-    if trainer.accelerator.is_main_process:
-        # a kept adapter has said it when it was kept
-        selects = keep_every is not None
-        logits = saved.read_logits() if selects else save_logits(trainer, saved, parent.dtype)
+    logits = _end(trainer, saved, parent, selects=keep_every is not None)
     # room for the model that is loaded again
     del policy, trainer
     gc.collect()
     check_loaded_again(logits, parent, saved.adapter)
     return result
+
+
+def _end(trainer: Any, saved: NodeFolder, parent: ModelRef, *, selects: bool) -> FixedLogits | None:
+    """Return, in the first process, what the trained model says to fixed tokens."""
+    if not trainer.accelerator.is_main_process:
+        return None
+    # a kept adapter has said it when it was kept
+    return saved.read_logits() if selects else save_logits(trainer, saved, parent.dtype)
 
 
 def _last_kept(place: NodeFolder, result: StageResult) -> NodeFolder:

@@ -80,7 +80,7 @@ def test_a_users_own_pairs_are_not_replaced_by_ours(tmp_path: Path) -> None:
     assert training_rows("dpo", own)[0]["rejected"] == [{"role": "assistant", "content": "3"}]
 
 
-@pytest.mark.parametrize("reply", [None, 5, ["Hello"]])
+@pytest.mark.parametrize("reply", [None, ["Hello"]])
 def test_a_row_without_text_is_named(tmp_path: Path, reply: object) -> None:
     content = [{"prompt": "Hi", "completion": "Hello"}, {"prompt": "Hi", "completion": reply}]
     with pytest.raises(ValueError, match=r"Row 2 of dataset|Cannot read dataset"):

@@ -299,22 +299,20 @@ def test_curves_that_were_deleted_are_written_again(tmp_path: Path) -> None:
     assert curves == {"train/loss": [(1, 1.0), (2, 2.0)]}
 
 
-def test_runs_of_trackio_and_wandb_that_are_gone_are_written_again(
+def test_a_run_of_wandb_that_is_gone_is_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
-    stage = one_stage(tmp_path, "trackio", "wandb")
-    for tracker in stage.trackers:
-        first = KNOWN[tracker](stage, None)
-        first.log(1, {"train/loss": 1.0})
-        first.close(finished=False)
-        second = KNOWN[tracker](stage, first.id)
-        second.close(finished=False)
-        shutil.rmtree(tmp_path / tracker)
-        third = KNOWN[tracker](stage, first.id)
-        third.close(finished=True)
-        assert (second.id, second.goes_on, third.goes_on) == (first.id, True, False)
+    stage = one_stage(tmp_path, "wandb")
+    first = KNOWN["wandb"](stage, None)
+    first.log(1, {"train/loss": 1.0})
+    first.close(finished=False)
+    second = KNOWN["wandb"](stage, first.id)
+    second.close(finished=False)
+    shutil.rmtree(tmp_path / "wandb")
+    third = KNOWN["wandb"](stage, first.id)
+    third.close(finished=True)
+    assert (second.id, second.goes_on, third.goes_on) == (first.id, True, False)
 
 
 def test_curves_of_a_node_that_is_no_longer_the_stages_go(tmp_path: Path) -> None:
