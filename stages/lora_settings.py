@@ -102,7 +102,12 @@ def check_goes_on(stage: str, adapter: str, given: dict[str, Any], has_reference
 
 def is_principal(lora: dict[str, Any]) -> bool:
     """Say whether the adapter begins with a part of the weights (PiSSA, OLoRA)."""
-    return _is_principal(lora.get("init_lora_weights"))
+    return begins_with_weights(lora.get("init_lora_weights"))
+
+
+def begins_with_weights(initialised: object) -> bool:
+    """Say whether an `init_lora_weights` begins with a part of the weights."""
+    return isinstance(initialised, str) and re.fullmatch(_PRINCIPAL, initialised) is not None
 
 
 def changes_the_base(initialised: object) -> bool:
@@ -157,7 +162,7 @@ def _refuse(lora: dict[str, Any]) -> None:
             f"or say {_TASK}."
         )
     initialised = lora.get("init_lora_weights", True)
-    if not _is_principal(initialised) and initialised not in _PLAIN:
+    if not begins_with_weights(initialised) and initialised not in _PLAIN:
         reason = _NOT_INITIALISED.get(str(initialised), "is nothing that can be used here")
         raise _refusal(
             f"init_lora_weights is {initialised!r}, which {reason}. It can be true, gaussian, "
@@ -173,10 +178,6 @@ def _refuse(lora: dict[str, Any]) -> None:
 
 def _refusal(problem: str) -> ValueError:
     return ValueError(f"Recipe section 'lora': {problem}")
-
-
-def _is_principal(initialised: object) -> bool:
-    return isinstance(initialised, str) and re.fullmatch(_PRINCIPAL, initialised) is not None
 
 
 def _number(name: str, value: Any) -> Any:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from stagelift.stages.lora_settings import is_principal
+from stagelift.stages.lora_settings import begins_with_weights
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
@@ -23,7 +23,7 @@ def check_targets(policy: "PeftModel", config: "LoraConfig") -> None:
     _check_tokens(policy, config)
     _check_output_layer(policy)
     _check_bias(policy, config)
-    if is_principal({"init_lora_weights": config.init_lora_weights}):
+    if begins_with_weights(config.init_lora_weights):
         _check_principal(policy, config)
 
 

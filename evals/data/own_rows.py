@@ -22,12 +22,11 @@ from stagelift.evals.data.source import (
     one_sentence,
     rows,
 )
-from stagelift.evals.data.turns import BESIDE, as_turn
+from stagelift.evals.data.turns import BESIDE, ROLES, as_turn
 from stagelift.evals.files import read_rows
 from stagelift.evals.records import Group, Record
 
 Message = dict[str, Any]
-_ROLES = ("system", "user", "assistant", "tool", "developer")
 
 
 class OwnProblem(Record):
@@ -133,7 +132,7 @@ def _problem(prompt: Any) -> str | None:
     if not isinstance(prompt, list) or not prompt:
         return f"has the prompt {prompt!r:.60}, which is neither text nor messages"
     for turn in prompt:
-        is_turn = isinstance(turn, dict) and turn.get("role") in _ROLES
+        is_turn = isinstance(turn, dict) and turn.get("role") in ROLES
         if not is_turn or not (isinstance(turn.get("content"), str) or turn.get("tool_calls")):
             return f"has the message {turn!r:.60} in its prompt, without a role or a text"
     if prompt[-1]["role"] == "assistant":

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from stagelift.evals.data.turns import BESIDE
 from stagelift.evals.models.engines.engine import Answer
 
 if TYPE_CHECKING:
@@ -140,9 +141,7 @@ def in_template(
 
 def _shown(beside: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a template is shown; it may be written as JSON, as TRL has tools."""
-    tools, settings = (
-        _unwritten(name, beside.get(name)) for name in ("tools", "chat_template_kwargs")
-    )
+    tools, settings = (_unwritten(name, beside.get(name)) for name in BESIDE)
     if not isinstance(settings or {}, Mapping):
         raise ValueError(f"chat_template_kwargs must be settings by name, not {settings!r:.40}")
     taken = [name for name in settings or {} if name in _OF_THE_TOKENIZER]

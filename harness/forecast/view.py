@@ -26,7 +26,7 @@ from stagelift.harness.forecast.forecast import (
 )
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.seen_rows import row_lines
-from stagelift.reports.words.formatting import duration, safe_text, size
+from stagelift.reports.words.formatting import duration, number_of, safe_text, size
 
 
 def print_forecast(forecast: Forecast, console: Console) -> None:
@@ -103,7 +103,10 @@ def _header(forecast: Forecast) -> Table:
         ("recipe", plan.recipe.name),
         ("model", f"{', '.join(titles)}, {plan.model.dtype}{_bits(plan)}"),
         ("device", forecast.device),
-        ("graph", f"{_count(nodes, 'node')} in {_count(chains, 'chain')}{_avoided(forecast)}"),
+        (
+            "graph",
+            f"{number_of(nodes, 'node')} in {number_of(chains, 'chain')}{_avoided(forecast)}",
+        ),
         ("records", _records(forecast)),
         ("to do", _to_do(forecast)),
     ]
@@ -115,8 +118,8 @@ def _header(forecast: Forecast) -> Table:
 def _records(forecast: Forecast) -> str:
     if not forecast.trainings_known and not forecast.evaluations_known:
         return "no earlier ones of this machine"
-    trainings = _count(forecast.trainings_known, "training")
-    evaluations = _count(forecast.evaluations_known, "evaluation")
+    trainings = number_of(forecast.trainings_known, "training")
+    evaluations = number_of(forecast.evaluations_known, "evaluation")
     return f"{trainings} and {evaluations} of earlier runs on this machine"
 
 
@@ -125,18 +128,18 @@ def _avoided(forecast: Forecast) -> str:
         return ""
     distinct = sum(forecast_of.node.settings is not None for forecast_of in forecast.nodes)
     unshared = distinct + forecast.avoided
-    return f": {_count(distinct, 'training')}, not {unshared}, as chains share nodes"
+    return f": {number_of(distinct, 'training')}, not {unshared}, as chains share nodes"
 
 
 def _to_do(forecast: Forecast) -> str:
     remaining = forecast.remaining()
     if not remaining:
         return "nothing: everything is trained and evaluated"
-    trainings = _count(len(forecast.jobs(TRAIN, done=False)), "training")
-    evaluations = _count(len(_evaluations(forecast)), "evaluation")
+    trainings = number_of(len(forecast.jobs(TRAIN, done=False)), "training")
+    evaluations = number_of(len(_evaluations(forecast)), "evaluation")
     exports = len(forecast.jobs(EXPORT, done=False))
     if exports:
-        trainings += f", {_count(exports, 'export')}"
+        trainings += f", {number_of(exports, 'export')}"
     return f"{trainings}, {evaluations}; one after the other {_all_of(remaining)}"
 
 
@@ -148,7 +151,7 @@ def _all_of(jobs: Sequence[Job]) -> str:
     said = f"{_figures(total)} at most, {_TOTALS[total.basis]}"
     unknown = sum(job.cost is None for job in jobs)
     if unknown:
-        said += f", {_count(unknown, 'job')} left out that cannot be estimated"
+        said += f", {number_of(unknown, 'job')} left out that cannot be estimated"
     return said
 
 
@@ -282,7 +285,7 @@ def _earlier(effect: sensitivity.Sensitivity) -> str:
         return "–"
     low, high = (size(effect.metric, value) for value in effect.earlier)
     reach = low if low == high else f"{low}–{high}"
-    return f"{reach} ({_count(effect.pairs, 'pair')})"
+    return f"{reach} ({number_of(effect.pairs, 'pair')})"
 
 
 def _node(forecast_of: NodeForecast) -> dict[str, Any]:
@@ -310,7 +313,3 @@ def _cost(cost: Cost) -> dict[str, Any]:
         "peak_memory_bytes": cost.memory_bytes,
         "basis": cost.basis,
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -658,7 +658,7 @@ class Recipe(Written):
         That is plain text where every dataset says that it is no chat.
         """
         sources = [stage.dataset or self.data for stage in self.trainings()] or [self.data]
-        no_chats = all(source.chat is False for source in sources)
+        no_chats = not any(source.chat for source in sources)
         return PLAIN if self.chat_template is None and no_chats else self.chat_template
 
     def chain(self) -> list[StageSection | CheckpointSection]:

@@ -80,7 +80,7 @@ def counted(n: str | int, clusters: int) -> str:
 
 def number_of(count: int, what: str) -> str:
     """Write how many there are of something: `1 model`, `2 models`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def counted_tests(count: int) -> str:

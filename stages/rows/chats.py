@@ -13,7 +13,8 @@ from stagelift.evals.data.source import Source
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_ROLES = {
+# who says the text of a column
+ROLE_OF = {
     "prompt": "user",
     "completion": "assistant",
     "chosen": "assistant",
@@ -26,9 +27,9 @@ def texts_in(rows: "Dataset", columns: Sequence[str]) -> list[str]:
 
     `columns` are those of the format that rows are in.
     """
-    if not _ROLES.keys() & set(columns):
+    if not ROLE_OF.keys() & set(columns):
         return []
-    present = [name for name in _ROLES if name in {*columns, "prompt"} & {*rows.column_names}]
+    present = [name for name in ROLE_OF if name in {*columns, "prompt"} & {*rows.column_names}]
     if "prompt" not in present or not all(is_text_column(rows, name) for name in present):
         return []
     return present
@@ -43,8 +44,9 @@ def as_chats(rows: "Dataset", source: Source, columns: Sequence[str]) -> "Datase
 
 
 def is_text_column(rows: "Dataset", column: str) -> bool:
+    """Say whether a column holds texts alone."""
     return getattr(rows.features[column], "dtype", None) in ("string", "large_string")
 
 
 def _as_turns(row: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
-    return {name: [{"role": _ROLES[name], "content": row[name]}] for name in texts}
+    return {name: [{"role": ROLE_OF[name], "content": row[name]}] for name in texts}

@@ -11,20 +11,20 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from stagelift.evals.data.turns import OF_A_TURN, ROLES
 from stagelift.stages.kind import Row
 
 Conversation = list[Row]
-_ROLES = ("system", "developer", "user", "assistant", "tool")
 # what others call them
 _CALLED = {
-    **{role: role for role in _ROLES},
+    **{role: role for role in ROLES},
     **dict.fromkeys(("human", "prompter"), "user"),
     **dict.fromkeys(("gpt", "chatgpt", "bot", "model", "ai"), "assistant"),
     **dict.fromkeys(("observation", "function", "tool_response", "ipython"), "tool"),
 }
 _CALLS = ("function_call", "tool_call")
 # what chat templates read of a turn beside its role and content
-_KEPT = ("tool_calls", "tool_call_id", "name", "reasoning_content", "thinking")
+_KEPT = (*OF_A_TURN, "thinking")
 _AS_PYTHON_PRINTS = re.compile(r"\s*\[?\s*\{\s*'(role|from|content|value|input|output)'")
 _SPEAKER = re.compile(r"\n\n(Human|Assistant):")
 
@@ -203,7 +203,7 @@ def _tool_calls(content: Any) -> list[Row]:
 
 
 def _is_turn(entry: Any) -> bool:
-    if not isinstance(entry, dict) or entry.get("role") not in _ROLES:
+    if not isinstance(entry, dict) or entry.get("role") not in ROLES:
         return False
     content = entry.get("content")
     return isinstance(content, str) or (content is None and bool(entry.get("tool_calls")))

@@ -80,19 +80,20 @@ def count_rows(
     Of a kind that is rewarded the limit is that of a prompt. Raises ValueError, in a sentence,
     where a chat template does not take a row.
     """
-    texts = [json.dumps(row, sort_keys=True, default=str) for row in _read(kind, rows)]
-    first = rows.select(range(min(TOKENISED, len(rows))))
+    trained: list[Row] = list(rows)
+    read = {_read(kind, row) for row in trained}
+    first = trained[:TOKENISED]
     cut, lost = _lengths(kind, first, args, limits, tokenizer)
     return RowCounts(
-        rows=max(given, len(rows)),
-        unanswered=max(0, given - len(rows)),
-        empty=sum(map(_is_empty, rows)),
-        again=len(texts) - len(set(texts)),
+        rows=max(given, len(trained)),
+        unanswered=max(0, given - len(trained)),
+        empty=sum(map(_is_empty, trained)),
+        again=len(trained) - len(read),
         counted=len(first),
         limits=limits,
         cut=cut,
         lost=lost,
-        nonsense=nonsense(rows),
+        nonsense=nonsense(trained),
     )
 
 
@@ -167,12 +168,11 @@ def _poor(counts: RowCounts) -> list[str]:
     return said
 
 
-def _read(kind: Kind, rows: "Dataset") -> Iterable[Row]:
-    """Return of each row what its trainer reads, and what tells rows of one prompt apart."""
-    names = [*kind.texts, *kind.flags, "answer", "target", "row"]
-    kept = [name for name in rows.column_names if name in names]
-    read: Iterable[Row] = rows.select_columns(kept) if kept else rows
-    return read
+def _read(kind: Kind, row: Row) -> str:
+    """Write what a trainer reads of a row, and what tells rows of one prompt apart."""
+    names = {*kind.texts, *kind.flags, "answer", "target", "row"}
+    kept = {name: row[name] for name in row if name in names} or row
+    return json.dumps(kept, sort_keys=True, default=str)
 
 
 def _is_empty(row: Row) -> bool:

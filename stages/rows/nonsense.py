@@ -1,13 +1,11 @@
 """Answers that say nothing of which is better, and those that end with what others say."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 from stagelift.evals.records import Record
+from stagelift.stages.kind import Row
 from stagelift.stages.rows.as_asked import ANSWERS
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 
 class Nonsense(Record):
@@ -20,9 +18,9 @@ class Nonsense(Record):
     label: bool | None = None
 
 
-def nonsense(rows: "Dataset") -> Nonsense:
+def nonsense(rows: Sequence[Row]) -> Nonsense:
     """Count answers that training learns the wrong thing from, or nothing."""
-    labels = set(rows["label"]) if "label" in rows.column_names else set()
+    labels = {row["label"] for row in rows if "label" in row}
     return Nonsense(
         alike=_labelled_twice(rows) if labels else sum(map(_is_alike, rows)),
         others=sum(map(_is_of_others, rows)),
@@ -53,24 +51,24 @@ def nonsense_said(found: Nonsense) -> list[str]:
     return said
 
 
-def _is_alike(row: dict[str, Any]) -> bool:
+def _is_alike(row: Row) -> bool:
     return "chosen" in row and row["chosen"] == row.get("rejected")
 
 
-def _is_of_others(row: dict[str, Any]) -> bool:
+def _is_of_others(row: Row) -> bool:
     answers = [row[name] for name in ANSWERS if isinstance(row.get(name), list)]
     return any(answer and answer[-1].get("role") == "user" for answer in answers)
 
 
-def _labelled_twice(rows: "Dataset") -> int:
+def _labelled_twice(rows: Sequence[Row]) -> int:
     """Count the rows whose very answer has the other label elsewhere."""
     labels: dict[str, set[bool]] = {}
     answers = [_text(row) for row in rows]
-    for answer, label in zip(answers, rows["label"], strict=True):
-        labels.setdefault(answer, set()).add(bool(label))
+    for answer, row in zip(answers, rows, strict=True):
+        labels.setdefault(answer, set()).add(bool(row["label"]))
     return sum(len(labels[answer]) > 1 for answer in answers)
 
 
-def _text(row: dict[str, Any]) -> str:
+def _text(row: Row) -> str:
     said = {name: row.get(name) for name in ("prompt", "completion", "tools")}
     return json.dumps(said, sort_keys=True, default=str)

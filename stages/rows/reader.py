@@ -5,6 +5,7 @@ from typing import Any
 from stagelift.evals.data.alpaca import with_input
 from stagelift.evals.data.answers import answer_text
 from stagelift.stages.kind import Row
+from stagelift.stages.rows.chats import ROLE_OF
 from stagelift.stages.rows.conversations import (
     Conversation,
     is_ours,
@@ -14,13 +15,6 @@ from stagelift.stages.rows.conversations import (
 )
 from stagelift.stages.rows.labels import as_label
 from stagelift.stages.rows.layouts import TALK, Layout
-
-_ROLES = {
-    "prompt": "user",
-    "completion": "assistant",
-    "chosen": "assistant",
-    "rejected": "assistant",
-}
 
 _NO_PROMPT = (
     "has two answers and no prompt: `columns` can rename a column to `prompt`, or both are whole "
@@ -98,7 +92,7 @@ def _talk(layout: Layout, name: str, value: Any) -> Conversation:
     if name == "messages":
         raise ValueError(f"has {value!r:.60} in column '{column}', which must be turns")
     text = _text(value, column)
-    return [{"role": _ROLES[name], "content": text.strip() if layout.transcripts else text}]
+    return [{"role": ROLE_OF[name], "content": text.strip() if layout.transcripts else text}]
 
 
 def _pair(talk: dict[str, Conversation]) -> dict[str, Conversation]:
