@@ -30,6 +30,10 @@ PLAIN: dict[str, Any] = {
         ({"seed": -1}, "Key 'seed' in mine.yaml is -1, which does not fit: "),
         ({"seed": 2**32}, "Key 'seed' in mine.yaml is 4294967296, which does not fit: "),
         ({"seed": True}, "Key 'seed' in mine.yaml is True, not a number."),
+        (
+            {"data": {"path": "a", "chat": "perhaps"}},
+            "Key 'data.chat' in mine.yaml is 'perhaps', neither true nor false.",
+        ),
         ({"seed": 1.0}, "Key 'seed' in mine.yaml is 1.0, which does not fit: "),
         ({"seeds": [0, 0]}, "seeds names 0 twice"),
         ({"seeds": [0, -1]}, "Key 'seeds.1' in mine.yaml is -1, which does not fit: "),

@@ -30,6 +30,8 @@ def first_mistake(error: ValidationError, where: str) -> str:
         case records.NO_NUMBER:
             key, value = mistake["ctx"]["field"], mistake["ctx"]["given"]
             return f"Key '{_written([*mistake['loc'], key])}' in {where} is {value}, not a number."
+        case "bool_parsing" | "bool_type":
+            return f"Key '{place}' in {where} is {mistake['input']!r}, neither true nor false."
         case "value_error":
             return f"{mistake['ctx']['error']!s} (in {where})"
         case _:
