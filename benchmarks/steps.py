@@ -39,7 +39,7 @@ class Clock:
         self.times: list[float] = []
         self.logs: list[dict[str, float]] = []
 
-    def tick(self, _step: int, _steps: int, logs: dict[str, float]) -> None:
+    def tick(self, logs: dict[str, float]) -> None:
         """Note the end of a step and what it logged."""
         import torch
 
@@ -60,13 +60,15 @@ class Ticking(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
 
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, Any], **_: Any) -> None:
+    def on_log(
+        self, _args: Any, _state: Any, _control: Any, logs: dict[str, Any], **_: Any
+    ) -> None:
         """Tick, but for the closing summary."""
         if "train_runtime" not in logs:
             numbers = {
                 name: float(value) for name, value in logs.items() if isinstance(value, int | float)
             }
-            self.clock.tick(state.global_step, state.max_steps, numbers)
+            self.clock.tick(numbers)
 
 
 def write_rows(kind: str, source: "Source", path: Path) -> Path:
@@ -98,7 +100,8 @@ def train_ours(job: bare_trl.Job) -> Trained:
         quantization=job.quantization,
     )
     clock = Clock()
-    train(settings, parent, job.lora, job.seed, Path(job.output), {}, clock.tick)
+    folder = Path(job.output)
+    train(settings, parent, job.lora, job.seed, folder, {}, lambda logged: clock.tick(logged.logs))
     return clock.trained()
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from stagelift.evals.models.four_bit import quiet_about_kernel
 from stagelift.evals.models.model import is_prepared, model_title
+from stagelift.evals.printed import one_line
 from stagelift.harness.checks.checking import Request, checked
 from stagelift.harness.checks.decision import Decision
 from stagelift.harness.checks.sources import run_folder
@@ -35,7 +36,6 @@ from stagelift.harness.run import execute, prepare, titles
 from stagelift.harness.workers.local import LocalExecutor
 from stagelift.reports.gates.answer import Answer
 from stagelift.reports.gates.not_comparable import NotComparableError
-from stagelift.reports.words.formatting import one_line
 
 # a shipped recipe's name, a YAML file, what such a file holds, or a recipe that was read
 AnyRecipe = str | os.PathLike[str] | Mapping[str, Any] | Recipe

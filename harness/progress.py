@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from stagelift.evals.metrics.measures import leading, measure
+from stagelift.evals.printed import one_line, safe_text
 from stagelift.evals.records import Metric
-from stagelift.reports.words.formatting import one_line, safe_text, value
+from stagelift.reports.words.formatting import value
 
 PLAIN_INTERVAL_SECONDS = 15
 # events that are said once and stay, beside what a stage does

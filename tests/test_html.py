@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from stagelift.evals.printed import safe_text
 from stagelift.evals.records import Role, Verdict
 from stagelift.reports.formats.explorer import problems
 from stagelift.reports.formats.html import render_html
 from stagelift.reports.formats.page import LARGEST, TEMPLATES
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, build_report
-from stagelift.reports.words.formatting import safe_text
 from tests.browser import HOSTILE, hostile_report, one_score, one_stage
 from tests.records import CONTRACT, chain, make_run, make_score, make_stage
 

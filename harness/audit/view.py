@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stagelift.evals.printed import safe_text
 from stagelift.harness.audit.audit import Completion, Pays, StageAudit
 from stagelift.harness.audit.findings import findings
-from stagelift.reports.words.formatting import safe_text
 
 
 def print_audits(audits: Sequence[StageAudit], console: Console) -> None:

@@ -252,7 +252,7 @@ def _seeds(scores: "StageScores") -> str:
 
 
 def _say(text: str) -> None:
-    from stagelift.reports.words.formatting import one_line
+    from stagelift.evals.printed import one_line
 
     typer.echo(one_line(text))
 

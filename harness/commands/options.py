@@ -75,7 +75,7 @@ def usage_errors(*others: type[Exception]) -> Iterator[None]:
 
 def fail(message: str) -> NoReturn:
     """End with a sentence and exit code 2. What it says of files cannot act on a terminal."""
-    from stagelift.reports.words.formatting import one_line
+    from stagelift.evals.printed import one_line
 
     typer.echo(f"Error: {one_line(message)}", err=True)
     raise SystemExit(2)

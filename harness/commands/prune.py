@@ -53,7 +53,7 @@ def _show(unneeded: "Sequence[Unneeded]", runs: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from stagelift.reports.words.formatting import excerpt
+    from stagelift.evals.printed import excerpt
 
     table = Table("node", "what it is", "last written", "size", box=box.SIMPLE_HEAD, pad_edge=False)
     table.columns[0].no_wrap = table.columns[2].no_wrap = table.columns[3].no_wrap = True

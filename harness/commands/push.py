@@ -54,7 +54,7 @@ def push(
 
 
 def _show(upload: "Upload") -> None:
-    from stagelift.reports.words.formatting import one_line
+    from stagelift.evals.printed import one_line
 
     width = max(len(file.name) for file in upload.files)
     for file in upload.files:

@@ -60,9 +60,9 @@ def import_file(
     """
     keep_garbage()
     quiet_environment()
+    from stagelift.evals.printed import safe_text
     from stagelift.harness.graph.store import Store
     from stagelift.harness.importing import Wanted, import_results
-    from stagelift.reports.words.formatting import safe_text
 
     wanted = Wanted(places, form, columns, common, verdicts or ())
     with usage_errors():

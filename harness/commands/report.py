@@ -113,9 +113,9 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from stagelift.evals.printed import safe_text
     from stagelift.reports.folders import RunsFolder
     from stagelift.reports.records import NothingEvaluatedError, read_run
-    from stagelift.reports.words.formatting import safe_text
 
     folders = RunsFolder(runs).runs()
     if not folders:

@@ -217,12 +217,12 @@ def _run(
     dry_run: bool,
 ) -> None:
     """Check a recipe, do what is missing of it, and report."""
+    from stagelift.evals.printed import one_line
     from stagelift.harness.graph.model_checks import trained_on_other_models
     from stagelift.harness.graph.store import Store
     from stagelift.harness.run import answer_warnings, check_offline, execute, prepare, titles
     from stagelift.harness.voting import read_votes, store_votes
     from stagelift.harness.workers.executor import JobFailed
-    from stagelift.reports.words.formatting import one_line
 
     store = Store(runs.resolve() if executor is ExecutorName.ray else runs)
     try:

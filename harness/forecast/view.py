@@ -13,6 +13,7 @@ from rich.tree import Tree
 
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.models.model import model_title
+from stagelift.evals.printed import safe_text
 from stagelift.harness.forecast import guess, sensitivity
 from stagelift.harness.forecast.estimate import Basis, Cost
 from stagelift.harness.forecast.forecast import (
@@ -26,7 +27,7 @@ from stagelift.harness.forecast.forecast import (
 )
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.seen_rows import row_lines
-from stagelift.reports.words.formatting import duration, number_of, safe_text, size
+from stagelift.reports.words.formatting import duration, number_of, size
 
 
 def print_forecast(forecast: Forecast, console: Console) -> None:

@@ -10,11 +10,11 @@ from functools import partial
 
 from stagelift.evals.data.source import UnreachableError, local_file
 from stagelift.evals.models.model import ModelRef, tokenizer_of
+from stagelift.evals.printed import safe_text
 from stagelift.evals.records import Record
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.node import Plan
 from stagelift.harness.graph.rows import of_tokenizer
-from stagelift.reports.words.formatting import safe_text
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.settings import StageSettings, config_on_paper
 

@@ -16,6 +16,7 @@ from typing import Any
 from stagelift.evals.contract import OF_THE_SERVER
 from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import leading, measure
+from stagelift.evals.printed import safe_text
 from stagelift.evals.records import Passport
 from stagelift.reports.formats.model_index import (
     eval_results,
@@ -115,7 +116,7 @@ def _in_four_bits(chain: list[StageRecord]) -> bool:
 
 
 def _on_one_line(text: str) -> str:
-    return " ".join(formatting.safe_text(text).split())
+    return " ".join(safe_text(text).split())
 
 
 def _front_matter(run: RunRecord, chain: list[StageRecord], judge: Passport | None) -> str:
@@ -606,7 +607,7 @@ def _versions(chain: list[StageRecord]) -> list[str]:
 
 def _recipe(run: RunRecord, stage: StageRecord) -> str:
     """Fold the recipe away; it may go on with stages after this one."""
-    text = yaml_without_folders(formatting.safe_text(run.recipe)).strip()
+    text = yaml_without_folders(safe_text(run.recipe)).strip()
     title = f"The recipe of run {run.name}; this adapter is what it had after stage {stage.name}"
     return folded(title, fenced(text, "yaml"))
 

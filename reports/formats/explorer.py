@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stagelift.evals.printed import safe_text
 from stagelift.evals.records import Group, Outcome, Score, Scored, Verdict
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report
-from stagelift.reports.words.formatting import safe_text
 
 CHUNK = 200
 NOT_ASKED = "-"

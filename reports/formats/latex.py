@@ -9,12 +9,12 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from stagelift.evals.printed import safe_text
 from stagelift.reports.report import Report
 from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.stages import headline_table
 from stagelift.reports.tables.study import Section, study_sections
 from stagelift.reports.tables.table import Cell, Row, Table
-from stagelift.reports.words.formatting import safe_text
 from stagelift.reports.words.notes import brief_notes
 
 _ESCAPED = {

@@ -5,6 +5,7 @@ Model output stands in fenced blocks that it cannot close.
 
 from collections.abc import Sequence
 
+from stagelift.evals.printed import excerpt
 from stagelift.reports.report import Example, Report, StageFlips
 from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.gains import gain_notes, gain_table
@@ -13,7 +14,6 @@ from stagelift.reports.tables.study import Section, study_sections
 from stagelift.reports.tables.table import Cell, Row, Table
 from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.escaping import fenced, folded, inline, table_line
-from stagelift.reports.words.formatting import excerpt
 from stagelift.reports.words.gained_and_lost import TITLE, gained_and_lost
 from stagelift.reports.words.illness import TITLE as ILL
 from stagelift.reports.words.illness import illnesses

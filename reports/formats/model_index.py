@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stagelift.evals.metrics.measures import measure, rows
+from stagelift.evals.printed import safe_text
 from stagelift.evals.records import Group, Metric
 from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import StageRecord
@@ -207,4 +208,4 @@ def _number(name: str, value: float) -> float:
 
 
 def _flat(text: str) -> str:
-    return " ".join(formatting.safe_text(text).split())
+    return " ".join(safe_text(text).split())

@@ -5,11 +5,11 @@ Names are escaped, and no dollar sign in them is taken for mathematics.
 
 import html
 
+from stagelift.evals.printed import safe_text
 from stagelift.reports.report import Report
 from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.stages import headline_table
 from stagelift.reports.tables.table import Cell, Row, Table
-from stagelift.reports.words.formatting import safe_text
 from stagelift.reports.words.summary import summary
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from stagelift.reports.words.formatting import safe_text
+from stagelift.evals.printed import safe_text
 
 # bytes of a page that a browser still opens at once and a mail server still takes
 LARGEST = 20_000_000

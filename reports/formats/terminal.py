@@ -12,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from stagelift.evals.printed import excerpt, safe_text
 from stagelift.reports.report import Example, Report, StageFlips
 from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.gains import gain_notes, gain_table
@@ -19,7 +20,6 @@ from stagelift.reports.tables.stages import stage_table
 from stagelift.reports.tables.study import study_sections
 from stagelift.reports.tables.table import Cell, Column, Row, Table
 from stagelift.reports.tables.trajectory import trajectory_sections
-from stagelift.reports.words.formatting import excerpt, safe_text
 from stagelift.reports.words.gained_and_lost import TITLE, gained_and_lost
 from stagelift.reports.words.illness import TITLE as ILL
 from stagelift.reports.words.illness import illnesses

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stagelift.evals.metrics.measures import Unit, measure, ordered
+from stagelift.evals.printed import one_line
 from stagelift.evals.records import Generation, Score
 from stagelift.reports.numbers.between import RunComparison
 from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.numbers.values import judged_values
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import Report, RunReport
-from stagelift.reports.words.formatting import one_line
 
 Value = str | float | int | bool | None
 # families whose values by prompt are no field of a score

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from stagelift.evals.metrics.measures import measure
+from stagelift.evals.printed import one_line
 from stagelift.evals.stats.families import ALPHA
 from stagelift.evals.stats.two_levels import MOST_SEEDS
 from stagelift.reports.gates.check import Check
@@ -55,15 +56,15 @@ def remark(gate: Gate) -> str:
 def render_terminal(answer: Answer) -> str:
     """Return the answer as text: a line a metric in columns, remarks and notes below."""
     if isinstance(answer, NotComparableError):
-        return f"{formatting.one_line(str(answer))}\n"
+        return f"{one_line(str(answer))}\n"
     rows = [_COLUMNS, *map(_cells, answer.gates)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    below = [formatting.one_line(words) for words in [*_remarks(answer), *answer.notes]]
-    first = formatting.one_line(headline(answer))
+    below = [one_line(words) for words in [*_remarks(answer), *answer.notes]]
+    first = one_line(headline(answer))
     return "\n".join([first, "", *lines, *([""] if below else []), *below]) + "\n"
 
 
@@ -111,8 +112,8 @@ def render_junit(answer: Answer) -> str:
         ElementTree.SubElement(
             case,
             "error",
-            type=formatting.one_line(answer.field),
-            message=formatting.one_line(str(answer)),
+            type=one_line(answer.field),
+            message=one_line(str(answer)),
         )
     else:
         failed = sum(gate.fails for gate in answer.gates)
@@ -120,7 +121,7 @@ def render_junit(answer: Answer) -> str:
         suite = ElementTree.Element("testsuite", {"name": "stagelift check", **counts})
         for gate in answer.gates:
             _add_case(suite, gate)
-        said = [formatting.one_line(words) for words in [headline(answer), *answer.notes]]
+        said = [one_line(words) for words in [headline(answer), *answer.notes]]
         ElementTree.SubElement(suite, "system-out").text = "\n".join(said)
     root = ElementTree.Element("testsuites")
     root.append(suite)
@@ -234,12 +235,12 @@ def _of_tier(gate: Gate) -> str:
 def _cells(gate: Gate) -> tuple[str, ...]:
     warning = " (warning)" if gate.warns else ""
     return (
-        formatting.one_line(f"{gate.metric}, {_size(gate)}"),
+        one_line(f"{gate.metric}, {_size(gate)}"),
         formatting.plain(gate.metric, gate.baseline),
         formatting.plain(gate.metric, gate.candidate),
         formatting.change(gate.metric, gate.delta),
         formatting.change_interval(gate.metric, gate.low, gate.high),
-        formatting.one_line(f"{formatting.size(gate.metric, gate.margin)} ({gate.given_by})"),
+        one_line(f"{formatting.size(gate.metric, gate.margin)} ({gate.given_by})"),
         f"{_SYMBOLS[gate.outcome]} {gate.outcome}{warning}",
     )
 
@@ -292,19 +293,19 @@ def _document(answer: Answer) -> dict[str, Any]:
 
 def _add_case(suite: ElementTree.Element, gate: Gate) -> None:
     case = ElementTree.SubElement(
-        suite, "testcase", classname="stagelift.check", name=formatting.one_line(gate.metric)
+        suite, "testcase", classname="stagelift.check", name=one_line(gate.metric)
     )
     if gate.outcome in ("regressed", "inconclusive"):
         ElementTree.SubElement(
-            case, "failure", type=gate.outcome, message=formatting.one_line(_sentence(gate))
+            case, "failure", type=gate.outcome, message=one_line(_sentence(gate))
         )
     else:
-        ElementTree.SubElement(case, "system-out").text = formatting.one_line(_sentence(gate))
+        ElementTree.SubElement(case, "system-out").text = one_line(_sentence(gate))
 
 
 def _inline(text: str) -> str:
     """Escape text of others as Markdown that a log, too, can show."""
-    return inline(formatting.one_line(text))
+    return inline(one_line(text))
 
 
 def _level(gate: Gate) -> str:
@@ -317,6 +318,6 @@ def _annotation(level: str, title: str, text: str) -> str:
     """Write one command, escaped as GitHub's runner reads it, so that no name can end it or begin
     another.
     """
-    plain = formatting.one_line(text).replace("%", "%25")
-    name = formatting.one_line(title).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    plain = one_line(text).replace("%", "%25")
+    name = one_line(title).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     return f"::{level} title={name}::{plain}\n"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from stagelift.evals.printed import one_line
 from stagelift.evals.stats.two_levels import MOST_SEEDS
 from stagelift.reports.gates.self_test import Power
 from stagelift.reports.words import formatting
@@ -24,7 +25,7 @@ def render_terminal(powers: Sequence[Power]) -> str:
         for row in rows
     ]
     notes = [] if all(power.is_seen for power in powers) else [_ASSUMED]
-    sentences = [formatting.one_line(_sentence(power)) for power in powers]
+    sentences = [one_line(_sentence(power)) for power in powers]
     first = f"Self-test: {powers[0].draws if powers else 0} falls by each margin were drawn."
     if any(power.seeds for power in powers):
         first = "Self-test of recipes: the power follows from what seeds and problems did."
@@ -41,7 +42,7 @@ def render_json(powers: Sequence[Power]) -> str:
 def _cells(power: Power) -> tuple[str, ...]:
     how = "seen" if power.is_seen else "assumed"
     return (
-        formatting.one_line(f"{power.metric}, n={power.n}{_seeds(power)}"),
+        one_line(f"{power.metric}, n={power.n}{_seeds(power)}"),
         formatting.size(power.metric, power.margin),
         f"{power.changed:.1%} ({how})",
         f"{power.caught:.0%}",

@@ -5,9 +5,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+from stagelift.evals.printed import safe_text
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report
-from stagelift.reports.words.formatting import safe_text
 
 LIMIT, RUN_LIMIT, STAGE_LIMIT = 26, 16, 12
 _NOT_IN_XML = {0xFFFE: None, 0xFFFF: None}

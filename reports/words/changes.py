@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stagelift.evals.metrics.measures import measure
+from stagelift.evals.printed import safe_text
 from stagelift.evals.records import Metric
 from stagelift.reports.words import formatting
 
@@ -32,7 +33,7 @@ def describe_changes(changes: Sequence[Change]) -> list[str]:
             if measure(name).quantile is None:
                 title = formatting.full_title(name)
                 lines.append(f"  {title}: {_value(name, old)} -> {_value(name, new)}")
-        lines += [f"  {formatting.safe_text(example)}" for example in change.examples]
+        lines += [f"  {safe_text(example)}" for example in change.examples]
     return lines
 
 

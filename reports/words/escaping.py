@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from stagelift.reports.words.formatting import safe_text
+from stagelift.evals.printed import safe_text
 
 # where a path begins: file:///, C:\, ~, ./, ../, \\server\ or /
 _START = r"(?:file:/{0,2}|[A-Za-z]:|~[^\s/\\]*|\.{1,2}|\\)?[/\\]"

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from stagelift.evals.contract import EACH_ITS_OWN, engines_differ
 from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import Measure, measure, ordered
+from stagelift.evals.printed import one_line
 from stagelift.evals.stats.prediction_powered import FEWEST
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
@@ -136,7 +137,7 @@ def _own_notes(report: Report) -> list[str]:
             silent = sum(one.value is None for one in found) - len(failures)
             what = f"{report.column(stage)}: {metric}"
             if failures:
-                first = formatting.one_line(failures[0])
+                first = one_line(failures[0])
                 notes.append(
                     f"{what} FAILED on {len(failures)} of {len(found)} responses, which are not "
                     f"measured; the first time: {first}."
