@@ -69,7 +69,7 @@ def _notes(comparison: RunComparison) -> tuple[str, ...]:
 
 
 def _note(report: Report, against: str) -> str:
-    tests = formatting.counted_tests(report.between[0].tests or 0)
+    tests = formatting.number_of(report.between[0].tests or 0, "test")
     return (
         f"Differences to {against}, paired by prompt: stages of one name, those at one place whose "
         "names differ, and the last of each run. They are a family of tests of their own, "

@@ -79,11 +79,6 @@ def number_of(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def counted_tests(count: int) -> str:
-    """Write how many tests: `1 test`, `4 tests`."""
-    return "1 test" if count == 1 else f"{count} tests"
-
-
 def difference(comparison: Comparison) -> tuple[str, str]:
     """Write a difference and its interval, in percentage points or the metric's unit: `+47.7` and
     `[+38.1, +57.2]`.

@@ -198,15 +198,16 @@ def _comparison_notes(report: Report) -> list[str]:
 def _families(report: Report) -> str:
     """Say how tests are adjusted, and how many there are in each family."""
     sizes = {comparison.family: comparison.tests for comparison in report.comparisons()}
-    headline = formatting.counted_tests(sizes.get("headline") or 0)
-    other = formatting.counted_tests(sizes.get("other") or 0)
+    headline = formatting.number_of(sizes.get("headline") or 0, "test")
+    other = formatting.number_of(sizes.get("other") or 0, "test")
+    exported = formatting.number_of(sizes.get("exports") or 0, "test")
+    beside = formatting.number_of(sizes.get("other of exports") or 0, "test")
     exports = ""
     if any(run.record.exports for run in report.runs):
         exports = (
             " What a stage is deployed as is compared with that stage alone, in two families of "
-            f"its own: the same metrics ({formatting.counted_tests(sizes.get('exports') or 0)}) "
-            f"and everything else, marked {formatting.OTHER_FAMILY} "
-            f"({formatting.counted_tests(sizes.get('other of exports') or 0)}). It changes nothing "
+            f"its own: the same metrics ({exported}) and everything else, marked "
+            f"{formatting.OTHER_FAMILY} ({beside}). It changes nothing "
             "of what is said of the stages."
         )
     return (
