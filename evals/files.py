@@ -3,12 +3,10 @@
 Whole files and folders are replaced in one step; an append is safe against a kill in mid-line.
 """
 
-import gzip
 import json
 import os
 import reprlib
 import shutil
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +14,9 @@ from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from stagelift.evals.strict_json import read_json
+
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
-# more text than any file of rows that memory holds as records
-LARGEST_TEXT = 1 << 30
 _REMEDY = "Repair it, or move its folder away."
 
 
@@ -161,82 +159,3 @@ def _parse(text: bytes, kind: type[AnyRecord], place: str) -> AnyRecord:
         raise ValueError(
             f"{place} is damaged: no {kind.__name__} ({reason}). Delete its folder and run again."
         ) from error
-
-
-def read_rows(
-    path: Path, malformed: Callable[[ValueError], Any] | None = None
-) -> Iterator[tuple[int, Any]]:
-    """Yield the rows of a JSON list or of JSON lines (`.gz` or not), numbered from 1.
-
-    A number is that of the line, or in a list the position.
-
-    Raises ValueError, naming the file and line, where it is not JSON; with `malformed` a bad line
-    yields what that returns.
-    """
-    text = read_text(path)
-    if text.lstrip()[:1] == "[":
-        yield from enumerate(parse_json(text, str(path)), start=1)
-        return
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                yield number, parse_json(line, f"{path}, line {number}")
-            except ValueError as error:
-                if malformed is None:
-                    raise
-                yield number, malformed(error)
-
-
-def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
-    """Read text in UTF-8, gzipped or not.
-
-    Raises ValueError, naming the file, where it is none, or is more than `largest` bytes.
-    """
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start == b"PK\x03\x04":
-        raise ValueError(
-            f"{path} is a zip archive, as Inspect's .eval logs are, and not a file of rows."
-        )
-    opened = gzip.open if start.startswith(b"\x1f\x8b") else Path.open
-    try:
-        with opened(path, "rb") as file:
-            # a few bytes of gzip can hold any number of them
-            content = file.read(largest + 1)
-        if len(content) > largest:
-            raise ValueError(
-                f"{path} holds more than {largest / 2**20:,.0f} MiB of text, which is the most "
-                "that is read. Split it."
-            )
-        return content.decode("utf-8-sig")
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not text in UTF-8, gzipped or not: {error}.") from error
-
-
-def parse_json(text: str, place: str) -> Any:
-    """Parse JSON of which no key is there twice. Raises ValueError, naming the `place`."""
-    try:
-        return json.loads(text, object_pairs_hook=keys_once)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{place} is not valid JSON: {error}.") from error
-
-
-def keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a key that is there twice: readers would differ in which value they take."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice!r:.60} is there twice")
-    return content
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object. Raises ValueError, naming the file, where it is not one."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON: {error}.") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} does not hold a JSON object.")
-    return value

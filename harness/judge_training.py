@@ -11,9 +11,10 @@ from typing import Any
 from stagelift.evals.data.bundled_data import INSTRUCTIONS
 from stagelift.evals.data.preferences import check_preferences, preferences_fingerprint
 from stagelift.evals.data.source import Source, UnreachableError, fingerprint, pinned
-from stagelift.evals.files import read_json, write_json
+from stagelift.evals.files import write_json
 from stagelift.evals.models.model import ModelRef, model_fingerprint
 from stagelift.evals.records import Passport
+from stagelift.evals.strict_json import read_json
 from stagelift.harness.environment import versions
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.asked_with import template_of

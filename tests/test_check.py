@@ -152,7 +152,7 @@ def test_missing_problems_are_allowed_only_by_number(
             "no metric 'acuracy'. The nearest name is 'accuracy'",
         ),
         (["--baseline", "one.json", "--gates", "no.yaml"], "does not exist"),
-        (["--baseline", "broken.json"], "is not JSON"),
+        (["--baseline", "broken.json"], "is not valid JSON"),
         (["--baseline", "empty.json"], "neither a report.json nor a baseline"),
         (["--baseline", "no-runs.json"], "no whole report of stagelift: runs is missing"),
         (["--baseline", "no-stages.json"], "no whole report of stagelift: stages is missing"),

@@ -4,13 +4,13 @@ import pytest
 
 from stagelift.evals.files import (
     append_records,
-    read_json,
     read_record,
     read_records,
     write_records,
     write_text,
 )
 from stagelift.evals.records import Metric
+from stagelift.evals.strict_json import read_json
 
 ONE = Metric(value=1, low=0, high=2, n=3)
 

@@ -206,7 +206,7 @@ def first_values(content: dict[str, Any]) -> dict[str, Any]:
         (lambda c: first_values(c).update({"p/3": -1}), "from 0 to 1"),
         (lambda c: first_values(c).update({"p/3": "right"}), "no whole report"),
         (lambda c: first_values(c).update({"p/3": None}), "no whole report"),
-        (lambda c: first_values(c).update({"p/3": 10**400}), "no whole report"),
+        (lambda c: first_values(c).update({"p/3": 10**400}), "more than 308 digits"),
         (lambda c: c["stages"][1]["scores"].pop("values"), "values is missing"),
         (lambda c: c["stages"][1].pop("scores"), "an earlier stagelift, without scores"),
         (lambda c: c["stages"].append(c["stages"][1]), "two stages of one name"),

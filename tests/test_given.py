@@ -98,7 +98,7 @@ def test_an_adapter_has_settings_and_weights_or_it_is_said(tmp_path: Path) -> No
     safetensors(adapter / "adapter_model.safetensors")
     assert check_adapter(adapter) == {}
     (adapter / "adapter_config.json").write_text("[]")
-    with pytest.raises(ValueError, match="it is no JSON object"):
+    with pytest.raises(ValueError, match="does not hold a JSON object"):
         check_adapter(adapter)
 
 

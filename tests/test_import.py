@@ -257,7 +257,7 @@ def test_text_that_no_file_can_hold_is_named_by_its_line(tmp_path: Path) -> None
         '"\\ud800"}',
         tmp_path,
     )
-    assert "line 2" in message and "not Unicode" in message
+    assert "line 2" in message and "surrogate pair, which is no text" in message
 
 
 def test_names_from_a_file_do_not_act_on_a_terminal(tmp_path: Path) -> None:

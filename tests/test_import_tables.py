@@ -11,7 +11,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from stagelift.evals.files import read_text
+from stagelift.evals.bounded_text import read_text
 from stagelift.evals.imports.columns import parse_columns, renamed
 from stagelift.evals.imports.messages import prompt_text, response_text
 from stagelift.evals.imports.responses import COLUMNS, read_responses

@@ -15,8 +15,9 @@ import pytest
 from safetensors.torch import load_file
 
 from stagelift.evals.data.source import Source
-from stagelift.evals.files import read_json, read_record
+from stagelift.evals.files import read_record
 from stagelift.evals.models.model import ModelRef
+from stagelift.evals.strict_json import read_json
 from stagelift.harness import preflight
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.plan import make_plan

@@ -100,14 +100,14 @@ def test_a_file_of_one_object_is_read_and_its_entries_are_named(tmp_path: Path) 
         entries_of(file, content["rows"], Entry, "row")
     with pytest.raises(ValueError, match=r"x\.json holds no list of rows"):
         entries_of(file, None, Entry, "row")
-    with pytest.raises(ValueError, match="row 1 holds text that is not Unicode"):
-        entries_of(file, [{"name": "\ud800"}], Entry, "row")
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", "[" * 100_000])
 def test_a_file_that_is_no_object_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(text)
-    with pytest.raises(ValueError, match=r"x\.json is n"):
+    with pytest.raises(
+        ValueError, match=r"x\.json (is not valid JSON|does not hold a JSON object)"
+    ):
         read_object(tmp_path / "x.json")
 
 

@@ -18,7 +18,8 @@ from click.testing import Result
 from filelock import FileLock
 from typer.testing import CliRunner
 
-from stagelift.evals.files import read_json, write_json, write_text
+from stagelift.evals.files import write_json, write_text
+from stagelift.evals.strict_json import read_json
 from stagelift.harness.cli import app
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.prune import find_unneeded, prune

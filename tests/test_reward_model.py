@@ -9,7 +9,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from stagelift.evals.data.source import Source
-from stagelift.evals.files import read_json, read_record
+from stagelift.evals.files import read_record
 from stagelift.evals.judges.reward_model import (
     RewardModelJudge,
     check_reward_model,
@@ -17,6 +17,7 @@ from stagelift.evals.judges.reward_model import (
 )
 from stagelift.evals.models.model import load_tokenizer
 from stagelift.evals.records import Passport
+from stagelift.evals.strict_json import read_json
 from stagelift.harness.cli import app
 from stagelift.stages.reward import reward_rows
 from tests.judges import pair, said

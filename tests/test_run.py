@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stagelift.evals.files import read_json
 from stagelift.evals.folders import NOT_REPRODUCIBLE
+from stagelift.evals.strict_json import read_json
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import load_recipe

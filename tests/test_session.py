@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stagelift.evals.files import read_json
+from stagelift.evals.strict_json import read_json
 from stagelift.harness.recipes.read import load_recipe
 from stagelift.reports.records import read_run
 from tests.in_process import run_recipe

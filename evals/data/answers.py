@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stagelift.evals.files import read_rows
+from stagelift.evals.strict_json import read_rows
 
 if TYPE_CHECKING:
     from datasets import Dataset

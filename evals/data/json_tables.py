@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stagelift.evals.files import parse_json, read_text
+from stagelift.evals.bounded_text import read_text
+from stagelift.evals.strict_json import parse_json
 
 Row = dict[str, Any]
 # what lists of rows are called
@@ -21,7 +22,7 @@ def table_rows(file: Path) -> list[Row] | None:
     """
     if not is_one_object(file):
         return None
-    content = parse_json(read_text(file), str(file))
+    content = parse_json(read_text(file), str(file), nan=True)
     return _rows(content, str(file)) if isinstance(content, dict) else None
 
 

@@ -23,8 +23,8 @@ from stagelift.evals.data.source import (
     rows,
 )
 from stagelift.evals.data.turns import BESIDE, ROLES, as_turn
-from stagelift.evals.files import read_rows
 from stagelift.evals.records import Group, Record
+from stagelift.evals.strict_json import read_rows
 
 Message = dict[str, Any]
 

@@ -23,8 +23,8 @@ from stagelift.evals.data.bundled_data import (
 )
 from stagelift.evals.data.csv_texts import how_to_read, rewritten_columns
 from stagelift.evals.data.json_tables import table_rows
-from stagelift.evals.files import read_rows
 from stagelift.evals.records import Written
+from stagelift.evals.strict_json import read_rows
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -4,7 +4,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from stagelift.evals.files import LARGEST_TEXT
+from stagelift.evals.bounded_text import LARGEST_TEXT
 
 _MEMBERS = 500_000
 

@@ -1,27 +1,22 @@
 """Files that are one JSON object, and the lists of entries in them; errors name file and entry."""
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from stagelift.evals.files import read_text
+from stagelift.evals.strict_json import read_json
 
 Entry = TypeVar("Entry", bound=BaseModel)
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Read a JSON object. Raises ValueError, naming the file, where it is none or too large."""
-    text = read_text(path)
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON: {error}.") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is no JSON object.")
-    return content
+    """Read a JSON object; NaN in it is what other tools write for what has no value.
+
+    Raises ValueError, naming the file, where it is none or too large.
+    """
+    return read_json(path, nan=True)
 
 
 def entries_of(path: Path, values: object, kind: type[Entry], what: str) -> list[Entry]:
@@ -36,11 +31,7 @@ def entries_of(path: Path, values: object, kind: type[Entry], what: str) -> list
 def _entries(path: Path, values: Iterable[Any], kind: type[Entry], what: str) -> Iterator[Entry]:
     for number, value in enumerate(values, start=1):
         try:
-            json.dumps(value, ensure_ascii=False).encode()
             yield kind.model_validate(value)
-        # half of a surrogate pair: JSON can say it, no file of ours can hold it
-        except UnicodeEncodeError as error:
-            raise ValueError(f"{path}, {what} {number} holds text that is not Unicode.") from error
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from stagelift.evals.files import read_text
+from stagelift.evals.bounded_text import read_text
 
 Kind = Literal[
     "a folder",

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stagelift.evals.files import LARGEST_TEXT, parse_json, read_rows, read_text
+from stagelift.evals.bounded_text import LARGEST_TEXT, read_text
 from stagelift.evals.imports.seen import csv_header, json_columns, look_at, parquet_columns
+from stagelift.evals.strict_json import parse_json, read_rows
 
 # of a table; each of its rows becomes several records in memory
 MOST_ROWS = 1_000_000
@@ -46,7 +47,7 @@ def _rows(path: Path) -> Iterator[Numbered]:
         case "JSON columns":
             return _column_rows(path)
         case "a JSON object":
-            return iter([(1, parse_json(read_text(path), str(path)))])
+            return iter([(1, parse_json(read_text(path), str(path), nan=True))])
         case _:
             return read_rows(path, malformed=_malformed)
 
@@ -58,7 +59,7 @@ def _malformed(error: ValueError) -> MalformedRow:
 
 
 def _column_rows(path: Path) -> Iterator[Numbered]:
-    columns = json_columns(parse_json(read_text(path), str(path)))
+    columns = json_columns(parse_json(read_text(path), str(path), nan=True))
     assert columns is not None, "a file of another kind"
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:

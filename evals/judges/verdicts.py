@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stagelift.evals.data.preference_value import read_preference
-from stagelift.evals.files import read_rows
 from stagelift.evals.judges.judge import Judge, Opinion, Pair
+from stagelift.evals.strict_json import read_rows
 
 _PROMPT, _FIRST, _SECOND = (
     ("prompt", "instruction"),

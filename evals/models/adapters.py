@@ -3,9 +3,10 @@
 Settings are read as they stand in the file, so that neither peft nor weights are loaded.
 """
 
-import json
 from pathlib import Path
 from typing import Any
+
+from stagelift.evals.strict_json import read_json
 
 CONFIG = "adapter_config.json"
 _LARGEST_CONFIG = 10_000_000
@@ -39,14 +40,9 @@ def settings_of(folder: Path) -> dict[str, Any]:
     """Read an adapter's settings. Raises ValueError in a sentence."""
     file = folder / CONFIG
     try:
-        if file.stat().st_size > _LARGEST_CONFIG:
-            raise ValueError("it is too large")
-        settings = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return read_json(file, nan=True, largest=_LARGEST_CONFIG)
+    except OSError as error:
         raise ValueError(f"'{file}' cannot be read: {error}.") from error
-    if not isinstance(settings, dict):
-        raise ValueError(f"'{file}' cannot be read: it is no JSON object.")
-    return settings
 
 
 def trained_on(folder: Path) -> str | None:

@@ -4,7 +4,6 @@ Only names of files, their beginnings and their settings are looked at. What can
 in one sentence, with what was seen there and what would work.
 """
 
-import json
 import re
 import struct
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stagelift.evals.models import adapters, bundled, gguf
+from stagelift.evals.strict_json import parse_json, read_json
 
 What = Literal["model", "adapter", "gguf"]
 # what transformers looks for, in this order
@@ -108,7 +108,7 @@ def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
             (length,) = struct.unpack("<Q", content.read(8))
             if length > min(size, _LARGEST_JSON):
                 raise ValueError("its header is longer than the file")
-            header = json.loads(content.read(length))
+            header = parse_json(content.read(length).decode(), "its header")
         tensors = {name: header[name] for name in header if name != "__metadata__"}
         end = max((int(tensor["data_offsets"][1]) for tensor in tensors.values()), default=0)
         shapes = {name: tuple(map(int, tensor["shape"])) for name, tensor in tensors.items()}
@@ -188,7 +188,7 @@ def _weight_files(folder: Path) -> Iterator[Path]:
         yield first
         return
     try:
-        named = sorted({str(file) for file in json.loads(first.read_text())["weight_map"].values()})
+        named = sorted({str(file) for file in read_json(first, nan=True)["weight_map"].values()})
     except (OSError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"'{first}' cannot be read: {error}.") from error
     for name in named:

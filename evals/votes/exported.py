@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from stagelift.evals.records import Record
+from stagelift.evals.strict_json import read_json
 
 FORMAT = "stagelift-votes-1"
 # a vote takes about 100 bytes
@@ -57,11 +58,15 @@ def read_exported(path: Path) -> ExportedVotes:
             f"{LARGEST / 1e6:.0f} MB. Give one that a voting page exported."
         )
     try:
-        exported = ExportedVotes.model_validate_json(path.read_bytes())
+        exported = ExportedVotes.model_validate(read_json(path))
     except ValidationError as error:
         raise ValueError(
             f"'{path}' is no file of votes: {_problem(error)}. Give one that a voting page "
             "exported, as it was exported."
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"{error} So it is no file of votes. Give one that a voting page exported."
         ) from error
     pair, count = Counter(vote.pair for vote in exported.votes).most_common(1)[0]
     if count > 1:

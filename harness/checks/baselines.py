@@ -21,8 +21,8 @@ from pydantic import ValidationError
 
 from stagelift.evals.files import write_text
 from stagelift.evals.records import Record
-from stagelift.harness.checks.strict_json import read_strict_json
-from stagelift.harness.errors import UsageError
+from stagelift.evals.strict_json import read_json
+from stagelift.harness.errors import UsageError, as_usage_errors
 from stagelift.reports.gates.margins import TIERS, Margin
 from stagelift.reports.gates.scores import EARLIER, StageScores
 from stagelift.reports.gates.sound import refuse_unsound
@@ -88,7 +88,13 @@ def read_baseline(path: Path) -> Baseline:
     """Read a baseline. Raises UsageError where the file is none, was edited, or holds what cannot
     be.
     """
-    return parse_baseline(read_strict_json(path), path)
+    return parse_baseline(read_side(path), path)
+
+
+def read_side(path: Path) -> dict[str, Any]:
+    """Read a file that is one side of a check. Raises UsageError where it is no JSON object."""
+    with as_usage_errors():
+        return read_json(path)
 
 
 def parse_baseline(content: dict[str, Any], path: Path) -> Baseline:

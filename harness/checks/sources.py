@@ -7,8 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from stagelift.harness.checks.baselines import Baseline, history, parse_baseline, read_baseline
-from stagelift.harness.checks.strict_json import read_strict_json
+from stagelift.harness.checks.baselines import (
+    Baseline,
+    history,
+    parse_baseline,
+    read_baseline,
+    read_side,
+)
 from stagelift.harness.errors import UsageError
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.gates.recipe_scores import recipe_scores
@@ -61,7 +66,7 @@ def open_source(
         return read_baseline(files[-1])
     path = Path(name)
     if path.is_file():
-        content = read_strict_json(path)
+        content = read_side(path)
         if "scores" in content:
             return parse_baseline(content, path)
         return _report_source(content, path)
