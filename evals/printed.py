@@ -1,30 +1,60 @@
-"""Text of models, files and names as it may be printed: nothing in it acts on who shows it."""
+"""Text of models, files and names as it may be printed: nothing in it acts on who shows it.
+
+What cannot be seen, and what moves or hides what can, is written out as its code point in angle
+brackets, `<U+202E>`, in every format alike. Nothing is dropped. This module loads nothing: every
+command prints.
+"""
 
 import re
-import unicodedata
 
+# controls, formats, surrogates, private use and what Unicode wants ignored or never exchanged
+_HIDDEN = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufffb\ufffe\uffff\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff\U000f0000-\U0010ffff"
+    + "".join(
+        f"{chr(plane | 0xFFFE)}{chr(plane | 0xFFFF)}" for plane in range(1 << 16, 15 << 16, 1 << 16)
+    )
+)
+_TO_SHOW = re.compile(f"\r\n|[{_HIDDEN}]")
+# they choose a glyph of the sign or ideograph before; more of them would carry a hidden text
+_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_SELECTED = re.compile(
+    "[#*0-9\xa9\xae\u1000-\u109f\u2030-\u205f\u20d0-\ua8ff\uf900-\ufaff\U0001f000-\U0003ffff]"
+)
+_JOINERS = "\u200c\u200d"
+# Arabic to Sinhala, Tibetan, Burmese, Khmer and Mongolian: letters that join, or do not, by them
+_JOINING = re.compile("[\u0600-\u0dff\u0f00-\u109f\u1780-\u18af\ua840-\ua8ff\ufb50-\ufefc]")
+_EMOJI = re.compile("[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]")
 # what runners of CI take for a command: not the `####` of an answer
-_COMMAND = re.compile(r"##(?=[A-Za-z]*\[)")
+_MARKED_COMMAND = re.compile(r"##(?=[A-Za-z]*\[)")
+_COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+_COLONS = re.compile(r":(?=:)")
 
 
 def safe_text(text: str) -> str:
-    """Drop everything in model output that could act on a terminal or reorder text; keep newlines
-    and tabs.
+    """Write out whatever in a text cannot be seen or could act on a terminal or reorder text.
+
+    Newlines and tabs stay, and `\\r\\n` is a newline. Joiners and glyph selectors stay where
+    scripts and emoji need them.
     """
-    return "".join(
-        c
-        for c in text
-        if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-    )
+    if text.isascii() and text.isprintable():
+        return text
+    return _TO_SHOW.sub(_shown, text)
 
 
 def one_line(text: str) -> str:
     """Return safe text as one line that no log acts on: GitHub's runner takes `::error::` at a
     line's start and `##[error]` anywhere for commands, Azure's `##vso[...]`.
     """
-    # the last two of every plane are no characters, and XML has no place for them
-    shown = "".join(c for c in safe_text(text) if ord(c) & 0xFFFE != 0xFFFE)
-    return _COMMAND.sub("# #", " ".join(shown.split()).replace("::", ": :"))
+    flat = " ".join(safe_text(text).split())
+    return _MARKED_COMMAND.sub("# #", _COLONS.sub(": ", flat))
+
+
+def without_commands(text: str) -> str:
+    """Return a text of several lines of which no log takes one for a command."""
+    return _MARKED_COMMAND.sub("# #", _COMMAND.sub(r"\1: ", text))
 
 
 def excerpt(text: str, limit: int = 600) -> str:
@@ -35,3 +65,36 @@ def excerpt(text: str, limit: int = 600) -> str:
     if len(clean) <= limit:
         return clean
     return f"{clean[:limit]}... ({len(clean) - limit} more characters)"
+
+
+def json_escaped(document: str) -> str:
+    """Escape in a JSON document what `safe_text` would write out and what a log would act on: the
+    document stays what it says.
+    """
+    plain = _TO_SHOW.sub(_escaped, document)
+    return _MARKED_COMMAND.sub(r"\\u0023#", plain)
+
+
+def _shown(found: re.Match[str]) -> str:
+    if found[0] == "\r\n":
+        return "\n"
+    return found[0] if _is_needed(found) else f"<U+{ord(found[0]):04X}>"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    if found[0] == "\r\n" or _is_needed(found):
+        return found[0]
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+
+
+def _is_needed(found: re.Match[str]) -> bool:
+    """Say whether what cannot be seen makes what stands beside it what it is."""
+    before = found.string[found.start() - 1] if found.start() else ""
+    after = found.string[found.end() : found.end() + 1]
+    if found[0] in _JOINERS:
+        return any(
+            kind.match(before) is not None and kind.match(after) is not None
+            for kind in (_JOINING, _EMOJI)
+        )
+    return _SELECTORS.match(found[0]) is not None and _SELECTED.match(before) is not None

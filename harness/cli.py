@@ -3,8 +3,6 @@
 Heavy imports only inside the commands that need them: --help is instant.
 """
 
-import io
-import sys
 from typing import Annotated
 
 import typer
@@ -19,6 +17,7 @@ from stagelift.harness.commands.records import import_file, rescore
 from stagelift.harness.commands.report import list_runs, report
 from stagelift.harness.commands.run import evaluate, run
 from stagelift.harness.commands.vote import vote
+from stagelift.harness.streams import cleaned_streams
 
 app = typer.Typer(
     help="What did each post-training stage add? Trains with TRL (SFT, DPO, GRPO and others), "
@@ -47,11 +46,8 @@ app.command("runs")(list_runs)
 
 def main() -> None:
     """Entry point of the console script."""
-    for stream in (sys.stdout, sys.stderr):
-        # reports hold more than old code pages and the C locale can say
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
-    app()
+    with cleaned_streams():
+        app()
 
 
 def _version(wanted: bool) -> None:

@@ -8,14 +8,14 @@ import time
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 
 from stagelift.evals.metrics.measures import leading, measure
-from stagelift.evals.printed import one_line, safe_text
+from stagelift.evals.printed import one_line, safe_text, without_commands
 from stagelift.evals.records import Metric
+from stagelift.harness.streams import for_styled
+from stagelift.reports.formats.console import Console, Text
 from stagelift.reports.words.formatting import value
 
 PLAIN_INTERVAL_SECONDS = 15
@@ -47,8 +47,8 @@ def open_view(stages: list[str]) -> View:
 
 
 def say(text: str) -> None:
-    """Print a line before a view opens."""
-    print(text, flush=True)
+    """Print a line that acts on nothing, also where Python calls us and not our command."""
+    print(without_commands(safe_text(text)), flush=True)
 
 
 def is_notebook() -> bool:
@@ -65,7 +65,9 @@ class LiveView:
 
     def __init__(self, stages: list[str]) -> None:
         self.rows, self.clock = Rows(stages), Clock()
-        self.live = Live(self._table(), console=Console(), refresh_per_second=4)
+        self.live = Live(
+            self._table(), console=Console(for_styled(sys.stdout)), refresh_per_second=4
+        )
 
     def __enter__(self) -> Self:
         self.live.__enter__()
@@ -171,13 +173,13 @@ class PlainView:
             return
         text = describe(event, self.clock.seconds_left(stage, event))
         if event["event"] in REMARKS:
-            print(f"{stage}: {text}", flush=True)
+            say(f"{stage}: {text}")
             return
         key = (stage, activity(event))
         now = time.monotonic()
         if key != self.last or now - self.printed_at > PLAIN_INTERVAL_SECONDS:
             self.last, self.printed_at = key, now
-            print(f"{stage}: {text}", flush=True)
+            say(f"{stage}: {text}")
 
 
 class Rows:

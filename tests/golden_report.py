@@ -9,8 +9,7 @@ import io
 import re
 from pathlib import Path
 
-from rich.console import Console
-
+from stagelift.reports.formats.console import Console
 from stagelift.reports.formats.document import render_json
 from stagelift.reports.formats.html import render_html
 from stagelift.reports.formats.markdown import render_markdown, render_markdown_summary

@@ -30,7 +30,8 @@ ARROWS = {
     "testing -> checks -> recipes; commands -> exporting -> outputs; "
     "commands -> hub -> pushing -> outputs; "
     "api -> results -> exporting; api -> run, checks; "
-    "api, commands, judge_training -> progress; api, commands -> quiet",
+    "api, commands, judge_training -> progress; api, commands -> quiet; "
+    "cli, commands, progress -> streams",
 }
 EVERYONE_MAY_IMPORT = {"harness": {"errors", "environment"}}
 # two lines each: they keep an address whose module has moved

@@ -1,9 +1,8 @@
 """What each stage gained and lost, in a line of a report's first screen."""
 
 from dataclasses import replace
+from io import StringIO
 from math import log
-
-from rich.console import Console
 
 from stagelift.evals.metrics.retention import (
     likelihood_clusters,
@@ -11,6 +10,7 @@ from stagelift.evals.metrics.retention import (
     likelihood_values,
 )
 from stagelift.evals.records import ChoiceScore, PassageScore
+from stagelift.reports.formats.console import Console
 from stagelift.reports.formats.html import render_html
 from stagelift.reports.formats.markdown import render_markdown, render_markdown_summary
 from stagelift.reports.formats.terminal import print_report
@@ -123,7 +123,7 @@ def test_without_the_suite_nothing_is_said() -> None:
 
 def test_every_format_has_it_on_its_first_screen() -> None:
     made = report()
-    console = Console(width=120, record=True, file=None, quiet=False)
+    console = Console(StringIO(), width=120, record=True)
     with console.capture() as captured:
         print_report(made, console)
     for text in (

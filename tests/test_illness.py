@@ -6,10 +6,10 @@ from io import StringIO
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from rich.console import Console
 
 from stagelift.harness.progress import LiveView, NotebookView, describe
 from stagelift.reports.formats.card import render_card
+from stagelift.reports.formats.console import Console
 from stagelift.reports.formats.document import report_document
 from stagelift.reports.formats.html import render_html
 from stagelift.reports.formats.markdown import render_markdown, render_markdown_summary

@@ -70,7 +70,10 @@ def test_what_latex_acts_on_is_written_out() -> None:
     assert escaped("50% of $x_1 & {y}") == r"50\% of \$x\_1 \& \{y\}"
     assert escaped("\\input{x}") == r"\textbackslash{}input\{x\}"
     assert escaped("a--b [c] *") == "a-{}-{}b {[}c{]} {*}"
-    assert escaped("Žluť 漢 × †\x1b[0m") == r"\v{Z}lu\v{t} U+6F22 $\times$ $\dagger${[}0m"
+    assert (
+        escaped("Žluť 漢 × †\x1b[0m")
+        == r"\v{Z}lu\v{t} U+6F22 $\times$ $\dagger$\textless{}U+001B\textgreater{}{[}0m"
+    )
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")

@@ -292,7 +292,7 @@ def test_labels_are_short_and_differ() -> None:
         and len(short_label("a" * 50, 20)) == 20
     )
     assert short_label("漢" * 30, 20) == "漢" * 3 + "…" + "漢" * 6
-    assert short_label("\x00\n") == "(no name)"
+    assert short_label(" \n") == "(no name)" and short_label("\x00") == "<U+0000>"
     assert distinct_labels(["b", "b", "c"]) == ["b (1)", "b (2)", "c"]
 
 

@@ -1,18 +1,85 @@
-"""What is printed of the text of others acts on nobody."""
+"""What is printed of the text of others acts on nobody, and nothing of it is dropped."""
+
+import json
+import sys
+import unicodedata
 
 import pytest
 
-from stagelift.evals.printed import excerpt, one_line, safe_text
+from stagelift.evals.printed import excerpt, json_escaped, one_line, safe_text, without_commands
+
+# such as the Arabic sign of a year: of the class of formats, and seen
+SEEN = {
+    0x600,
+    0x601,
+    0x602,
+    0x603,
+    0x604,
+    0x605,
+    0x6DD,
+    0x70F,
+    0x890,
+    0x891,
+    0x8E2,
+    0x110BD,
+    0x110CD,
+}
 
 
-def test_lines_and_tabs_stay_and_codes_of_terminals_go() -> None:
-    assert safe_text("a\n\tb\x1b[31mred\u202e\u2028") == "a\n\tb[31mred"
+def test_lines_and_tabs_stay_and_all_that_could_act_is_shown() -> None:
+    shown = "a\n\tb<U+001B>[31mred<U+202E><U+2028>"
+    assert safe_text("a\n\tb\x1b[31mred\u202e\u2028") == shown
+    assert safe_text("a\r\nb\rc\x9b\ud800\U0001ffff") == "a\nb<U+000D>c<U+009B><U+D800><U+1FFFF>"
+
+
+def test_every_control_format_and_private_character_is_shown() -> None:
+    hidden = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    left = {
+        code
+        for code in range(sys.maxunicode + 1)
+        if unicodedata.category(chr(code)) in hidden and safe_text(chr(code)) == chr(code)
+    }
+    assert left == SEEN | {0x9, 0xA}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "👩🏽‍🚀 ❤️ 1️⃣ 👨‍👩‍👧",
+        "می‌خواهم",
+        "क्‍ष",
+        "שלום עולם",
+        "مرحبا",
+        "葛\U000e0100",
+        "Zoë 漢字 한글",
+        "é",
+    ],
+)
+def test_scripts_and_emoji_stay_as_they_are(text: str) -> None:
+    assert safe_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("pay\u200bpal", "pay<U+200B>pal"),
+        ("a\u200db", "a<U+200D>b"),
+        ("a\ufe01b\U000e0101", "a<U+FE01>b<U+E0101>"),
+        ("❤\ufe0f\ufe0f", "❤\ufe0f<U+FE0F>"),
+        ("\U000e0068\U000e0069", "<U+E0068><U+E0069>"),
+        ("\u3164\u115f\u034f", "<U+3164><U+115F><U+034F>"),
+        ("\u2067rtl\u2069\u200f", "<U+2067>rtl<U+2069><U+200F>"),
+    ],
+)
+def test_what_cannot_be_seen_is_shown(text: str, shown: str) -> None:
+    assert safe_text(text) == shown
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
         ("::error::no", ": :error: :no"),
+        (":::error::", ": : :error: :"),
         ("a\n##[error]no", "a # #[error]no"),
         ("#### 7", "#### 7"),
         ("##vso[task]", "# #vso[task]"),
@@ -22,6 +89,19 @@ def test_no_line_is_a_command_of_a_runner(text: str, line: str) -> None:
     assert one_line(text) == line
 
 
+def test_of_several_lines_none_is_a_command_and_the_rest_stays() -> None:
+    text = "std::vector\n::error::no\n \t::set-output::\n##[endgroup]"
+    shown = "std::vector\n: :error::no\n \t: :set-output::\n# #[endgroup]"
+    assert without_commands(text) == shown
+
+
+def test_json_says_what_it_said() -> None:
+    said = "a\x1b\x7f\x9b\u202e\U000e0041\ud800 👩‍🚀 ##[error] é"
+    document = json_escaped(json.dumps(said, ensure_ascii=False))
+    assert json.loads(document) == said
+    assert safe_text(document) == document and "##[" not in document and "👩‍🚀" in document
+
+
 def test_an_excerpt_says_how_much_is_left_out() -> None:
     assert excerpt("abcdef", limit=4) == "abcd... (2 more characters)"
-    assert excerpt("\x1b") == "(empty)"
+    assert excerpt(" \n") == "(empty)"

@@ -3,8 +3,8 @@ from dataclasses import replace
 from io import StringIO
 
 import pytest
-from rich.console import Console
 
+from stagelift.reports.formats.console import Console
 from stagelift.reports.formats.document import render_json
 from stagelift.reports.formats.markdown import render_markdown
 from stagelift.reports.formats.terminal import print_report

@@ -5,7 +5,6 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from stagelift.evals.data.problems import load_problems
 from stagelift.evals.data.source import Source
@@ -24,6 +23,7 @@ from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.contract import LATER
 from stagelift.harness.graph.plan import make_plan
 from stagelift.harness.recipes.read import as_written, load_recipe
+from stagelift.reports.formats.console import Console
 from stagelift.reports.formats.explorer import problems
 from stagelift.reports.formats.html import render_html
 from stagelift.reports.formats.markdown import render_markdown

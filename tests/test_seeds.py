@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from stagelift.evals.stats import estimates
+from stagelift.reports.formats.console import Console
 from stagelift.reports.formats.document import report_document
 from stagelift.reports.formats.html import render_html
 from stagelift.reports.formats.markdown import render_markdown

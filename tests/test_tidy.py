@@ -147,4 +147,4 @@ def test_a_name_is_no_formula_and_no_second_row() -> None:
     evaluation = stage.evaluation.model_copy(update={"metrics": {name: rate}})
     report = build_report([replace(run, stages=[replace(stage, evaluation=evaluation)])])
     rows = list(csv.DictReader(io.StringIO(render_csv(report))))
-    assert [row["metric"] for row in rows] == ['\'=HYPERLINK("x") ,[31m/acc']
+    assert [row["metric"] for row in rows] == ['\'=HYPERLINK("x") ,<U+001B>[31m/acc']

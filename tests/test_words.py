@@ -126,7 +126,7 @@ def test_a_rescoring_says_what_moved_and_of_the_rest_that_nothing_did() -> None:
         "sft: 2 responses count otherwise now",
         "  accuracy numeric: 25.0% [15.0, 35.0], n=100 -> 50.0% [40.0, 60.0], n=100",
         "  win rate against base: not measured -> 75.0% [65.0, 85.0], n=100",
-        "  p/1: read 7 before",
+        "  p/1: read<U+001B> 7 before",
     ]
 
 

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from stagelift.evals.printed import safe_text
 from stagelift.harness.audit.audit import Completion, Pays, StageAudit
 from stagelift.harness.audit.findings import findings
+from stagelift.reports.formats.console import Console, Text
 
 
 def print_audits(audits: Sequence[StageAudit], console: Console) -> None:
@@ -20,7 +18,7 @@ def print_audits(audits: Sequence[StageAudit], console: Console) -> None:
         said = findings(audit)
         for sentence in said:
             warning = Text("warning: ", style="bold yellow")
-            console.print(warning.append(safe_text(f"{audit.stage}: {sentence}"), style="not bold"))
+            console.print(warning.append(f"{audit.stage}: {sentence}", style="not bold"))
         if not said:
             console.print(f"{audit.stage}: nothing is wrong with these rewards that was tried.")
 
@@ -57,7 +55,7 @@ def _table(audit: StageAudit) -> Table:
         box=box.SIMPLE_HEAD,
         header_style="bold",
         pad_edge=False,
-        title=f"What the rewards of {safe_text(audit.stage)} pay for, the mean of {rows}",
+        title=f"What the rewards of {audit.stage} pay for, the mean of {rows}",
         title_justify="left",
         title_style="bold",
     )
@@ -65,7 +63,7 @@ def _table(audit: StageAudit) -> Table:
     table.add_column("tokens", justify="right")
     for pays in audit.rewards:
         # of a path, the function
-        table.add_column(safe_text(pays.reward.rpartition(".")[2]), justify="right")
+        table.add_column(pays.reward.rpartition(".")[2], justify="right")
     if len(audit.rewards) > 1:
         table.add_column("together", justify="right")
     sort = None
@@ -90,7 +88,7 @@ def _cell(pays: Pays, completion: Completion) -> str:
     datum = _datum(pays, completion)
     if isinstance(datum, float):
         return f"{datum:.3g}"
-    return "None" if datum is None else safe_text(datum)
+    return "None" if datum is None else datum
 
 
 def _datum(pays: Pays, completion: Completion) -> float | str | None:

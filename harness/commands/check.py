@@ -5,11 +5,9 @@ something required is missing. Whatever else goes wrong is 2: 1 is an answer.
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +21,7 @@ from stagelift.harness.commands.options import (
     usage_errors,
 )
 from stagelift.harness.errors import UsageError
+from stagelift.harness.streams import write_document
 
 if TYPE_CHECKING:
     from stagelift.harness.checks.checking import Request
@@ -285,9 +284,9 @@ def _self_test(request: "Request", format: CheckFormat) -> int:
         return 4
     match format:
         case CheckFormat.terminal:
-            _write_text(self_test_answer.render_terminal(powers))
+            write_document(self_test_answer.render_terminal(powers))
         case CheckFormat.json:
-            _write_text(self_test_answer.render_json(powers))
+            write_document(self_test_answer.render_json(powers))
         case _:
             fail(f"A self-test is written as terminal or json, not as {format.value}.")
     return 0 if all(power.is_enough for power in powers) else 3
@@ -324,15 +323,7 @@ def _write(answer: "Answer", format: CheckFormat) -> None:
         case CheckFormat.github:
             text = answers.render_github(answer)
             _add_to_job_page(answers.render_markdown(answer))
-    _write_text(text)
-
-
-def _write_text(text: str) -> None:
-    """Write where the terminal's encoding may lack a symbol."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    write_document(text)
 
 
 def _add_to_job_page(markdown: str) -> None:

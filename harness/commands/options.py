@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from stagelift.harness.quiet import QUIET
+from stagelift.harness.streams import for_styled
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from stagelift.reports.formats.console import Console
 
 AcrossEngines = Annotated[
     bool,
@@ -42,14 +43,20 @@ def open_console() -> "Console":
 
     A pipe has no width, and 80 columns would fold every table.
     """
-    from rich.console import Console
-
+    from stagelift.reports.formats.console import Console
     from stagelift.reports.formats.terminal import WIDE
 
-    console = Console()
+    console = Console(for_styled(sys.stdout))
     if console.is_terminal or "COLUMNS" in os.environ:
         return console
-    return Console(width=WIDE)
+    return Console(for_styled(sys.stdout), width=WIDE)
+
+
+def error_console() -> "Console":
+    """Return a console on standard error."""
+    from stagelift.reports.formats.console import Console
+
+    return Console(for_styled(sys.stderr))
 
 
 def keep_garbage() -> None:

@@ -1,6 +1,5 @@
 """`stagelift plan`: what a recipe would do, cost and show, before anything is done."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,11 +11,13 @@ from stagelift.harness.commands.options import (
     RunName,
     RunsFolder,
     announce_first_use,
+    error_console,
     keep_garbage,
     open_console,
     quiet_environment,
     usage_errors,
 )
+from stagelift.harness.streams import write_document
 
 if TYPE_CHECKING:
     from stagelift.harness.audit.audit import StageAudit
@@ -55,8 +56,6 @@ def plan(
     """
     keep_garbage()
     quiet_environment()
-    from rich.console import Console
-
     from stagelift.harness.audit.view import audits_as_data, print_audits
     from stagelift.harness.forecast.forecast import make_forecast
     from stagelift.harness.forecast.view import print_forecast, render_json
@@ -64,7 +63,8 @@ def plan(
     from stagelift.harness.recipes.read import load_recipe
 
     store = Store(runs)
-    with usage_errors(), Console(stderr=True).status("Checking the recipe and looking at its data"):
+    status = error_console().status("Checking the recipe and looking at its data")
+    with usage_errors(), status:
         planned = load_recipe(recipe, overrides or [], name)
         if format is PlanFormat.terminal:
             announce_first_use(planned.weights())
@@ -74,7 +74,7 @@ def plan(
     match format:
         case PlanFormat.json:
             data = None if audits is None else audits_as_data(audits)
-            sys.stdout.write(render_json(forecast, data))
+            write_document(render_json(forecast, data))
         case PlanFormat.terminal:
             print_forecast(forecast, open_console())
             print_audits(audits or [], open_console())

@@ -51,9 +51,9 @@ def prune(
 def _show(unneeded: "Sequence[Unneeded]", runs: Path) -> None:
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     from stagelift.evals.printed import excerpt
+    from stagelift.reports.formats.console import Text
 
     table = Table("node", "what it is", "last written", "size", box=box.SIMPLE_HEAD, pad_edge=False)
     table.columns[0].no_wrap = table.columns[2].no_wrap = table.columns[3].no_wrap = True

@@ -1,6 +1,5 @@
 """`stagelift report` and `stagelift runs`: what the records say."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ from stagelift.harness.commands.options import (
     open_console,
     usage_errors,
 )
+from stagelift.harness.streams import write_document
 from stagelift.reports.formats.names import Format, format_of, refuse_another_ending
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _write(
         if output is not None:
             written += write_report(result, form, output, summary=summary)
         elif form is not Format.terminal:
-            sys.stdout.write(render_text(result, form, summary=summary))
+            write_document(render_text(result, form, summary=summary))
         elif figures is None:
             _print_report(result)
         if figures is not None:
@@ -109,12 +109,10 @@ def _no_figure() -> list[Path]:
 
 def list_runs(runs: RunsFolder = Path("runs")) -> None:
     """List the runs in a folder, with the accuracy of each stage."""
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    from stagelift.evals.printed import safe_text
     from stagelift.reports.folders import RunsFolder
+    from stagelift.reports.formats.console import Text
     from stagelift.reports.records import NothingEvaluatedError, read_run
 
     folders = RunsFolder(runs).runs()
@@ -128,11 +126,11 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
         except ValueError as error:
             begun = isinstance(error, NothingEvaluatedError)
             state = "nothing evaluated yet" if begun else "cannot be read"
-            table.add_row(Text(folder.name), state, "", Text(safe_text(str(error))))
+            table.add_row(Text(folder.name), state, "", Text(str(error)))
             continue
         cells = (record.name, _state(record), record.model, _accuracies(record))
-        table.add_row(*(Text(safe_text(cell)) for cell in cells))
-    Console().print(table)
+        table.add_row(*(Text(cell) for cell in cells))
+    open_console().print(table)
 
 
 def _state(record: "RunRecord") -> str:

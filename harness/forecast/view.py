@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 from rich.tree import Tree
 
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.models.model import model_title
-from stagelift.evals.printed import safe_text
+from stagelift.evals.printed import json_escaped
 from stagelift.harness.forecast import guess, sensitivity
 from stagelift.harness.forecast.estimate import Basis, Cost
 from stagelift.harness.forecast.forecast import (
@@ -27,6 +25,7 @@ from stagelift.harness.forecast.forecast import (
 )
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.seen_rows import row_lines
+from stagelift.reports.formats.console import Console, Text
 from stagelift.reports.words.formatting import duration, number_of, size
 
 
@@ -45,7 +44,7 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
     for advice in sorted(forecast.advice, key=lambda advice: advice.level == "note"):
         style = "bold yellow" if advice.level == "warning" else "bold dim"
         level = Text(f"{advice.level}: ", style=style)
-        console.print(Text().append_text(level).append(safe_text(advice.text)))
+        console.print(Text().append_text(level).append(advice.text))
 
 
 def render_json(forecast: Forecast, audits: list[dict[str, Any]] | None = None) -> str:
@@ -74,7 +73,7 @@ def render_json(forecast: Forecast, audits: list[dict[str, Any]] | None = None) 
         "advice": [vars(advice) for advice in forecast.advice],
         **({} if audits is None else {"reward_audit": audits}),
     }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return json_escaped(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _exports(forecast: Forecast) -> dict[str, Any]:
@@ -112,7 +111,7 @@ def _header(forecast: Forecast) -> Table:
         ("to do", _to_do(forecast)),
     ]
     for name, text in lines:
-        grid.add_row(Text(name, style="bold"), Text(safe_text(text)))
+        grid.add_row(Text(name, style="bold"), Text(text))
     return grid
 
 
@@ -199,7 +198,7 @@ def _tree(forecast: Forecast) -> Tree:
 
 
 def _label(node: Node, jobs: Sequence[Job]) -> Text:
-    text = Text(safe_text(node.name), style="bold")
+    text = Text(node.name, style="bold")
     text.append(f"  {node.id}", style="not bold dim")
     for job in jobs:
         text.append(f"\n  {job.what:<8} ", style="not bold")

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from stagelift.evals.metrics.measures import Measure, measure, ordered
+from stagelift.evals.printed import json_escaped
 from stagelift.reports.exports.values import (
     Answered,
     Measured,
@@ -59,7 +60,7 @@ def every_eval_ever_files(
                 "checksum": hashlib.sha256(rows.encode()).hexdigest(),
                 "total_rows": rows.count("\n"),
             }
-        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        text = _json(document, indent=2)
         files[folder / f"{name}.json"] = f"{text}\n"
     return files
 
@@ -241,5 +242,5 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else _json(value)
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+def _json(value: object, indent: int | None = None) -> str:
+    return json_escaped(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))

@@ -19,6 +19,7 @@ import numpy as np
 from scipy import stats
 
 from stagelift.evals.metrics.measures import Measure
+from stagelift.evals.printed import json_escaped
 from stagelift.reports.exports.values import (
     Answered,
     Measured,
@@ -253,7 +254,7 @@ def _hash(text: str) -> str:
 
 
 def _json(value: object, indent: int | None = None) -> str:
-    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    return json_escaped(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
 
 
 def _text(seconds: float | None) -> str | None:

@@ -35,6 +35,7 @@ from stagelift.reports.words.escaping import (
     folded,
     inline,
     last_part,
+    paragraph,
     table_line,
     without_folders,
     yaml_without_folders,
@@ -95,7 +96,7 @@ def render_card(run: RunRecord, stage: StageRecord) -> str:
     if judge is not None:
         parts.append(_judge(judge))
     parts.append(f"## Training\n\n{_training(chain)}")
-    parts += [inline(trajectory_sentence(curve)) for curve in report.trajectories]
+    parts += [paragraph(trajectory_sentence(curve)) for curve in report.trajectories]
     parts += [_illness(member) for member in chain if illness_sentences(member)]
     if exports:
         said = " ".join(map(inline, export_sentences(report)))
@@ -526,7 +527,7 @@ def _training(chain: list[StageRecord]) -> str:
 
 
 def _illness(stage: StageRecord) -> str:
-    return f"{inline(stage.name)}: {inline(' '.join(illness_sentences(stage)))}"
+    return f"{paragraph(stage.name)}: {inline(' '.join(illness_sentences(stage)))}"
 
 
 def _facts(stage: StageRecord) -> list[str]:
@@ -570,7 +571,7 @@ def _settings(stage: StageRecord) -> list[str]:
         f"Arguments of {stage.name} (TRL's names)": _arguments(args),
         "Rewards": ", ".join(rewards),
     }
-    return [f"{inline(title)}: {inline(text)}." for title, text in texts.items() if text]
+    return [f"{paragraph(title)}: {inline(text)}." for title, text in texts.items() if text]
 
 
 def _short(value: Any) -> Any:

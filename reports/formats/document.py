@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from stagelift.evals.printed import json_escaped
 from stagelift.evals.votes.voted import Voted
 from stagelift.reports.gates.scores import stage_scores
 from stagelift.reports.numbers.compare import Comparison
@@ -28,7 +29,8 @@ _SCORES = {"opponent", "answers", "fit", "values", "lengths", "clusters", "token
 
 def render_json(report: Report) -> str:
     """Return the report document as indented JSON, ending in a newline."""
-    return json.dumps(report_document(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(report_document(report), indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{json_escaped(text)}\n"
 
 
 def report_document(report: Report) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stagelift.evals.printed import safe_text
+from stagelift.evals.printed import json_escaped, safe_text
 from stagelift.evals.records import Group, Outcome, Score, Scored, Verdict
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report
@@ -89,17 +89,12 @@ def problems(report: Report) -> Problems:
 
 def json_text(data: object) -> str:
     """Write JSON that can stand inside a script element, whatever its strings are."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json_escaped(
+        json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    )
     for character, escape in _ESCAPES.items():
         text = text.replace(character, escape)
     return text
-
-
-def plain_text(text: str) -> str:
-    """Return safe_text, but look at each different character once: there may be millions in all."""
-    if text.replace("\n", "").replace("\t", "").isprintable():
-        return text
-    return text.translate({ord(character): safe_text(character) for character in set(text)})
 
 
 def _stages(report: Report) -> list[_Stage]:
@@ -108,7 +103,7 @@ def _stages(report: Report) -> list[_Stage]:
     }
     return [
         _Stage(
-            name=plain_text(report.column(stage)),
+            name=safe_text(report.column(stage)),
             previous=places.get((run.name, stage.parent)),
             record=stage,
             scores=stage.first_scores(),
@@ -141,7 +136,7 @@ def _verdicts(stage: StageRecord, previous: str, base: str) -> dict[str, dict[st
         for verdicts in stage.verdicts.values():
             for problem, verdict in verdicts.items():
                 if verdict.against == role:
-                    collected.setdefault(plain_text(name), {})[problem] = verdict
+                    collected.setdefault(safe_text(name), {})[problem] = verdict
     return collected
 
 
@@ -154,9 +149,9 @@ def _index(stages: Sequence[_Stage], asked: Sequence[Score]) -> dict[str, Any]:
         "chunk": CHUNK,
         "stages": [_names(stage) for stage in stages],
         "groups": [GROUPS[group] for group in groups],
-        "ids": [plain_text(problem) for problem in ids],
+        "ids": [safe_text(problem) for problem in ids],
         "group": "".join(str(groups.index(score.group)) for score in asked),
-        "questions": [plain_text(score.question) for score in asked],
+        "questions": [safe_text(score.question) for score in asked],
         "targets": [_maybe_text(score.target) for score in asked],
         "outcomes": [_outcomes(stage, ids) for stage in stages],
         "lengths": [
@@ -175,8 +170,8 @@ def _names(stage: _Stage) -> dict[str, Any]:
     record = stage.record
     return {
         "name": stage.name,
-        "run": plain_text(record.run),
-        "stage": plain_text(record.name),
+        "run": safe_text(record.run),
+        "stage": safe_text(record.name),
         "previous": stage.previous,
     }
 
@@ -215,7 +210,7 @@ def _response(problem: str, stage: _Stage) -> Response | None:
     text = finish = None
     generation = stage.record.generations.get(problem)
     if generation is not None:
-        text, finish = plain_text(generation.response), generation.finish_reason
+        text, finish = safe_text(generation.response), generation.finish_reason
     judged = [
         _judged(against, verdicts[problem])
         for against, verdicts in stage.verdicts.items()
@@ -240,7 +235,7 @@ def _answers(score: Score) -> dict[str, str | None]:
     what each scorer made of the response.
     """
     if score.scored:
-        return {plain_text(name): _scored(scored) for name, scored in score.scored.items()}
+        return {safe_text(name): _scored(scored) for name, scored in score.scored.items()}
     readings = {
         "answer": (score.correct, score.answer),
         "strict": (score.correct_strict, score.answer_strict),
@@ -252,7 +247,7 @@ def _answers(score: Score) -> dict[str, str | None]:
         if correct is not None
     }
     if score.violated is not None:
-        found["violated"] = plain_text(", ".join(score.violated) or "nothing")
+        found["violated"] = safe_text(", ".join(score.violated) or "nothing")
     if score.looping:
         found["loops"] = "at its end"
     return found
@@ -261,20 +256,20 @@ def _answers(score: Score) -> dict[str, str | None]:
 def _scored(scored: Scored) -> str | None:
     """Write a score with what was read; None where nothing could be read."""
     if scored.failure is not None:
-        return plain_text(f"not measured: {scored.failure}")
+        return safe_text(f"not measured: {scored.failure}")
     if scored.value is None:
         return "not measured"
     if scored.unread:
         return None
     answer = "" if scored.answer is None else f" · {scored.answer}"
-    return plain_text(f"{scored.value:.4g}{answer}")
+    return safe_text(f"{scored.value:.4g}{answer}")
 
 
 def _judged(against: str, verdict: Verdict) -> list[Any]:
-    return [against, verdict.score, verdict.orders, plain_text(verdict.reason)]
+    return [against, verdict.score, verdict.orders, safe_text(verdict.reason)]
 
 
 def _maybe_text(text: str | None) -> str | None:
     if text is None:
         return None
-    return plain_text(text)
+    return safe_text(text)

@@ -93,7 +93,9 @@ def render_latex(report: Report) -> str:
 
 def escaped(text: str) -> str:
     """Escape what LaTeX would act on."""
-    return "".join(map(_letter, " ".join(safe_text(text).split())))
+    letters = "".join(map(_letter, " ".join(safe_text(text).split())))
+    # two of them at a line's start are a command of GitHub's log
+    return letters.replace("::", ":{}:")
 
 
 def _letter(character: str) -> str:

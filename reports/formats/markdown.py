@@ -13,7 +13,7 @@ from stagelift.reports.tables.stages import headline_table, stage_table
 from stagelift.reports.tables.study import Section, study_sections
 from stagelift.reports.tables.table import Cell, Row, Table
 from stagelift.reports.tables.trajectory import trajectory_sections
-from stagelift.reports.words.escaping import fenced, folded, inline, table_line
+from stagelift.reports.words.escaping import fenced, folded, inline, paragraph, table_line
 from stagelift.reports.words.gained_and_lost import TITLE, gained_and_lost
 from stagelift.reports.words.illness import TITLE as ILL
 from stagelift.reports.words.illness import illnesses
@@ -26,7 +26,7 @@ _BOLD = ("improved", "regressed")
 
 def render_markdown(report: Report) -> str:
     """Return the whole report, ending in a newline."""
-    parts = [_title(report), inline(summary(report)), *_gained_and_lost(report), *_ill(report)]
+    parts = [_title(report), paragraph(summary(report)), *_gained_and_lost(report), *_ill(report)]
     between, study = _sections(between_sections(report)), _sections(study_sections(report))
     parts += [*between, *study]
     if between or study:
@@ -34,14 +34,14 @@ def render_markdown(report: Report) -> str:
     parts.append(_table(stage_table(report)))
     for section in trajectory_sections(report):
         parts += [f"## {inline(section.title)}", _table(section.table)]
-        parts += map(inline, section.notes)
+        parts += map(paragraph, section.notes)
     gains = gain_table(report)
     if gains is not None:
-        parts += ["## Where accuracy came from", inline(gain_notes()), _table(gains)]
+        parts += ["## Where accuracy came from", paragraph(gain_notes()), _table(gains)]
     if report.flips():
         changes = [_flips(flips, report) for flips in report.flips()]
         parts += ["## What changed, problem by problem", *changes]
-    notes = "\n".join(f"- {inline(note)}" for note in footnotes(report))
+    notes = "\n".join(f"- {paragraph(note)}" for note in footnotes(report))
     parts.append(folded("How to read this", notes))
     parts.append(folded("Provenance", _provenance(provenance_lines(report))))
     return "\n\n".join(parts) + "\n"
@@ -54,12 +54,12 @@ def render_markdown_summary(report: Report) -> str:
     """
     parts = [
         _title(report),
-        inline(summary(report)),
+        paragraph(summary(report)),
         *_gained_and_lost(report),
         *_ill(report),
         *_sections(between_sections(report)),
         *(_sections(study_sections(report)) or [_table(headline_table(report))]),
-        inline(brief_notes(report)),
+        paragraph(brief_notes(report)),
         _provenance(brief_provenance(report)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -87,7 +87,7 @@ def _sections(sections: Sequence[Section]) -> list[str]:
     parts = []
     for section in sections:
         parts += [f"## {inline(section.title)}", _table(section.table)]
-        parts += map(inline, section.notes)
+        parts += map(paragraph, section.notes)
     return parts
 
 
@@ -131,7 +131,7 @@ def _flips(flips: StageFlips, report: Report) -> str:
     examples = [_example("Fixed", example, flips) for example in flips.fixed_examples]
     examples += [_example("Broken", example, flips) for example in flips.broken_examples]
     if not examples:
-        return inline(title)
+        return paragraph(title)
     return folded(title, "\n\n".join(examples))
 
 
@@ -140,9 +140,9 @@ def _example(name: str, example: Example, flips: StageFlips) -> str:
         [
             f"**{name}** (target {inline(excerpt(example.target))})",
             fenced(excerpt(example.question)),
-            f"{inline(flips.previous)}, {example.outcome_before}:",
+            f"{paragraph(flips.previous)}, {example.outcome_before}:",
             fenced(excerpt(example.before)),
-            f"{inline(flips.stage)}, {example.outcome_after}:",
+            f"{paragraph(flips.stage)}, {example.outcome_after}:",
             fenced(excerpt(example.after)),
         ]
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from stagelift.evals.printed import safe_text
+from stagelift.evals.printed import safe_text, without_commands
 
 # bytes of a page that a browser still opens at once and a mail server still takes
 LARGEST = 20_000_000
@@ -60,5 +60,5 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["text"] = safe_text
+    environment.filters["text"] = lambda text: without_commands(safe_text(text))
     return environment

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import rich.table
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.text import Text
 
-from stagelift.evals.printed import excerpt, safe_text
+from stagelift.evals.printed import excerpt
+from stagelift.reports.formats.console import Console, Text
 from stagelift.reports.report import Example, Report, StageFlips
 from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.gains import gain_notes, gain_table
@@ -40,15 +40,15 @@ def print_report(report: Report, console: Console) -> None:
     A table that is wider than the console is continued below itself.
     """
     console.print(_provenance(report))
-    console.print(Padding(Text(safe_text(summary(report))), (1, 0)))
+    console.print(Padding(Text(summary(report)), (1, 0)))
     _print_gained_and_lost(report, console)
     _print_illnesses(report, console)
     for section in (*between_sections(report), *study_sections(report)):
-        console.print(Text(safe_text(section.title), style="bold"))
+        console.print(Text(section.title, style="bold"))
         _print_table(section.table, section.notes, console)
     _print_table(stage_table(report), (), console)
     for section in trajectory_sections(report):
-        console.print(Text(safe_text(section.title), style="bold"))
+        console.print(Text(section.title, style="bold"))
         _print_table(section.table, section.notes, console)
     gains = gain_table(report)
     if gains is not None:
@@ -66,11 +66,11 @@ def _print_gained_and_lost(report: Report, console: Console) -> None:
     grid = rich.table.Table.grid(padding=(0, 2))
     for line in lines:
         grid.add_row(
-            Text(safe_text(f"{line.stage} against {line.against}"), style="bold"),
+            Text(f"{line.stage} against {line.against}", style="bold"),
             Text("gained", style="green"),
-            Text(safe_text(line.gained)),
+            Text(line.gained),
         )
-        grid.add_row("", Text("lost", style="red"), Text(safe_text(line.lost)))
+        grid.add_row("", Text("lost", style="red"), Text(line.lost))
     console.print(Text(TITLE, style="bold"))
     console.print(Padding(grid, (0, 0, 1, 0)))
 
@@ -81,8 +81,8 @@ def _print_illnesses(report: Report, console: Console) -> None:
         return
     grid = rich.table.Table.grid(padding=(0, 2))
     for stage in ill:
-        sentences = "\n".join(map(safe_text, stage.sentences))
-        grid.add_row(Text(safe_text(stage.stage), style="bold"), Text(sentences, style="yellow"))
+        sentences = "\n".join(stage.sentences)
+        grid.add_row(Text(stage.stage, style="bold"), Text(sentences, style="yellow"))
     console.print(Text(ILL, style="bold"))
     console.print(Padding(grid, (0, 0, 1, 0)))
 
@@ -90,7 +90,7 @@ def _print_illnesses(report: Report, console: Console) -> None:
 def _provenance(report: Report) -> rich.table.Table:
     grid = rich.table.Table.grid(padding=(0, 2))
     for name, text in provenance_lines(report):
-        grid.add_row(Text(name, style="bold"), Text(safe_text(text)))
+        grid.add_row(Text(name, style="bold"), Text(text))
     return grid
 
 
@@ -103,7 +103,7 @@ def _print_table(table: Table, notes: Sequence[str], console: Console) -> None:
 
 def _print_notes(notes: Sequence[str], console: Console) -> None:
     for note in notes:
-        console.print(Text(safe_text(note), style="dim"))
+        console.print(Text(note, style="dim"))
 
 
 def _spans(columns: Sequence[Column], fitting: int) -> Iterator[tuple[int, int]]:
@@ -135,7 +135,7 @@ def _draw(table: Table) -> rich.table.Table:
     drawn = rich.table.Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     drawn.add_column(table.corner, no_wrap=False, min_width=20)
     for column in table.columns:
-        drawn.add_column(Text(safe_text(column.title)), min_width=15)
+        drawn.add_column(Text(column.title), min_width=15)
     for group in table.groups:
         for row in group:
             drawn.add_row(*_rendered(row))
@@ -146,11 +146,11 @@ def _draw(table: Table) -> rich.table.Table:
 
 def _rendered(row: Row) -> list[RenderableType]:
     # task and metric names come from files
-    title = Text(safe_text(row.title), style="bold")
+    title = Text(row.title, style="bold")
     if row.indented:
-        title = Text(f"  {safe_text(row.title)}")
+        title = Text(f"  {row.title}")
     if row.note:
-        title.append(f"\n{safe_text(row.note)}", style="not bold dim")
+        title.append(f"\n{row.note}", style="not bold dim")
     return [title, *(_cell(cell) for cell in row.cells)]
 
 
@@ -169,7 +169,7 @@ def _cell(cell: Cell) -> Text:
 
 
 def _flips(flips: StageFlips, report: Report) -> Group:
-    title = Text(f"\n{safe_text(report.flips_title(flips))}", style="bold underline")
+    title = Text(f"\n{report.flips_title(flips)}", style="bold underline")
     fixed, broken = Text("fixed: ", style="green"), Text("broken: ", style="red")
     examples = [_example(fixed, example, flips) for example in flips.fixed_examples]
     examples += [_example(broken, example, flips) for example in flips.broken_examples]
@@ -180,8 +180,8 @@ def _example(name: Text, example: Example, flips: StageFlips) -> Padding:
     text = Text().append_text(name)
     text.append(f"{excerpt(example.question)} ")
     text.append(f"(target {excerpt(example.target)})\n", style="bold")
-    text.append(f"{safe_text(flips.previous)}, {example.outcome_before}: ", style="bold")
+    text.append(f"{flips.previous}, {example.outcome_before}: ", style="bold")
     text.append(f"{excerpt(example.before)}\n")
-    text.append(f"{safe_text(flips.stage)}, {example.outcome_after}: ", style="bold")
+    text.append(f"{flips.stage}, {example.outcome_after}: ", style="bold")
     text.append(excerpt(example.after))
     return Padding(text, (1, 0, 0, 2))

@@ -2,8 +2,7 @@
 
 import io
 
-from rich.console import Console
-
+from stagelift.reports.formats.console import Console
 from stagelift.reports.formats.document import render_json
 from stagelift.reports.formats.html import render_html
 from stagelift.reports.formats.latex import render_latex
@@ -38,5 +37,5 @@ def render_text(report: Report, form: Format, *, summary: bool = False) -> str:
 
 def _terminal_text(report: Report) -> str:
     text = io.StringIO()
-    print_report(report, Console(file=text, width=WIDE, force_terminal=False, color_system=None))
+    print_report(report, Console(text, width=WIDE, force_terminal=False, color_system=None))
     return text.getvalue()

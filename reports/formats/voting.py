@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from stagelift.evals.printed import safe_text
 from stagelift.evals.votes.draw import ShownPair
-from stagelift.reports.formats.explorer import json_text, plain_text
+from stagelift.reports.formats.explorer import json_text
 from stagelift.reports.formats.page import (
     LARGEST,
     page_policy,
@@ -60,4 +61,4 @@ def _ballot(pairs: Sequence[ShownPair], seed: int) -> dict[str, object]:
 
 def _shown(text: str) -> tuple[str, int]:
     """Return the start of a text as it can be shown, and how many characters are left out."""
-    return plain_text(text[:LONGEST]), max(0, len(text) - LONGEST)
+    return safe_text(text[:LONGEST]), max(0, len(text) - LONGEST)

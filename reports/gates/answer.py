@@ -16,7 +16,7 @@ from stagelift.reports.gates.gate import Gate
 from stagelift.reports.gates.not_comparable import NotComparableError
 from stagelift.reports.gates.scores import StageScores
 from stagelift.reports.words import formatting
-from stagelift.reports.words.escaping import inline, table_line
+from stagelift.reports.words.escaping import inline, paragraph, table_line
 
 Answer = Check | NotComparableError
 _SYMBOLS = {
@@ -305,7 +305,7 @@ def _add_case(suite: ElementTree.Element, gate: Gate) -> None:
 
 def _inline(text: str) -> str:
     """Escape text of others as Markdown that a log, too, can show."""
-    return inline(one_line(text))
+    return paragraph(one_line(text))
 
 
 def _level(gate: Gate) -> str:

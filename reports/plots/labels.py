@@ -10,7 +10,6 @@ from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report
 
 LIMIT, RUN_LIMIT, STAGE_LIMIT = 26, 16, 12
-_NOT_IN_XML = {0xFFFE: None, 0xFFFF: None}
 
 
 def column_labels(report: Report, stages: Sequence[StageRecord]) -> list[str]:
@@ -52,8 +51,7 @@ def short_label(name: str, limit: int = LIMIT) -> str:
 
 def plain(name: str) -> str:
     """Return a name on one line, with nothing that acts on a page or that XML has no place for."""
-    line = " ".join(safe_text(name).split()).translate(_NOT_IN_XML)
-    return line or "(no name)"
+    return " ".join(safe_text(name).split()) or "(no name)"
 
 
 def columns(text: str) -> int:

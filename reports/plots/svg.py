@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from stagelift.evals.printed import safe_text
 from stagelift.reports.plots.plot import Plot
 from stagelift.reports.plots.style import VARIABLES
 
@@ -75,7 +76,7 @@ def _drawn(canvas: "Canvas") -> str:
 
 def _add_text(root: Element, tag: str, name: str, text: str) -> None:
     element = ElementTree.SubElement(root, tag, {"id": name})
-    element.text = text
+    element.text = safe_text(text)
 
 
 def _inlined(parent: Element, prefix: str) -> Iterator[Element]:

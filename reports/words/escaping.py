@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from stagelift.evals.printed import safe_text
+from stagelift.evals.printed import safe_text, without_commands
 
 # where a path begins: file:///, C:\, ~, ./, ../, \\server\ or /
 _START = r"(?:file:/{0,2}|[A-Za-z]:|~[^\s/\\]*|\.{1,2}|\\)?[/\\]"
@@ -21,24 +21,53 @@ _PATH = re.compile(
 )
 
 
+# a zero-width space, as an entity that a reader of the source can see
+_BREAK = "&#8203;"
+# GitHub and the Hub link these wherever they stand, escaped or not: mentions and addresses, numbers
+# of issues, URLs; words in colons become emoji
+_LINKED = re.compile(
+    r"(?P<before>@(?=\w)|#(?=\d)|\b(?:GH|GHSA|CVE)-(?=\w)|\bwww(?=\.)|\w:(?=//)"
+    r"|:(?=(?=[\d_+-]*[a-z])[\w+-]+:|100:|1234:))",
+    re.IGNORECASE,
+)
+# GitHub links what may be a commit, but not in code
+_COMMIT = re.compile(r"(?<![\w/.-])[0-9a-f]{7,40}(?![\w/.-])")
+_MARKUP = re.compile(r"[\\`*_\[\]<>|#~&]")
+# what at a line's start begins a list, ends a section or makes a heading of the line before
+_BEGINNING = re.compile(r"^(\d{0,9})([-+=.)])(?=[-+=\s]|$)")
+
+
 def inline(text: str) -> str:
-    """Escape what Markdown, HTML or a table would act on."""
+    """Escape what Markdown, HTML or a table would act on, and break what would become a link."""
     flat = " ".join(safe_text(text).split())
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", flat)
+    # GitHub's way to write a dollar that begins no formula
+    escaped = _MARKUP.sub(r"\\\g<0>", flat).replace("$", "<span>$</span>")
+    return _unlinked(escaped, r"`\g<0>`")
+
+
+def paragraph(text: str) -> str:
+    """Escape a text that begins a line, which makes no list, heading or rule."""
+    return _BEGINNING.sub(r"\1\\\2", inline(text))
+
+
+def _unlinked(text: str, commit: str) -> str:
+    """Break what GitHub links in Markdown and in HTML, whatever is escaped in it."""
+    return _COMMIT.sub(commit, _LINKED.sub(rf"\g<before>{_BREAK}", text))
 
 
 def fenced(text: str, language: str = "text") -> str:
     """Fence with more backticks than the text has in a row, so that nothing in it can end the
     block.
     """
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    shown = without_commands(safe_text(text))
+    longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
+    return f"{fence}{language}\n{shown}\n{fence}"
 
 
 def folded(title: str, text: str) -> str:
     """Fold Markdown away below a title, in which GitHub reads no Markdown but HTML."""
-    summary = html.escape(" ".join(safe_text(title).split()))
+    summary = _unlinked(html.escape(" ".join(safe_text(title).split())), r"<code>\g<0></code>")
     return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
