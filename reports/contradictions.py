@@ -74,7 +74,8 @@ def _without_counterpart(stored: StoredEvaluation) -> Iterator[str]:
                 f"first is {_shown(*missing[0])}"
             )
     answered = {(row.id, row.group) for row in stored.scores}
-    for verdict in stored.verdicts:
+    # a judge's own file can hold verdicts alone
+    for verdict in stored.verdicts if answered else ():
         if (verdict.id, verdict.group) not in answered:
             yield f"{files.verdicts.name} judges '{verdict.id}', which has no response"
     judged = {(row.id, row.group, row.against) for row in stored.verdicts}

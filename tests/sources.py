@@ -21,7 +21,9 @@ MODULES = _modules()
 
 def every_file() -> list[Path]:
     """List the product's files, the benchmarks and the tests (without their data)."""
-    others = [*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "tests").glob("*.py")]
+    folders = (ROOT / "tests", ROOT / "tests" / "fuzz")
+    tests = [file for folder in folders for file in folder.glob("*.py")]
+    others = [*(ROOT / "benchmarks").rglob("*.py"), *tests]
     return sorted([*MODULES.values(), *(ROOT / "stagelift").glob("*.py"), *others])
 
 

@@ -425,3 +425,13 @@ def test_samples_that_contradict_each_other_are_refused(
     rows: list[Any], words: str, tmp_path: Path
 ) -> None:
     assert words in " ".join(refused(rows, tmp_path, "lm-eval").split())
+
+
+def test_a_judges_file_without_responses_is_a_run(tmp_path: Path) -> None:
+    games = {"model_1": "m", "model_2": "ref", "judge": ["gpt-4", "pair-v2"], "turn": 1}
+    rows = [
+        {**games, "question_id": number, "g1_winner": "model_1", "g2_winner": winner}
+        for number, winner in enumerate(("model_1", "model_2", "tie"))
+    ]
+    (stage,) = imported(write(rows, tmp_path), "mt-bench", tmp_path).stages
+    assert stage.scores == [] and stage.evaluation.metrics["win_rate"].n == 3

@@ -128,3 +128,9 @@ def test_other_columns_are_named(tmp_path: Path) -> None:
     file = write_parquet(tmp_path / f"details_x_{TIME}.parquet", {"question": ["q"], "em": [1]})
     with pytest.raises(ValueError, match="row 1: its columns are em, question, and known are doc"):
         read_lighteval(file)
+
+
+def test_a_row_without_its_response_is_named(tmp_path: Path) -> None:
+    rows = [new("q1", 1, ["18"], em=1.0), {**new("q2", 1, [], em=1.0), "model_response": None}]
+    with pytest.raises(ValueError, match="row 2: its doc or its model_response is empty"):
+        read_lighteval(write(tmp_path, rows))

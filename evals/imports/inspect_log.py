@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from stagelift.evals.finish_reasons import read_finish_reason, unknown_words
 from stagelift.evals.imports.archives import refuse_unsafe_archive
 from stagelift.evals.imports.measured import (
@@ -77,6 +79,10 @@ def _log(path: Path) -> "EvalLog":
         return read_eval_log(
             path, format="eval" if is_archive else "json", resolve_attachments="core"
         )
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"inspect_ai cannot read {path}: {place}: {first['msg']}.") from error
     # whatever it says of a file that it cannot read
     except Exception as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__

@@ -129,6 +129,8 @@ class _Detail(NamedTuple):
 def _detail(row: Mapping[str, Any]) -> _Detail:
     if row.keys() >= _NEW:
         doc, answered = row["doc"], row["model_response"]
+        if not (isinstance(doc, Mapping) and isinstance(answered, Mapping)):
+            raise ValueError("its doc or its model_response is empty")
         tokens = answered.get("output_tokens")
         prompt = answered.get("input")
         return _with_metrics(
