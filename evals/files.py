@@ -1,6 +1,7 @@
 """Records on disk: one JSON object a line, or one a file.
 
-Whole files and folders are replaced in one step; an append is safe against a kill in mid-line.
+Whole files and folders are replaced in one step; an append is safe against a kill in mid-line. No
+text is written with a credential in it.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from stagelift.evals.credentials import without_credentials
 from stagelift.evals.strict_json import read_json
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
@@ -21,8 +23,8 @@ _REMEDY = "Repair it, or move its folder away."
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace `path` by `text` in one step."""
-    write_bytes(path, text.encode())
+    """Replace `path` by `text`, credentials left out, in one step."""
+    write_bytes(path, without_credentials(text).encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -73,7 +75,8 @@ def append_records(path: Path, records: Iterable[BaseModel]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         _drop_torn_line(file)
-        file.write("".join(f"{record.model_dump_json()}\n" for record in records).encode())
+        text = "".join(f"{record.model_dump_json()}\n" for record in records)
+        file.write(without_credentials(text).encode())
         file.flush()
         os.fsync(file.fileno())
 

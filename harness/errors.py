@@ -5,9 +5,14 @@ remedy.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from stagelift.evals.credentials import words_without_credentials
+
 
 class StageliftError(Exception):
-    """Whatever stagelift refuses to do, or could not do."""
+    """Whatever stagelift refuses to do, or could not do. The sentence holds no credential."""
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(words_without_credentials(sentence))
 
 
 class UsageError(StageliftError):

@@ -1,8 +1,8 @@
 """Standard output and standard error as the command has them: whatever is written, and whoever
 writes it, acts on no terminal and on no log of a runner.
 
-Two things pass as they are: documents, which their formats have cleaned, and what our own console
-has styled.
+Two things pass as they are, but for credentials: documents, which their formats have cleaned, and
+what our own console has styled.
 """
 
 import io
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
+from stagelift.evals.credentials import words_without_credentials
 from stagelift.evals.printed import safe_text, without_commands
 
 
@@ -30,18 +31,18 @@ def cleaned_streams() -> Iterator[None]:
 
 def cleaned(stream: TextIO) -> TextIO:
     """Return a stream that shows what could act in what is written to it."""
-    return _filtered(stream, safe_text)
+    return _filtered(stream, lambda text: safe_text(words_without_credentials(text)))
 
 
 def for_styled(stream: TextIO) -> TextIO:
     """Return the stream for our own console, whose texts are clean and whose styles are codes."""
-    return _filtered(_as_opened(stream), lambda text: text)
+    return _filtered(_as_opened(stream), words_without_credentials)
 
 
 def write_document(text: str) -> None:
     """Write to standard output what has a format of its own, which has cleaned it."""
     stream = _as_opened(sys.stdout)
-    stream.write(text)
+    stream.write(words_without_credentials(text))
     stream.flush()
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from stagelift.evals.credentials import without_credentials
 from stagelift.evals.files import append_records, read_records, write_records
 from stagelift.evals.models.engines.engine import Completion, Engine, Request, Sampling
 from stagelift.evals.records import Generation, Group, Timing
@@ -124,8 +125,9 @@ class Generator:
             id=wanted.prompt.id,
             group=wanted.prompt.group,
             sample=wanted.sample,
-            prompt=wanted.prompt.text,
-            response=completion.text,
+            # scored, judged and reported as it is stored
+            prompt=without_credentials(wanted.prompt.text),
+            response=without_credentials(completion.text),
             n_tokens=completion.n_tokens if self.counts_tokens else None,
             finish_reason=completion.finish_reason,
         )

@@ -3,9 +3,11 @@
 A stage is reached by its name (`stages.sft-2.args.max_steps`) or its position.
 """
 
+import re
 from typing import Any
 
 from stagelift.harness.errors import UsageError
+from stagelift.harness.recipes.credentials import check_no_credentials, check_override
 from stagelift.harness.recipes.stage_names import stage_names
 from stagelift.harness.recipes.yaml_text import read_yaml
 
@@ -20,8 +22,13 @@ def read_override(override: str, example: str) -> tuple[str, Any]:
     """Read `key=value`, the value as YAML. Raises UsageError, showing an example."""
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise UsageError(f"--set {override} is not key=value. Write it as --set {example}.")
-    return key, read_yaml(text, f"The value of --set {override}")
+        shown = re.split(r"[:\s]", override)[0]
+        raise UsageError(f"--set {shown} is not key=value. Write it as --set {example}.")
+    check_override(key, text)
+    # what is no YAML is not quoted: nobody knows what stands in it
+    value = read_yaml(text, f"The value of --set {key}")
+    check_no_credentials({key: value}, "--set")
+    return key, value
 
 
 def set_field(content: dict[str, Any], key: str, value: Any, what: str) -> None:

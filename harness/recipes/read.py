@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from stagelift.evals.metrics.scorers.known import as_written as as_written_scorer
 from stagelift.evals.models.engines.settings import TransformersSettings
 from stagelift.harness.errors import UsageError
+from stagelift.harness.recipes.credentials import check_no_credentials
 from stagelift.harness.recipes.mistakes import first_mistake
 from stagelift.harness.recipes.named_models import NamedModel
 from stagelift.harness.recipes.overrides import apply_override, set_field
@@ -40,6 +41,7 @@ def load_recipe(name: Written, overrides: list[str], run_name: str | None = None
     content, where = _read(name)
     if not isinstance(content, dict):
         raise UsageError(f"{where} is not a recipe: expected keys such as name, model and stages.")
+    check_no_credentials(content, where)
     for override in overrides:
         apply_override(content, override)
         where = f"{where} with --set {override}"
@@ -213,6 +215,8 @@ def _shipped() -> Traversable:
 
 
 def _checked(content: dict[str, Any], where: str) -> Recipe:
+    # before any sentence quotes a value
+    check_no_credentials(content, where)
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:

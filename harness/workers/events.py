@@ -10,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from stagelift.evals.credentials import words_without_credentials
+from stagelift.harness.workers.log import print_no_credentials
+
 if TYPE_CHECKING:
     from stagelift.stages.ledger import LoggedStep
 
@@ -38,12 +41,13 @@ def events_apart_from_prints(log: Path) -> TextIO:
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(target, 1)
     os.dup2(target, 2)
+    print_no_credentials()
     return events
 
 
 def emit(events: TextIO, **event: Any) -> None:
-    """Write an event as one line."""
-    events.write(json.dumps(event) + "\n")
+    """Write an event as one line, credentials left out."""
+    events.write(words_without_credentials(json.dumps(event)) + "\n")
     events.flush()
 
 

@@ -17,6 +17,7 @@ from typing import TextIO
 from stagelift.harness.workers.events import emit, end_with_standard_input, step_events
 from stagelift.harness.workers.failures import reason
 from stagelift.harness.workers.jobs import EVENTS_FILE, WITH_WORKER, TrainJob, training_folder
+from stagelift.harness.workers.log import print_no_credentials
 from stagelift.harness.workers.threads import waiting_threads
 
 
@@ -25,6 +26,7 @@ def main() -> None:
 
     What went wrong is said where the worker reads it.
     """
+    print_no_credentials()
     file, processes = Path(sys.argv[1]), int(sys.argv[2])
     if WITH_WORKER in sys.argv:
         threading.Thread(target=end_with_standard_input, daemon=True).start()

@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from stagelift.evals.models.model import Device, Dtype
 from stagelift.harness.workers.executor import JobFailed, OnJobEvent
 from stagelift.harness.workers.jobs import AnyJob, TrainJob, log_file
+from stagelift.harness.workers.log import clean_log
 from stagelift.harness.workers.packages import python_path
 from stagelift.harness.workers.threads import waiting_threads
 from stagelift.stages import precision
@@ -103,6 +104,8 @@ def run_worker(
             process.wait()
         with suppress(BrokenPipeError):
             process.stdin.close()
+        # what a program that the worker started has printed went by no Python of ours
+        clean_log(log_file(job))
     if process.returncode != 0:
         raise JobFailed(_failure_message(job, failure, process.returncode))
 

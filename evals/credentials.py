@@ -1,0 +1,231 @@
+"""What is a credential, and text without any: they are neither stored nor printed.
+
+By its name: `hub_token`, `api_key`, `password`, but not `pad_token`. By its form: Hugging Face's
+`hf_...`, OpenAI's `sk-...`, GitHub's `ghp_...` and their like, a password in a URL. By its value:
+whatever a variable of the environment with such a name holds. A value of fewer than eight
+characters, or one that is a word, cannot be told from other text and is left alone.
+"""
+
+import html
+import json
+import os
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import quote, quote_plus
+
+MARK = "[credential]"
+
+# a field or variable whose name ends so holds one
+_SECRETS = {
+    *("secret", "secrets", "password", "passwords", "passwd", "passphrase", "bearer", "auth"),
+    *("credential", "credentials", "authorization", "apikey", "accesskey", "secretkey"),
+    *("privatekey", "authtoken", "accesstoken"),
+}
+# tokens that are text, such as `eos_token`
+_TEXTUAL = {
+    *("additional", "assistant", "audio", "begin", "bof", "boi", "bos", "cls", "decoder", "end"),
+    *("eof", "eoi", "eom", "eos", "eot", "image", "mask", "next", "pad", "padding", "prefix"),
+    *("return", "sep", "separator", "special", "start", "stop", "suffix", "think", "unk", "user"),
+    *("video", "vision", "word"),
+}
+# what follows `key` or `token` in the name of one
+_AFTER = {"id", "value", "text", "string"}
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+_SHORTEST, _LONGEST_WORD, _FEWEST_DIGITS = 8, 11, 12
+
+
+class _Form(NamedTuple):
+    """A token as its issuer writes it: text that stands in each of them, and all of it."""
+
+    holds: str
+    pattern: re.Pattern[str]
+
+
+def _form(holds: str, rest: str, start: str | None = None) -> _Form:
+    before = r"(?<![A-Za-z0-9_-])"
+    return _Form(holds, re.compile(before + (start or re.escape(holds)) + rest))
+
+
+# letters and digits mixed: a word is none
+_MIXED = r"(?=[A-Za-z_-]*[0-9]|[a-z]+[A-Z]|[A-Z]+[a-z])"
+_FORMS = (
+    _form("hf_", _MIXED + r"[A-Za-z0-9]{16,}"),
+    _form("api_org_", r"[A-Za-z0-9]{16,}"),
+    _form("sk-", r"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}"),
+    _form("k_live_", r"[A-Za-z0-9]{16,}", "[sr]k_live_"),
+    _form("k_test_", r"[A-Za-z0-9]{16,}", "[sr]k_test_"),
+    *(_form(f"gh{kind}_", r"[A-Za-z0-9]{20,}") for kind in "pousr"),
+    _form("github_pat_", r"[A-Za-z0-9_]{20,}"),
+    _form("glpat-", r"[A-Za-z0-9_-]{16,}"),
+    _form("AKIA", r"[0-9A-Z]{16}(?![A-Za-z0-9])"),
+    _form("ASIA", r"[0-9A-Z]{16}(?![A-Za-z0-9])"),
+    _form("xox", r"[abeoprs]-[A-Za-z0-9-]{10,}"),
+    _form("xapp-", r"[A-Za-z0-9-]{16,}"),
+    _form("AIza", r"[A-Za-z0-9_-]{30,}"),
+    _form("eyJ", r"[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    _form("npm_", r"[A-Za-z0-9]{30,}"),
+    _form("pypi-", r"[A-Za-z0-9_-]{32,}"),
+    _form("wandb_v1_", r"[A-Za-z0-9_]{16,}"),
+    _form("gsk_", _MIXED + r"[A-Za-z0-9]{20,}"),
+    _form("xai-", r"[A-Za-z0-9]{32,}"),
+    _form("nvapi-", r"[A-Za-z0-9_-]{20,}"),
+    _form("r8_", r"[A-Za-z0-9]{30,}"),
+    _form("dckr_pat_", r"[A-Za-z0-9_-]{16,}"),
+    _form("hvs.", r"[A-Za-z0-9_-]{20,}"),
+    _form(
+        "PRIVATE KEY-----",
+        r"(?:\\[nr]|[A-Za-z0-9+/=\s:,-])*",
+        r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----",
+    ),
+)
+
+# the part of a URL after its scheme
+_URL = re.compile(r"://[^\s\"'<>`\\]+")
+_USER = re.compile(r"://(?:[^\s/?#@:]*:[^\s/?#@]+|[^\s/?#@:]{16,})@")
+_IN_QUERY = re.compile(r"(?<=[?&;])([\w.-]{1,60})=([^&;#\s]+)")
+_SIGNED = {"sig", "signature"}
+_BEARER = re.compile(r"([Bb]earer\s+)(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/=-]{16,}")
+_HEADER = re.compile(
+    r"((?:[Aa]uthorization|[Aa]pi-[Kk]ey)[\"']{0,2}\s{0,3}[:=]\s{0,3}[\"']?(?:[A-Za-z]{1,10}\s+)?)"
+    r"(?!\[credential\])[^\s\"',;}\])\\]{8,}"
+)
+
+
+def is_credential_name(name: str) -> bool:
+    """Say whether a field, an option or a variable of this name holds a credential."""
+    words = [word.lower() for word in _WORDS.findall(name.rpartition(".")[2])]
+    if len(words) > 1 and words[-1] in _AFTER:
+        words.pop()
+    *before, last = words or [""]
+    match last:
+        case "key":
+            return True
+        case "keys":
+            return before[-1:] in (["api"], ["access"], ["secret"], ["private"])
+        case "token":
+            return not before or before[-1] not in _TEXTUAL
+        # alone it is the working folder
+        case "pwd":
+            return bool(before)
+        case _:
+            return last in _SECRETS
+
+
+def without_credentials(text: str) -> str:
+    """Return text in which values of the environment's credentials, and tokens of a form that
+    nothing else has, are replaced. This is what records hold.
+    """
+    values = _values()
+    if any(writing in text for writing in values.writings):
+        text = values.pattern.sub(MARK, text)
+    for form in _FORMS:
+        if form.holds in text:
+            text = form.pattern.sub(MARK, text)
+    return text
+
+
+def words_without_credentials(text: str) -> str:
+    """Return words of an error, a server or a log without these, and without what stands where a
+    credential does: in a URL or in a header. This is what is printed.
+    """
+    text = without_credentials(text)
+    if "://" in text:
+        text = _URL.sub(lambda url: _safe_url(url[0]), text)
+    if "earer" in text:
+        text = _BEARER.sub(rf"\1{MARK}", text)
+    if "uthorization" in text or "pi-" in text:
+        text = _HEADER.sub(rf"\1{MARK}", text)
+    return text
+
+
+def credentials_in(text: str) -> bool:
+    """Say whether a text that someone wrote down holds a credential."""
+    return words_without_credentials(text) != text
+
+
+def _safe_url(url: str) -> str:
+    url = _USER.sub(f"://{MARK}@", url)
+    return _IN_QUERY.sub(lambda part: _safe_part(part[1], part[0]), url)
+
+
+def _safe_part(name: str, part: str) -> str:
+    secret = is_credential_name(name) or name.lower().rpartition("-")[2] in _SIGNED
+    return f"{name}={MARK}" if secret else part
+
+
+class _Values(NamedTuple):
+    """Values of credentials in all their writings, and what finds them."""
+
+    writings: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+def _values() -> _Values:
+    """Return the values of the environment's credentials, as it is now."""
+    return _finder(tuple(_held(os.environ)))
+
+
+def _held(environment: Any) -> Iterator[str]:
+    for name, value in environment.items():
+        if _is_secret_variable(name):
+            yield value.strip()
+        elif "://" in value and "@" in value:
+            yield from (user[0][3:-1] for user in _USER.finditer(value))
+
+
+@cache
+def _is_secret_variable(name: str) -> bool:
+    words = [word.lower() for word in _WORDS.findall(name)]
+    return is_credential_name(name) or bool({"secret", "password", "passwd"} & {*words})
+
+
+@lru_cache(maxsize=8)
+def _finder(values: tuple[str, ...]) -> _Values:
+    """Take values as JSON, a URL or HTML may write them too, the longest first."""
+    writings = {form for value in values if _can_be_told(value) for form in _writings(value)}
+    ordered = tuple(sorted(writings, key=len, reverse=True))
+    return _Values(ordered, re.compile("|".join(map(_whole, ordered))))
+
+
+def _can_be_told(value: str) -> bool:
+    # the name of a file is none; a value may be longer than any name
+    if len(value) < _SHORTEST or os.path.exists(value):  # noqa: PTH110 - Path.exists raises at those
+        return False
+    if value.isdecimal():
+        return len(value) >= _FEWEST_DIGITS
+    is_word = re.fullmatch(r"[A-Za-z_]+", value) is not None
+    return not is_word or len(value) > _LONGEST_WORD
+
+
+def _writings(value: str) -> set[str]:
+    plain = {value}
+    _, colon, password = value.partition(":")
+    if colon and not password.startswith("//"):
+        # as the header of a request has them
+        plain.add(b64encode(value.encode()).decode())
+        plain |= {password} if _can_be_told(password) else set()
+    return {
+        writing
+        for text in plain
+        for writing in (
+            text,
+            json.dumps(text)[1:-1],
+            json.dumps(text, ensure_ascii=False)[1:-1],
+            quote(text, safe=""),
+            quote_plus(text),
+            html.escape(text),
+        )
+    }
+
+
+def _whole(value: str) -> str:
+    """Return a pattern of a value: of a word or a number only where it stands alone, and is no key
+    of JSON.
+    """
+    if re.fullmatch(r"[A-Za-z_]+|[0-9]+", value):
+        return rf"(?<![\w.]){value}(?![\w.]|\"\s*:)"
+    return re.escape(value)

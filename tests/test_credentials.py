@@ -1,0 +1,195 @@
+"""What is a credential by its name, its form or its value; nothing else is taken for one."""
+
+import dataclasses
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stagelift.evals.credentials import (
+    credentials_in,
+    is_credential_name,
+    without_credentials,
+    words_without_credentials,
+)
+from stagelift.evals.files import append_records, write_json
+from stagelift.evals.records import Generation
+from stagelift.harness.errors import UsageError
+from stagelift.harness.workers.log import clean_log
+from tests.conftest import environment
+
+# made up, in the forms of their issuers
+TOKENS = [
+    "hf_" + "aB3dE" * 7,
+    "sk-proj-" + "a1B2c3D4" * 4,
+    "sk-ant-api03-" + "x9Y8" * 8,
+    "ghp_" + "a1B2c3" * 6,
+    "github_pat_" + "11AAAA_" * 6,
+    "glpat-" + "a1B2c3D4e5F6g7H8i9J0",
+    "AKIA" + "QWERTY0123456789",
+    "xoxb-123456789012-abcdefghij",
+    "AIza" + "a1B2c3D4e5" * 3 + "abcde",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
+    "wandb_v1_" + "a1B2c3D4e5F6" * 2,
+]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("hub_token", "token", "api_key", "apiKey", "api-key", "HF_TOKEN", "WANDB_API_KEY"),
+        *("aws_access_key_id", "aws_secret_access_key", "MYSQL_PWD", "client_secret", "auth"),
+        *("bearer", "credentials", "passwd", "password", "private_key", "key", "use_auth_token"),
+        *("authorization", "stages.sft.args.hub_token", "MY_TOKEN_2"),
+    ],
+)
+def test_a_name_says_that_it_is_one(name: str) -> None:
+    assert is_credential_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("pad_token", "eos_token", "bos_token_id", "max_tokens", "max_new_tokens", "tokenizer"),
+        *("num_tokens", "image_token", "mask_truncated_completions", "author", "KEYBOARD", "PWD"),
+        *("OLDPWD", "TOKENIZERS_PARALLELISM", "trainable_token_indices", "token_healing"),
+        *("monkey", "keys"),
+    ],
+)
+def test_a_name_that_only_resembles_one_is_none(name: str) -> None:
+    assert not is_credential_name(name)
+
+
+def test_of_all_arguments_of_trainers_and_adapters_one_is_a_credential() -> None:
+    import peft
+    import transformers
+    import trl
+
+    configs = [trl.SFTConfig, trl.DPOConfig, trl.KTOConfig, trl.GRPOConfig, trl.RLOOConfig]
+    others = [trl.RewardConfig, peft.LoraConfig, transformers.TrainingArguments]
+    names = {field.name for config in [*configs, *others] for field in dataclasses.fields(config)}
+    names |= {*inspect.signature(transformers.BitsAndBytesConfig).parameters}
+    names |= {*vars(transformers.GenerationConfig())}
+    assert {name for name in names if is_credential_name(name)} == {"hub_token"}
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_token_of_a_known_form_is_left_out_wherever_it_stands(token: str) -> None:
+    assert without_credentials(f"Use '{token}', please.") == "Use '[credential]', please."
+    assert credentials_in(token)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("hf-internal-testing/tiny-random", "hf_internal_testing", "hf_checkpoints10"),
+        *("task-0123456789abcdefghij", "risk-adjusted-0123456789abc", "sk-container-id-1"),
+        *("9ee85dcc1c840a0b", "The answer is 5", "eyJ is odd", "ssh://git@github.com/a/b"),
+        "hf://datasets/user/rows@main/train.jsonl",
+        *("http://127.0.0.1:8000/v1?limit=3&page=2", "bearer of bad news, they said"),
+        *("sorted(rows, key=lambda row: row.key)", "password: correct horse", "max_tokens=8"),
+    ],
+)
+def test_text_that_only_resembles_one_is_left_alone(text: str) -> None:
+    assert words_without_credentials(text) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    # what a test is called stands in its environment
+    [
+        ("at http://me:hunter2@host/v1", "at http://[credential]@host/v1"),
+        ("s3://b/k?X-Amz-Signature=0f0f&page=2", "s3://b/k?X-Amz-Signature=[credential]&page=2"),
+        ("https://h/x?access_token=abc", "https://h/x?access_token=[credential]"),
+        ("Bearer abcdefgh01234567", "Bearer [credential]"),
+        ("{'Authorization': 'Bearer tiny-key'}", "{'Authorization': 'Bearer [credential]'}"),
+    ],
+    ids=["user", "signed", "query", "bearer", "header"],
+)
+def test_words_leave_out_what_stands_where_a_credential_does(words: str, left: str) -> None:
+    assert words_without_credentials(words) == left
+    # what a model writes is an answer, and no request
+    assert without_credentials(words) == words
+
+
+def test_a_value_of_the_environment_is_left_out_in_every_writing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOME_PASSWORD", 'p<ss"w\\rd é/1')
+    for written in (
+        'p<ss"w\\rd é/1',
+        r"p<ss\"w\\rd é/1",
+        r"p<ss\"w\\rd \u00e9/1",
+        "p%3Css%22w%5Crd%20%C3%A9%2F1",
+        "p&lt;ss&quot;w\\rd é/1",
+    ):
+        assert without_credentials(f"({written})") == "([credential])"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SORT_KEY", "length"),
+        ("SHORT_KEY", "EMPTY"),
+        ("PIN_KEY", "12345678"),
+        ("SSH_KEY", sys.executable),
+        ("PATH_TO_MODEL", "some-model-1"),
+    ],
+)
+def test_a_value_that_is_a_word_a_number_a_file_or_of_another_name_is_left_alone(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert words_without_credentials(f"It is {value}.") == f"It is {value}."
+
+
+def test_a_long_word_is_left_out_and_no_key_of_a_record_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROUP_KEY", "finish_reason")
+    assert without_credentials('{"finish_reason":"finish_reason"}') == (
+        '{"finish_reason":"[credential]"}'
+    )
+
+
+def test_the_password_of_an_address_in_the_environment_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:hunter-2-2@host:5000")
+    assert without_credentials("login failed: hunter-2-2") == "login failed: [credential]"
+
+
+def test_records_are_written_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "not-the-real-1")
+    write_json(tmp_path / "one.json", {"said": ["the key not-the-real-1", TOKENS[0]]})
+    response = f"Log in with {TOKENS[0]} or not-the-real-1."
+    generation = Generation(
+        id="1", group="test", prompt="p", response=response, n_tokens=None, finish_reason=None
+    )
+    append_records(tmp_path / "two.jsonl", [generation])
+    written = (tmp_path / "one.json").read_text() + (tmp_path / "two.jsonl").read_text()
+    assert written.count("[credential]") == 4
+    assert "not-the-real" not in written and "hf_" not in written
+
+
+def test_an_error_holds_none() -> None:
+    assert str(UsageError(f"There is no {TOKENS[0]}.")) == "There is no [credential]."
+
+
+def test_what_is_printed_holds_none_and_no_traceback_does() -> None:
+    code = (
+        "import sys; from stagelift.harness.workers.log import print_no_credentials\n"
+        "print_no_credentials(); print('first', sys.argv[1]); raise ValueError(sys.argv[1])"
+    )
+    command = [sys.executable, "-c", code, TOKENS[1]]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+    assert done.stdout == "first [credential]\n"
+    assert done.stderr.endswith("ValueError: [credential]\n") and TOKENS[1] not in done.stderr
+
+
+def test_a_log_that_others_wrote_is_cleaned(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"before \xff\nHF_TOKEN=" + TOKENS[0].encode() + b"\nafter\n")
+    clean_log(log)
+    assert log.read_bytes() == b"before \xff\nHF_TOKEN=[credential]\nafter\n"
+    clean_log(tmp_path / "none")
