@@ -344,3 +344,22 @@ def assert_two_ranks_with_two_seeds(root: Path) -> None:
         for folder in (first, repeated)
     )
     assert ids == ids_again
+
+
+@pytest.mark.parametrize(
+    ("overrides", "asked"),
+    [
+        (["lattice=true", f"stages=[{', '.join(['sft'] * 40)}]"], "more than a trillion"),
+        (["lattice=true", f"stages=[{', '.join(['sft'] * 10)}]"], "1,024"),
+        ([f"seeds={list(range(1001))}"], "1,001"),
+        (
+            [f"variants={{lora.r: {list(range(1, 101))}, lora.lora_alpha: {list(range(1, 101))}}}"],
+            "10,000",
+        ),
+    ],
+)
+def test_more_chains_than_anybody_trains_are_refused_before_they_are_made(
+    overrides: list[str], asked: str
+) -> None:
+    with pytest.raises(UsageError, match=f"asks for {asked} chains"):
+        wanted_chains(recipe_of(*overrides))

@@ -3,13 +3,14 @@
 The second of a kind has a number.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 
 def stage_names(called: Sequence[str]) -> list[str]:
     """Name stages in their order: sft, dpo, sft-2."""
-    names = []
-    for place, name in enumerate(called):
-        earlier = called[:place].count(name)
-        names.append(f"{name}-{earlier + 1}" if earlier else name)
+    names, times = [], Counter[str]()
+    for name in called:
+        times[name] += 1
+        names.append(f"{name}-{times[name]}" if times[name] > 1 else name)
     return names

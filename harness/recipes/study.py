@@ -7,6 +7,7 @@ they turn into: equal ones are one.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, pairwise, product
+from math import prod
 from typing import Any
 
 from stagelift.harness.errors import UsageError
@@ -20,6 +21,8 @@ from stagelift.harness.recipes.sections import (
 )
 from stagelift.harness.recipes.stage_names import stage_names
 
+# each is a training or more: a recipe that asks for as many asks by mistake, or to do harm
+_MOST_CHAINS = 1_000
 _NOT_VARIED = {
     "name": "it names the run",
     "seed": "use `seeds`",
@@ -50,8 +53,9 @@ class WantedChain:
 def wanted_chains(recipe: Recipe) -> list[WantedChain]:
     """Return the chains of a recipe: by variant, then by seed, then by size of the subset.
 
-    Raises UsageError where a variant cannot be read.
+    Raises UsageError where a variant cannot be read, and for more chains than anybody trains.
     """
+    _refuse_too_many(recipe)
     variants = _variants(recipe) or [_Variant("", (), _one_chain(recipe))]
     seeds = recipe.seeds or [recipe.seed]
     return [
@@ -79,6 +83,20 @@ def reference_variant(recipe: Recipe) -> str | None:
     plain = _one_chain(recipe)
     unchanged = [variant.name for variant in variants if variant.recipe == plain]
     return next(iter([*unchanged, *names]), None)
+
+
+def _refuse_too_many(recipe: Recipe) -> None:
+    """Count the chains before any is made: a lattice of thirty stages has a billion."""
+    grid = recipe.variants
+    variants = len(grid) if isinstance(grid, list) else prod(map(len, grid.values()))
+    subsets = 2 ** len(recipe.chain()) if recipe.lattice else 1
+    chains = max(variants, 1) * max(len(recipe.seeds), 1) * subsets
+    if chains > _MOST_CHAINS:
+        asked = f"{chains:,}" if chains < 10**12 else "more than a trillion"
+        raise UsageError(
+            f"The recipe asks for {asked} chains (variants x seeds x subsets of the stages), and a "
+            f"run has at most {_MOST_CHAINS:,}. Ask for fewer."
+        )
 
 
 @dataclass(frozen=True)
