@@ -32,7 +32,6 @@ from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.own_scores import score_own
 from stagelift.evals.metrics.preference_accuracy import preference_accuracy
 from stagelift.evals.metrics.retention import likelihood_metrics
-from stagelift.evals.metrics.scorers.function import code_of
 from stagelift.evals.metrics.scoring import score, score_instructions, with_looping
 from stagelift.evals.metrics.suite import compute_metrics, score_responses
 from stagelift.evals.models.engines.choice import Opened
@@ -49,6 +48,7 @@ from stagelift.evals.records import (
     Verdict,
 )
 from stagelift.evals.settings import Against, Evaluation, EvaluationSettings
+from stagelift.evals.user_code import code_of
 
 
 def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:

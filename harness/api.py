@@ -14,6 +14,7 @@ from typing import Any, Literal
 from stagelift.evals.models.four_bit import quiet_about_kernel
 from stagelift.evals.models.model import is_prepared, model_title
 from stagelift.evals.printed import one_line
+from stagelift.evals.trust import as_asked, granted, trusting
 from stagelift.harness.checks.checking import Request, checked
 from stagelift.harness.checks.decision import Decision
 from stagelift.harness.checks.sources import run_folder
@@ -53,14 +54,16 @@ def run(
     name: str | None = None,
     runs: Place = "runs",
     jobs: int = 1,
+    trust: bool | None = None,
 ) -> Results:
     """Train and evaluate what is missing of a recipe, as `stagelift run` does, and return the run.
 
     `set` overrides fields by dotted keys: `{"lora.r": 4}`. Nodes run side by side, `jobs` at once.
     Called again after an interruption it goes on. Raises UsageError before anything is loaded, and
-    JobFailed where a worker ended with an error.
+    JobFailed where a worker ended with an error. `trust` is --trust where it is true, --no-trust
+    where it is false.
     """
-    with as_usage_errors():
+    with as_usage_errors(), as_asked(trust):
         read = load_recipe(_written(recipe), _overrides(set), name)
         return _completed(read, Path(runs), jobs)
 
@@ -73,13 +76,14 @@ def evaluate(
     set: Settings = (),
     name: str | None = None,
     runs: Place = "runs",
+    trust: bool | None = None,
 ) -> Results:
     """Evaluate what was trained elsewhere under a recipe's contract, as `stagelift evaluate` does.
 
     That is a model, maybe with an adapter on it, or a chain by the names of its stages: `{"base":
     MODEL, "sft": "./out-sft"}`. Raises like `run`.
     """
-    with as_usage_errors():
+    with as_usage_errors(), as_asked(trust):
         return _completed(_evaluated(model, recipe, adapter, set, name), Path(runs), 1)
 
 
@@ -181,7 +185,8 @@ def _completed(recipe: Recipe, runs: Path, jobs: int) -> Results:
     for model in dict.fromkeys(recipe.weights()):
         if not is_prepared(model):
             say(f"Preparing {model_title(model)}: once, into your cache.")
-    with _quiet_workers(), closing(LocalExecutor(jobs)) as workers:
+    trusted = trusting(granted(recipe.trust.code))
+    with trusted, _quiet_workers(), closing(LocalExecutor(jobs)) as workers:
         plan = prepare(recipe, store, workers.precise)
         for warning in trained_on_other_models(plan):
             say(f"Warning: {one_line(warning)}")

@@ -22,6 +22,7 @@ from stagelift.evals.judges.load import check_judge, check_judge_answers
 from stagelift.evals.lm_eval.extras import check_extras
 from stagelift.evals.lm_eval.fingerprint import task_fingerprint
 from stagelift.evals.metrics.answers.reading import read_target
+from stagelift.evals.metrics.scorers.function import Function
 from stagelift.evals.metrics.scorers.known import check_rows
 from stagelift.evals.metrics.scorers.scorer import Scorer
 from stagelift.evals.models import pretrained
@@ -39,7 +40,7 @@ from stagelift.stages.kinds import kind_named
 from stagelift.stages.lora_settings import as_stored, check_beside_reference, check_lora
 from stagelift.stages.optimizers import check_optimizer
 from stagelift.stages.report_to import read_report_to
-from stagelift.stages.rewards import check_weights, load_rewards
+from stagelift.stages.rewards import check_rewards, load_rewards, scorer_of
 from stagelift.stages.rows.own import learns_from_scorers
 from stagelift.stages.rows.problems import check_answers, check_pairs
 from stagelift.stages.rows.training import check_training_source
@@ -76,6 +77,28 @@ def unreachable_sources(recipe: Recipe) -> list[str]:
         except ValueError as error:
             raise UsageError(str(error)) from error
     return unreachable
+
+
+def try_code(recipe: Recipe) -> None:
+    """Import the code that a recipe names, and try it on some rows. Raises UsageError."""
+    try:
+        for stage in recipe.trainings():
+            settings = stage_settings(recipe, stage)
+            load_rewards(settings.rewards)
+            if _functions([scorer_of(reward) for reward in settings.rewards]):
+                check_training_source(settings.kind, settings.dataset, settings.rewards)
+        own = [recipe.evals.accuracy, *recipe.evals.own_tasks]
+        if _functions([scorer for task in own for scorer in task.scorers]):
+            _check_own_tasks(recipe)
+        for task in recipe.evals.lm_eval_tasks:
+            if task.task.endswith(".yaml"):
+                check_extras(task.task)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _functions(scorers: Sequence[Scorer | None]) -> bool:
+    return any(isinstance(scorer, Function) for scorer in scorers)
 
 
 def check_arguments(recipe: Recipe) -> None:
@@ -205,7 +228,7 @@ def _check_not_trained_on(recipe: Recipe, held_out: Source) -> None:
 
 def _check_stage(recipe: Recipe, stage: StageSection) -> None:
     settings = stage_settings(recipe, stage)
-    check_weights(load_rewards(settings.rewards), settings.args)
+    check_rewards(settings.rewards, settings.args)
     check_training_source(settings.kind, settings.dataset, settings.rewards)
     _check_not_the_test_set(recipe, settings)
     check_answers(settings)

@@ -12,6 +12,7 @@ from typing import Any
 
 from stagelift.evals.models.model import ModelRef, model_folder
 from stagelift.evals.settings import Against
+from stagelift.evals.trust import is_only_looking, only_looking
 from stagelift.harness import preflight
 from stagelift.harness.environment import versions
 from stagelift.harness.graph.asked_with import asked_with
@@ -26,6 +27,7 @@ from stagelift.harness.graph.session import Session
 from stagelift.harness.graph.store import Store, check_run_folder, is_finished, lock_run
 from stagelift.harness.recipes.sections import Recipe
 from stagelift.harness.recipes.study import wanted_chains
+from stagelift.harness.recipes.trusted import check_trackers_trusted, check_trusted
 from stagelift.harness.schedule import Task, work_through
 from stagelift.harness.selecting import chosen, select
 from stagelift.harness.trackers.following import following
@@ -52,6 +54,7 @@ def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved)
     finished = is_finished(folder)
     # a finished run can be reported to one more
     for variant in _variants(recipe):
+        check_trackers_trusted(variant)
         preflight.check_trackers(variant)
     if not finished:
         _check(recipe)
@@ -68,9 +71,15 @@ def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved)
 
 
 def _check(recipe: Recipe) -> None:
-    for variant in _variants(recipe):
-        preflight.check_arguments(variant)
-        preflight.check_sources(variant)
+    # all is looked at before any code of the user's runs
+    with only_looking():
+        for variant in _variants(recipe):
+            check_trusted(variant)
+            preflight.check_arguments(variant)
+            preflight.check_sources(variant)
+    if not is_only_looking():
+        for variant in _variants(recipe):
+            preflight.try_code(variant)
 
 
 def check_offline(recipe: Recipe) -> list[str]:
@@ -80,6 +89,8 @@ def check_offline(recipe: Recipe) -> list[str]:
     """
     unchecked: list[str] = []
     for variant in _variants(recipe):
+        check_trackers_trusted(variant)
+        check_trusted(variant)
         preflight.check_trackers(variant)
         preflight.check_arguments(variant)
         unchecked += preflight.unreachable_sources(variant)

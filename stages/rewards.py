@@ -18,10 +18,11 @@ from typing import Any, cast
 from stagelift.evals.data.answers import answer_text
 from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.measures import BUILT_IN_SCORERS
-from stagelift.evals.metrics.scorers.function import code_of, is_scorer, load_function
+from stagelift.evals.metrics.scorers.function import is_scorer
 from stagelift.evals.metrics.scorers.known import read_scorer, scored
 from stagelift.evals.metrics.scorers.scorer import Scorer
 from stagelift.evals.metrics.scoring import is_correct
+from stagelift.evals.user_code import code_of, load_function, look_at_function
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +100,17 @@ def load_rewards(rewards: Sequence[Written]) -> list[Reward]:
     return loaded
 
 
-def check_weights(rewards: Sequence[Reward], args: Mapping[str, Any]) -> None:
+def check_rewards(rewards: Sequence[Written], args: Mapping[str, Any]) -> None:
+    """Raise ValueError where there is no such reward, or not a weight for each. A user's module is
+    read, not imported.
+    """
+    for written in rewards:
+        if scorer_of(written) is None and written not in _OURS:
+            look_at_function(str(written), "Reward")
+    check_weights(rewards, args)
+
+
+def check_weights(rewards: Sequence[Written | Reward], args: Mapping[str, Any]) -> None:
     """Raise ValueError where there is not a weight for each reward."""
     weights = args.get("reward_weights")
     if isinstance(weights, list) and len(weights) != len(rewards):
@@ -154,7 +165,7 @@ def scorer_of(written: Written) -> Scorer | None:
             f"Unknown reward '{written}'. Known rewards: correctness, brevity, scorers "
             f"({', '.join(BUILT_IN_SCORERS)}), or a path like package.module.function."
         )
-    return read_scorer(written) if is_scorer(load_function(written, "Reward")) else None
+    return read_scorer(written) if is_scorer(look_at_function(written, "Reward")) else None
 
 
 def reward_fingerprint(written: Written) -> str:

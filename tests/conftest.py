@@ -20,6 +20,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 # tests run side by side, and the tiny model gains nothing from threads
 os.environ["OMP_NUM_THREADS"] = "1"
+# recipes name rewards of the package `tests`, which is in no working folder
+os.environ["STAGELIFT_TRUST"] = "code"
 
 # another way to write turns than ChatML
 INSTRUCT = (

@@ -16,7 +16,7 @@ from tests.sources import LAYERS, MODULES, ROOT, syntax
 ARROWS = {
     "evals": "evaluate -> ask -> settings -> judges, imports, votes -> metrics -> lm_eval "
     "-> models -> data, stats, folders, remembered, servers, finish_reasons, contract "
-    "-> files, records, printed -> credentials; "
+    "-> user_code -> files, records, printed, trust, places -> credentials; "
     "files -> strict_json -> bounded_text",
     "stages": "faster -> packed",
     "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records "

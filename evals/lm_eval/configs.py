@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stagelift.evals.data.source import one_sentence
+from stagelift.evals.lm_eval.trusted import check_trusted
 
 if TYPE_CHECKING:
     from lm_eval.tasks import TaskManager
@@ -43,10 +44,19 @@ def find_task(task: str) -> Listed:
     """Look a task up as lm-eval's command line does.
 
     A YAML of a group is taken by name from its folder, as with --include_path: by path lm-eval
-    0.4.13 cannot load one. Raises ValueError where there is no such task.
+    0.4.13 cannot load one. Raises ValueError where there is no such task, or its code is not
+    trusted.
     """
     if not task.endswith(".yaml"):
         return Listed(task, task, _known(task, _manager()))
+    listed = _find_file(task)
+    for config in configs(listed):
+        if config.file is not None:
+            check_trusted(config.file)
+    return listed
+
+
+def _find_file(task: str) -> Listed:
     config, path = _file_config(task), Path(task).absolute()
     if "group" not in config:
         return Listed(str(config["task"]), str(path), _manager(defaults=False))
@@ -99,6 +109,7 @@ def _file_config(task: str) -> dict[str, Any]:
             f"Task file '{task}' does not exist. Give a .yaml file, or the name of a task lm-eval "
             "knows."
         )
+    check_trusted(Path(task))
     try:
         config = _read_yaml(task, resolve=False)
     # the YAML reader's errors are of many kinds, and all mean the same to the user

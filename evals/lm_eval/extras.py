@@ -2,19 +2,33 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from stagelift.evals.data.source import one_sentence
 from stagelift.evals.lm_eval.configs import configs, find_task, import_functions
+from stagelift.evals.lm_eval.trusted import is_shipped, missing_package, task_files
+from stagelift.evals.trust import is_only_looking
 
 
 def check_extras(task: str) -> None:
-    """Import the code that a task's YAML names, as loading the task will.
+    """Import the code that a task's YAML names, as loading the task will; that of a user's file is
+    read instead where recipes are only looked at.
 
     Raises ValueError where a package is missing.
     """
     for config in configs(find_task(task)):
         with packages_explained(task):
-            import_functions(config)
+            if is_only_looking() and config.file is not None and not is_shipped(config.file):
+                _look_for_packages(config.file)
+            else:
+                import_functions(config)
+
+
+def _look_for_packages(path: Path) -> None:
+    for file in task_files(path):
+        package = missing_package(file)
+        if package is not None:
+            raise ModuleNotFoundError(f"No module named '{package}'", name=package)
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 `source` is a folder or a Hub name, as transformers takes it; `model.model_folder` gives one for
 what a recipe names. What is loaded is set up where it is used: see `model.py` for models that
-generate.
+generate. Code that comes with a model or an adapter is never run, and nobody is asked whether to.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,11 +23,18 @@ if TYPE_CHECKING:
     )
 
 
+# said or not: where it is not said, transformers asks on standard input
+_NO_CODE = {"trust_remote_code": False}
+
+
 def language_model(source: str, revision: str | None, dtype: "torch.dtype") -> "PreTrainedModel":
     """Load a causal language model."""
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
+    with _without_its_code(source):
+        return AutoModelForCausalLM.from_pretrained(
+            source, revision=revision, dtype=dtype, **_NO_CODE
+        )
 
 
 def four_bit_model(
@@ -36,15 +45,17 @@ def four_bit_model(
     from transformers import AutoModelForCausalLM
 
     own = getattr(model_config(source, revision), "quantization_config", None)
-    return AutoModelForCausalLM.from_pretrained(
-        source,
-        revision=revision,
-        dtype=dtype,
-        # each process that trains has a GPU of its own
-        device_map={"": torch.cuda.current_device() if device == "cuda" else device},
-        # said of weights that were saved quantised, it would stand for how they were
-        **({} if own else {"quantization_config": quantising(dtype)}),
-    )
+    with _without_its_code(source):
+        return AutoModelForCausalLM.from_pretrained(
+            source,
+            revision=revision,
+            dtype=dtype,
+            # each process that trains has a GPU of its own
+            device_map={"": torch.cuda.current_device() if device == "cuda" else device},
+            # said of weights that were saved quantised, it would stand for how they were
+            **({} if own else {"quantization_config": quantising(dtype)}),
+            **_NO_CODE,
+        )
 
 
 def reward_model(
@@ -56,9 +67,10 @@ def reward_model(
     """
     from transformers import AutoModelForSequenceClassification
 
-    return AutoModelForSequenceClassification.from_pretrained(
-        source, revision=revision, dtype=dtype, num_labels=1
-    )
+    with _without_its_code(source):
+        return AutoModelForSequenceClassification.from_pretrained(
+            source, revision=revision, dtype=dtype, num_labels=1, **_NO_CODE
+        )
 
 
 def skeleton(source: str, revision: str | None) -> "PreTrainedModel":
@@ -66,15 +78,17 @@ def skeleton(source: str, revision: str | None) -> "PreTrainedModel":
     import torch
     from transformers import AutoModelForCausalLM
 
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(model_config(source, revision))
+    config = model_config(source, revision)
+    with _without_its_code(source), torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config, **_NO_CODE)
 
 
 def model_config(source: str, revision: str | None) -> "PreTrainedConfig":
     """Read a model's config.json."""
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(source, revision=revision)
+    with _without_its_code(source):
+        return AutoConfig.from_pretrained(source, revision=revision, **_NO_CODE)
 
 
 def generation_config(source: str, revision: str | None) -> "GenerationConfig":
@@ -93,7 +107,10 @@ def tokenizer(
     """Load a tokenizer as it was saved."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(source, revision=revision, padding_side=padding_side)
+    with _without_its_code(source):
+        return AutoTokenizer.from_pretrained(
+            source, revision=revision, padding_side=padding_side, **_NO_CODE
+        )
 
 
 def dequantised(gguf: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
@@ -102,7 +119,8 @@ def dequantised(gguf: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]"
     from transformers import AutoTokenizer
 
     model = language_model_of_gguf(gguf, torch.bfloat16)
-    return model, AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, **_NO_CODE)
+    return model, tokenizer
 
 
 def language_model_of_gguf(gguf: Path, dtype: "torch.dtype") -> "PreTrainedModel":
@@ -114,6 +132,7 @@ def language_model_of_gguf(gguf: Path, dtype: "torch.dtype") -> "PreTrainedModel
         gguf_file=gguf.name,
         quantization_config=GgufConfig(dequantize=True),
         dtype=dtype,
+        **_NO_CODE,
     )
 
 
@@ -155,3 +174,18 @@ def adapter_config(adapter: str | Path) -> "PeftConfig":
     from peft import PeftConfig
 
     return PeftConfig.from_pretrained(adapter)
+
+
+@contextmanager
+def _without_its_code(source: str) -> Iterator[None]:
+    """Say in a sentence of a model whose architecture is in its own code that it cannot be used."""
+    try:
+        yield
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise ValueError(
+            f"'{source}' names code of its own (auto_map in its settings) and cannot be loaded "
+            "without it: that code is never run here. Take a model whose architecture and "
+            "tokenizer transformers has itself."
+        ) from error

@@ -18,6 +18,8 @@ from stagelift.harness.streams import for_styled
 if TYPE_CHECKING:
     from stagelift.reports.formats.console import Console
 
+    from stagelift.harness.recipes.sections import Recipe
+
 AcrossEngines = Annotated[
     bool,
     typer.Option(
@@ -35,6 +37,15 @@ Overrides = Annotated[
 ]
 RunName = Annotated[
     str | None, typer.Option("--name", help="Name of the run, if not the recipe's.")
+]
+TrustOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--trust/--no-trust",
+        help="Whether the recipe may name code and servers outside the working folder; with "
+        "--no-trust it may name no code at all, and files of the working folder only. If neither "
+        "is given, code of the working folder may run.",
+    ),
 ]
 
 
@@ -97,6 +108,28 @@ def quiet_environment() -> None:
     # libraries telling each other what to rename
     warnings.simplefilter("ignore", FutureWarning)
     quiet_about_kernel()
+
+
+@contextmanager
+def trusted_as_asked(recipe: "Recipe") -> Iterator[None]:
+    """Trust a recipe as the command, the environment, or else it says itself; where it is the
+    recipe's own word, say so.
+    """
+    from stagelift.evals.printed import one_line
+    from stagelift.evals.trust import VARIABLE, Trust, granted, trusting
+
+    if recipe.trust.code and not os.environ.get(VARIABLE):
+        typer.echo(
+            f"Note: recipe '{one_line(recipe.name)}' says of itself that it is trusted (trust: "
+            "{code: true}): it may run code from anywhere on this machine, and send data and keys "
+            "elsewhere. --no-trust refuses that.",
+            err=True,
+        )
+    level = granted(recipe.trust.code)
+    if recipe.trust.code and level is not Trust.code:
+        typer.echo("Note: what the recipe says of trust does not count here.", err=True)
+    with trusting(level):
+        yield
 
 
 def announce_first_use(models: Iterable[str]) -> None:

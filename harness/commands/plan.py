@@ -10,17 +10,20 @@ from stagelift.harness.commands.options import (
     Overrides,
     RunName,
     RunsFolder,
+    TrustOption,
     announce_first_use,
     error_console,
     keep_garbage,
     open_console,
     quiet_environment,
+    trusted_as_asked,
     usage_errors,
 )
 from stagelift.harness.streams import write_document
 
 if TYPE_CHECKING:
     from stagelift.harness.audit.audit import StageAudit
+    from stagelift.harness.forecast.forecast import Forecast
     from stagelift.harness.graph.node import Plan
     from stagelift.harness.graph.store import Store
     from stagelift.harness.recipes.sections import Recipe
@@ -49,6 +52,7 @@ def plan(
         ),
     ] = False,
     runs: RunsFolder = Path("runs"),
+    trust: TrustOption = None,
 ) -> None:
     """Say what a run would do, cost and be able to show, and what speaks against it.
 
@@ -56,21 +60,18 @@ def plan(
     """
     keep_garbage()
     quiet_environment()
+    from stagelift.evals.trust import as_asked, only_looking
     from stagelift.harness.audit.view import audits_as_data, print_audits
-    from stagelift.harness.forecast.forecast import make_forecast
     from stagelift.harness.forecast.view import print_forecast, render_json
-    from stagelift.harness.graph.store import Store
     from stagelift.harness.recipes.read import load_recipe
 
-    store = Store(runs)
-    status = error_console().status("Checking the recipe and looking at its data")
-    with usage_errors(), status:
+    working = error_console().status("Checking the recipe and looking at its data")
+    with as_asked(trust), only_looking(), usage_errors(), working:
         planned = load_recipe(recipe, overrides or [], name)
         if format is PlanFormat.terminal:
             announce_first_use(planned.weights())
-        checked = _checked(planned, store)
-        forecast = make_forecast(checked, store)
-        audits = _audits(checked) if audit_rewards else None
+        with trusted_as_asked(planned):
+            forecast, audits = _looked_at(planned, runs, audit_rewards=audit_rewards)
     match format:
         case PlanFormat.json:
             data = None if audits is None else audits_as_data(audits)
@@ -78,6 +79,18 @@ def plan(
         case PlanFormat.terminal:
             print_forecast(forecast, open_console())
             print_audits(audits or [], open_console())
+
+
+def _looked_at(
+    recipe: "Recipe", runs: Path, *, audit_rewards: bool
+) -> "tuple[Forecast, list[StageAudit] | None]":
+    """Plan a recipe; its rewards run in a process of their own, where that is asked for."""
+    from stagelift.harness.forecast.forecast import make_forecast
+    from stagelift.harness.graph.store import Store
+
+    store = Store(runs)
+    plan = _checked(recipe, store)
+    return make_forecast(plan, store), _audits(plan) if audit_rewards else None
 
 
 def _audits(plan: "Plan") -> "list[StageAudit]":

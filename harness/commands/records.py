@@ -9,6 +9,7 @@ import typer
 
 from stagelift.harness.commands.options import (
     RunsFolder,
+    TrustOption,
     keep_garbage,
     quiet_environment,
     usage_errors,
@@ -92,18 +93,20 @@ def _recognised(imported: "ImportedRun") -> list[str]:
 def rescore(
     name: Annotated[str, typer.Argument(metavar="RUN", help="A run by name or folder.")],
     runs: RunsFolder = Path("runs"),
+    trust: TrustOption = None,
 ) -> None:
     """Read a run's stored responses again with the scorer as it is now, without a model, and say
     what changed.
     """
     keep_garbage()
     quiet_environment()
+    from stagelift.evals.trust import as_asked
     from stagelift.harness.checks.sources import run_folder
     from stagelift.harness.rescoring import rescore as score_again
     from stagelift.reports.words.changes import describe_changes
 
     folder = run_folder(name, runs).path
-    with usage_errors():
+    with usage_errors(), as_asked(trust):
         changes = score_again(folder)
     typer.echo("\n".join(describe_changes(changes)))
     if any(change.metrics for change in changes):

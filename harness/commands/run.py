@@ -14,9 +14,11 @@ from stagelift.harness.commands.options import (
     Overrides,
     RunName,
     RunsFolder,
+    TrustOption,
     announce_first_use,
     quiet_environment,
     stop,
+    trusted_as_asked,
     usage_errors,
 )
 from stagelift.harness.commands.report import write_reports
@@ -82,15 +84,24 @@ def run(
     executor: ExecutorOption = ExecutorName.local,
     jobs: Jobs = None,
     dry_run: DryRun = False,
+    trust: TrustOption = None,
 ) -> None:
     """Train and evaluate what is missing of a recipe, then report.
 
     Run it again to go on after an interruption.
     """
     quiet_environment()
+    from stagelift.evals.trust import as_asked
     from stagelift.harness.recipes.read import load_recipe
 
-    _run(lambda: load_recipe(recipe, overrides or [], name), runs, executor, jobs, dry_run=dry_run)
+    with as_asked(trust):
+        _run(
+            lambda: load_recipe(recipe, overrides or [], name),
+            runs,
+            executor,
+            jobs,
+            dry_run=dry_run,
+        )
 
 
 def evaluate(
@@ -122,19 +133,23 @@ def evaluate(
     ] = None,
     runs: RunsFolder = Path("runs"),
     dry_run: DryRun = False,
+    trust: TrustOption = None,
 ) -> None:
     """Evaluate what was trained elsewhere under a recipe's contract, training nothing, and report
     it like stages.
     """
     quiet_environment()
+    from stagelift.evals.trust import as_asked
+
     asked = _Asked(recipe, overrides or [], name)
-    _run(
-        lambda: _evaluated(models or [], adapter, checkpoints, metric, asked),
-        runs,
-        ExecutorName.local,
-        None,
-        dry_run=dry_run,
-    )
+    with as_asked(trust):
+        _run(
+            lambda: _evaluated(models or [], adapter, checkpoints, metric, asked),
+            runs,
+            ExecutorName.local,
+            None,
+            dry_run=dry_run,
+        )
 
 
 @dataclass(frozen=True)
@@ -217,31 +232,49 @@ def _run(
     dry_run: bool,
 ) -> None:
     """Check a recipe, do what is missing of it, and report."""
-    from stagelift.evals.printed import one_line
-    from stagelift.harness.graph.model_checks import trained_on_other_models
+    from stagelift.evals.trust import only_looking
     from stagelift.harness.graph.store import Store
-    from stagelift.harness.run import answer_warnings, check_offline, execute, prepare, titles
+
+    store = Store(runs.resolve() if executor is ExecutorName.ray else runs)
+    with usage_errors():
+        recipe = load()
+    with trusted_as_asked(recipe):
+        if dry_run:
+            with only_looking(), usage_errors():
+                _look(recipe, store, executor, jobs)
+        else:
+            _do(recipe, store, executor, jobs)
+
+
+def _look(recipe: "Recipe", store: "Store", executor: ExecutorName, jobs: int | None) -> None:
+    """Check a recipe, and print its nodes."""
+    from stagelift.harness.run import check_offline
+    from stagelift.harness.voting import read_votes
+
+    read_votes(recipe.evals.preference.votes)
+    unchecked = check_offline(recipe)
+    if unchecked:
+        typer.echo(f"Recipe '{recipe.name}' is valid, but not checked:")
+        typer.echo("\n".join(unchecked))
+        return
+    announce_first_use(recipe.weights())
+    with closing(_executor(executor, jobs, recipe, store.root)) as workers:
+        _print_plan(_prepared(recipe, store, workers), store)
+
+
+def _do(recipe: "Recipe", store: "Store", executor: ExecutorName, jobs: int | None) -> None:
+    """Check a recipe, do what is missing of it, and report."""
+    from stagelift.evals.printed import one_line
+    from stagelift.harness.run import execute, titles
     from stagelift.harness.voting import read_votes, store_votes
     from stagelift.harness.workers.executor import JobFailed
 
-    store = Store(runs.resolve() if executor is ExecutorName.ray else runs)
     try:
         with usage_errors():
-            recipe = load()
             votes = read_votes(recipe.evals.preference.votes)
-            unchecked = check_offline(recipe) if dry_run else []
-            if unchecked:
-                typer.echo(f"Recipe '{recipe.name}' is valid, but not checked:")
-                typer.echo("\n".join(unchecked))
-                return
             announce_first_use(recipe.weights())
             with closing(_executor(executor, jobs, recipe, store.root)) as workers:
-                plan = prepare(recipe, store, workers.precise)
-                for warning in [*trained_on_other_models(plan), *answer_warnings(plan)]:
-                    typer.echo(f"Warning: {one_line(warning)}", err=True)
-                if dry_run:
-                    _print_plan(plan, store)
-                    return
+                plan = _prepared(recipe, store, workers)
                 from stagelift.harness.progress import open_view
 
                 with _kill_is_ctrl_c(), open_view(titles(plan)) as view:
@@ -255,6 +288,18 @@ def _run(
     write_reports(folder)
     for problem in unused:
         typer.echo(f"Note: {one_line(problem)}", err=True)
+
+
+def _prepared(recipe: "Recipe", store: "Store", workers: "Executor") -> "Plan":
+    """Check what a recipe names and plan it, with a warning for what may not be meant."""
+    from stagelift.evals.printed import one_line
+    from stagelift.harness.graph.model_checks import trained_on_other_models
+    from stagelift.harness.run import answer_warnings, prepare
+
+    plan = prepare(recipe, store, workers.precise)
+    for warning in [*trained_on_other_models(plan), *answer_warnings(plan)]:
+        typer.echo(f"Warning: {one_line(warning)}", err=True)
+    return plan
 
 
 @contextmanager

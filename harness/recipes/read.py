@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from stagelift.evals.metrics.scorers.known import as_written as as_written_scorer
 from stagelift.evals.models.engines.settings import TransformersSettings
+from stagelift.evals.trust import granted, trusting
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.credentials import check_no_credentials
 from stagelift.harness.recipes.mistakes import first_mistake
@@ -218,7 +219,9 @@ def _checked(content: dict[str, Any], where: str) -> Recipe:
     # before any sentence quotes a value
     check_no_credentials(content, where)
     try:
-        return Recipe.model_validate(content)
+        # a schema that a scorer names is read now
+        with trusting(granted(content.get("trust") == {"code": True})):
+            return Recipe.model_validate(content)
     except ValidationError as error:
         raise UsageError(first_mistake(error, where)) from error
 

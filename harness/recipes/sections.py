@@ -44,7 +44,7 @@ from stagelift.stages.settings import StageKind
 # peft's LoraConfig
 LoraSettings = Annotated[dict[str, Any], AfterValidator(numbers_in_strings)]
 # sections that change nothing of a run: how it is checked and reported, what its jobs run on
-CHANGE_NOTHING = ("gates", "tiers", "launcher", "ray", "report_to")
+CHANGE_NOTHING = ("gates", "tiers", "launcher", "ray", "report_to", "trust")
 # what a stage may be called that the user names
 STAGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 # what a checkpoint is called where the user does not say
@@ -514,6 +514,14 @@ class RaySection(Written):
     artefacts: str | None = None
 
 
+class TrustSection(Written):
+    """How far a recipe may reach: with `code` it may name code, servers and places outside the
+    working folder. A command's --trust and --no-trust count above it.
+    """
+
+    code: bool = False
+
+
 class Recipe(Written):
     """A whole run: one model, a chain of stages, and the evaluation after each.
 
@@ -544,6 +552,7 @@ class Recipe(Written):
     ray: RaySection = RaySection()
     # trackers of every stage that names none in its own args
     report_to: str | list[str] | None = Field(default=None, exclude_if=_is_none)
+    trust: TrustSection = Field(default=TrustSection(), exclude_if=lambda trust: not trust.code)
     # margins for `stagelift check`; they change nothing of a run
     gates: dict[str, float | str] = {}
     # what each gate counts for: critical, supporting or advisory

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from stagelift.evals.files import write_text
+from stagelift.evals.trust import VARIABLE, Trust, trust
 from stagelift.harness.workers.events import emit
 from stagelift.harness.workers.jobs import (
     EVENTS_FILE,
@@ -101,4 +102,5 @@ def _threads(launch: Launch) -> str:
 
 def _typed(command: list[str]) -> str:
     """Write a command as one types it on another machine, where the same folders are."""
-    return f"cd {shlex.quote(str(Path.cwd()))} && {shlex.join(command)}"
+    trusted = f"{VARIABLE}={trust().name} " if trust() is Trust.code else ""
+    return f"cd {shlex.quote(str(Path.cwd()))} && {trusted}{shlex.join(command)}"

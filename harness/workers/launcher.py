@@ -10,10 +10,24 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
+from stagelift.evals.places import is_this_machine
+from stagelift.evals.trust import TRUST_IT, Trust, check_inside, trust
 from stagelift.harness.recipes.sections import LauncherSection
 
 _TORCHRUN = "torch.distributed.run"
 _ACCELERATE = "accelerate.commands.launch"
+# they would start another program than the training
+_ANOTHER_PROGRAM = ("no_python", "run_path", "module")
+# options that say how many processes there are and how they find each other; what else there is
+# may load code, or write anywhere
+_KNOWN = {
+    *("nproc_per_node", "nnodes", "node_rank", "local_addr", "master_addr", "master_port"),
+    *("rdzv_backend", "rdzv_endpoint", "rdzv_id", "standalone", "max_restarts"),
+    *("monitor_interval", "start_method", "role", "redirects", "tee", "log_dir"),
+    *("config_file", "num_processes", "num_machines", "machine_rank", "main_process_ip"),
+    *("main_process_port", "multi_gpu", "cpu", "gpu_ids", "num_cpu_threads_per_process"),
+    *("same_network", "mixed_precision", "quiet"),
+}
 Options = dict[str, bool | int | str]
 
 
@@ -47,6 +61,7 @@ def _torchrun(options: Options) -> Launch:
     from torch.distributed.run import get_args_parser
 
     read = _read("torchrun", get_args_parser(), options)
+    _check_trusted("torchrun", options, get_args_parser(), read)
     here = _number("nproc_per_node", read.nproc_per_node)
     machines = _number("nnodes", 1 if read.nnodes == "1:1" else read.nnodes)
     if machines > 1 and not (read.rdzv_backend == "c10d" and read.rdzv_endpoint):
@@ -79,6 +94,7 @@ def _accelerate(options: Options) -> Launch:
             "`accelerate config` wrote."
         )
     read = _read("accelerate launch", launch_command_parser(), options)
+    _check_trusted("accelerate", options, launch_command_parser(), read)
     try:
         config = load_config_from_file(str(file))
     except (ValueError, TypeError, KeyError) as error:
@@ -86,6 +102,7 @@ def _accelerate(options: Options) -> Launch:
             f"'{file}' is no config file of accelerate: {' '.join(str(error).split())}."
         ) from error
     _check_type(str(file), config.distributed_type)
+    _check_meets_here("accelerate", str(config.main_process_ip or ""))
     processes = _number("num_processes", read.num_processes or config.num_processes)
     machines = _number("num_machines", read.num_machines or config.num_machines)
     if processes % machines:
@@ -108,6 +125,47 @@ def _accelerate(options: Options) -> Launch:
             for rank in range(1, machines)
         ],
     )
+
+
+def _check_trusted(command: str, options: Options, parser: ArgumentParser, read: Namespace) -> None:
+    """Refuse what starts another program, and of a recipe that is not trusted what may load code,
+    write outside the working folder, or meet other machines.
+
+    What was read is looked at: an option may be written by its beginning.
+    """
+    usual = vars(parser.parse_args(["--module", "module"]))
+    # accelerate notes in `nondefault` what was given
+    given = {name for name in usual if vars(read)[name] != usual[name] and name != "nondefault"}
+    another = next((name for name in (*given, *options) if name in _ANOTHER_PROGRAM), None)
+    if another is not None:
+        raise ValueError(
+            f"launcher.{command}.{another} would start another program than the stage's training. "
+            "Leave it out."
+        )
+    if trust() is Trust.code:
+        return
+    unknown = next(iter(sorted(given - _KNOWN)), None)
+    if unknown is not None:
+        raise ValueError(
+            f"launcher.{command}.{unknown} may load code, or write outside the working folder. "
+            f"Leave it out, or {TRUST_IT}."
+        )
+    for name in ("log_dir", "config_file"):
+        if getattr(read, name, None):
+            check_inside(str(getattr(read, name)), f"launcher.{command}.{name}")
+    for name in ("rdzv_endpoint", "main_process_ip", "master_addr"):
+        _check_meets_here(command, str(getattr(read, name, None) or ""))
+
+
+def _check_meets_here(command: str, address: str) -> None:
+    """Whoever trains along may send code to run: torch's processes pass objects to each other."""
+    host, _, port = address.rpartition(":")
+    host = host if port.isdigit() and host else address
+    if host and trust() is not Trust.code and not is_this_machine(host):
+        raise ValueError(
+            f"launcher.{command} meets other processes at '{address}', on another machine, and "
+            f"these could run code here. Leave it out, or {TRUST_IT}."
+        )
 
 
 def _check_type(file: str, kind: str) -> None:

@@ -11,7 +11,9 @@ def python_path() -> str:
     A worker looks for nothing in the working folder (`-P`), so a checkout that was found there is
     named. An installed package needs no help, and then a project's own `evals/` stays its own.
     """
-    inherited = os.environ.get("PYTHONPATH", "")
+    # an empty entry is the working folder
+    entries = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    inherited = os.pathsep.join(entries)
     # where `harness/` lies, through the link that leads to it
     checkout = Path(__file__).resolve().parents[2]
     if sys.flags.safe_path or Path(sys.path[0]).resolve() != checkout:

@@ -18,8 +18,10 @@ from uuid import uuid4
 
 from stagelift.evals.models import bundled
 from stagelift.evals.models.model import Device, Dtype
+from stagelift.evals.trust import VARIABLE, trust
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.sections import RaySection
+from stagelift.harness.recipes.trusted import check_ray_trusted
 from stagelift.harness.workers.artefacts import fetch, node_folder, passed_on, send
 from stagelift.harness.workers.executor import JobFailed, OnJobEvent
 from stagelift.harness.workers.jobs import MODEL_FIELDS, AnyJob, starting_model
@@ -42,6 +44,7 @@ class RayExecutor:
     """
 
     def __init__(self, settings: RaySection, root: Path, jobs: int | None) -> None:
+        check_ray_trusted(settings.address, settings.artefacts)
         ray = _connected(settings.address)
         self.ray, self.settings, self.root, self.jobs = ray, settings, root, jobs or _AT_ONCE
         gpus = settings.num_gpus
@@ -203,7 +206,7 @@ def _connected(address: str) -> Any:
             log_to_driver=False,
             logging_level=logging.ERROR,
             ignore_reinit_error=True,
-            runtime_env={"env_vars": {"PYTHONPATH": python_path()}},
+            runtime_env={"env_vars": {"PYTHONPATH": python_path(), VARIABLE: trust().name}},
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UsageError(

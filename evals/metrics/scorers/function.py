@@ -1,19 +1,14 @@
 """A function of the user's own: `(response, row) -> float | bool | None`.
 
-It is named by its path, such as `my_scorers.sql_equal`; modules in the working folder count. Its
-code is known by a hash of its module's file: what that imports is not covered. It runs with the
-user's own rights, and nothing bounds its time.
+It is named by its path, such as `my_scorers.sql_equal`, of a module in the working folder. Its code
+is known by a hash of its module's file: what that imports is not covered. It runs with the user's
+own rights, and nothing bounds its time.
 """
 
+import ast
 import copy
-import hashlib
-import importlib
-import inspect
 import math
 import numbers
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +17,7 @@ from pydantic import field_validator
 from stagelift.evals.metrics.measures import SHARE, Bounds
 from stagelift.evals.metrics.scorers.scorer import Row, Scorer
 from stagelift.evals.records import Scored
+from stagelift.evals.user_code import WrittenFunction, code_of, load_function, look_at_function
 
 
 class Function(Scorer):
@@ -56,7 +52,8 @@ class Function(Scorer):
 
     def check(self) -> None:
         """Raise ValueError where there is no such function, or it takes something else."""
-        if not is_scorer(load_function(self.path, "Scorer")):
+        written = look_at_function(self.path, "Scorer")
+        if written.arguments is not None and not is_scorer(written):
             raise ValueError(
                 f"Scorer '{self.path}' must take a response and a row: def "
                 f"{self.path.rpartition('.')[2]}(response, row) -> float | bool | None."
@@ -85,47 +82,26 @@ class Function(Scorer):
         return {**super().identity(), "code": code_of(self.path)}
 
 
-def is_scorer(function: Callable[..., Any]) -> bool:
-    """Say whether a function takes a response and a row; TRL's rewards take `completions`."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-        inspect.signature(function).bind("response", {})
-    except (TypeError, ValueError):
-        return False
-    keywords = {known.name for known in parameters if known.kind is not known.VAR_KEYWORD}
-    takes_any = any(known.kind is known.VAR_KEYWORD for known in parameters)
-    return not takes_any and not keywords & {"completions", "completion_ids"}
+def is_scorer(function: WrittenFunction) -> bool:
+    """Say whether a function takes a response and a row; TRL's rewards take `completions`.
 
-
-def load_function(path: str, what: str) -> Callable[..., Any]:
-    """Return the function at a path, such as `package.module.function`.
-
-    Raises ValueError, in a sentence that calls it `what`, where there is none.
+    One whose arguments its source does not show counts as a reward.
     """
-    module_name, _, name = path.rpartition(".")
-    function = getattr(_imported(path, module_name, what), name, None)
-    if not callable(function):
-        raise ValueError(f"{what} '{path}': module '{module_name}' has no function '{name}'.")
-    return function  # type: ignore[no-any-return]  # a user's; whoever asks checks what it returns
+    arguments = function.arguments
+    return arguments is not None and takes_response_and_row(arguments)
 
 
-def code_of(path: str) -> str:
-    """Return a hash of the file of a function's module; its path where there is no file."""
-    module = sys.modules.get(load_function(path, "Function").__module__)
-    file = getattr(module, "__file__", None)
-    return path if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
-
-
-def _imported(path: str, module_name: str, what: str) -> Any:
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
-    try:
-        return importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
-        # a user's module can fail in any way
-        raise ValueError(
-            f"{what} '{path}' cannot be imported: {type(error).__name__}: {error}."
-        ) from error
+def takes_response_and_row(arguments: ast.arguments) -> bool:
+    """Say whether a function can be called with a response and a row, and takes no keywords as
+    TRL's rewards do.
+    """
+    in_order = [*arguments.posonlyargs, *arguments.args]
+    names = {argument.arg for argument in [*in_order, *arguments.kwonlyargs]}
+    needed = len(in_order) - len(arguments.defaults)
+    takes_two = needed <= 2 and (len(in_order) >= 2 or arguments.vararg is not None)
+    needs_more = None in arguments.kw_defaults
+    of_trl = arguments.kwarg is not None or bool(names & {"completions", "completion_ids"})
+    return takes_two and not needs_more and not of_trl
 
 
 def _are_short(ends: tuple[float, float]) -> bool:

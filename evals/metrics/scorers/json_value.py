@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from stagelift.evals.metrics.scorers.scorer import Row, Scorer
 from stagelift.evals.metrics.scorers.texts import normalised, spoken
 from stagelift.evals.records import Scored
+from stagelift.evals.trust import check_inside
 
 # how many levels are read, and about how many characters: each as often as it is looked at
 _DEEPEST, _MOST_READ = 50, 5_000_000
@@ -43,6 +44,8 @@ class Json(Scorer):
         """A recipe that is stored holds what the file held."""
         if not isinstance(written, str):
             return written
+        # what it holds goes into records
+        check_inside(written, "The schema of scorer json")
         try:
             return json.loads(Path(written).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:

@@ -20,6 +20,7 @@ from stagelift.evals.metrics.scorers.pattern import Pattern
 from stagelift.evals.metrics.scorers.scorer import Row, Scorer
 from stagelift.evals.metrics.scorers.texts import written
 from stagelift.evals.records import Scored
+from stagelift.evals.trust import is_only_looking
 
 # what a scorer takes where it is given no keys: {regex: "\\d+"}
 _SHORT = {"regex": "pattern", "choice": "options", "function": "range"}
@@ -128,7 +129,8 @@ def scored(scorer: Scorer, response: str, row: Row) -> Scored:
 def check_rows(scorers: Sequence[Scorer], rows: Sequence[tuple[str, Row]]) -> None:
     """Check scorers with the rows of a task, each with its place.
 
-    Every target is looked at, and some are given as a response. Raises ValueError, in a sentence.
+    Every target is looked at, and some are given as a response (not to a function of the user's
+    where recipes are only looked at). Raises ValueError, in a sentence.
     """
     for scorer in scorers:
         scorer.check()
@@ -140,7 +142,8 @@ def check_rows(scorers: Sequence[Scorer], rows: Sequence[tuple[str, Row]]) -> No
                 raise ValueError(
                     f"{place} cannot be scored by {scorer.called}: {error}."
                 ) from error
-        _try(scorer, rows[:_TRIED])
+        if not (scorer.kind == "function" and is_only_looking()):
+            _try(scorer, rows[:_TRIED])
 
 
 def _try(scorer: Scorer, rows: Sequence[tuple[str, Row]]) -> None:
