@@ -14,6 +14,7 @@ from typing import Any
 
 from stagelift.evals.models.adapters import CONFIG as ADAPTER_CONFIG
 from stagelift.evals.models.adapters import is_adapter
+from stagelift.evals.models.pickled import code_in
 
 _NAME = re.compile(r"checkpoint-(\d{1,12})")
 _STATE = "trainer_state.json"
@@ -197,6 +198,8 @@ def _check_weights(file: Path) -> None:
     if file.suffix == ".bin":
         if not zipfile.is_zipfile(file):
             raise ValueError(f"{file.name} is damaged, or was not written to its end")
+        if (called := code_in(file)) is not None:
+            raise ValueError(f"{file.name} holds more than weights: it would call {called}")
         return
     from safetensors import SafetensorError, safe_open
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stagelift.evals.models import adapters, bundled, gguf
+from stagelift.evals.models.pickled import code_in
 from stagelift.evals.strict_json import parse_json, read_json
 
 What = Literal["model", "adapter", "gguf"]
@@ -203,6 +204,11 @@ def _check_whole(file: Path) -> None:
         tensor_shapes(file)
     elif file.stat().st_size == 0:
         raise ValueError(f"'{file}' is empty. Save or download it again.")
+    elif (called := code_in(file)) is not None:
+        raise ValueError(
+            f"'{file}' holds more than weights: as it is read it would call {called}, which is "
+            "never done here. Take the weights as safetensors, from somebody you trust."
+        )
 
 
 def _seen(folder: Path) -> str:

@@ -16,9 +16,8 @@ from stagelift.harness.quiet import QUIET
 from stagelift.harness.streams import for_styled
 
 if TYPE_CHECKING:
-    from stagelift.reports.formats.console import Console
-
     from stagelift.harness.recipes.sections import Recipe
+    from stagelift.reports.formats.console import Console
 
 AcrossEngines = Annotated[
     bool,

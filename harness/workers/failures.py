@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.data.source import one_sentence
-from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, TrainJob
+from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, TrainJob, training_folder
 
 # the folders where our own modules lie
 _OURS = ("evals", "harness", "reports", "stages")
@@ -46,6 +46,11 @@ def reason(error: BaseException, job: AnyJob | None = None) -> str:
         return text
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
         return f"memory ran out{_quoted(error)}. {_smaller(job)}"
+    if "weights_only" in text or "Weights only load failed" in text:
+        return (
+            "a file holds more than weights, and what it would run as it is read was not run. "
+            f"{_where_it_lies(job)}"
+        )
     if isinstance(error, KeyError):
         said = f"KeyError: {text} was looked for and is not there."
     elif text:
@@ -53,6 +58,19 @@ def reason(error: BaseException, job: AnyJob | None = None) -> str:
     else:
         said = f"{type(error).__name__}, without a word of why."
     return " ".join([said, *_keys(text, job), *_where(error)])
+
+
+def _where_it_lies(job: AnyJob | None) -> str:
+    """Say which files may be meant, and what helps."""
+    match job:
+        case TrainJob():
+            return (
+                "If it is not the model's (take that as safetensors), a checkpoint of this stage "
+                f"was changed: delete {training_folder(job).checkpoints}, and the stage begins anew"
+                "."
+            )
+        case _:
+            return "Take the weights as safetensors, from somebody you trust."
 
 
 def _is_ours(error: BaseException) -> bool:
