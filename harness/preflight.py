@@ -87,8 +87,8 @@ def try_code(recipe: Recipe) -> None:
             load_rewards(settings.rewards)
             if _functions([scorer_of(reward) for reward in settings.rewards]):
                 check_training_source(settings.kind, settings.dataset, settings.rewards)
-        own = [recipe.evals.accuracy, *recipe.evals.own_tasks]
-        if _functions([scorer for task in own for scorer in task.scorers]):
+        own = [task.scorers for task in recipe.evals.own_tasks]
+        if _functions([*recipe.evals.accuracy.scorers, *(one for each in own for one in each)]):
             _check_own_tasks(recipe)
         for task in recipe.evals.lm_eval_tasks:
             if task.task.endswith(".yaml"):

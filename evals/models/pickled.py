@@ -35,7 +35,8 @@ def code_in(file: Path) -> str | None:
 
 def _globals(content: bytes) -> list[str]:
     """Name the functions and types that a pickle names."""
-    named, texts = [], []
+    named: list[str] = []
+    texts: list[str] = []
     try:
         for code, argument, _ in pickletools.genops(content):
             if code.name == "GLOBAL":
