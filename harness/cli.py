@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stagelift.harness.commands.check import baseline_app, check
+from stagelift.harness.commands.endings import Commands
 from stagelift.harness.commands.export import export
 from stagelift.harness.commands.judge import judge_app
 from stagelift.harness.commands.plan import plan
@@ -20,6 +21,7 @@ from stagelift.harness.commands.vote import vote
 from stagelift.harness.streams import cleaned_streams
 
 app = typer.Typer(
+    cls=Commands,
     help="What did each post-training stage add? Trains with TRL (SFT, DPO, GRPO and others), "
     "measures after every stage, reports with intervals.",
     no_args_is_help=True,

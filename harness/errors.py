@@ -24,5 +24,5 @@ def as_usage_errors() -> Iterator[None]:
     """Let what cannot be read or written, too, be a UsageError with the same sentence."""
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(str(error)) from error

@@ -211,7 +211,7 @@ def assert_it_ends_cleanly(run: subprocess.Popen[str], by: signal.Signals, folde
     worker = psutil.Process(int((folder / "waiting").read_text()))
     run.send_signal(by)
     assert "Interrupted; what was done is kept." in finish(run)
-    assert run.returncode == 130
+    assert run.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[by]
     assert psutil.wait_procs([worker], timeout=30)[1] == []
     assert read_json(folder / "runs" / "endless" / "run.json")["finished"] is False
 

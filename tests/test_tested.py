@@ -19,7 +19,6 @@ ELSEWHERE = {
     "harness.commands.check": THROUGH_THE_COMMAND,
     "harness.commands.export": THROUGH_THE_COMMAND,
     "harness.commands.judge": THROUGH_THE_COMMAND,
-    "harness.commands.options": THROUGH_THE_COMMAND,
     "harness.commands.plan": THROUGH_THE_COMMAND,
     "harness.commands.prune": THROUGH_THE_COMMAND,
     "harness.commands.push": THROUGH_THE_COMMAND,

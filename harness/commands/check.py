@@ -1,12 +1,10 @@
 """`stagelift check` and `stagelift baseline`: the regression check of continuous integration.
 
 Exit codes: 0 shown to be no worse; 1 regressed; 2 bad input; 3 inconclusive; 4 not comparable, or
-something required is missing. Whatever else goes wrong is 2: 1 is an answer.
+something required is missing. Whatever else goes wrong is none of these: 1 is an answer.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +18,6 @@ from stagelift.harness.commands.options import (
     keep_garbage,
     usage_errors,
 )
-from stagelift.harness.errors import UsageError
 from stagelift.harness.streams import write_document
 
 if TYPE_CHECKING:
@@ -131,7 +128,7 @@ def check(
             "--baseline is missing. Name a run, a report.json or a blessed baseline, or ask for "
             "--self-test."
         )
-    with _only_answers_end_with_1():
+    with usage_errors():
         request = Request(
             candidate=candidate,
             baseline=baseline,
@@ -172,7 +169,7 @@ def baseline_set(
     from stagelift.reports.gates.check import refuse_ungateable
     from stagelift.reports.gates.not_comparable import NotComparableError
 
-    with usage_errors(KeyError, NotComparableError):
+    with usage_errors(NotComparableError):
         asked = read_asked(gates, written_margins(margins or []))
         side = load_baseline(run, runs, stage, responses=responses)
         limits = merged(side.margins, asked, side.scores)
@@ -226,7 +223,7 @@ def baseline_history(
 def _describe(file: Path) -> None:
     from stagelift.harness.checks.baselines import read_baseline
 
-    with usage_errors(KeyError):
+    with usage_errors():
         baseline = read_baseline(file)
     scores = baseline.scores
     means = ", ".join(
@@ -290,22 +287,6 @@ def _self_test(request: "Request", format: CheckFormat) -> int:
         case _:
             fail(f"A self-test is written as terminal or json, not as {format.value}.")
     return 0 if all(power.is_enough for power in powers) else 3
-
-
-@contextmanager
-def _only_answers_end_with_1() -> Iterator[None]:
-    """End with 2 whatever goes wrong: 1 says that the candidate regressed, and nothing else."""
-    with usage_errors():
-        try:
-            yield
-        except (UsageError, OSError, ValueError):
-            raise
-        # whatever it is, 1 would be read as "regressed"
-        except Exception as error:
-            raise UsageError(
-                f"The check broke off with {type(error).__name__}: {error}. Nothing was decided. "
-                "Please report it."
-            ) from error
 
 
 def _write(answer: "Answer", format: CheckFormat) -> None:

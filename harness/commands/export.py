@@ -32,6 +32,6 @@ def export(
     from stagelift.harness.checks.sources import run_folder
     from stagelift.harness.exporting import export as write
 
-    with usage_errors(KeyError):
+    with usage_errors():
         files = write(run_folder(name, runs).path, layout.value, directory, organization)
     typer.echo(f"Written: {len(files)} files in {directory}", err=True)

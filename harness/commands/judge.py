@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from stagelift.harness.commands.endings import interrupted_code
 from stagelift.harness.commands.options import (
     announce_first_use,
     quiet_environment,
@@ -45,8 +46,8 @@ def judge_train(
             passport = train_judge(request, open_view(["judge"]))
     except JobFailed as error:
         stop(f"{error}\nWhat was done is kept.", 1)
-    except KeyboardInterrupt:
-        stop("\nInterrupted; what was done is kept.", 130)
+    except KeyboardInterrupt as error:
+        stop("\nInterrupted; what was done is kept.", interrupted_code(error))
     for title, text in passport_lines(passport):
         if text:
             typer.echo(f"{title}: {text}")

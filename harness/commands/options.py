@@ -1,5 +1,6 @@
 """What the commands share: options that several have, and how a command ends with a sentence."""
 
+import errno
 import gc
 import os
 import shlex
@@ -48,6 +49,10 @@ TrustOption = Annotated[
 ]
 
 
+# no input is to blame for: a full disk, a reader that has enough
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EPIPE}
+
+
 def open_console() -> "Console":
     """Return a console on standard output.
 
@@ -87,6 +92,8 @@ def usage_errors(*others: type[Exception]) -> Iterator[None]:
     try:
         yield
     except caught as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            raise
         fail(str(error))
 
 

@@ -175,14 +175,14 @@ def write_reports(folder: Path) -> None:
 def store_outputs(folder: Path) -> "Outputs":
     from stagelift.harness.outputs import write_outputs
 
-    with usage_errors(KeyError):
+    with usage_errors():
         return write_outputs(folder)
 
 
 def _load_report(folders: list[Path], *, across_engines: bool) -> "Report":
     from stagelift.harness.outputs import load_report
 
-    with usage_errors(KeyError):
+    with usage_errors():
         return load_report(folders, across_engines=across_engines)
 
 

@@ -6,10 +6,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from stagelift.harness.commands.endings import Terminated, interrupted_code
 from stagelift.harness.commands.options import (
     Overrides,
     RunName,
@@ -281,8 +282,8 @@ def _do(recipe: "Recipe", store: "Store", executor: ExecutorName, jobs: int | No
                     folder = execute(plan, store, workers, view.on_event)
     except JobFailed as error:
         stop(f"{error}\nWhat was done is kept.", 1)
-    except KeyboardInterrupt:
-        stop("\nInterrupted; what was done is kept.", 130)
+    except KeyboardInterrupt as error:
+        stop("\nInterrupted; what was done is kept.", interrupted_code(error))
     with usage_errors():
         unused = store_votes(folder, votes)
     write_reports(folder)
@@ -307,11 +308,15 @@ def _kill_is_ctrl_c() -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does: a run in the background ignores Ctrl-C, and `kill` or
     a cluster's scheduler send this.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise Terminated
 
 
 def _executor(name: ExecutorName, jobs: int | None, recipe: "Recipe", root: Path) -> "Executor":

@@ -53,6 +53,8 @@ def reason(error: BaseException, job: AnyJob | None = None) -> str:
         )
     if isinstance(error, KeyError):
         said = f"KeyError: {text} was looked for and is not there."
+    elif isinstance(error, SystemExit):
+        said = "SystemExit: something in it asked to end the process."
     elif text:
         said = f"{type(error).__name__}: {one_sentence(error)}"
     else:

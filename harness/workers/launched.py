@@ -39,7 +39,8 @@ def main() -> None:
     with file.with_name(EVENTS_FILE).open("a", encoding="utf-8") as events:
         try:
             _train(job, processes, events)
-        except Exception as error:  # noqa: BLE001 - the worker passes it on
+        # a reward may call sys.exit(); the worker passes it on
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told
             traceback.print_exc()
             emit(events, event="failed", error=_reason(error, job))
             sys.exit(1)

@@ -83,7 +83,7 @@ def run_worker(
     process = _start_worker(environment)
     assert process.stdin is not None and process.stdout is not None
     on_start(process)
-    failure = None
+    failure, is_done = None, False
     on_event({"event": "starting", "job": job.job})
     try:
         # it died at once: the exit code says so below
@@ -94,7 +94,9 @@ def run_worker(
             event = json.loads(line)
             if event["event"] == "failed":
                 failure = event["error"]
-            if event["event"] != "done":
+            if event["event"] == "done":
+                is_done = True
+            else:
                 on_event(event)
         # before its standard input closes, which would end it
         process.wait()
@@ -106,7 +108,8 @@ def run_worker(
             process.stdin.close()
         # what a program that the worker started has printed went by no Python of ours
         clean_log(log_file(job))
-    if process.returncode != 0:
+    # what a recipe names may end the process with 0, too
+    if process.returncode != 0 or not is_done:
         raise JobFailed(_failure_message(job, failure, process.returncode))
 
 
@@ -169,4 +172,4 @@ def _failure_message(job: AnyJob, failure: str | None, returncode: int) -> str:
 def _ending(returncode: int) -> str:
     if returncode < 0:
         return f"the worker was ended by signal {-returncode}; if nobody sent it, memory ran out"
-    return f"the worker ended with exit code {returncode}"
+    return f"the worker ended with exit code {returncode} before it was done"

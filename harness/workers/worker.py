@@ -51,7 +51,8 @@ def main() -> None:
         # another run may be making the same node: wait, then find it done
         with FileLock(folder.lock_file):
             do_job(job, events)
-    except Exception as error:  # noqa: BLE001 - the conductor reports it, with the log's path
+    # a reward may call sys.exit(); the conductor reports it, with the log's path
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told
         traceback.print_exc()
         emit(events, event="failed", error=sentence(error, job))
         sys.exit(1)

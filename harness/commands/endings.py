@@ -1,0 +1,84 @@
+"""How a command ends, whatever happens in it: the exit codes there are, and a sentence for each.
+
+No traceback is an answer: what nobody foresaw is one sentence, and what led to it lies in a file.
+The codes are those of README. Python's own 1 for an exception would say "regressed".
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+# neither an answer nor the input's fault: EX_SOFTWARE of sysexits.h
+FAULT = 70
+# 128 and the signal's number, as shells have it
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a run as Ctrl-C does."""
+
+
+class Commands(TyperGroup):
+    """The commands, each of which ends as this module says."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with ended():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:
+        with ended():
+            return super().invoke(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def ended() -> Iterator[None]:
+    """End the process with a sentence and an exit code that says what it was."""
+    try:
+        try:
+            yield
+        finally:
+            # what a full disk or a closed pipe did not take is said here, not at the very end
+            sys.stdout.flush()
+    except KeyboardInterrupt as error:
+        _end("Interrupted.", interrupted_code(error))
+    except BrokenPipeError:
+        # who reads has enough
+        _drop_output()
+        raise SystemExit(BROKEN_PIPE) from None
+    except Exception as error:
+        # the command line's own, which it shows by itself
+        if hasattr(error, "exit_code"):
+            raise
+        from stagelift.harness.commands.faults import told
+
+        _end(told(error), FAULT)
+
+
+def interrupted_code(error: KeyboardInterrupt) -> int:
+    """Return the exit code that says which signal it was."""
+    return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+
+
+def _end(message: str, code: int) -> NoReturn:
+    from stagelift.evals.printed import one_line
+
+    with contextlib.suppress(OSError):
+        typer.echo(one_line(message), err=True)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+    raise SystemExit(code) from None
+
+
+def _drop_output() -> None:
+    """Let nothing be written any more, so that Python does not fail at it when it ends."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nothing, stream.fileno())
