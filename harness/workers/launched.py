@@ -69,7 +69,7 @@ def _train(job: TrainJob, processes: int, events: TextIO) -> None:
         distributed.destroy_process_group()
 
 
-def _reason(error: Exception, job: TrainJob) -> str:
+def _reason(error: Exception | SystemExit, job: TrainJob) -> str:
     """Say what is known where another process is gone, which torch tells at length."""
     text = " ".join(str(error).split())
     if isinstance(error, RuntimeError) and re.search("gloo|nccl", text, re.IGNORECASE):
