@@ -44,6 +44,11 @@ def safe_text(text: str) -> str:
     return _TO_SHOW.sub(_shown, text)
 
 
+def shown_name(text: str) -> str:
+    """Return a name on one line as pages and plots show it."""
+    return " ".join(without_commands(safe_text(text)).split()) or "(no name)"
+
+
 def one_line(text: str) -> str:
     """Return safe text as one line that no log acts on: GitHub's runner takes `::error::` at a
     line's start and `##[error]` anywhere for commands, Azure's `##vso[...]`.

@@ -2,7 +2,6 @@
 elsewhere.
 """
 
-import html
 import sys
 import time
 from types import TracebackType
@@ -16,6 +15,7 @@ from stagelift.evals.printed import one_line, safe_text, without_commands
 from stagelift.evals.records import Metric
 from stagelift.harness.streams import for_styled
 from stagelift.reports.formats.console import Console, Text
+from stagelift.reports.words.escaping import page_text
 from stagelift.reports.words.formatting import value
 
 PLAIN_INTERVAL_SECONDS = 15
@@ -127,8 +127,8 @@ class NotebookView:
     def table(self) -> str:
         """Write the rows as HTML, in which no name and no message acts."""
         rows = "".join(
-            f"<tr><th>{html.escape(safe_text(stage))}</th><td>"
-            + "<br>".join(html.escape(safe_text(text)) for text in texts)
+            f"<tr><th>{page_text(stage)}</th><td>"
+            + "<br>".join(map(page_text, texts))
             + "</td></tr>"
             for stage, texts in self.rows.texts.items()
         )

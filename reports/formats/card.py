@@ -16,7 +16,7 @@ from typing import Any
 from stagelift.evals.contract import OF_THE_SERVER
 from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import leading, measure
-from stagelift.evals.printed import safe_text
+from stagelift.evals.printed import one_line, safe_text
 from stagelift.evals.records import Passport
 from stagelift.reports.formats.model_index import (
     eval_results,
@@ -116,10 +116,6 @@ def _in_four_bits(chain: list[StageRecord]) -> bool:
     return is_in_four_bits(chain[-1].evaluation.contract)
 
 
-def _on_one_line(text: str) -> str:
-    return " ".join(safe_text(text).split())
-
-
 def _front_matter(run: RunRecord, chain: list[StageRecord], judge: Passport | None) -> str:
     """Return the YAML block.
 
@@ -128,14 +124,14 @@ def _front_matter(run: RunRecord, chain: list[StageRecord], judge: Passport | No
     from huggingface_hub import ModelCardData
 
     base = _hub_name(run.base_model)
-    kinds = [stage.kind for stage in chain if stage.training is not None]
+    kinds = [one_line(stage.kind) for stage in chain if stage.training is not None]
     data = ModelCardData(
         base_model=base,
         datasets=_hub_datasets(chain) or None,
         library_name="peft",
         pipeline_tag="text-generation",
         tags=["stagelift", "trl", "lora", *kinds, *(["4-bit"] if _in_four_bits(chain) else [])],
-        model_name=_on_one_line(_name(run, chain[-1])),
+        model_name=one_line(_name(run, chain[-1])),
         eval_results=eval_results(chain[-1], chain, None if judge is None else judge.fit),
     )
     comments = [
@@ -287,7 +283,7 @@ def _quantising_code(dtype: str) -> list[str]:
 def _merging_code(merged: Sequence[str], dtype: str) -> list[str]:
     lines = [
         f'model = PeftModel.from_pretrained(model, "{_FILL_IN}").merge_and_unload()'
-        f"  # the adapter of stage {_on_one_line(name)}"
+        f"  # the adapter of stage {one_line(name)}"
         for name in merged
     ]
     if merged and dtype != "float32":

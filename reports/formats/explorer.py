@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stagelift.evals.printed import json_escaped, safe_text
+from stagelift.evals.printed import json_escaped, safe_text, shown_name
 from stagelift.evals.records import Group, Outcome, Score, Scored, Verdict
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report
@@ -103,7 +103,7 @@ def _stages(report: Report) -> list[_Stage]:
     }
     return [
         _Stage(
-            name=safe_text(report.column(stage)),
+            name=shown_name(report.column(stage)),
             previous=places.get((run.name, stage.parent)),
             record=stage,
             scores=stage.first_scores(),
@@ -136,7 +136,7 @@ def _verdicts(stage: StageRecord, previous: str, base: str) -> dict[str, dict[st
         for verdicts in stage.verdicts.values():
             for problem, verdict in verdicts.items():
                 if verdict.against == role:
-                    collected.setdefault(safe_text(name), {})[problem] = verdict
+                    collected.setdefault(shown_name(name), {})[problem] = verdict
     return collected
 
 
@@ -170,8 +170,8 @@ def _names(stage: _Stage) -> dict[str, Any]:
     record = stage.record
     return {
         "name": stage.name,
-        "run": safe_text(record.run),
-        "stage": safe_text(record.name),
+        "run": shown_name(record.run),
+        "stage": shown_name(record.name),
         "previous": stage.previous,
     }
 

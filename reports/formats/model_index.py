@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stagelift.evals.metrics.measures import measure, rows
-from stagelift.evals.printed import safe_text
+from stagelift.evals.printed import one_line
 from stagelift.evals.records import Group, Metric
 from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import StageRecord
@@ -109,16 +109,16 @@ def _eval_result(
     return huggingface_hub.EvalResult(
         task_type="text-generation",
         task_name="Text Generation",
-        dataset_type=_flat(asked.type),
-        dataset_name=_flat(title),
-        dataset_config=asked.config,
-        dataset_split=asked.split or None,
-        dataset_revision=asked.revision,
+        dataset_type=one_line(asked.type),
+        dataset_name=one_line(title),
+        dataset_config=None if asked.config is None else one_line(asked.config),
+        dataset_split=one_line(asked.split) or None,
+        dataset_revision=None if asked.revision is None else one_line(asked.revision),
         dataset_args=None if shots is None else {"num_few_shot": shots},
         # without its rows, which stand beside it
-        metric_type=_flat(measure(name).bare),
+        metric_type=one_line(measure(name).bare),
         metric_value=_number(name, metric.value),
-        metric_name=_flat(_metric_name(name, stage, chain, fit)),
+        metric_name=one_line(_metric_name(name, stage, chain, fit)),
         metric_args=_interval(name, metric) | _judged(name, stage, chain),
     )
 
@@ -194,7 +194,7 @@ def _judged(name: str, stage: StageRecord, chain: list[StageRecord]) -> dict[str
     if against is None:
         return {}
     opponent = chain[-2] if against == "previous" else chain[0]
-    return {"against": opponent.name, "judge": _judge(stage)}
+    return {"against": one_line(opponent.name), "judge": one_line(_judge(stage))}
 
 
 def _judge(stage: StageRecord) -> str:
@@ -205,7 +205,3 @@ def _number(name: str, value: float) -> float:
     if measure(name).unit == "share":
         return round(100 * value, 2)
     return round(value, 4)
-
-
-def _flat(text: str) -> str:
-    return " ".join(safe_text(text).split())

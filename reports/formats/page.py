@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from stagelift.evals.printed import safe_text, without_commands
+from stagelift.evals.printed import safe_text, shown_name, without_commands
 
 # bytes of a page that a browser still opens at once and a mail server still takes
 LARGEST = 20_000_000
@@ -19,7 +19,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def page_template(name: str) -> Template:
-    """Return a template that escapes all it is given; its filter `text` writes text of others."""
+    """Return a template that escapes all it is given; its filters `text` and `name` write text of
+    others.
+    """
     return _templates().get_template(name)
 
 
@@ -60,5 +62,6 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["name"] = shown_name
     environment.filters["text"] = lambda text: without_commands(safe_text(text))
     return environment

@@ -2,6 +2,7 @@
 
 import io
 
+from stagelift.evals.printed import without_commands
 from stagelift.reports.formats.console import Console
 from stagelift.reports.formats.document import render_json
 from stagelift.reports.formats.html import render_html
@@ -38,4 +39,4 @@ def render_text(report: Report, form: Format, *, summary: bool = False) -> str:
 def _terminal_text(report: Report) -> str:
     text = io.StringIO()
     print_report(report, Console(text, width=WIDE, force_terminal=False, color_system=None))
-    return text.getvalue()
+    return without_commands(text.getvalue())

@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from stagelift.evals.printed import safe_text
+from stagelift.evals.printed import shown_name
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report
 
@@ -42,16 +42,11 @@ def short_label(name: str, limit: int = LIMIT) -> str:
 
     Run names differ at their ends, and stages are named there.
     """
-    text = plain(name)
+    text = shown_name(name)
     if columns(text) <= limit:
         return text
     tail = _fitting(text[::-1], limit * 2 // 3)[::-1]
     return f"{_fitting(text, limit - 1 - columns(tail))}…{tail}"
-
-
-def plain(name: str) -> str:
-    """Return a name on one line, with nothing that acts on a page or that XML has no place for."""
-    return " ".join(safe_text(name).split()) or "(no name)"
 
 
 def columns(text: str) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from stagelift.evals.printed import safe_text
+from stagelift.evals.printed import safe_text, without_commands
 from stagelift.reports.plots.plot import Plot
 from stagelift.reports.plots.style import VARIABLES
 
@@ -76,7 +76,7 @@ def _drawn(canvas: "Canvas") -> str:
 
 def _add_text(root: Element, tag: str, name: str, text: str) -> None:
     element = ElementTree.SubElement(root, tag, {"id": name})
-    element.text = safe_text(text)
+    element.text = without_commands(safe_text(text))
 
 
 def _inlined(parent: Element, prefix: str) -> Iterator[Element]:

@@ -27,7 +27,7 @@ _BREAK = "&#8203;"
 # of issues, URLs; words in colons become emoji
 _LINKED = re.compile(
     r"(?P<before>@(?=\w)|#(?=\d)|\b(?:GH|GHSA|CVE)-(?=\w)|\bwww(?=\.)|\w:(?=//)"
-    r"|:(?=(?=[\d_+-]*[a-z])[\w+-]+:|100:|1234:))",
+    r"|:(?=(?=[\d_+-]*[a-z])[\w+-]+:|100:|1234:|[+-]1:))",
     re.IGNORECASE,
 )
 # GitHub links what may be a commit, but not in code
@@ -40,9 +40,7 @@ _BEGINNING = re.compile(r"^(\d{0,9})([-+=.)])(?=[-+=\s]|$)")
 def inline(text: str) -> str:
     """Escape what Markdown, HTML or a table would act on, and break what would become a link."""
     flat = " ".join(safe_text(text).split())
-    # GitHub's way to write a dollar that begins no formula
-    escaped = _MARKUP.sub(r"\\\g<0>", flat).replace("$", "<span>$</span>")
-    return _unlinked(escaped, r"`\g<0>`")
+    return _unlinked(_MARKUP.sub(r"\\\g<0>", flat), r"`\g<0>`")
 
 
 def paragraph(text: str) -> str:
@@ -51,8 +49,10 @@ def paragraph(text: str) -> str:
 
 
 def _unlinked(text: str, commit: str) -> str:
-    """Break what GitHub links in Markdown and in HTML, whatever is escaped in it."""
-    return _COMMIT.sub(commit, _LINKED.sub(rf"\g<before>{_BREAK}", text))
+    """Break what GitHub links or typesets in Markdown and in HTML, whatever is escaped in it."""
+    # its own way to write a dollar that begins no formula
+    plain = text.replace("$", "<span>$</span>")
+    return _COMMIT.sub(commit, _LINKED.sub(rf"\g<before>{_BREAK}", plain))
 
 
 def fenced(text: str, language: str = "text") -> str:
@@ -67,8 +67,13 @@ def fenced(text: str, language: str = "text") -> str:
 
 def folded(title: str, text: str) -> str:
     """Fold Markdown away below a title, in which GitHub reads no Markdown but HTML."""
-    summary = _unlinked(html.escape(" ".join(safe_text(title).split())), r"<code>\g<0></code>")
+    summary = _unlinked(page_text(" ".join(title.split())), r"<code>\g<0></code>")
     return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
+
+
+def page_text(text: str) -> str:
+    """Escape a text for HTML, in which it is a text and no more, in a log that shows it too."""
+    return html.escape(without_commands(safe_text(text)))
 
 
 def table_line(cells: Sequence[str]) -> str:
