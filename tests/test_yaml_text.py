@@ -9,7 +9,12 @@ from typer.testing import CliRunner
 
 from stagelift.harness.cli import app
 from stagelift.harness.errors import UsageError
-from stagelift.harness.recipes.yaml_text import read_yaml, read_yaml_file, write_yaml
+from stagelift.harness.recipes.yaml_text import (
+    as_yaml_holds_it,
+    read_yaml,
+    read_yaml_file,
+    write_yaml,
+)
 
 # every line stands for ten of the line before: a thousand million values
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -185,3 +190,17 @@ def test_what_is_written_reads_the_same_here_and_elsewhere(value: object) -> Non
     written = write_yaml({"key": value})
     for read in (read_yaml(written, "it"), yaml.safe_load(written)):
         assert (read, type(read["key"])) == ({"key": value}, type(value))
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63), 10**400, float("nan"), float("-inf")])
+def test_a_number_that_python_hands_over_is_one_that_yaml_can_hold(number: float) -> None:
+    with pytest.raises(UsageError, match=r"^the recipe, lora, r: .* no number that 64 bits hold"):
+        as_yaml_holds_it({"lora": {"r": number}}, "the recipe")
+
+
+def test_content_of_python_is_a_copy_with_all_that_was_there() -> None:
+    content = {"stages": [{"sft": {"args": {"x": (1, 2.5, None, True, "a")}}}], "seed": 0}
+    held = as_yaml_holds_it(content, "the recipe")
+    assert held == content
+    held["stages"][0]["sft"]["args"] = {}
+    assert content["stages"] != held["stages"]

@@ -20,7 +20,7 @@ from stagelift.harness.recipes.mistakes import first_mistake
 from stagelift.harness.recipes.named_models import NamedModel
 from stagelift.harness.recipes.overrides import apply_override, set_field
 from stagelift.harness.recipes.sections import RaySection, Recipe, ValidationSection
-from stagelift.harness.recipes.yaml_text import read_yaml, read_yaml_file
+from stagelift.harness.recipes.yaml_text import as_yaml_holds_it, read_yaml, read_yaml_file
 from stagelift.stages.saved_checkpoints import base_of_adapters, saved_checkpoints
 
 # a recipe by name or path, or what its YAML holds
@@ -197,7 +197,7 @@ def shipped_recipes() -> list[str]:
 def _read(name: Written) -> tuple[Any, str]:
     """Return what a recipe's YAML holds, and where it is from."""
     if not isinstance(name, str):
-        return copy.deepcopy(dict(name)), "the recipe"
+        return as_yaml_holds_it(name, "the recipe"), "the recipe"
     if name in shipped_recipes():
         where = f"recipe '{name}'"
         text = (_shipped() / f"{name}.yaml").read_text(encoding="utf-8")

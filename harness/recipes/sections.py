@@ -4,6 +4,7 @@ An unknown key, or settings that contradict each other, are errors.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sized
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -488,7 +489,7 @@ class EvalsSection(Written):
     def _tasks_once(self) -> "EvalsSection":
         """Two tasks must not have records of one name."""
         names = [_record_name(task.task) for task in self.tasks]
-        twice = next((name for name in names if names.count(name) > 1), None)
+        twice = next((name for name, n in Counter(names).items() if n > 1), None)
         if twice is not None:
             raise ValueError(f"evals.tasks names '{twice}' twice. Name each task once.")
         main = self.accuracy.task
@@ -653,7 +654,7 @@ class Recipe(Written):
 
     @model_validator(mode="after")
     def _variants_have_a_reference(self) -> "Recipe":
-        twice = next((seed for seed in self.seeds if self.seeds.count(seed) > 1), None)
+        twice = next((seed for seed, n in Counter(self.seeds).items() if n > 1), None)
         if twice is not None:
             raise ValueError(f"seeds names {twice} twice. Name each seed once.")
         if self.reference is not None and not self.variants:

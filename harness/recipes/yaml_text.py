@@ -5,8 +5,10 @@ and `<<` merges. What comes out are plain dicts, lists and scalars, of which no 
 object: a change in one place is no change in another.
 """
 
+import copy
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,24 @@ def read_yaml_file(path: Path, where: str) -> Any:
 def write_yaml(content: dict[str, Any]) -> str:
     """Write content so that `read_yaml`, and a reader of YAML 1.1, read the same again."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False)
+
+
+def as_yaml_holds_it(content: Any, where: str) -> Any:
+    """Copy content that Python hands over. Raises UsageError where a number in it is one that no
+    YAML of ours can hold.
+    """
+    match content:
+        case Mapping():
+            return {key: as_yaml_holds_it(content[key], f"{where}, {key}") for key in content}
+        case list():
+            return [as_yaml_holds_it(item, where) for item in content]
+        case int() | float() if not abs(content) < _LARGEST[_kind(content)]:
+            raise UsageError(f"{where}: what stands there is no number that 64 bits hold.")
+    return copy.deepcopy(content)
+
+
+def _kind(number: float) -> str:
+    return "int" if isinstance(number, int) else "float"
 
 
 class _RefusedError(Exception):
