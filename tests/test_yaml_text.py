@@ -136,8 +136,8 @@ def test_a_recipe_that_cannot_be_read_ends_a_command_with_2(
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("seed=.nan", "The value of --set seed=.nan: .nan is no number"),
-        ("seed=[", "The value of --set seed=[ is not valid YAML"),
+        ("seed=.nan", "The value of --set seed: .nan is no number"),
+        ("seed=[", "The value of --set seed is not valid YAML"),
         ("lora={r: 1, r: 2}", "The key 'r' is given twice"),
         ("lora=!foo 3", "The tag !foo has no meaning here"),
     ],
