@@ -4,6 +4,7 @@ Whole files and folders are replaced in one step; an append is safe against a ki
 text is written with a credential in it.
 """
 
+import hashlib
 import json
 import os
 import reprlib
@@ -20,6 +21,12 @@ from stagelift.evals.strict_json import read_json
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
 _REMEDY = "Repair it, or move its folder away."
+# the hash of a JSON object, in it
+_SEAL = "sha256"
+
+
+class LaterSchemaError(ValueError):
+    """A file is not damaged, but of a later stagelift."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -39,17 +46,34 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+    write_text(path, json_text(value))
 
 
 def write_record(path: Path, record: BaseModel) -> None:
     """Replace `path` by one record."""
-    write_text(path, record.model_dump_json(indent=2) + "\n")
+    write_text(path, record_text(record))
+
+
+def record_text(record: BaseModel) -> str:
+    """Write a record as a file has it, credentials left out."""
+    return without_credentials(record.model_dump_json(indent=2)) + "\n"
 
 
 def write_numbered(path: Path, content: dict[str, Any], schema: int) -> None:
-    """Replace `path` by a JSON object that says which schema it follows."""
-    write_json(path, {"schema": schema, **content})
+    """Replace `path` by a JSON object that says which schema it follows, and its own hash."""
+    # the hash is of what is stored
+    stored = json.loads(without_credentials(json_text({"schema": schema, **content})))
+    write_json(path, {**stored, _SEAL: _seal(stored)})
+
+
+def json_text(value: object) -> str:
+    """Write data as a file has it, its keys in order."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _seal(content: dict[str, Any]) -> str:
+    # half a character in a damaged file is no reason to end here
+    return hashlib.sha256(json_text(content).encode(errors="surrogatepass")).hexdigest()
 
 
 @contextmanager
@@ -64,7 +88,12 @@ def replaced_folder(path: Path) -> Iterator[Path]:
 
 
 def write_records(path: Path, records: Iterable[BaseModel]) -> None:
-    write_text(path, "".join(f"{record.model_dump_json()}\n" for record in records))
+    write_text(path, records_text(records))
+
+
+def records_text(records: Iterable[BaseModel]) -> str:
+    """Write records as a file has them, one a line."""
+    return "".join(f"{record.model_dump_json()}\n" for record in records)
 
 
 def append_records(path: Path, records: Iterable[BaseModel]) -> None:
@@ -121,15 +150,18 @@ def read_numbered(
     """Read a record of schema `schema` or earlier; one without a number is of the first.
 
     `completed` adds what is not stored, or was not in earlier schemas. Raises ValueError, naming
-    the file and what is wrong with it.
+    the file and what is wrong with it: also where it is not what was written.
     """
     try:
         content = read_json(path)
     except ValueError as error:
         raise ValueError(f"{error} {_REMEDY}") from error
+    seal = content.pop(_SEAL, None)
+    if seal is not None and seal != _seal(content):
+        raise ValueError(f"{path} is not what was written: its sha256 differs. {_REMEDY}")
     number = content.pop("schema", 1)
     if not isinstance(number, int) or number > schema:
-        raise ValueError(
+        raise LaterSchemaError(
             f"{path} has schema {number}, and this stagelift reads up to {schema}: a later one "
             "wrote it. Update stagelift, or move its folder away."
         )

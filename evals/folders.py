@@ -11,11 +11,25 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stagelift.evals.files import (
+    read_json,
     read_record,
     read_records,
+    records_text,
     replaced_folder,
-    write_record,
     write_records,
+)
+from stagelift.evals.hashes import (
+    HASHES,
+    MISSING,
+    UNREADABLE,
+    Damage,
+    DamagedError,
+    compared,
+    files_in,
+    finish_folder,
+    hashes_of,
+    replace_hashed,
+    write_hashes_again,
 )
 from stagelift.evals.records import (
     ChoiceScore,
@@ -23,6 +37,7 @@ from stagelift.evals.records import (
     Generation,
     PairScore,
     PassageScore,
+    Record,
     Score,
     TaskScore,
     Timing,
@@ -49,6 +64,10 @@ _ASKED = (_GENERATIONS, _TIMINGS, _PAIRS, _CHOICES, _PASSAGES, _TASKS)
 _KEPT = (*_ASKED, _VOTES)
 # they say how long it took: all other files have the same bytes whenever they are made
 NOT_REPRODUCIBLE = (_TIMINGS, RESULT)
+REMEDY = (
+    "`stagelift verify RUN` names every such file, and `stagelift run RECIPE --repair` makes it "
+    "anew."
+)
 
 
 @dataclass(frozen=True)
@@ -123,11 +142,6 @@ class EvaluationFolder:
         """Say whether the result is there, and with it everything else."""
         return self.result.exists()
 
-    def missing(self) -> Path | None:
-        """Name the first file that a complete evaluation lacks; None where nothing is amiss."""
-        needed = (self.scores, self.generations)
-        return next((file for file in needed if not file.exists()), None)
-
     def read_generations(self) -> list[Generation]:
         """Read what the model wrote."""
         return read_records(self.generations, Generation)
@@ -167,14 +181,84 @@ class EvaluationFolder:
 
     def write_votes(self, votes: Sequence[Vote]) -> None:
         """Replace what people said of the responses."""
-        write_records(self.votes, votes)
+        replace_hashed(self.path, self.votes, records_text(votes))
 
     def read_result(self) -> EvalResult:
         """Read the result. Raises OSError where there is none, ValueError where it is damaged."""
-        return read_record(self.result, EvalResult)
+        result = read_record(self.result, EvalResult)
+        damages = compared(self.path, [self.result], by_name=[RESULT])
+        if damages:
+            raise DamagedError(damages, REMEDY)
+        return result
+
+    def damages(self) -> list[Damage]:
+        """Return which files are not what was written, or cannot be read, or are missing.
+
+        Of what is unfinished, or was written without hashes, only whether it can be read is known.
+        """
+        found = compared(self.path, [self.result]) if self.is_complete() else None
+        return self._unreadable() if found is None else found
+
+    def hashes(self) -> dict[str, str]:
+        """Return the hashes of the files by name; empty where earlier code wrote them."""
+        return hashes_of(self.path, [self.result])
+
+    def is_hashed(self) -> bool:
+        """Say whether it was written with hashes."""
+        return bool(self.hashes())
+
+    def write_hashes_again(self) -> None:
+        """Write the file of hashes from the result, which repeats them."""
+        write_hashes_again(self.path, [self.result])
+
+    def _unreadable(self) -> list[Damage]:
+        found = self._lost()
+        for file, kind in self._files():
+            try:
+                if file == self.result:
+                    read_record(file, kind)
+                else:
+                    read_records(file, kind)
+            except ValueError:
+                found.append(Damage(file, UNREADABLE))
+        for metrics in sorted(self.tasks.glob("*.json")):
+            try:
+                read_json(metrics)
+            except ValueError:
+                found.append(Damage(metrics, UNREADABLE))
+        return found
+
+    def _lost(self) -> list[Damage]:
+        """Return what a complete evaluation without hashes lacks."""
+        needed = (self.generations, self.scores) if self.is_complete() else ()
+        return [Damage(file, MISSING) for file in needed if not file.exists()]
+
+    def _files(self) -> list[tuple[Path, type[Record]]]:
+        """Return the files that are there, with what is in them."""
+        kinds: dict[Path, type[Record]] = {
+            self.generations: Generation,
+            self.timings: Timing,
+            self.pairs: PairScore,
+            self.choices: ChoiceScore,
+            self.passages: PassageScore,
+            self.scores: Score,
+            self.verdicts: Verdict,
+            self.votes: Vote,
+            self.result: EvalResult,
+            **dict.fromkeys(sorted(self.tasks.glob("*.jsonl")), TaskScore),
+        }
+        return [(file, kind) for file, kind in kinds.items() if file.exists()]
 
     def read_all(self) -> "StoredEvaluation":
-        """Read every record of a finished evaluation."""
+        """Read every record of a finished evaluation.
+
+        Raises ValueError where one is missing or cannot be read, or is not what was written.
+        """
+        damages = compared(self.path, [self.result])
+        if damages is None:
+            damages = self._lost()
+        if damages:
+            raise DamagedError(damages, REMEDY)
         return StoredEvaluation(
             files=self,
             result=self.read_result(),
@@ -195,7 +279,8 @@ class EvaluationFolder:
         """Write what came of the answers, the result last."""
         write_records(self.scores, scores)
         write_records(self.verdicts, verdicts)
-        write_record(self.result, result)
+        written = files_in(self.path, HASHES, RESULT)
+        finish_folder(self.path, written, self.result, result)
 
     def finish_from(
         self,
@@ -280,3 +365,7 @@ class JudgesFolder:
     def gold_agreement(self, identity: str) -> Path:
         """The file of how a judge agrees with gold pairs; `identity` says which judge and pairs."""
         return self.path / f"gold-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
+
+    def gold_agreements(self) -> list[Path]:
+        """Return the files of how judges agree with gold pairs."""
+        return sorted(self.path.glob("gold-*.json"))

@@ -39,6 +39,15 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Hashed(Record):
+    """A record that says that a folder is whole: it has the sha256 of the files beside it.
+
+    There are none where earlier code wrote it.
+    """
+
+    hashes: dict[str, str] = Field(default={}, exclude_if=lambda hashes: not hashes)
+
+
 class Written(Record):
     """What a user writes: `true` is no number there, and numbers are finite."""
 
@@ -292,7 +301,7 @@ class Passport(Record):
     usage: Usage | None
 
 
-class EvalResult(Record):
+class EvalResult(Hashed):
     """One model under one contract: the headline metrics and the cost of getting them.
 
     A contract is everything that makes two evaluations comparable; `contract_id` is its hash.

@@ -17,6 +17,7 @@ from stagelift.harness.commands.push import push
 from stagelift.harness.commands.records import import_file, rescore
 from stagelift.harness.commands.report import list_runs, report
 from stagelift.harness.commands.run import evaluate, run
+from stagelift.harness.commands.verify import verify
 from stagelift.harness.commands.vote import vote
 from stagelift.harness.streams import cleaned_streams
 
@@ -39,6 +40,7 @@ app.command()(run)
 app.command()(evaluate)
 app.command("import")(import_file)
 app.command()(rescore)
+app.command()(verify)
 app.command()(vote)
 app.command()(report)
 app.command()(export)

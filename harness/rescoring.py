@@ -118,7 +118,7 @@ def _rescore_stage(
     if "extraction" in result.contract:
         # what was read by earlier code need not agree with what is said now
         refuse_contradictions(stored)
-    scores = _scores(generations, held, result.contract)
+    scores = read_again(generations, held, result.contract)
     contract = {"samples": 1} | result.contract | {"extraction": EXTRACTION}
     contract |= own_scorers_today(result.contract)
     read_by = {"looping": LOOPING_VERSION, "retention_verifiers": verifiers_version()}
@@ -168,7 +168,7 @@ def _measured_again(
     )
 
 
-def _scores(
+def read_again(
     generations: list[Generation], held: list[Score], contract: dict[str, Any]
 ) -> list[Score]:
     """Read the responses in the order of the old scores, which hold the questions and targets.
@@ -183,7 +183,7 @@ def _scores(
             "again."
         )
     scorers = own_scorers(contract)
-    scores = [_read_again(by_key[old.id, old.sample], old, scorers) for old in held]
+    scores = [_one_again(by_key[old.id, old.sample], old, scorers) for old in held]
     # of several formats, lm-eval's own readings are known of its files only
     if "lm-eval" not in str(contract.get("imported")).split(" + "):
         return scores
@@ -193,9 +193,7 @@ def _scores(
     ]
 
 
-def _read_again(
-    generation: Generation, old: Score, scorers: dict[str | None, list[Named]]
-) -> Score:
+def _one_again(generation: Generation, old: Score, scorers: dict[str | None, list[Named]]) -> Score:
     """Read a response as it was read; where it was not looked at whether it loops, it is not
     now.
     """

@@ -16,6 +16,7 @@ from stagelift.evals.trust import is_only_looking, only_looking
 from stagelift.harness import preflight
 from stagelift.harness.environment import versions
 from stagelift.harness.graph.asked_with import asked_with
+from stagelift.harness.graph.damage import refuse_damage
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.export_checks import check_exports
 from stagelift.harness.graph.model_checks import check_adapters
@@ -42,14 +43,18 @@ from stagelift.stages.rows.problems import answer_note
 OnEvent = Callable[[str, dict[str, Any]], None]
 
 
-def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved) -> Plan:
+def prepare(
+    recipe: Recipe, store: Store, precise: Precise = precision.resolved, *, repairs: bool = False
+) -> Plan:
     """Check everything that can be checked, and return the plan.
 
     `precise` says on which device and in which dtype the machines work that will do it.
-    Writes nothing; raises UsageError or ValueError.
+    Writes nothing; raises UsageError or ValueError, and DamagedPlanError where what is stored is
+    damaged, unless the run `repairs` it.
     """
     folder = store.run(recipe.name)
-    check_run_folder(folder, recipe.identity())
+    if not (repairs and folder.damages()):
+        check_run_folder(folder, recipe.identity())
     # then it was checked when it ran, and all it needs is stored
     finished = is_finished(folder)
     # a finished run can be reported to one more
@@ -59,6 +64,8 @@ def prepare(recipe: Recipe, store: Store, precise: Precise = precision.resolved)
     if not finished:
         _check(recipe)
     plan = make_plan(recipe, precise)
+    if not repairs:
+        refuse_damage(plan, store)
     if store.missing_work(plan):
         if finished:
             _check(recipe)

@@ -25,13 +25,14 @@ _NEAR = 1e-9
 
 def refuse_contradictions(stored: StoredEvaluation) -> None:
     """Raise ValueError, in a sentence, with the first contradiction among the records."""
-    for problem in _contradictions(stored):
+    for problem in contradictions(stored):
         raise ValueError(
             f"The record in {stored.files.path} contradicts itself: {problem}. {REMEDY}"
         )
 
 
-def _contradictions(stored: StoredEvaluation) -> Iterator[str]:
+def contradictions(stored: StoredEvaluation) -> Iterator[str]:
+    """Yield every contradiction among the records, as a clause."""
     yield from _repeated(stored)
     yield from _without_counterpart(stored)
     yield from _unlike_responses(stored)

@@ -1,11 +1,13 @@
 """A folder of runs, and the folder of one of them: what lies where, and under which name."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from stagelift.evals.files import read_numbered, write_numbered
+from stagelift.evals.files import LaterSchemaError, read_numbered, write_numbered
 from stagelift.evals.folders import JudgesFolder
+from stagelift.evals.hashes import DIFFERS, UNREADABLE, Damage
 from stagelift.reports.run_file import SCHEMA, RunFile, with_what_is_not_stored
 from stagelift.stages.folders import NODE_FILE, NodeFolder
 
@@ -128,6 +130,29 @@ class RunFolder:
     def read(self) -> RunFile:
         """Read `run.json`. Raises ValueError, in a sentence, where it cannot be read."""
         return read_numbered(self.file, RunFile, SCHEMA, with_what_is_not_stored)
+
+    def damages(self) -> list[Damage]:
+        """Say whether `run.json` is what was written, where it is there."""
+        try:
+            if self.is_run():
+                self.read()
+        except LaterSchemaError:
+            raise
+        except ValueError as error:
+            return [Damage(self.file, DIFFERS if "sha256" in str(error) else UNREADABLE)]
+        return []
+
+    def remedy(self) -> str:
+        """Say what to do where something that belongs to the run is damaged."""
+        elsewhere = [] if str(self.runs.root) == "runs" else ["--runs", str(self.runs.root)]
+        verify = shlex.join(["stagelift", "verify", self.name, *elsewhere])
+        if not self.recipe.exists():
+            return (
+                f"What else is: {verify}. Import its files again under this name, which writes it "
+                "anew."
+            )
+        repair = shlex.join(["stagelift", "run", str(self.recipe), *elsewhere, "--repair"])
+        return f"What else is: {verify}. Done again with: {repair}"
 
     def read_recipe(self) -> str:
         """Read the recipe's text; "" where there is none, as of imported runs."""

@@ -11,7 +11,9 @@ from statistics import fmean
 from typing import Any
 
 from stagelift.evals.contract import first_difference
+from stagelift.evals.folders import REMEDY as ANEW
 from stagelift.evals.folders import EvaluationFolder, StoredEvaluation
+from stagelift.evals.hashes import DamagedError
 from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.measures import measure, win_rate_name
 from stagelift.evals.metrics.preference_accuracy import NAMES as PREFERENCE_ACCURACIES
@@ -240,6 +242,13 @@ def read_run(path: Path) -> RunRecord:
     """
     folder = RunFolder(path)
     folder.check_is_run()
+    try:
+        return _read_run(folder)
+    except DamagedError as error:
+        raise DamagedError(error.damages, folder.remedy()) from error
+
+
+def _read_run(folder: RunFolder) -> RunRecord:
     run = folder.read()
     done = [
         stage for stage in run.stages if _evaluation(stage.evaluation, folder.runs).is_complete()
@@ -443,9 +452,9 @@ def _alone(name: str, evaluation: str, parent: str | None) -> RunStage:
 def _read_stage(run: str, stage: RunStage, runs: RunsFolder) -> StageRecord:
     node = NodeFolder(runs.root / stage.node)
     evaluation = _evaluation(stage.evaluation, runs)
-    missing = evaluation.missing()
-    if missing is not None:
-        raise ValueError(f"{missing} is missing. Delete {evaluation.path} and run again.")
+    damages = node.damages_of_records()
+    if damages:
+        raise DamagedError(damages, ANEW)
     stored = evaluation.read_all()
     if "extraction" not in stored.result.contract:
         raise ValueError(

@@ -6,24 +6,38 @@ evaluation for each contract that it was measured under.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stagelift.evals.files import (
+    LaterSchemaError,
     read_numbered,
     read_record,
     replaced_folder,
     write_numbered,
     write_record,
 )
-from stagelift.evals.folders import RESULT, EvaluationFolder, evaluation_folder
+from stagelift.evals.folders import REMEDY, RESULT, EvaluationFolder, evaluation_folder
+from stagelift.evals.hashes import (
+    DIFFERS,
+    MISSING,
+    UNREADABLE,
+    Damage,
+    DamagedError,
+    compared,
+    files_in,
+    finish_folder,
+    hashes_of,
+    write_hashes_again,
+)
 from stagelift.evals.models import adapters
-from stagelift.evals.records import Passport, Record
+from stagelift.evals.records import Hashed, Passport, Record
 from stagelift.stages.checkpoints import checkpoint_name, step_of
 from stagelift.stages.records import ExportResult, FixedLogits, Selection, StageResult
 
+AnyHashed = TypeVar("AnyHashed", bound=Hashed)
 # of node.json; files without a number are of the first
 SCHEMA = 2
 NODE_FILE = "node.json"
@@ -32,7 +46,8 @@ CARD = "README.md"
 PASSING = ("checkpoints", ".lock")
 # files that say of what lies beside them that it is complete, in the order they are written
 _SELECTION, _EXPORT = "selection.json", "export.json"
-COMPLETE = (adapters.CONFIG, RESULT, "stage.json", _SELECTION, _EXPORT)
+_STAGE = "stage.json"
+COMPLETE = (adapters.CONFIG, RESULT, _STAGE, _SELECTION, _EXPORT)
 
 
 class NodeRecord(Record):
@@ -107,8 +122,36 @@ class TrainingFolder:
         return self._result.exists()
 
     def read_result(self) -> StageResult:
-        """Read the record of the training."""
-        return read_record(self._result, StageResult)
+        """Read the record of the training. Raises ValueError where it is damaged."""
+        return self._read(self._result, StageResult)
+
+    def hashes(self) -> dict[str, str]:
+        """Return the hashes of what training left, by name; empty where earlier code wrote it."""
+        return hashes_of(self.path, self._lasts)
+
+    def write_hashes_again(self) -> None:
+        """Write the file of hashes from the records that repeat them."""
+        write_hashes_again(self.path, self._lasts)
+
+    def _read(self, path: Path, kind: type[AnyHashed]) -> AnyHashed:
+        """Read a record that says that something here is whole."""
+        record = read_record(path, kind)
+        damages = compared(self.path, self._lasts, by_name=[path.name])
+        if damages:
+            raise DamagedError(damages, REMEDY)
+        return record
+
+    @property
+    def _lasts(self) -> list[Path]:
+        """The records that each say that something is whole, and repeat hashes."""
+        return [self._result]
+
+    def _made(self) -> list[Path]:
+        """Return the files that a training leaves; a card beside an adapter is not its own."""
+        folders = (self.adapter, self.path / "model", self.path / "kept")
+        inside = [file for folder in folders for file in _without_evaluations(folder)]
+        beside = (self.path / NODE_FILE, self.log_rows, self._logits)
+        return [*(file for file in beside if file.exists()), *inside]
 
     def drop_checkpoints(self) -> None:
         """Delete what a killed training would go on from; completions that were logged stay."""
@@ -120,7 +163,7 @@ class TrainingFolder:
 
     def write_result(self, result: StageResult) -> None:
         """Write the record of the training, when everything else is written."""
-        write_record(self._result, result)
+        finish_folder(self.path, self._made(), self._result, result)
 
     def read_logits(self) -> FixedLogits | None:
         """Read what the trained model said to fixed tokens; None of what was trained earlier."""
@@ -136,7 +179,7 @@ class TrainingFolder:
 
     @property
     def _result(self) -> Path:
-        return self.path / "stage.json"
+        return self.path / _STAGE
 
 
 @dataclass(frozen=True)
@@ -145,15 +188,15 @@ class NodeFolder(TrainingFolder):
 
     def is_described(self) -> bool:
         """Say whether it is written down what the node is."""
-        return self._description.exists()
+        return self.description.exists()
 
     def describe(self, node: NodeRecord) -> None:
         """Write down what the node is."""
-        write_numbered(self._description, node.model_dump(), SCHEMA)
+        write_numbered(self.description, node.model_dump(), SCHEMA)
 
     def read(self) -> NodeRecord:
         """Read what the node is. Raises OSError where nothing says so, ValueError if damaged."""
-        return read_numbered(self._description, NodeRecord, SCHEMA)
+        return read_numbered(self.description, NodeRecord, SCHEMA)
 
     def evaluation(self, contract_id: str, repeat: int = 0) -> EvaluationFolder:
         """Return where the node is evaluated under a contract, or a repetition of that."""
@@ -195,11 +238,11 @@ class NodeFolder(TrainingFolder):
 
     def read_export(self) -> ExportResult:
         """Read the record of the export."""
-        return read_record(self._export, ExportResult)
+        return self._read(self._export, ExportResult)
 
     def write_export(self, result: ExportResult) -> None:
         """Write the record of the export, when its model is there."""
-        write_record(self._export, result)
+        finish_folder(self.path, self._made(), self._export, result)
 
     def is_selected(self) -> bool:
         """Say whether the node is one of several checkpoints, and which is written down."""
@@ -207,11 +250,91 @@ class NodeFolder(TrainingFolder):
 
     def read_selection(self) -> Selection:
         """Read which checkpoint the node is, and why."""
-        return read_record(self._selection, Selection)
+        return self._read(self._selection, Selection)
 
     def write_selection(self, selection: Selection) -> None:
         """Write which checkpoint the node is, when its adapter is there."""
-        write_record(self._selection, selection)
+        adopted = [file for file in (self._logits, *_adapter_files(self.adapter)) if file.exists()]
+        finish_folder(self.path, adopted, self._selection, selection, beside=True)
+
+    def damages(self, *, weighs: bool = True) -> list[Damage]:
+        """Return which files of the node itself are not what was written, or are missing.
+
+        Evaluations speak for themselves. The model of an export is gigabytes: unless it `weighs`
+        them, only whether they are all there is looked at.
+        """
+        return [*self.damages_of_description(), *self._damages_of_training(weighs=weighs)]
+
+    def damages_of_records(self) -> list[Damage]:
+        """Return what is missing of the records that a report reads, or is wrong with the first."""
+        return [*self.damages_of_description(), *self._lost_records()]
+
+    def damages_of_description(self) -> list[Damage]:
+        if not self.is_described():
+            known = self.hashes() or any(one.is_hashed() for one in self.evaluations())
+            return [Damage(self.description, MISSING)] if known else []
+        try:
+            record = self.read()
+        except LaterSchemaError:
+            raise
+        except ValueError:
+            return [Damage(self.description, DIFFERS)]
+        says = f"says that it is {record.id}, and lies in the folder of {self.name}"
+        return [] if record.id == self.name else [Damage(self.description, says)]
+
+    def _damages_of_training(self, *, weighs: bool) -> list[Damage]:
+        lost = self._lost_records()
+        if not any(last.exists() for last in self._lasts):
+            return lost
+        known = self.hashes().keys() - {last.name for last in self._lasts if not last.exists()}
+        exported = {name for name in known if name.startswith(f"{self.exported.name}/")}
+        skipped = set() if weighs else exported
+        found = compared(self.path, self._lasts, by_name=known - skipped)
+        if found is None:
+            return self._damages_of_earlier()
+        found += lost
+        away = [self.path / name for name in sorted(skipped) if not (self.path / name).is_file()]
+        return [*found, *(Damage(file, MISSING) for file in away), *self._damages_of_size(skipped)]
+
+    def _lost_records(self) -> list[Damage]:
+        """Return the records that were there once: the node's evaluations come after them."""
+        known = self.hashes() if self.evaluations() else {}
+        lost = [last for last in self._lasts if last.name in known and not last.exists()]
+        return [Damage(last, MISSING) for last in lost]
+
+    def _damages_of_size(self, exported: Collection[str]) -> list[Damage]:
+        """Say whether the files of an export are as large together as they were."""
+        files = [self.path / name for name in exported]
+        if not files or not all(file.is_file() for file in files):
+            return []
+        size = sum(file.stat().st_size for file in files)
+        try:
+            is_whole = size == read_record(self._export, ExportResult).bytes
+        # said of that file already
+        except ValueError:
+            is_whole = True
+        return [] if is_whole else [Damage(self.exported, f"is not whole: it has {size} bytes")]
+
+    def _damages_of_earlier(self) -> list[Damage]:
+        """Say what can be known of what was written without hashes."""
+        found = []
+        for last, kind in (
+            (self._result, StageResult),
+            (self._selection, Selection),
+            (self._export, ExportResult),
+        ):
+            try:
+                if last.exists():
+                    read_record(last, kind)
+            except ValueError:
+                found.append(Damage(last, UNREADABLE))
+        is_one = self.is_trained() and (self.is_selected() or not self.kept_steps())
+        problem = adapters.problem_of(self.adapter) if is_one else None
+        return found if problem is None else [*found, problem]
+
+    @property
+    def _lasts(self) -> list[Path]:
+        return [self._result, self._selection, self._export]
 
     @property
     def _kept(self) -> Path:
@@ -226,12 +349,23 @@ class NodeFolder(TrainingFolder):
         return self.path / _SELECTION
 
     @property
-    def _description(self) -> Path:
+    def description(self) -> Path:
+        """The file that says what the node is."""
         return self.path / NODE_FILE
 
     @property
     def _evaluations(self) -> Path:
         return self.path / "evals"
+
+
+def _adapter_files(folder: Path) -> list[Path]:
+    return files_in(folder, CARD)
+
+
+def _without_evaluations(folder: Path) -> list[Path]:
+    """Return the files of models, adapters and logits in a folder."""
+    files = _adapter_files(folder)
+    return [file for file in files if "evals" not in file.relative_to(folder).parts[:-1]]
 
 
 @dataclass(frozen=True)

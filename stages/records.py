@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from stagelift.evals.models.model import Dtype
-from stagelift.evals.records import Metric, Record
+from stagelift.evals.records import Hashed, Metric, Record
 from stagelift.stages.health.finding import Finding, Stop
 
 
@@ -20,7 +20,7 @@ def _is_unused(value: Any) -> bool:
 EXPORT = "export"
 
 
-class StageResult(Record):
+class StageResult(Hashed):
     """What one stage cost and how it went.
 
     `processes` trained it together; memory is that of the first. Where training was killed and
@@ -68,7 +68,7 @@ class LogRow(Record):
     logs: dict[str, JsonValue]
 
 
-class ExportResult(Record):
+class ExportResult(Hashed):
     """What an export became: merged weights stored in `dtype`, or a GGUF file of them.
 
     `bytes` lie in its folder; memory is the process's resident peak. `converter` names the script
@@ -97,7 +97,7 @@ class Measured(Record):
     left_out: dict[str, str] = {}
 
 
-class Selection(Measured):
+class Selection(Hashed, Measured):
     """Which checkpoint a stage is: the one of step `selected`, of the values in `curve`.
 
     `alike` are the steps that cannot be told from it.

@@ -16,7 +16,7 @@ from tests.sources import LAYERS, MODULES, ROOT, syntax
 ARROWS = {
     "evals": "evaluate -> ask -> settings -> judges, imports, votes -> metrics -> lm_eval "
     "-> models -> data, stats, folders, remembered, servers, finish_reasons, contract "
-    "-> user_code -> files, records, printed, trust, places -> credentials; "
+    "-> user_code, hashes -> files, records, printed, trust, places -> credentials; "
     "files -> strict_json -> bounded_text",
     "stages": "faster -> packed",
     "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records "
@@ -27,6 +27,7 @@ ARROWS = {
     "forecast -> graph; run -> trackers -> graph, workers; run -> selecting -> graph, workers; "
     "preflight -> validation -> graph; "
     "judge_training -> preflight; importing -> imports -> graph; rescoring, voting -> graph; "
+    "commands -> verifying -> rescoring; "
     "testing -> checks -> recipes; commands -> exporting -> outputs; "
     "commands -> hub -> pushing -> outputs; "
     "api -> results -> exporting; api -> run, checks; "

@@ -13,6 +13,7 @@ from stagelift.harness.cli import app
 from stagelift.reports.contradictions import refuse_contradictions
 from stagelift.reports.recount import told_otherwise
 from tests.test_import import annotation, run_import, sample, write
+from tests.unhashed import unhashed
 
 Rows = list[dict[str, Any]]
 NAN = float("nan")
@@ -34,7 +35,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     task = [sample(i, "", "none", 1.0, target="t", resps=[["t"]]) for i in range(2)]
     task_file = write(task, folder, "samples_words.jsonl")
     assert run_import(task_file, "lm-eval", folder, "task").exit_code == 0
-    return folder / "runs"
+    return unhashed(folder / "runs")
 
 
 def evaluation(runs: Path, run: str, stage: int = -1) -> Path:

@@ -17,11 +17,12 @@ RESULT = make_stage("base", SCORES).evaluation
 def test_an_evaluation_is_complete_once_its_result_is_there(tmp_path: Path) -> None:
     folder = evaluation_folder(tmp_path, "c0ffee", 0)
     assert (folder.path, folder.is_complete()) == (tmp_path / "c0ffee", False)
-    assert folder.missing() == tmp_path / "c0ffee" / "scores.jsonl"
     folder.finish(SCORES, [], RESULT)
-    assert folder.is_complete() and folder.missing() == folder.generations
+    assert folder.is_complete()
     assert (folder.read_scores(), folder.read_verdicts()) == (SCORES, [])
-    assert folder.read_result() == RESULT
+    said = folder.read_result()
+    assert said == RESULT.model_copy(update={"hashes": said.hashes})
+    assert set(said.hashes) == {"scores.jsonl", "verdicts.jsonl"}
     assert folder.read_pairs() == [] and folder.read_task_scores() == []
 
 

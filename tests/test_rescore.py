@@ -18,6 +18,7 @@ from stagelift.reports.records import StageRecord, read_run
 from tests import shared
 from tests.in_process import run_recipe
 from tests.test_run import node, tree
+from tests.unhashed import unhashed
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ def as_an_earlier_version(run: Path, extraction: str | None) -> None:
     """Give the records another extraction (None: of before there was one), and one response another
     reading.
     """
+    unhashed(run.parent)
     record = json.loads((run / "run.json").read_text())
     for stage in record["stages"]:
         held = run.parent / stage["evaluation"]

@@ -6,9 +6,10 @@ Settings are read as they stand in the file, so that neither peft nor weights ar
 from pathlib import Path
 from typing import Any
 
+from stagelift.evals.hashes import MISSING, UNREADABLE, Damage
 from stagelift.evals.strict_json import read_json
 
-CONFIG = "adapter_config.json"
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _LARGEST_CONFIG = 10_000_000
 
 
@@ -34,6 +35,27 @@ def adapter_folder(adapter: str, revision: str | None) -> Path:
             f"There is no adapter at '{adapter}': it is no folder here, and the Hub has none that "
             f"can be had ({type(error).__name__})."
         ) from error
+
+
+def problem_of(folder: Path) -> Damage | None:
+    """Say of an adapter without hashes what can be seen of it: whether its settings can be read,
+    and its weights were written to their end.
+    """
+    weights = folder / WEIGHTS
+    if not is_adapter(folder) or not weights.is_file():
+        return Damage(weights if is_adapter(folder) else folder / CONFIG, MISSING)
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        settings_of(folder)
+    except ValueError:
+        return Damage(folder / CONFIG, UNREADABLE)
+    try:
+        with safe_open(weights, framework="numpy") as held:
+            held.keys()
+    except SafetensorError:
+        return Damage(weights, UNREADABLE)
+    return None
 
 
 def settings_of(folder: Path) -> dict[str, Any]:

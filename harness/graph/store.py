@@ -103,7 +103,7 @@ def check_run_folder(folder: RunFolder, recipe: dict[str, object]) -> None:
 
 def is_finished(folder: RunFolder) -> bool:
     """Say whether a run folder holds a run that went to its end."""
-    return folder.is_run() and folder.read().finished
+    return folder.is_run() and not folder.damages() and folder.read().finished
 
 
 def lock_run(folder: RunFolder) -> FileLock:

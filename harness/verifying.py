@@ -1,0 +1,222 @@
+"""`stagelift verify`: is everything that a run refers to what was written, and does it agree?
+
+Every hash is computed again, stored responses are read again and compared with the stored scores,
+and nodes are called what they are. Nothing is loaded, trained or written, and no code of the
+user's is run.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stagelift.evals.folders import EvaluationFolder, StoredEvaluation
+from stagelift.evals.hashes import MISSING, Damage
+from stagelift.evals.lm_eval.verifiers import verifiers_version
+from stagelift.evals.metrics.answers.reading import EXTRACTION
+from stagelift.evals.metrics.looping import LOOPING_VERSION
+from stagelift.harness.errors import UsageError
+from stagelift.harness.graph.damage import evaluation_damages, judges_damages
+from stagelift.harness.graph.node import node_id
+from stagelift.harness.rescoring import read_again
+from stagelift.reports.contradictions import contradictions
+from stagelift.reports.folders import RunFolder
+from stagelift.reports.records import NothingEvaluatedError, read_run
+from stagelift.reports.run_file import RunFile
+from stagelift.stages.folders import NodeFolder, NodeRecord
+from stagelift.stages.kinds import KINDS
+from stagelift.stages.records import EXPORT
+
+# what an import calls its nodes: their names are hashes of what was imported
+_IMPORTED = "imported"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What became of a run: how many `files` have the hash they were written with, what is damaged,
+    what was written before there were hashes, and what could not be compared.
+    """
+
+    run: str
+    files: int
+    damages: tuple[Damage, ...]
+    not_hashed: tuple[Path, ...]
+    not_compared: tuple[str, ...]
+    remedy: str
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.damages
+
+
+def verify(folder: RunFolder) -> Verified:
+    """Look at everything that a run refers to. Raises ValueError where it is no run."""
+    folder.check_is_run()
+    damages = folder.damages()
+    look = _Look(folder)
+    if not damages:
+        look.at(folder.read())
+        damages = look.damages()
+    return Verified(
+        run=folder.name,
+        files=look.files,
+        damages=tuple(damages),
+        not_hashed=tuple(look.not_hashed),
+        not_compared=tuple(look.not_compared),
+        remedy=folder.remedy(),
+    )
+
+
+class _Look:
+    """One look at a run: what was seen so far, each folder once."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.files = 0
+        self.not_hashed: list[Path] = []
+        self.not_compared: list[str] = []
+        self.found: dict[tuple[Path, str], Damage] = {}
+        self.nodes = set[Path]()
+        self.evaluations = set[Path]()
+
+    def damages(self) -> list[Damage]:
+        """Return what is damaged, in the order it was seen."""
+        return list(self.found.values())
+
+    def at(self, run: RunFile) -> None:
+        """Look at the stages of a run, and at what they were made from and measured by."""
+        root = self.folder.runs.root
+        for stage in run.stages:
+            node = NodeFolder(root / stage.node)
+            self._node(node)
+            for candidate in stage.candidates:
+                self._node(NodeFolder(root / candidate))
+            evaluation = EvaluationFolder(root / stage.evaluation)
+            self._evaluation(evaluation)
+            if run.finished and not node.damages():
+                self._add(_not_done(stage.kind, node, evaluation))
+        for repeat in run.repeats:
+            self._evaluation(EvaluationFolder(root / repeat.evaluation))
+        self._add(judges_damages(self.folder.runs.judges))
+        if not self.found:
+            self._add(_disagreements(self.folder))
+
+    def _node(self, node: NodeFolder) -> None:
+        if node.path in self.nodes:
+            return
+        self.nodes.add(node.path)
+        if not node.path.is_dir():
+            self._add([Damage(node.path, MISSING)])
+            return
+        damages = node.damages()
+        self._add(damages)
+        self._count(node.path, node.hashes(), is_written=node.is_trained() or node.is_exported())
+        if node.damages_of_description() or not node.is_described():
+            return
+        self._add(_misnamed(node, node.read()))
+        parent = node.read().parent
+        if parent is not None:
+            self._node(self.folder.runs.node(parent))
+        if node.is_selected() and not damages:
+            selection = node.read_selection()
+            for place in (selection.base, *selection.checkpoints.values()):
+                self._evaluation(EvaluationFolder(self.folder.runs.root / place))
+
+    def _evaluation(self, evaluation: EvaluationFolder) -> None:
+        if evaluation.path in self.evaluations:
+            return
+        self.evaluations.add(evaluation.path)
+        damages = evaluation_damages(evaluation)
+        self._add(damages)
+        if not evaluation.is_complete():
+            return
+        self._count(evaluation.path, evaluation.hashes(), is_written=True)
+        if not damages:
+            stored = evaluation.read_all()
+            self._add(_told_otherwise(stored))
+            reason = _why_not_read_again(stored.result.contract)
+            if reason is None:
+                self._add(_read_otherwise(stored))
+            else:
+                self.not_compared.append(f"{evaluation.path}: {reason}")
+
+    def _count(self, path: Path, hashes: dict[str, str], *, is_written: bool) -> None:
+        self.files += len(hashes)
+        if is_written and not hashes:
+            self.not_hashed.append(path)
+
+    def _add(self, damages: list[Damage]) -> None:
+        for damage in damages:
+            self.found.setdefault((damage.file, damage.what), damage)
+
+
+def _not_done(kind: str, node: NodeFolder, evaluation: EvaluationFolder) -> list[Damage]:
+    """Say what a finished run lacks."""
+    was_finished = "though the run was finished"
+    found = []
+    if kind in {known.name for known in KINDS} and not node.is_trained():
+        found.append(Damage(node.path, f"is not trained to its end, {was_finished}"))
+    if kind == EXPORT and not node.is_exported():
+        found.append(Damage(node.path, f"is no whole export, {was_finished}"))
+    if not evaluation.is_complete():
+        found.append(Damage(evaluation.result, f"is missing, {was_finished}"))
+    return found
+
+
+def _misnamed(node: NodeFolder, record: NodeRecord) -> list[Damage]:
+    """Say where a node is not called what it says that it is."""
+    name = node_id(record.kind, record.identity, record.parent)
+    if record.kind == _IMPORTED or name == record.id:
+        return []
+    return [Damage(node.description, f"says what would be called {name}")]
+
+
+def _told_otherwise(stored: StoredEvaluation) -> list[Damage]:
+    if "extraction" not in stored.result.contract:
+        return []
+    problems = contradictions(stored)
+    return [Damage(stored.files.path, f"contradicts itself: {problem}") for problem in problems]
+
+
+def _why_not_read_again(contract: dict[str, Any]) -> str | None:
+    """Say why stored responses cannot be compared with how they were read; None where they can."""
+    today = {
+        "extraction": EXTRACTION,
+        "looping": LOOPING_VERSION,
+        "retention_verifiers": verifiers_version(),
+    }
+    if "extraction" not in contract:
+        return "an earlier stagelift read the responses; stagelift rescore reads them again"
+    for field, version in today.items():
+        if contract.get(field, version) != version:
+            return f"{field} {contract[field]} read the responses, and {version} is here now"
+    asked = [contract, *contract.get("own", [])]
+    if any("code" in scorer for task in asked for scorer in task.get("scorers") or []):
+        return "a scorer of your own read the responses, and no code is run here"
+    return None
+
+
+def _read_otherwise(stored: StoredEvaluation) -> list[Damage]:
+    """Say where a response read again is not what its score says."""
+    try:
+        again = read_again(stored.generations, stored.scores, stored.result.contract)
+    except UsageError as error:
+        return [Damage(stored.files.generations, f"cannot be read again: {error}")]
+    pairs = zip(stored.scores, again, strict=True)
+    differing = [held.id for held, now in pairs if held != now]
+    if not differing:
+        return []
+    what = f"says otherwise than {len(differing)} responses read again, '{differing[0]}' first"
+    return [Damage(stored.files.scores, what)]
+
+
+def _disagreements(folder: RunFolder) -> list[Damage]:
+    """Say what a report refuses to say of the whole run."""
+    try:
+        read_run(folder.path)
+    except NothingEvaluatedError:
+        return []
+    except ValueError as error:
+        # it was said of each evaluation
+        if "earlier stagelift" not in str(error):
+            return [Damage(folder.path, f"cannot be reported: {error}")]
+    return []

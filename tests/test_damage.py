@@ -1,0 +1,122 @@
+"""A run whose files were damaged: every command that reads them names the file and what to do."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from stagelift.harness.cli import app
+from stagelift.harness.commands.verify import VerifyFormat
+from stagelift.harness.graph.damage import DamagedPlanError
+from stagelift.harness.graph.store import Store
+from stagelift.harness.recipes.read import load_recipe
+from stagelift.harness.run import prepare
+from stagelift.harness.verifying import verify
+from stagelift.reports.folders import RunFolder
+from tests.shared import copied
+from tests.test_run import node
+from tests.unhashed import unhashed
+
+
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+@pytest.fixture
+def root(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of a finished run, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    return copied(finished_run.parent, tmp_path / "runs")
+
+
+def stagelift(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def evaluation(root: Path, kind: str) -> Path:
+    return next(node(root, kind).glob("evals/*"))
+
+
+def test_a_whole_run_is_whole(root: Path) -> None:
+    seen = verify(RunFolder(root / "tiny"))
+    assert (seen.is_whole, seen.not_hashed, seen.not_compared) == (True, (), ())
+    # of a training and of an evaluation
+    assert seen.files == 3 * 6 + 4 * 8
+    result = stagelift("verify", "tiny")
+    assert result.exit_code == 0 and "Whole" in result.stdout
+
+
+@pytest.mark.parametrize("damage", [flipped, truncated, lambda _: b"", None])
+@pytest.mark.parametrize("file", ["adapter/adapter_model.safetensors", "stage.json", "logits.json"])
+def test_what_training_left_is_looked_at_before_anything_goes_on_from_it(
+    root: Path, tiny_recipe_file: Path, file: str, damage: Callable[[bytes], bytes] | None
+) -> None:
+    path = node(root, "sft") / file
+    spoil(path, damage)
+    with pytest.raises(DamagedPlanError, match=f"damaged: .*{path.name}"):
+        prepare(load_recipe(str(tiny_recipe_file), []), Store(root))
+    seen = verify(RunFolder(root / "tiny"))
+    assert [found.file.name for found in seen.damages] == [path.name]
+
+
+@pytest.mark.parametrize("damage", [flipped, truncated, lambda _: b"", None])
+@pytest.mark.parametrize("file", ["scores.jsonl", "generations.jsonl", "result.json"])
+def test_a_damaged_evaluation_is_named_by_report_check_and_verify(
+    root: Path, file: str, damage: Callable[[bytes], bytes] | None
+) -> None:
+    path = evaluation(root, "base") / file
+    spoil(path, damage)
+    checked = stagelift("check", "tiny", "--baseline", "tiny", "--stage", "sft")
+    for result in (stagelift("report", "tiny"), checked):
+        # one without its result is not evaluated, as before it was
+        assert result.exit_code == 2, result.output
+        assert path.name in result.stderr or "is not evaluated" in result.stderr
+    result = stagelift("verify", "tiny", "--format", VerifyFormat.json.value)
+    assert result.exit_code == 1
+    seen = json.loads(result.stdout)
+    assert seen["whole"] is False and {Path(d["file"]).name for d in seen["damaged"]} == {file}
+
+
+def test_a_run_without_hashes_is_read_as_before_and_not_called_damaged(
+    root: Path, tiny_recipe_file: Path
+) -> None:
+    unhashed(root)
+    prepare(load_recipe(str(tiny_recipe_file), []), Store(root))
+    seen = verify(RunFolder(root / "tiny"))
+    assert (seen.is_whole, seen.files, len(seen.not_hashed)) == (True, 0, 7)
+    assert "Not hashed" in stagelift("verify", "tiny").stdout
+
+
+def test_without_hashes_a_score_that_its_response_does_not_give_is_named(root: Path) -> None:
+    unhashed(root)
+    file = evaluation(root, "sft") / "scores.jsonl"
+    first, *others = file.read_text(encoding="utf-8").splitlines()
+    score = json.loads(first) | {"answer": "77"}
+    file.write_text("\n".join([json.dumps(score), *others]) + "\n", encoding="utf-8")
+    (found,) = verify(RunFolder(root / "tiny")).damages
+    assert found.file == file and score["id"] in found.what
+
+
+def test_a_node_is_called_what_it_says(root: Path) -> None:
+    unhashed(root)
+    file = node(root, "dpo") / "node.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["identity"]["seed"] = 1
+    file.write_text(json.dumps(content), encoding="utf-8")
+    (found,) = verify(RunFolder(root / "tiny")).damages
+    assert found.file == file and "would be called dpo-" in found.what
+
+
+def spoil(path: Path, damage: Callable[[bytes], bytes] | None) -> None:
+    """Damage a file, or delete it."""
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
