@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stagelift.evals.files import (
-    read_json,
     read_record,
     read_records,
     records_text,
@@ -44,6 +43,7 @@ from stagelift.evals.records import (
     Verdict,
     Vote,
 )
+from stagelift.evals.strict_json import read_json
 
 _GENERATIONS = "generations.jsonl"
 _TIMINGS = "timings.jsonl"
