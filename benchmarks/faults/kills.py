@@ -26,7 +26,7 @@ _SIGNALS = {
 _CODES = {
     "conductor, SIGKILL": (-9,),
     "worker, SIGKILL": (1,),
-    "conductor, SIGTERM": (130, -15),
+    "conductor, SIGTERM": (143, -15),
     "conductor, SIGINT": (130, -2),
 }
 # of a chain's duration: the longest that a run is left alone
