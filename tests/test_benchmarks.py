@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as every
+from benchmarks.faults.bench import differences
+from benchmarks.faults.kills import Kill, Moment, summary
+from benchmarks.faults.kills import KilledRun as Killed
 from benchmarks.scaling import exponent
 from benchmarks.sides import Ratio, Side, measure, ratio
 from benchmarks.table import Table, markdown, table_of, turned
@@ -63,6 +66,52 @@ def test_a_side_answers_from_a_process_of_its_own() -> None:
 def test_a_side_that_fails_is_named_with_its_last_words() -> None:
     with pytest.raises(RuntimeError, match=r"ours ended with 1:[\s\S]*TypeError: unsupported"):
         measure(Side("ours", "builtins:sum", {"b": 1}))
+
+
+def test_runs_differ_in_bytes_and_in_numbers_but_not_in_what_took_how_long(tmp_path: Path) -> None:
+    def write(side: str, **files: str) -> Path:
+        for name, text in files.items():
+            file = tmp_path / side / "nodes" / "sft-1" / name.replace("_", ".")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return tmp_path / side
+
+    told = '{"metrics": {"accuracy": 0.5}, "seconds": '
+    whole = write("whole", result_json=f"{told}1}}", scores_jsonl="1", train_log="a")
+    same = write("same", result_json=f"{told}2}}", scores_jsonl="1", train_log="b")
+    other = write("other", result_json=f"{told.replace('0.5', '0.6')}1}}", scores_jsonl="2")
+    assert differences(whole, same) == []
+    assert differences(whole, other) == ["sft-1/result.json", "sft-1/scores.jsonl"]
+    (same / "nodes" / "sft-1" / "scores.jsonl").unlink()
+    assert differences(whole, same) == ["sft-1/scores.jsonl"]
+
+
+def test_kills_are_counted_by_who_was_struck_and_in_what() -> None:
+    at = "nodes/sft-1/evals/c/scores.jsonl"
+    kills = [
+        Kill(1, 1, "worker, SIGKILL", Moment(2.0, None), at=at, code=1),
+        Kill(2, 1, "worker, SIGKILL", Moment(None, 3), "nodes/sft-1/adapter/x", 70, problems=["!"]),
+    ]
+    rows = {row["struck"]: row for row in summary([Killed(1, kills, code=0)])}
+    assert rows["worker, SIGKILL"] == {
+        "struck": "worker, SIGKILL",
+        "kills": 2,
+        "in training": 1,
+        "in evaluation": 1,
+        "exit codes": "1, 70",
+        "with a problem": 1,
+    }
+    assert rows["conductor, SIGINT"]["kills"] == 0
+
+
+@pytest.mark.real
+def test_the_fuzz_benchmark_tries_so_many_cases_and_counts_them(tmp_path: Path) -> None:
+    words = ["--cases", "150", "--only", "judge's word", "--seed", "3", "--output", "fuzz.json"]
+    command = [sys.executable, "-m", "benchmarks.fuzz", *words]
+    subprocess.run(command, env=environment(), cwd=tmp_path, check=True)
+    written = json.loads((tmp_path / "fuzz.json").read_text())
+    (row,) = written["rows"]
+    assert (row["cases"], row["broken laws"], written["broken"]) == (200, 0, {})
 
 
 @pytest.mark.real
