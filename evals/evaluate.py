@@ -45,6 +45,7 @@ from stagelift.evals.records import (
     Passport,
     Role,
     Score,
+    SmallerBatch,
     Verdict,
 )
 from stagelift.evals.settings import Against, Evaluation, EvaluationSettings
@@ -58,10 +59,11 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
     problems = asked_problems(job.settings)
     own = asked_own(job.settings)
     preferences = asked_preferences(job.settings)
+    smaller_batch = folder.read_smaller_batch()
     _refuse_other_scorers(job)
     asked = ask(
         job.model,
-        job.settings,
+        _in_parts(job.settings, smaller_batch),
         problems,
         own,
         preferences,
@@ -96,9 +98,22 @@ def evaluate(job: Evaluation, on_progress: OnProgress) -> EvalResult:
         versions=job.versions | asked.server,
         chat_template=job.chat_template,
         tokenizer=job.tokenizer,
+        smaller_batch=smaller_batch,
     )
     folder.finish(scores, verdicts, result)
     return result
+
+
+def _in_parts(
+    settings: EvaluationSettings, smaller_batch: SmallerBatch | None
+) -> EvaluationSettings:
+    """Work on fewer requests at once where memory ran out before. The contract does not say how
+    many these are; of lm-eval's tasks it does, and they stay as they are.
+    """
+    if smaller_batch is None:
+        return settings
+    fewer = {"batch_size": settings.problems.batch_size // smaller_batch.parts}
+    return settings.model_copy(update={"problems": settings.problems.model_copy(update=fewer)})
 
 
 def _refuse_another_engine(job: Evaluation, opened: Opened) -> None:

@@ -38,6 +38,7 @@ from stagelift.evals.records import (
     PassageScore,
     Record,
     Score,
+    SmallerBatch,
     TaskScore,
     Timing,
     Verdict,
@@ -57,6 +58,7 @@ _SCORES = "scores.jsonl"
 _VERDICTS = "verdicts.jsonl"
 _VOTES = "votes.jsonl"
 RESULT = "result.json"
+SMALLER_BATCH = "smaller_batch.json"
 _REPEAT = "-repeat-"
 # what a model was asked; reading it again, or judging it again, changes nothing of this
 _ASKED = (_GENERATIONS, _TIMINGS, _PAIRS, _CHOICES, _PASSAGES, _TASKS)
@@ -132,6 +134,21 @@ class EvaluationFolder:
     def tasks(self) -> Path:
         """The folder of what lm-eval's tasks measured."""
         return self.path / _TASKS
+
+    def read_smaller_batch(self) -> SmallerBatch | None:
+        """Read in which parts requests are worked on since memory ran out; None where it has
+        not.
+        """
+        file = self._smaller_batch
+        return read_record(file, SmallerBatch) if file.exists() else None
+
+    def write_smaller_batch(self, batch: SmallerBatch) -> None:
+        """Write that memory ran out: whoever goes on works on fewer requests at once."""
+        write_record(self._smaller_batch, batch)
+
+    @property
+    def _smaller_batch(self) -> Path:
+        return self.path / SMALLER_BATCH
 
     def under(self, contract_id: str) -> "EvaluationFolder":
         """Return the folder of the same under another contract; a repetition stays one."""
@@ -279,8 +296,10 @@ class EvaluationFolder:
         """Write what came of the answers, the result last."""
         write_records(self.scores, scores)
         write_records(self.verdicts, verdicts)
-        written = files_in(self.path, HASHES, RESULT)
+        written = files_in(self.path, HASHES, RESULT, SMALLER_BATCH)
         finish_folder(self.path, written, self.result, result)
+        # the result says it
+        self._smaller_batch.unlink(missing_ok=True)
 
     def finish_from(
         self,

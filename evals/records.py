@@ -301,6 +301,16 @@ class Passport(Record):
     usage: Usage | None
 
 
+class SmallerBatch(Record):
+    """A batch that did not fit into memory: of the `rows` that were worked on at once, in one
+    process, one of so many `parts` at a time. `why` quotes what was said when memory ran out.
+    """
+
+    rows: int = Field(ge=2)
+    parts: int = Field(ge=2)
+    why: str
+
+
 class EvalResult(Hashed):
     """One model under one contract: the headline metrics and the cost of getting them.
 
@@ -308,7 +318,8 @@ class EvalResult(Hashed):
     `extrapolated` names length-controlled metrics that rest on an extrapolation. `seconds` and
     `peak_memory_bytes` are of the sitting that finished it (what an interrupted one generated is
     not counted), None where it was imported. `chat_template` and `tokenizer` are digests of what
-    the model was asked with, None where that was not noted.
+    the model was asked with, None where that was not noted. `smaller_batch` says that memory did
+    not hold as many requests at once as were asked for.
     """
 
     contract_id: str
@@ -321,6 +332,7 @@ class EvalResult(Hashed):
     seconds: float | None
     peak_memory_bytes: int | None
     versions: dict[str, str]
+    smaller_batch: SmallerBatch | None = Field(default=None, exclude_if=lambda batch: batch is None)
     # not written where they are not known
     chat_template: str | None = Field(default=None, exclude_if=lambda known: known is None)
     tokenizer: str | None = Field(default=None, exclude_if=lambda known: known is None)

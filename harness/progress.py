@@ -12,15 +12,16 @@ from rich.table import Table
 
 from stagelift.evals.metrics.measures import leading, measure
 from stagelift.evals.printed import one_line, safe_text, without_commands
-from stagelift.evals.records import Metric
+from stagelift.evals.records import Metric, SmallerBatch
 from stagelift.harness.streams import for_styled
 from stagelift.reports.formats.console import Console, Text
 from stagelift.reports.words.escaping import page_text
 from stagelift.reports.words.formatting import value
+from stagelift.reports.words.smaller_batches import memory_ran_out
 
 PLAIN_INTERVAL_SECONDS = 15
 # events that are said once and stay, beside what a stage does
-REMARKS = ("ill", "stopped")
+REMARKS = ("ill", "stopped", "smaller")
 # what is said of a stage when it is done
 _SHOWN = ("accuracy", "length_tokens", "win_rate_previous")
 
@@ -243,6 +244,8 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
             return f"ill since step {event['step']}: {event['text']}"
         case "stopped":
             return f"stopped at step {event['step']} of {event['steps']}, with what it has"
+        case "smaller":
+            return memory_ran_out(SmallerBatch.model_validate(event["batch"]))
         case "exporting":
             return f"writing {event['what']}"
         case "selected":

@@ -35,6 +35,15 @@ def _settled(config: Any, _given: dict[str, Any], _processes: int) -> dict[str, 
     return {}
 
 
+# they sort a batch, keep a running mean over batches, or count the tokens of a batch
+_OF_A_BATCH = ("aot", "aot_unpaired", "bco_pair", "sft")
+
+
+def _of_a_batch(config: Any) -> str | None:
+    loss = next((loss for loss in config.loss_type if loss in _OF_A_BATCH), None)
+    return None if loss is None else f"the loss {loss} is one of all rows in a batch together"
+
+
 def _with_prompt(rows: "Dataset", _args: dict[str, Any]) -> "Dataset":
     """Take the prompt out of answers that both begin with it, as TRL would."""
     if "prompt" in rows.column_names:
@@ -59,6 +68,7 @@ DPO = Kind(
     name="dpo",
     config="DPOConfig",
     settle=_settled,
+    of_a_batch=_of_a_batch,
     formats=(("chosen", "rejected"),),
     from_problem=_pair,
     makes_pairs=True,

@@ -19,7 +19,13 @@ from stagelift.evals.files import (
     write_numbered,
     write_record,
 )
-from stagelift.evals.folders import REMEDY, RESULT, EvaluationFolder, evaluation_folder
+from stagelift.evals.folders import (
+    REMEDY,
+    RESULT,
+    SMALLER_BATCH,
+    EvaluationFolder,
+    evaluation_folder,
+)
 from stagelift.evals.hashes import (
     DIFFERS,
     MISSING,
@@ -33,7 +39,7 @@ from stagelift.evals.hashes import (
     write_hashes_again,
 )
 from stagelift.evals.models import adapters
-from stagelift.evals.records import Hashed, Passport, Record
+from stagelift.evals.records import Hashed, Passport, Record, SmallerBatch
 from stagelift.stages.checkpoints import checkpoint_name, step_of
 from stagelift.stages.records import ExportResult, FixedLogits, Selection, StageResult
 
@@ -172,6 +178,20 @@ class TrainingFolder:
     def write_logits(self, logits: FixedLogits) -> None:
         """Write what the trained model says to fixed tokens."""
         write_record(self._logits, logits)
+
+    def read_smaller_batch(self) -> SmallerBatch | None:
+        """Read in which parts batches are taken since memory ran out; None where it has not."""
+        file = self._smaller_batch
+        return read_record(file, SmallerBatch) if file.exists() else None
+
+    def write_smaller_batch(self, batch: SmallerBatch) -> None:
+        """Write that memory ran out: whoever goes on takes batches in parts."""
+        write_record(self._smaller_batch, batch)
+
+    @property
+    def _smaller_batch(self) -> Path:
+        # the stage's record says it in the end
+        return self.checkpoints / SMALLER_BATCH
 
     @property
     def _logits(self) -> Path:

@@ -24,11 +24,22 @@ def _cost(config: Any) -> RowCost:
     return generation_cost(config, forwards=1 if config.beta else 0)
 
 
+def _of_a_batch(config: Any) -> str | None:
+    if config.loss_type == "bnpo":
+        return "the loss bnpo is a mean over the tokens of a batch"
+    if config.top_entropy_quantile < 1:
+        return "top_entropy_quantile compares the tokens of a batch"
+    if config.entropy_coef or config.use_adaptive_entropy:
+        return "an entropy bonus is a mean over the tokens of a batch"
+    return None
+
+
 GRPO = Kind(
     name="grpo",
     config="GRPOConfig",
     counts_tokens_on=True,
     settle=saved_where_it_generates,
+    of_a_batch=_of_a_batch,
     formats=(("prompt",),),
     from_problem=rewarded_prompt,
     # other columns go to rewards only

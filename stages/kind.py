@@ -40,13 +40,15 @@ class Method:
     `config` names the class in `trl`. `counts_tokens_on` says whether its `num_tokens` goes on
     after a resume or begins again at zero. `settle` takes the config, the arguments that were given
     and the number of processes; it returns the arguments that follow from them, and raises
-    ValueError where they do not go together.
+    ValueError where they do not go together. `of_a_batch` says of a config why its loss depends on
+    which rows are in a batch together, None where it is a mean over rows or tokens of a step.
     """
 
     name: str
     config: str
     counts_tokens_on: bool = False
     settle: Callable[[Any, dict[str, Any], int], dict[str, Any]] = lambda *_: {}
+    of_a_batch: Callable[[Any], str | None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,6 +85,10 @@ def _estimates_kl(config: Any) -> bool:
     return bool(config.loss_type != "apo_zero_unpaired")
 
 
+def _of_a_batch(config: Any) -> str | None:
+    return "KTO estimates KL from the other answers of a batch" if _estimates_kl(config) else None
+
+
 def _trainer(train_dataset: "Dataset", args: Any, **arguments: Any) -> Any:
     from trl import KTOTrainer
 
@@ -102,6 +106,7 @@ KTO = Kind(
     name="kto",
     config="KTOConfig",
     settle=_settled,
+    of_a_batch=_of_a_batch,
     # a prompt that is there is read, so it is checked
     formats=(_LABELLED, _PAIRED, ("chosen", "rejected")),
     from_problem=_good_and_bad,

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from stagelift.evals.models.model import Dtype
-from stagelift.evals.records import Hashed, Metric, Record
+from stagelift.evals.records import Hashed, Metric, Record, SmallerBatch
 from stagelift.stages.health.finding import Finding, Stop
 
 
@@ -29,6 +29,7 @@ class StageResult(Hashed):
     run in the faster way of ours, and why. `history` has one row per log step, with TRL's own names
     (`loss`, `reward`, `kl`, ...), None where a number was not finite. `signs` are those of
     illness that were found in it while it ran; `stopped` says where training was ended for one.
+    `smaller_batch` says that memory did not hold as many rows at once as were asked for.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class StageResult(Hashed):
     history: list[dict[str, JsonValue]]
     signs: list[Finding] = Field(default=[], exclude_if=_is_unused)
     stopped: Stop | None = Field(default=None, exclude_if=_is_unused)
+    smaller_batch: SmallerBatch | None = Field(default=None, exclude_if=_is_unused)
 
 
 class FixedLogits(Record):

@@ -13,6 +13,7 @@ from stagelift.evals.data.source import Source
 from stagelift.evals.files import replaced_folder
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import ModelRef, model_folder, tokenizer_of
+from stagelift.evals.records import SmallerBatch
 from stagelift.stages.folders import JudgeFolder
 from stagelift.stages.kind import Method
 from stagelift.stages.records import StageResult
@@ -37,16 +38,25 @@ def train_reward_model(
     folder: Path,
     versions: dict[str, str],
     on_step: "OnStep",
+    smaller_batch: SmallerBatch | None = None,
 ) -> StageResult:
     """Train on a preference dataset's pairs and write `folder/model`; a killed call goes on where
     it was.
+
+    Of a `smaller_batch` each batch is taken in parts, because memory ran out before.
     """
     from trl import RewardTrainer
 
     from stagelift.stages.fit import fit
 
     config = training_config(
-        REWARD_MODEL, args, JudgeFolder(folder).checkpoints, seed, base.device, base.dtype
+        REWARD_MODEL,
+        args,
+        JudgeFolder(folder).checkpoints,
+        seed,
+        base.device,
+        base.dtype,
+        parts=1 if smaller_batch is None else smaller_batch.parts,
     )
     tokenizer = tokenizer_of(base)
     trainer = RewardTrainer(
@@ -57,7 +67,7 @@ def train_reward_model(
     )
     result = fit(REWARD_MODEL, trainer, base, folder, versions, on_step)
     _merge(base, folder)
-    return result
+    return result.model_copy(update={"smaller_batch": smaller_batch})
 
 
 def reward_rows(source: Source) -> "Dataset":

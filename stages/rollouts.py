@@ -53,7 +53,9 @@ def completed(trainer: Any, prompts: Sequence[Sequence[int]]) -> list[list[int]]
     pairs = zip(prompts, read, strict=True)
     if any(len(tokens) > room or list(tokens) != again for tokens, again in pairs):
         return None
-    engine = TransformersEngine(trainer.model, tokenizer, len(prompts))
+    # fewer at once, where memory ran out before
+    slots = -(-len(prompts) // trainer.generated_in_parts)
+    engine = TransformersEngine(trainer.model, tokenizer, slots)
     requests = [
         Request(text, (), trainer.max_completion_length, Sampling(trainer.temperature, seed))
         for text, seed in zip(texts, _seeds(trainer, len(texts)), strict=True)

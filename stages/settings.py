@@ -24,6 +24,7 @@ from stagelift.stages.kind import Method
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.numbers import TRAINING, check_numbers, check_together
 from stagelift.stages.precision import training_flags
+from stagelift.stages.smaller_batch import in_parts
 from stagelift.stages.words import check_words
 
 # the name of a kind of stage
@@ -65,9 +66,10 @@ def training_config(
     on: Device,
     precision: Dtype,
     processes: int = 1,
+    parts: int = 1,
 ) -> Any:
     """Build TRL's config of a stage or of a reward model, for each of `processes` that share its
-    batches.
+    batches, which are taken in so many `parts`.
 
     Raises ValueError in one sentence for an argument it would not take.
     """
@@ -81,7 +83,7 @@ def training_config(
             if name != "report_to"
         }
         check_numbers(asked, TRAINING, "args.")
-        given = shared_batch(asked, defaults, processes)
+        given = in_parts(shared_batch(asked, defaults, processes), defaults, parts)
         check_together(asked, defaults)
         ours = {
             **_DEFAULTS,

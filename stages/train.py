@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.models.model import ModelRef, tokenizer_of
+from stagelift.evals.records import SmallerBatch
 from stagelift.stages.distributed import check_rows, check_world
 from stagelift.stages.fit import fit
 from stagelift.stages.folders import NodeFolder
@@ -35,19 +36,29 @@ def train(
     keep_every: int | None = None,
     *,
     stop_when_ill: bool = False,
+    smaller_batch: SmallerBatch | None = None,
 ) -> StageResult:
     """Train on top of `parent` and write `adapter/` under `folder`; a killed call goes on where it
     was.
 
     Each of `processes` that train together calls this; the first of them writes. With `keep_every`
-    no adapter is the stage's yet, and `stop_when_ill` may end it early (`fit`). Raises ValueError
+    no adapter is the stage's yet, and `stop_when_ill` may end it early (`fit`). Of a
+    `smaller_batch` each batch is taken in parts, because memory ran out before. Raises ValueError
     where there are not so many processes, LostWeights where weights are no longer finite, and
     AnotherModelError where another model is trained than came in, or than was saved.
     """
     place = NodeFolder(folder)
     kind = kind_named(settings.kind)
+    parts = 1 if smaller_batch is None else smaller_batch.parts
     config = training_config(
-        kind, settings.args, place.checkpoints, seed, parent.device, parent.dtype, processes
+        kind,
+        settings.args,
+        place.checkpoints,
+        seed,
+        parent.device,
+        parent.dtype,
+        processes,
+        parts,
     )
     # the config, built before the model, also gives each process a GPU of its own
     check_world(config.world_size, processes)
@@ -55,6 +66,8 @@ def train(
     policy = load_policy(parent, lora, seed)
     with adapter_unrounded(policy):
         trainer = kind.trainer(model=policy, args=config, **rows, **_rewards(kind, settings))
+    if kind.rewarded:
+        trainer.generated_in_parts = parts
     # a rewarded kind deals out whole generations, and drops what is left at the end of an epoch
     if not kind.rewarded:
         check_rows(len(trainer.train_dataset), config, processes)
@@ -71,7 +84,7 @@ def train(
     del policy, trainer
     gc.collect()
     check_loaded_again(logits, parent, saved.adapter)
-    return result
+    return result.model_copy(update={"smaller_batch": smaller_batch})
 
 
 def _end(trainer: Any, saved: NodeFolder, parent: ModelRef, *, selects: bool) -> FixedLogits | None:

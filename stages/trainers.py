@@ -28,11 +28,14 @@ def rloo_trainer(args: Any, **arguments: Any) -> Any:
 
 
 class _Grpo(ShowsTools, SignalOnly, GRPOTrainer):  # type: ignore[misc]  # TRL is untyped for mypy here
-    pass
+    # more where memory ran out before
+    generated_in_parts = 1
 
 
 class _Rloo(ShowsTools, SignalOnly, RLOOTrainer):  # type: ignore[misc]  # TRL is untyped for mypy here
     """RLOO takes no `rollout_func`: the engine stands where TRL calls `generate`."""
+
+    generated_in_parts = 1
 
     def _generate_single_turn(self, prompts: Any, images: Any, fields: Any) -> Any:
         tokens = None

@@ -7,6 +7,7 @@ import pytest
 
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import ModelRef
+from stagelift.evals.records import SmallerBatch
 from stagelift.stages.folders import NodeFolder
 from stagelift.stages.kinds import KINDS, kind_named
 from stagelift.stages.ledger import LoggedStep
@@ -33,6 +34,7 @@ def trained(
     folder: Path,
     stop_at: int | None = None,
     keep_every: int | None = None,
+    smaller_batch: SmallerBatch | None = None,
     **args: Any,
 ) -> StageResult:
     def on_step(logged: LoggedStep) -> None:
@@ -48,7 +50,17 @@ def trained(
     )
     parent = ModelRef(path=str(model), dtype="float32", device="cpu")
     lora = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
-    return train(settings, parent, lora, 0, folder, {}, on_step, keep_every=keep_every)
+    return train(
+        settings,
+        parent,
+        lora,
+        0,
+        folder,
+        {},
+        on_step,
+        keep_every=keep_every,
+        smaller_batch=smaller_batch,
+    )
 
 
 def test_every_kind_is_stopped_here() -> None:

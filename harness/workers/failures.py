@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.data.source import one_sentence
-from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, TrainJob, training_folder
+from stagelift.evals.judges.reward_model import RewardModelJudge
+from stagelift.harness.workers.jobs import (
+    AnyJob,
+    EvaluateJob,
+    ExportJob,
+    TrainJob,
+    training_folder,
+)
+from stagelift.harness.workers.out_of_memory import memory_ran_out
 
 # the folders where our own modules lie
 _OURS = ("evals", "harness", "reports", "stages")
 _ROOT = Path(__file__).resolve().parents[2]
-_OUT_OF_MEMORY = re.compile(
-    r"(?i)out of memory|can't allocate memory|cannot allocate memory|not enough memory"
-    r"|ALLOC_FAILED|std::bad_alloc"
-)
-# what makes a step smaller, and what an evaluation
+# what makes a step smaller
 _SMALLER = ("per_device_train_batch_size", "max_length", "max_completion_length", "num_generations")
 
 
@@ -42,10 +46,11 @@ def _doing(job: AnyJob | None) -> str:
 def reason(error: BaseException, job: AnyJob | None = None) -> str:
     """Say why a job failed, without saying what was being done."""
     text = " ".join(str(error).split())
-    if _is_ours(error) and text.endswith((".", "!", "?")):
+    if _is_sentence(error, text):
         return text
-    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
-        return f"memory ran out{_quoted(error)}. {_smaller(job)}"
+    if memory_ran_out(error):
+        words = words_of_memory(error)
+        return f"memory ran out{f' ({words})' if words else ''}. {what_takes_less(job)}"
     if "weights_only" in text or "Weights only load failed" in text:
         return (
             "a file holds more than weights, and what it would run as it is read was not run. "
@@ -75,8 +80,17 @@ def _where_it_lies(job: AnyJob | None) -> str:
             return "Take the weights as safetensors, from somebody you trust."
 
 
+def _is_sentence(error: BaseException, text: str) -> bool:
+    """Say whether we raised it, as a sentence for the user. That memory ran out is raised by a
+    library, even where the last line that ran is ours.
+    """
+    if memory_ran_out(error) and not type(error).__module__.startswith("stagelift."):
+        return False
+    return _is_ours(error) and text.endswith((".", "!", "?"))
+
+
 def _is_ours(error: BaseException) -> bool:
-    """Say whether we raised it: then it is a sentence for the user."""
+    """Say whether we raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     # one that was made and never raised is ours, too
     return not frames or _is_our_file(frames[-1].filename)
@@ -89,32 +103,46 @@ def _is_our_file(name: str) -> bool:
     return file.relative_to(_ROOT).parts[0] in _OURS
 
 
-def _quoted(error: BaseException) -> str:
+def words_of_memory(error: BaseException) -> str:
     """Quote what a library said, which holds how much was asked for, as far as a line goes."""
     text = " ".join(str(error).split())
     first = re.split(r"(?<=[.?!]) (?=[A-Z])", text)
-    said = " ".join(first[:2])[:160].rstrip(".")
-    return f" ({said})" if said else ""
+    return " ".join(first[:2])[:160].rstrip(".")
 
 
-def _smaller(job: AnyJob | None) -> str:
+def what_takes_less(job: AnyJob | None) -> str:
+    """Say what to change in a recipe so that a job takes less memory."""
     match job:
         case TrainJob():
-            given = job.settings.args
-            named = [f"{name} ({given[name]})" for name in _SMALLER if given.get(name) is not None]
-            lower = ", ".join(named) or "per_device_train_batch_size (8 if not given)"
-            return (
-                f"Lower one of args.{lower}; gradient_accumulation_steps makes up for smaller "
-                "batches."
-            )
+            return _smaller_step(job.settings.args)
         case EvaluateJob():
-            asked = job.settings.problems
-            return (
-                f"Lower evals.accuracy.batch_size ({asked.batch_size}) or max_tokens "
-                f"({asked.max_tokens})."
-            )
+            return f"Lower {' or '.join(_smaller_evaluation(job))}."
+        case ExportJob():
+            return "Merging needs all weights at once: run it on a machine with more memory."
         case _:
-            return "Lower per_device_train_batch_size or max_length."
+            return "Lower per_device_train_batch_size or max_length (--set max_length=512)."
+
+
+def _smaller_step(given: Mapping[str, Any]) -> str:
+    named = [f"{name} ({given[name]})" for name in _SMALLER if given.get(name) not in (None, 1)]
+    if _SMALLER[0] not in given:
+        named.insert(0, f"{_SMALLER[0]} (8 if not given)")
+    lower = f"Lower one of args.{', '.join(named)}" if named else "Give args.max_length"
+    return (
+        f"{lower}; gradient_accumulation_steps makes up for smaller batches. "
+        "args.gradient_checkpointing: true and model.quantization: 4bit take less memory, too."
+    )
+
+
+def _smaller_evaluation(job: EvaluateJob) -> Iterator[str]:
+    settings, asked = job.settings, job.settings.problems
+    yield f"evals.accuracy.batch_size ({asked.batch_size})"
+    yield f"max_tokens ({asked.max_tokens})"
+    for task in settings.tasks:
+        yield f"the batch_size of task {task.task} ({task.batch_size}, another contract then)"
+    judge = settings.preference.judge
+    if isinstance(judge, RewardModelJudge):
+        yield f"evals.preference.judge.batch_size ({judge.batch_size}, another judge then)"
 
 
 def _keys(text: str, job: AnyJob | None) -> Iterator[str]:

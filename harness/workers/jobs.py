@@ -7,7 +7,7 @@ from pydantic import Field
 
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import ModelRef
-from stagelift.evals.records import Record
+from stagelift.evals.records import Record, SmallerBatch
 from stagelift.evals.settings import Evaluation
 from stagelift.harness.recipes.sections import LauncherSection
 from stagelift.stages.exports.export import ExportedAs
@@ -24,7 +24,8 @@ class TrainJob(Record):
 
     Where there is a `launcher`, the processes that it starts do it. With `keep_every` the adapter
     is kept after every so many steps, for one to be selected. With `stop_when_ill` a sign of
-    illness ends it.
+    illness ends it. A `smaller_batch` is what the worker found in the folder: memory ran out
+    before.
     """
 
     job: Literal["train"] = "train"
@@ -36,6 +37,7 @@ class TrainJob(Record):
     launcher: LauncherSection | None = None
     keep_every: int | None = None
     stop_when_ill: bool = False
+    smaller_batch: SmallerBatch | None = None
     versions: dict[str, str]
 
 

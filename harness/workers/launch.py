@@ -24,6 +24,7 @@ from stagelift.harness.workers.jobs import (
     TrainJob,
     training_folder,
 )
+from stagelift.harness.workers.killer import Killer
 from stagelift.harness.workers.launcher import Launch, read_launcher
 
 # of a file, because the first process may be on another machine
@@ -32,6 +33,10 @@ _POLL_SECONDS = 0.2
 
 class LaunchFailed(Exception):
     """A process that a launcher started ended with an error; the message is its own."""
+
+
+class MemoryRanOut(LaunchFailed, MemoryError):
+    """It ended because memory ran out."""
 
 
 def train_launched(job: TrainJob, events: TextIO) -> None:
@@ -55,13 +60,17 @@ def train_launched(job: TrainJob, events: TextIO) -> None:
         [*launch.command, *program, WITH_WORKER], _threads(launch), beside / EVENTS_FILE, events
     )
     if not folder.is_trained():
-        raise LaunchFailed(failure or "the launcher ended, but none of its processes left a result")
+        raise failure or LaunchFailed("the launcher ended, but none of its processes left a result")
     shutil.rmtree(beside)
 
 
-def _follow(command: list[str], threads: str, written: Path, events: TextIO) -> str | None:
-    """Start the command and pass on events until it ends; return the first failure."""
-    failure = None
+def _follow(command: list[str], threads: str, written: Path, events: TextIO) -> LaunchFailed | None:
+    """Start the command and pass on events until it ends; return what failed first.
+
+    Others fail only because they lost that one; of memory it is said by whoever ran out of it.
+    """
+    failures: list[LaunchFailed] = []
+    killer = Killer()
     with subprocess.Popen(
         [sys.executable, "-m", "stagelift.harness.agent", *command],
         # held open by this process alone: it closes when this one ends, however it does
@@ -72,14 +81,22 @@ def _follow(command: list[str], threads: str, written: Path, events: TextIO) -> 
             if event["event"] != "failed":
                 emit(events, **event)
             else:
-                # others fail only because they lost this one
-                failure = failure or event["error"]
-    if process.returncode != 0 and failure is None:
-        return (
-            f"the launcher ended with exit code {process.returncode}; if nobody ended a process, "
-            "memory ran out"
-        )
-    return failure
+                failures.append((MemoryRanOut if event["memory"] else LaunchFailed)(event["error"]))
+    if process.returncode != 0 and not failures:
+        return LaunchFailed(_wordless(process.returncode, killer))
+    of_memory = [failure for failure in failures if isinstance(failure, MemoryRanOut)]
+    return next(iter([*of_memory, *failures]), None)
+
+
+def _wordless(code: int, killer: Killer) -> str:
+    match killer.has_struck():
+        case True:
+            why = "the kernel ended a process (SIGKILL), because memory ran out"
+        case False:
+            why = "somebody ended a process, or one crashed: the log says which"
+        case None:
+            why = "if nobody ended a process, memory ran out"
+    return f"the launcher ended with exit code {code}; {why}"
 
 
 def _events(process: "subprocess.Popen[bytes]", path: Path) -> Iterator[dict[str, Any]]:

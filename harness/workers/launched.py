@@ -18,6 +18,7 @@ from stagelift.harness.workers.events import emit, end_with_standard_input, step
 from stagelift.harness.workers.failures import reason
 from stagelift.harness.workers.jobs import EVENTS_FILE, WITH_WORKER, TrainJob, training_folder
 from stagelift.harness.workers.log import print_no_credentials
+from stagelift.harness.workers.out_of_memory import memory_ran_out
 from stagelift.harness.workers.threads import waiting_threads
 
 
@@ -42,7 +43,8 @@ def main() -> None:
         # a reward may call sys.exit(); the worker passes it on
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told
             traceback.print_exc()
-            emit(events, event="failed", error=_reason(error, job))
+            memory = memory_ran_out(error)
+            emit(events, event="failed", error=_reason(error, job), memory=memory)
             sys.exit(1)
 
 
@@ -62,6 +64,7 @@ def _train(job: TrainJob, processes: int, events: TextIO) -> None:
         processes,
         job.keep_every,
         stop_when_ill=job.stop_when_ill,
+        smaller_batch=job.smaller_batch,
     )
     if int(os.environ.get("RANK", "0")) == 0:
         training_folder(job).write_result(result)
@@ -72,7 +75,12 @@ def _train(job: TrainJob, processes: int, events: TextIO) -> None:
 def _reason(error: Exception | SystemExit, job: TrainJob) -> str:
     """Say what is known where another process is gone, which torch tells at length."""
     text = " ".join(str(error).split())
-    if isinstance(error, RuntimeError) and re.search("gloo|nccl", text, re.IGNORECASE):
+    is_of_memory = memory_ran_out(error)
+    if (
+        not is_of_memory
+        and isinstance(error, RuntimeError)
+        and re.search("gloo|nccl", text, re.IGNORECASE)
+    ):
         return (
             "another process cannot be reached: it was ended (if nobody did, memory ran out), or "
             "the network between machines fails"

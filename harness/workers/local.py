@@ -8,10 +8,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import cycle, islice
 from queue import SimpleQueue
+from typing import Any
 
 from stagelift.evals.models.model import Device, Dtype
+from stagelift.harness.workers.endings import ending, wait_and_measure
 from stagelift.harness.workers.executor import JobFailed, OnJobEvent
+from stagelift.harness.workers.failures import what_takes_less
 from stagelift.harness.workers.jobs import AnyJob, TrainJob, log_file
+from stagelift.harness.workers.killer import Killer
 from stagelift.harness.workers.log import clean_log
 from stagelift.harness.workers.packages import python_path
 from stagelift.harness.workers.threads import waiting_threads
@@ -75,15 +79,34 @@ def run_worker(
 ) -> None:
     """Run one worker to its end, passing on its events. Ends it with us, also when interrupted.
 
-    `environment` is added to ours (if not given, one GPU is shown). `on_start` gets the process.
-    Raises JobFailed where the worker ends with an error or a signal.
+    One that ran out of memory has left in its folder how to work on less at once, and is started
+    once more. `environment` is added to ours (if not given, one GPU is shown). `on_start` gets the
+    process. Raises JobFailed where the worker ends with an error or a signal.
     """
     if environment is None:
         environment = _one_gpu(job, _visible_gpus(1)[0])
+    try:
+        _run_once(job, on_event, environment, on_start)
+    except _OnceMore:
+        _run_once(job, on_event, environment, on_start)
+
+
+class _OnceMore(JobFailed):
+    """A worker failed, and left in its folder how it can be done."""
+
+
+def _run_once(
+    job: AnyJob,
+    on_event: OnJobEvent,
+    environment: Mapping[str, str],
+    on_start: Callable[[subprocess.Popen[str]], None],
+) -> None:
+    killer = Killer()
     process = _start_worker(environment)
     assert process.stdin is not None and process.stdout is not None
     on_start(process)
-    failure, is_done = None, False
+    failed: dict[str, Any] = {}
+    peak, is_done = None, False
     on_event({"event": "starting", "job": job.job})
     try:
         # it died at once: the exit code says so below
@@ -93,13 +116,13 @@ def run_worker(
         for line in process.stdout:
             event = json.loads(line)
             if event["event"] == "failed":
-                failure = event["error"]
+                failed = event
             if event["event"] == "done":
                 is_done = True
-            else:
+            elif not event.get("again"):
                 on_event(event)
         # before its standard input closes, which would end it
-        process.wait()
+        peak = wait_and_measure(process)
     finally:
         if process.poll() is None:
             process.kill()
@@ -110,7 +133,11 @@ def run_worker(
         clean_log(log_file(job))
     # what a recipe names may end the process with 0, too
     if process.returncode != 0 or not is_done:
-        raise JobFailed(_failure_message(job, failure, process.returncode))
+        said = failed.get("error") or ending(
+            process.returncode, killer, peak, log_file(job), what_takes_less(job)
+        )
+        kind = _OnceMore if failed.get("again") else JobFailed
+        raise kind(f"{job.job.capitalize()} job failed: {said} (log: {log_file(job)})")
 
 
 def _start_worker(environment: Mapping[str, str]) -> subprocess.Popen[str]:
@@ -162,14 +189,3 @@ def _worker_environment() -> dict[str, str]:
         "MALLOC_MMAP_THRESHOLD_": os.environ.get("MALLOC_MMAP_THRESHOLD_", _KEPT_BYTES),
         "MALLOC_TRIM_THRESHOLD_": os.environ.get("MALLOC_TRIM_THRESHOLD_", _KEPT_BYTES),
     }
-
-
-def _failure_message(job: AnyJob, failure: str | None, returncode: int) -> str:
-    reason = failure or _ending(returncode)
-    return f"{job.job.capitalize()} job failed: {reason} (log: {log_file(job)})"
-
-
-def _ending(returncode: int) -> str:
-    if returncode < 0:
-        return f"the worker was ended by signal {-returncode}; if nobody sent it, memory ran out"
-    return f"the worker ended with exit code {returncode} before it was done"

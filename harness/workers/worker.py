@@ -8,6 +8,7 @@ lives: when it closes, this process ends at once, so a killed conductor leaves n
 writes.
 """
 
+import faulthandler
 import sys
 import threading
 import traceback
@@ -25,7 +26,7 @@ from stagelift.harness.workers.events import (
     events_apart_from_prints,
     step_events,
 )
-from stagelift.harness.workers.failures import sentence
+from stagelift.harness.workers.failures import sentence, words_of_memory
 from stagelift.harness.workers.jobs import (
     AnyJob,
     EvaluateJob,
@@ -36,6 +37,8 @@ from stagelift.harness.workers.jobs import (
     log_file,
     training_folder,
 )
+from stagelift.harness.workers.killer import go_before_the_conductor
+from stagelift.harness.workers.out_of_memory import leave_smaller_batch, memory_ran_out
 from stagelift.stages.folders import JudgeFolder, NodeFolder
 
 
@@ -46,6 +49,9 @@ def main() -> None:
     folder = training_folder(job)
     folder.path.mkdir(parents=True, exist_ok=True)
     events = events_apart_from_prints(log_file(job))
+    # where a library crashes, the log says in which line of Python
+    faulthandler.enable()
+    go_before_the_conductor()
     quiet_about_kernel()
     try:
         # another run may be making the same node: wait, then find it done
@@ -54,9 +60,22 @@ def main() -> None:
     # a reward may call sys.exit(); the conductor reports it, with the log's path
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told
         traceback.print_exc()
-        emit(events, event="failed", error=sentence(error, job))
+        _fail(error, job, events)
         sys.exit(1)
     emit(events, event="done")
+
+
+def _fail(error: Exception | SystemExit, job: AnyJob, events: TextIO) -> None:
+    """Say why a job failed, and whether it is to be done again with what is in its folder now."""
+    said, again = sentence(error, job), False
+    if memory_ran_out(error):
+        try:
+            batch = leave_smaller_batch(job, words_of_memory(error))
+            emit(events, event="smaller", batch=batch.model_dump())
+            again = True
+        except (ValueError, OSError) as reason:
+            said = f"{said} {reason}"
+    emit(events, event="failed", error=said, again=again)
 
 
 def do_job(job: AnyJob, events: TextIO) -> None:
@@ -67,7 +86,8 @@ def do_job(job: AnyJob, events: TextIO) -> None:
         case TrainJob():
             node = NodeFolder(Path(job.folder))
             if not node.is_trained():
-                _train(job, node, events)
+                smaller = node.read_smaller_batch()
+                _train(job.model_copy(update={"smaller_batch": smaller}), node, events)
             node.drop_checkpoints()
         case ExportJob():
             node = NodeFolder(Path(job.folder))
@@ -98,6 +118,7 @@ def _train(job: TrainJob, node: NodeFolder, events: TextIO) -> None:
         step_events(events),
         keep_every=job.keep_every,
         stop_when_ill=job.stop_when_ill,
+        smaller_batch=job.smaller_batch,
     )
     node.write_result(result)
 
@@ -121,7 +142,14 @@ def _train_judge(job: TrainJudgeJob, folder: JudgeFolder, events: TextIO) -> Non
 
     if not folder.is_trained():
         result = train_reward_model(
-            job.base, job.source, job.args, job.seed, folder.path, job.versions, step_events(events)
+            job.base,
+            job.source,
+            job.args,
+            job.seed,
+            folder.path,
+            job.versions,
+            step_events(events),
+            folder.read_smaller_batch(),
         )
         folder.write_result(result)
     emit(events, event="evaluating", what="gold pairs", done=0, total=1)

@@ -11,6 +11,7 @@ from stagelift.evals.printed import one_line
 from stagelift.evals.stats.prediction_powered import FEWEST
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
+from stagelift.reports.words.smaller_batches import smaller_batches
 
 _VOTES = (
     "Win rate by votes: the judge's win rate over all judged prompts, corrected by people's votes "
@@ -38,6 +39,9 @@ def footnotes(report: Report) -> list[str]:
     if any(known.family != "lm-eval task" for known in measures):
         notes.append("Lengths, outcomes and win rates are of the test problems, unless said.")
     notes += [*_metric_notes(report, measures), *_asking_notes(report)]
+    notes += [
+        note for stage in report.stages() for note in smaller_batches(stage, report.column(stage))
+    ]
     rounded = [
         s.name
         for s in report.stages()
