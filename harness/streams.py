@@ -15,10 +15,14 @@ from typing import Any, TextIO, cast
 from stagelift.evals.credentials import words_without_credentials
 from stagelift.evals.printed import safe_text, without_commands
 
+# the number of the last of the three standard streams
+_STANDARD = 2
+
 
 @contextmanager
 def cleaned_streams() -> Iterator[None]:
     """Let nothing that is printed act, and no encoding end the command."""
+    _open_what_is_closed()
     before = sys.stdout, sys.stderr
     for stream in before:
         _take_everything(stream)
@@ -27,6 +31,18 @@ def cleaned_streams() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = before
+
+
+def _open_what_is_closed() -> None:
+    """Put nothing in the place of standard streams that are closed: Python has none then, and the
+    next file that is opened, such as a record, would stand where libraries print.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= _STANDARD:
+        os.set_inheritable(opened, True)
+    os.close(opened)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - no path, and it stays open
 
 
 def cleaned(stream: TextIO) -> TextIO:

@@ -18,6 +18,7 @@ from stagelift.stages.folders import JudgeFolder
 from stagelift.stages.kind import Method
 from stagelift.stages.records import StageResult
 from stagelift.stages.settings import training_config
+from stagelift.stages.smaller_batch import parts_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -56,7 +57,7 @@ def train_reward_model(
         seed,
         base.device,
         base.dtype,
-        parts=1 if smaller_batch is None else smaller_batch.parts,
+        parts=parts_of(smaller_batch),
     )
     tokenizer = tokenizer_of(base)
     trainer = RewardTrainer(

@@ -16,6 +16,11 @@ _ACCUMULATED = "gradient_accumulation_steps"
 _GENERATING = "steps_per_generation"
 
 
+def parts_of(batch: SmallerBatch | None) -> int:
+    """Return in how many parts a batch is taken; 1 where memory has held it."""
+    return 1 if batch is None else batch.parts
+
+
 def in_parts(given: dict[str, Any], usual: dict[str, Any], parts: int) -> dict[str, Any]:
     """Return the arguments of one process, for as many rows a step in so many times as many
     batches; `usual` holds TRL's own values.

@@ -22,6 +22,7 @@ from stagelift.stages.rows.rewarded import rewards_of
 from stagelift.stages.rows.training import training_rows
 from stagelift.stages.same_model import check_loaded_again
 from stagelift.stages.settings import StageSettings, training_config
+from stagelift.stages.smaller_batch import parts_of
 
 
 def train(
@@ -49,32 +50,18 @@ def train(
     """
     place = NodeFolder(folder)
     kind = kind_named(settings.kind)
-    parts = 1 if smaller_batch is None else smaller_batch.parts
+    parts, on = parts_of(smaller_batch), parent.device
     config = training_config(
-        kind,
-        settings.args,
-        place.checkpoints,
-        seed,
-        parent.device,
-        parent.dtype,
-        processes,
-        parts,
+        kind, settings.args, place.checkpoints, seed, on, parent.dtype, processes, parts
     )
     # the config, built before the model, also gives each process a GPU of its own
     check_world(config.world_size, processes)
     rows = _rows(kind, settings, parent)
     policy = load_policy(parent, lora, seed)
-    with adapter_unrounded(policy):
-        trainer = kind.trainer(model=policy, args=config, **rows, **_rewards(kind, settings))
-    if kind.rewarded:
-        trainer.generated_in_parts = parts
+    trainer = _trainer(kind, settings, policy, config, rows, parts, lora)
     # a rewarded kind deals out whole generations, and drops what is left at the end of an epoch
     if not kind.rewarded:
         check_rows(len(trainer.train_dataset), config, processes)
-    if is_principal(lora):
-        from stagelift.stages.principal import SecondHalfHeld
-
-        trainer.add_callback(SecondHalfHeld(policy))
     result = fit(
         kind, trainer, parent, folder, versions, on_step, keep_every, stop_when_ill=stop_when_ill
     )
@@ -85,6 +72,26 @@ def train(
     gc.collect()
     check_loaded_again(logits, parent, saved.adapter)
     return result.model_copy(update={"smaller_batch": smaller_batch})
+
+
+def _trainer(
+    kind: Kind,
+    settings: StageSettings,
+    policy: Any,
+    config: Any,
+    rows: dict[str, Any],
+    parts: int,
+    lora: dict[str, Any],
+) -> Any:
+    with adapter_unrounded(policy):
+        trainer = kind.trainer(model=policy, args=config, **rows, **_rewards(kind, settings))
+    if kind.rewarded:
+        trainer.generated_in_parts = parts
+    if is_principal(lora):
+        from stagelift.stages.principal import SecondHalfHeld
+
+        trainer.add_callback(SecondHalfHeld(policy))
+    return trainer
 
 
 def _end(trainer: Any, saved: NodeFolder, parent: ModelRef, *, selects: bool) -> FixedLogits | None:

@@ -91,7 +91,10 @@ def _downloaded_gguf() -> Path:
             "--quiet",
         ]
         done = subprocess.run(
-            [*command, "-r", str(requirement), "-d", scratch], capture_output=True, text=True
+            [*command, "-r", str(requirement), "-d", scratch],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
         if done.returncode != 0:
             raise FileNotFoundError(

@@ -149,7 +149,8 @@ def _apart(device: str) -> None:
     tried = subprocess.run(
         [sys.executable, four_bit_product.__file__, device],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
         timeout=_PATIENCE_SECONDS,
     )

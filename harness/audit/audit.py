@@ -201,7 +201,7 @@ def _said(trial: Trial, seconds: float) -> Iterator[dict[str, Any]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
+        encoding="utf-8",
         env={**os.environ, "PYTHONPATH": python_path(), "TOKENIZERS_PARALLELISM": "false"},
         start_new_session=True,
     ) as process:
@@ -225,6 +225,10 @@ def _said(trial: Trial, seconds: float) -> Iterator[dict[str, Any]]:
 
 def _kill(process: "subprocess.Popen[str]") -> None:
     """End a process and those that a reward started in it: as forks they hold its pipe open."""
+    if sys.platform == "win32":
+        # without forks and groups
+        process.kill()
+        return
     # it may have ended by itself
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -48,7 +48,7 @@ class Trial(Record):
 
 def main() -> None:
     """Read a trial, and do it."""
-    trial = Trial.model_validate_json(sys.stdin.readline())
+    trial = Trial.model_validate_json(sys.stdin.buffer.readline())
     events = events_apart_from_prints(Path(os.devnull))
     rows = _some(trial.settings)
     tokenizer = tokenizer_of(trial.base)

@@ -145,7 +145,7 @@ def _started() -> "subprocess.Popen[str]":
         [sys.executable, "-P", "-m", "stagelift.harness.trackers.writing"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         env={**_QUIET, **os.environ, "PYTHONPATH": python_path()},
         # Ctrl-C ends the run, and then this is told by its standard input
         start_new_session=True,

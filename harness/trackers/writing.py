@@ -33,7 +33,7 @@ class TrackingJob(Record):
 
 def main() -> None:
     """Write what comes, until the run is over."""
-    job = TrackingJob.model_validate_json(sys.stdin.readline())
+    job = TrackingJob.model_validate_json(sys.stdin.buffer.readline())
     events = events_apart_from_prints(RunFolder(Path(job.run_folder)).trackers_log)
     over = threading.Event()
     threading.Thread(target=_wait_for_the_end, args=(over,), daemon=True).start()

@@ -146,7 +146,8 @@ def _start_worker(environment: Mapping[str, str]) -> subprocess.Popen[str]:
         [sys.executable, "-P", "-m", "stagelift.harness.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
+        # whatever the locale is
+        encoding="utf-8",
         env={**_worker_environment(), **environment},
         # Ctrl-C is ours to handle
         start_new_session=True,

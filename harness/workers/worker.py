@@ -44,7 +44,7 @@ from stagelift.stages.folders import JudgeFolder, NodeFolder
 
 def main() -> None:
     """Read a job, do it, and say how it went."""
-    job: AnyJob = TypeAdapter(Job).validate_json(sys.stdin.readline())
+    job: AnyJob = TypeAdapter(Job).validate_json(sys.stdin.buffer.readline())
     threading.Thread(target=end_with_standard_input, daemon=True).start()
     folder = training_folder(job)
     folder.path.mkdir(parents=True, exist_ok=True)

@@ -145,7 +145,11 @@ def _version_of(python: str) -> str | None:
         return None
     try:
         asked = subprocess.run(
-            [python, "-I", "-c", _VERSION], capture_output=True, text=True, check=True, timeout=60
+            [python, "-I", "-c", _VERSION],
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+            timeout=60,
         )
     except (OSError, subprocess.SubprocessError):
         return None
