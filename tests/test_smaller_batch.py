@@ -131,7 +131,7 @@ def test_a_training_that_runs_out_of_memory_goes_on_with_half_the_batch(
     (tmp_path / "unlimited").mkdir()
     limited = Limited(job_of(wide_model, tmp_path / "limited"), ROOM_MEGABYTES)
     limited.strike = lambda event: event.get("step") == 3
-    with pytest.raises(JobFailed, match=r"SIGKILL.*held up to"):
+    with pytest.raises(JobFailed, match=r"SIGKILL.*held at most"):
         limited.run()
     (smaller,) = [event for event in limited.events if event["event"] == "smaller"]
     assert smaller["batch"]["rows"] == ROWS_AT_ONCE and smaller["batch"]["parts"] == 2

@@ -47,7 +47,8 @@ def ending(returncode: int, killer: Killer, peak: int | None, log: Path, remedy:
 
 
 def wait_and_measure(process: subprocess.Popen[str]) -> int | None:
-    """Wait for a process to end; return the most memory that it held, in bytes.
+    """Wait for a process to end; return the most memory that it held, in
+    bytes (or we did, when it was started: the system counts that in).
 
     None where the system does not say, or another thread has waited for it.
     """
@@ -62,7 +63,7 @@ def wait_and_measure(process: subprocess.Popen[str]) -> int | None:
 
 
 def _killed(killer: Killer, peak: int | None, remedy: str) -> str:
-    held = "" if peak is None else f"; it held up to {_of_all(peak)}"
+    held = "" if peak is None else f"; it held at most {_of_all(peak)}"
     match killer.has_struck():
         case True:
             return f"the kernel ended the worker (SIGKILL), because memory ran out{held}. {remedy}"
