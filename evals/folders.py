@@ -15,6 +15,7 @@ from stagelift.evals.files import (
     read_records,
     records_text,
     replaced_folder,
+    write_record,
     write_records,
 )
 from stagelift.evals.hashes import (
