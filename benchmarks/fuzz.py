@@ -11,6 +11,7 @@ same cases. A law that is broken is told with the smallest case, and the benchma
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 import zlib
@@ -56,6 +57,9 @@ def main() -> None:
         for target in TARGETS
         if any(words in target.name for words in given.only)
     ]
+    # started with `&` it would ignore Ctrl-C; ended by either, it prints what it has
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     try:
         _try_all(counts, given.cases, given.seed, time.monotonic() + 60 * given.minutes)
     except KeyboardInterrupt:

@@ -12,6 +12,7 @@ same seed chooses the same moments. Ends with 1 where a fault has no way out.
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -43,6 +44,9 @@ def main() -> None:
     given = parser.parse_args()
     runs: list[KilledRun] = []
     outcomes: list[Outcome] = []
+    # started with `&` it would ignore Ctrl-C; ended by either, it prints what it has
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as scratch:
         try:
             _do_all(given, given.work or Path(scratch), runs, outcomes)
