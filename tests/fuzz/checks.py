@@ -117,7 +117,8 @@ def gates_law(case: Sides, folder: Path) -> None:
 
 def stored_law(case: Stored, folder: Path) -> None:
     """Of a run with a damaged file, reports and checks refuse what they cannot read, in a sentence,
-    and a check never says that it regressed: nothing but the damage differs.
+    and a check never says that it regressed: nothing but the damage differs. A record of a node
+    has its hash: whatever differs in it is noticed, by `verify`, too.
     """
     runs = folder / "runs"
     for name, content in {**_run(), case.name: case.content}.items():
@@ -139,6 +140,11 @@ def stored_law(case: Stored, folder: Path) -> None:
     if checked.exit_code == 2:
         assert_refused(checked)
     assert stagelift("runs", "--runs", str(runs)).exit_code in (0, 2)
+    if case.name.startswith("nodes/") and case.content != _run()[case.name]:
+        assert reported.exit_code == 2, f"{case.name} is reported as if it were whole"
+        assert checked.exit_code in (2, 4), f"{case.name} is checked as if it were whole"
+        verified = stagelift("verify", "run", "--runs", str(runs))
+        assert verified.exit_code in (1, 2), f"{case.name} is whole to verify"
 
 
 def _checked(case: Sides, folder: Path) -> Any:
