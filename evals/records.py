@@ -257,7 +257,8 @@ class Metric(Record):
 class Usage(Record):
     """What a judge's server was asked.
 
-    Tokens and cost are of all answers used, asked for now or earlier.
+    Tokens and cost are of all answers used, asked for now or earlier. `asked` says in what requests
+    differed from the usual one.
     """
 
     requests: int
@@ -265,6 +266,7 @@ class Usage(Record):
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float | None
+    asked: tuple[str, ...] = Field(default=(), exclude_if=lambda asked: not asked)
 
 
 class GoldAgreement(Record):

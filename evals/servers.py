@@ -1,30 +1,50 @@
 """A server that speaks OpenAI's API: its address and key, a client for it, and what can go wrong.
 
 The key comes from the environment, and is never shown or stored; nothing else leaves it. A server
-sends what it likes, so no answer is read further than `MAX_BYTES`, and no request goes to another
-address because an answer says so.
+sends what it likes, as slowly as it likes: no answer is read further than so many bytes, none is
+waited for longer than `timeout_seconds` in all, no pause is longer than a minute, and no request
+goes to another address because an answer says so.
 """
 
 import importlib.util
 import ipaddress
 import os
-from collections.abc import Iterable, MutableMapping
+import reprlib
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from email.utils import parsedate_to_datetime
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
+
+from stagelift.evals.credentials import MARK, words_without_credentials
 
 if TYPE_CHECKING:
     from openai import DefaultHttpxClient, OpenAI
+
+Answered = TypeVar("Answered")
 
 # what was asked may be refused, or every request: whoever asks more than once can tell them apart
 REFUSALS = (400, 413, 422)
 # of one answer: a thousand times what a long one with log-probabilities takes
 MAX_BYTES = 64_000_000
+# seconds that a server may ask for between two tries
+LONGEST_PAUSE = 60.0
 
 # the client insists on a key, a server of one's own does not look at it
 _NO_KEY = "not-needed"
-# they are of the bytes that came, not of the content
-_OF_THE_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
+# they are of the bytes that came, not of the content, or say how often it is to be asked again
+_NOT_KEPT = (
+    *("content-encoding", "content-length", "transfer-encoding"),
+    *("retry-after", "retry-after-ms", "x-should-retry"),
+)
+# gzip, or zlib's own, whichever it is
+_ANY_ZLIB = 47
 # OpenAI's client adds headers from the environment: an organisation, a project, whatever it is told
 _OF_THE_CONNECTION = frozenset({"connection", "content-length", "transfer-encoding"})
 
@@ -35,7 +55,8 @@ class Server:
 
     The rest is for sentences: `title` names it ("The judge's server"), `section` and `url_field`
     say where a recipe names its address, `model` is what it is asked for, `speaks` how. `key_name`
-    is the environment variable that holds the key, empty where there is none.
+    is the environment variable that holds the key, empty where there is none. Of one answer at most
+    `most_bytes` are read.
     """
 
     url: str
@@ -47,6 +68,7 @@ class Server:
     url_field: str
     key_name: str
     speaks: str
+    most_bytes: int = MAX_BYTES
 
 
 def check_address(server: Server) -> None:
@@ -135,10 +157,19 @@ def printable(words: str) -> str:
 def safe_words(error: Exception, server: Server) -> str:
     """Return the server's own words, without the key: they go into logs and records."""
     words = f"{error} ({error.__cause__})" if error.__cause__ else str(error)
-    words = printable(words).replace(key_of(server) or _NO_KEY, "<key>")
+    body = getattr(error, "body", None)
+    if body and " - " not in words:
+        # the client quotes a body only where it has OpenAI's shape
+        words = f"{words} - {reprlib.repr(body)}"
+    words = without_key(printable(words), server)
     if len(words) > 300:
         words = f"{words[:300]}..."
     return words.rstrip(".")
+
+
+def without_key(words: str, server: Server) -> str:
+    """Return what a server says without the key that it was sent, and any other credential."""
+    return words_without_credentials(words.replace(key_of(server) or _NO_KEY, MARK))
 
 
 def failure(error: Exception, server: Server) -> str:
@@ -202,36 +233,116 @@ def _split(server: Server) -> SplitResult:
 
 
 def _bounded_client(server: Server) -> "DefaultHttpxClient":
-    """Return an HTTP client that reads no answer further than `MAX_BYTES`, sends no more than it
-    must, and goes nowhere else.
+    """Return an HTTP client that waits and reads no longer than it may, sends no more than it must,
+    and goes nowhere else.
 
-    Raises ValueError at too long an answer, which the client of OpenAI hands on.
+    After too long a time it raises its library's own timeout, so that the client of OpenAI tries
+    again; and ValueError at an answer that is too long or cannot be unpacked.
     """
     from openai import DefaultHttpxClient
 
     key = key_of(server) or _NO_KEY
+    # httpx, or the one that later versions of openai come with
+    library = import_module(DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
 
     class Bounded(DefaultHttpxClient):
         # the client asks for no streams, so that every answer is read here
         def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:  # noqa: ARG002 - never one
             _keep_only_ours(request.headers, request.url.netloc.decode("ascii"), key)
             options |= {"follow_redirects": False}
-            response = super().send(request, stream=True, **options)
+            send = partial(super().send, request, stream=True, **options)
+            last = time.monotonic() + server.timeout_seconds
             try:
-                content = _at_most(MAX_BYTES, response.iter_bytes())
+                return _within(server.timeout_seconds, lambda: self._answer(send(), request, last))
+            except TimeoutError as late:
+                raise library.ReadTimeout("It came too late.", request=request) from late
+
+        def _answer(self, response: Any, request: Any, last: float) -> Any:
+            try:
+                content = _content(response, server.most_bytes, last)
             finally:
                 response.close()
-            headers = [
-                header
-                for header in response.headers.multi_items()
-                if header[0].lower() not in _OF_THE_TRANSFER
-            ]
             return type(response)(
-                response.status_code, headers=headers, content=content, request=request
+                response.status_code,
+                headers=_headers(response.headers.multi_items()),
+                content=content,
+                request=request,
             )
 
     # no proxy to one's own machine
     return Bounded(trust_env=not is_loopback(server))
+
+
+def _within(seconds: float, answer: Callable[[], Answered]) -> Answered:
+    """Return what comes within so many seconds in all. Raises TimeoutError.
+
+    A client's own timeouts are of each read, and a name may be looked up for minutes. What comes
+    too late is let go of: its thread ends with the connection.
+    """
+    promise: Future[Answered] = Future()
+
+    def work() -> None:
+        try:
+            promise.set_result(answer())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            promise.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return promise.result(seconds)
+
+
+def _content(response: Any, most: int, last: float) -> bytes:
+    """Read and unpack an answer, as far as that may go and until `last` on the clock."""
+    packed = response.headers.get("content-encoding", "").strip().lower() in ("gzip", "deflate")
+    unpacking = zlib.decompressobj(_ANY_ZLIB) if packed else None
+    content = bytearray()
+    try:
+        for piece in response.iter_raw():
+            if time.monotonic() > last:
+                raise TimeoutError
+            left = most + 1 - len(content)
+            content += piece if unpacking is None else unpacking.decompress(piece, left)
+            if len(content) > most:
+                raise ValueError(f"it sent more than {most:,} bytes as one answer")
+    except zlib.error as error:
+        raise ValueError(f"it sent what it calls gzip and is none ({error})") from None
+    return bytes(content)
+
+
+def _headers(sent: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the headers of an answer, with a pause that is bounded."""
+    by_name = {name.lower(): value for name, value in sent}
+    headers = [(name, value) for name, value in by_name.items() if name not in _NOT_KEPT]
+    wanted = pause(by_name)
+    return headers if wanted is None else [*headers, ("retry-after-ms", str(round(1000 * wanted)))]
+
+
+def pause(headers: Mapping[str, str]) -> float | None:
+    """Return for how many seconds a server asks to be left alone, a minute at most; None where it
+    says nothing that could be meant.
+    """
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    seconds = _number(headers.get("retry-after", ""))
+    if milliseconds is not None:
+        seconds = milliseconds / 1000
+    if seconds is None:
+        seconds = _seconds_until(headers.get("retry-after", ""))
+    return min(seconds, LONGEST_PAUSE) if seconds > 0 else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _seconds_until(date: str) -> float:
+    """Return how far a date of HTTP lies ahead; 0 where it is none."""
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return 0
 
 
 def _keep_only_ours(headers: MutableMapping[str, str], host: str, key: str) -> None:
@@ -247,12 +358,3 @@ def _keep_only_ours(headers: MutableMapping[str, str], host: str, key: str) -> N
             "user-agent": "stagelift",
         }
     )
-
-
-def _at_most(size: int, chunks: Iterable[bytes]) -> bytes:
-    content = bytearray()
-    for chunk in chunks:
-        content += chunk
-        if len(content) > size:
-            raise ValueError(f"it sent more than {size:,} bytes as one answer")
-    return bytes(content)

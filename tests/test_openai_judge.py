@@ -440,7 +440,7 @@ FAILURES: list[tuple[Reply, str]] = [
     ),
     (
         error(401, "wrong key my-key"),
-        r"does not accept the key: .*wrong key <key>.* Correct OPENAI_API_KEY",
+        r"does not accept the key: .*wrong key \[credential\].* Correct OPENAI_API_KEY",
     ),
     (
         error(404, "no model m"),

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from stagelift.evals import servers
-from stagelift.evals.judges.openai_prompt import MAX_TOKENS, TEMPERATURE, greeting
+from stagelift.evals.judges.openai_prompt import greeting
+from stagelift.evals.judges.openai_reply import NoReplyError, Said, WrongReplyError, read_reply
+from stagelift.evals.judges.openai_request import USUAL, Way, without_refused
 from stagelift.evals.records import Written
 from stagelift.evals.servers import REFUSALS, Server
 
 if TYPE_CHECKING:
     from openai import OpenAI
-    from openai.types.chat import (
-        ChatCompletion,
-        ChatCompletionMessage,
-        ChatCompletionMessageParam,
-    )
+    from openai.types.chat import ChatCompletionMessageParam
 
 KEY = "OPENAI_API_KEY"
 # a person waits for the greeting
 GREETING_RETRIES = 2
+# of one answer: a model that thinks for all its tokens sends a tenth of it
+MOST_BYTES = 2_000_000
 
 _SECTION = "evals.preference.judge.openai"
 
@@ -56,6 +56,7 @@ def server(settings: OpenAIJudge) -> Server:
         url_field="base_url",
         key_name=KEY,
         speaks="chat completions",
+        most_bytes=MOST_BYTES,
     )
 
 
@@ -72,20 +73,14 @@ def check_server(settings: OpenAIJudge) -> None:
     cached.
     """
     check(settings)
-    from openai import APIStatusError
-
     retries = min(settings.max_retries, GREETING_RETRIES)
     brisk = settings.model_copy(update={"max_retries": retries})
     try:
         with connect(brisk) as client:
-            completion = complete(client, brisk, greeting())
+            complete(client, brisk, greeting(), USUAL)
     except servers.troubles() as error:
         # a greeting has nothing in it that could be refused
-        if isinstance(error, APIStatusError) and error.status_code in REFUSALS:
-            raise ValueError(refused_all(safe_words(error, brisk), brisk)) from None
         raise ValueError(failure(error, brisk)) from None
-    if message_of(completion) is None:
-        raise ValueError(refused_all(safe_words(no_reply(completion), brisk), brisk))
 
 
 def address(settings: OpenAIJudge) -> str:
@@ -99,41 +94,53 @@ def connect(settings: OpenAIJudge) -> "OpenAI":
 
 
 def complete(
-    client: "OpenAI", settings: OpenAIJudge, asked: "list[ChatCompletionMessageParam]"
-) -> "ChatCompletion":
-    """Send one request.
+    client: "OpenAI", settings: OpenAIJudge, asked: "list[ChatCompletionMessageParam]", way: Way
+) -> tuple[Said, Way]:
+    """Send one request, again without what the server refuses of it; return the way that it took.
 
-    Raises the client's own errors, and ValueError where something else than a completion comes
+    Raises the client's own errors, and WrongReplyError where something else than a completion comes
     back.
     """
-    from openai.types.chat import ChatCompletion
-
-    completion: object = client.chat.completions.create(
-        model=settings.model, messages=asked, temperature=TEMPERATURE, max_tokens=MAX_TOKENS
+    from openai import (
+        APIConnectionError,
+        BadRequestError,
+        HttpxBinaryResponseContent,
+        UnprocessableEntityError,
     )
-    # the client hands on a web page as it is
-    if not isinstance(completion, ChatCompletion):
-        raise ValueError(f"it sent {str(completion)[:100]!r}")
-    return completion
 
-
-def message_of(completion: "ChatCompletion") -> "ChatCompletionMessage | None":
-    """Return the completion's message, if it has one.
-
-    The client fills in what it is sent without checking it.
-    """
-    choice = next(iter(completion.choices or []), None)
-    return getattr(choice, "message", None)
-
-
-def no_reply(completion: "ChatCompletion") -> ValueError:
-    """Return what is wrong: some gateways report an error as a completion without a message."""
-    return ValueError(f"no reply in {completion.to_dict()}")
+    try:
+        # as bytes: the client would fill in whatever comes without checking it
+        reply = client.post(
+            "/chat/completions",
+            cast_to=HttpxBinaryResponseContent,
+            body={"model": settings.model, "messages": asked, **way.arguments()},
+        )
+    except (BadRequestError, UnprocessableEntityError) as error:
+        other = without_refused(way, f"{error.param} {error} {error.body}")
+        if other is None:
+            raise
+        try:
+            return complete(client, settings, asked, other)
+        except (BadRequestError, UnprocessableEntityError):
+            # it was about something else
+            raise error from None
+    except (APIConnectionError, ValueError) as error:
+        # it came, and could not be read; some versions of the client wrap that
+        unreadable = error.__cause__ if isinstance(error, APIConnectionError) else error
+        if isinstance(unreadable, ValueError):
+            raise WrongReplyError(str(unreadable)) from None
+        raise
+    return read_reply(reply.content), way
 
 
 def safe_words(error: Exception, settings: OpenAIJudge) -> str:
     """Return the server's own words, without the key: they go into logs and records."""
     return servers.safe_words(error, server(settings))
+
+
+def without_key(words: str, settings: OpenAIJudge) -> str:
+    """Return what the server says without the key that it was sent."""
+    return servers.without_key(words, server(settings))
 
 
 def refused_all(words: str, settings: OpenAIJudge) -> str:
@@ -146,4 +153,9 @@ def refused_all(words: str, settings: OpenAIJudge) -> str:
 
 def failure(error: Exception, settings: OpenAIJudge) -> str:
     """Say in a sentence what went wrong with the server and what to do about it."""
+    from openai import APIStatusError
+
+    is_refusal = isinstance(error, APIStatusError) and error.status_code in REFUSALS
+    if is_refusal or isinstance(error, NoReplyError):
+        return refused_all(safe_words(error, settings), settings)
     return servers.failure(error, server(settings))

@@ -47,4 +47,5 @@ def _total(usages: Sequence[Usage | None]) -> Usage | None:
         completion_tokens=sum(usage.completion_tokens for usage in known),
         # a part of the costs would pass for all of them
         cost_usd=sum(costs) if len(costs) == len(known) else None,
+        asked=tuple(dict.fromkeys(said for usage in known for said in usage.asked)),
     )

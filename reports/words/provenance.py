@@ -240,7 +240,9 @@ def _decision(passport: Passport) -> str:
 def _usage(usage: Usage) -> str:
     cost = "cost not known" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
     tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
-    return f"{usage.requests} requests ({usage.cached} answers from the cache), {tokens}, {cost}"
+    asked = f"; asked {' and '.join(usage.asked)}" if usage.asked else ""
+    requests = f"{usage.requests} requests ({usage.cached} answers from the cache)"
+    return f"{requests}, {tokens}, {cost}{asked}"
 
 
 def _wall_clock(seconds: float, sittings: int) -> str:
