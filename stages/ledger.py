@@ -41,6 +41,8 @@ class LoggedStep:
 OnStep = Callable[[LoggedStep], None]
 
 
+# what TRL's trainers call the tokens that they have seen
+_TOKENS = "num_tokens"
 _NOTHING_YET = LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
 
 
@@ -78,13 +80,16 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         self.started = time.monotonic()
 
     def row(self, step: int, logs: dict[str, JsonValue]) -> LogRow:
-        """Return what training took up to now, with what was logged."""
+        """Return what training took up to now, with what was logged: tokens are all that were seen
+        in what is logged, too.
+        """
+        tokens = self._tokens(logs)
         return LogRow(
             step=step,
             seconds=self.before.seconds + time.monotonic() - self.started,
-            tokens=self._tokens(logs),
+            tokens=tokens,
             peak_memory_bytes=max(self.before.peak_memory_bytes, peak_memory(self.ref.device)[0]),
-            logs=logs,
+            logs={**logs, _TOKENS: float(tokens)} if _TOKENS in logs else logs,
         )
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -125,6 +130,7 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
     def _write(self, state: Any, logs: dict[str, JsonValue]) -> None:
         step, steps = state.global_step, state.max_steps
         self.rows.append(self.row(step, logs))
+        logs = self.rows[-1].logs
         append_records(self.path, self.rows[-1:])
         self.untold += self.watch.add(as_history(self.rows[-1]))
         self.stop = self.watch.stop(step, steps, when_ill=self.stop_when_ill)
@@ -136,7 +142,7 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         """Some of TRL's trainers count tokens from zero again after a resume, others go on: join
         them up.
         """
-        seen = logs.get("num_tokens")
+        seen = logs.get(_TOKENS)
         if not isinstance(seen, int | float):
             return self.rows[-1].tokens if self.rows else self.before.tokens
         if self.method.counts_tokens_on:

@@ -115,9 +115,21 @@ def test_tokens_count_however_seldom_is_logged(
 
 
 def logged(result: StageResult) -> list[dict[str, Any]]:
-    """All that was logged but times, and token counts, which some trainers begin anew."""
-    times = {"step_time", "num_tokens"}
-    return [{name: row[name] for name in row.keys() - times} for row in result.history]
+    """All that was logged but times."""
+    return [{name: row[name] for name in row.keys() - {"step_time"}} for row in result.history]
+
+
+def test_a_training_that_stopped_twice_counts_its_tokens_once(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    whole = trained("sft", tiny_model, tmp_path / "whole")
+    for stop_at in (3, 4):
+        with pytest.raises(Stopped):
+            trained("sft", tiny_model, tmp_path / "stopped", stop_at=stop_at)
+    stopped = trained("sft", tiny_model, tmp_path / "stopped")
+    counts = [row["num_tokens"] for row in whole.history]
+    assert counts == sorted(counts) and counts[-1] == whole.tokens
+    assert [row["num_tokens"] for row in stopped.history] == counts
 
 
 def test_what_an_earlier_try_left_says_nothing_of_this_one(
