@@ -8,16 +8,16 @@ import hashlib
 import json
 import os
 import reprlib
-import shutil
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from stagelift.evals.credentials import without_credentials
+from stagelift.evals.disk_space import named_if_full
 from stagelift.evals.strict_json import read_json
+from stagelift.evals.whole import write_bytes
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
 _REMEDY = "Repair it, or move its folder away."
@@ -32,17 +32,6 @@ class LaterSchemaError(ValueError):
 def write_text(path: Path, text: str) -> None:
     """Replace `path` by `text`, credentials left out, in one step."""
     write_bytes(path, without_credentials(text).encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` in one step: write beside it, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -76,17 +65,6 @@ def _seal(content: dict[str, Any]) -> str:
     return hashlib.sha256(json_text(content).encode(errors="surrogatepass")).hexdigest()
 
 
-@contextmanager
-def replaced_folder(path: Path) -> Iterator[Path]:
-    """Give a folder to fill beside `path`, which it replaces in one rename."""
-    beside = path.with_name(f"{path.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    yield beside
-    shutil.rmtree(path, ignore_errors=True)
-    beside.rename(path)
-
-
 def write_records(path: Path, records: Iterable[BaseModel]) -> None:
     write_text(path, records_text(records))
 
@@ -102,7 +80,7 @@ def append_records(path: Path, records: Iterable[BaseModel]) -> None:
     A kill in the middle leaves at most one torn last line, which reading drops.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with named_if_full(path), path.open("ab+") as file:
         _drop_torn_line(file)
         text = "".join(f"{record.model_dump_json()}\n" for record in records)
         file.write(without_credentials(text).encode())

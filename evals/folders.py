@@ -14,7 +14,6 @@ from stagelift.evals.files import (
     read_record,
     read_records,
     records_text,
-    replaced_folder,
     write_record,
     write_records,
 )
@@ -46,6 +45,7 @@ from stagelift.evals.records import (
     Vote,
 )
 from stagelift.evals.strict_json import read_json
+from stagelift.evals.whole import replaced_folder
 
 _GENERATIONS = "generations.jsonl"
 _TIMINGS = "timings.jsonl"

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stagelift.evals.files import write_bytes, write_text
+from stagelift.evals.files import write_text
 from stagelift.evals.models.model import hub_model
+from stagelift.evals.whole import write_bytes
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.formats.card import render_card
 from stagelift.reports.formats.document import render_json

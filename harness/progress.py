@@ -231,6 +231,8 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
         case "waiting":
             commands = " ; and on the next: ".join(event["commands"])
             return f"waiting for other machines. Start there: {commands}"
+        case "held":
+            return f"waiting for {event['holder']}, which works on it"
         case "training":
             numbers = "".join(
                 f", {name} {event[name]:.3f}"

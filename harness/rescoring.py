@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.judges import reference
 from stagelift.evals.judges.judging import Responses, judge_responses
@@ -28,6 +26,7 @@ from stagelift.evals.records import EvalResult, Generation, Passport, Role, Scor
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.store import lock_run
+from stagelift.harness.locks import held, on_standard_error
 from stagelift.reports.contradictions import refuse_contradictions
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.run_file import RunRepeat, RunStage
@@ -114,11 +113,11 @@ def _rescore_stage(
 ) -> _Rescored:
     """Score one stage; `before` are the stages of its chain up to it, the first of them base."""
     stored = old.read_all()
-    held, result, generations = stored.scores, stored.result, stored.generations
+    old_scores, result, generations = stored.scores, stored.result, stored.generations
     if "extraction" in result.contract:
         # what was read by earlier code need not agree with what is said now
         refuse_contradictions(stored)
-    scores = read_again(generations, held, result.contract)
+    scores = read_again(generations, old_scores, result.contract)
     contract = {"samples": 1} | result.contract | {"extraction": EXTRACTION}
     contract |= own_scorers_today(result.contract)
     read_by = {"looping": LOOPING_VERSION, "retention_verifiers": verifiers_version()}
@@ -129,7 +128,7 @@ def _rescore_stage(
         verdicts = _judged((scores, generations), before, {verdict.against for verdict in verdicts})
     now = _measured_again(result, contract, scores, verdicts)
     new = old.under(now.contract_id)
-    change = _change(name, held, scores, result, now)
+    change = _change(name, old_scores, scores, result, now)
     if new == old and change.metrics:
         raise UsageError(
             f"Stage '{name}' is read otherwise now although its contract says it was read the same "
@@ -139,7 +138,7 @@ def _rescore_stage(
         )
     if not new.is_complete():
         # as a worker does
-        with FileLock(node.lock_file):
+        with held(node.lock_file, on_standard_error):
             new.finish_from(old, scores, verdicts, now)
     return _Rescored(new, change, (scores, generations))
 

@@ -19,6 +19,7 @@ from stagelift.harness.graph.asked_with import asked_with
 from stagelift.harness.graph.damage import refuse_damage
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.export_checks import check_exports
+from stagelift.harness.graph.left import remove_left
 from stagelift.harness.graph.model_checks import check_adapters
 from stagelift.harness.graph.node import Node, Plan, Precise, candidates
 from stagelift.harness.graph.plan import make_plan
@@ -121,6 +122,7 @@ def execute(plan: Plan, store: Store, executor: Executor, on_event: OnEvent) -> 
     with lock_run(folder):
         # it may have changed since `prepare`
         check_run_folder(folder, plan.recipe.identity())
+        remove_left(plan, store, folder)
         show = _one_at_a_time(on_event)
         work = _Work(plan, store, executor, show)
         # from here on `stagelift prune` knows that these nodes are needed

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from filelock import FileLock
-
 from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.models.model import ModelRef
 from stagelift.harness.environment import versions
@@ -18,6 +16,7 @@ from stagelift.harness.graph.asked_with import AskedWith, asked_with
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.node import Node, Selects
 from stagelift.harness.graph.store import Store
+from stagelift.harness.locks import held, on_standard_error
 from stagelift.harness.workers.jobs import EvaluateJob
 from stagelift.stages.folders import NodeFolder
 from stagelift.stages.records import Measured, Selection
@@ -66,7 +65,7 @@ def settle(folder: NodeFolder, selection: Selection, *, adopts: bool) -> Selecti
     """Write down which checkpoint a node is, unless another process did so meanwhile, and return
     what is written; a stage that was trained here `adopts` its adapter.
     """
-    with FileLock(folder.lock_file):
+    with held(folder.lock_file, on_standard_error):
         if folder.is_selected():
             return folder.read_selection()
         if adopts:

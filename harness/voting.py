@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.metrics.measures import measure, win_rate_name
 from stagelift.evals.records import Group, Role, Vote
@@ -13,6 +11,7 @@ from stagelift.evals.votes.draw import Ballot, ballots
 from stagelift.evals.votes.exported import Choice, ExportedVotes, read_exported
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.store import lock_run
+from stagelift.harness.locks import held, on_standard_error
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.formats.voting import render_voting
 from stagelift.reports.records import RunRecord, StageRecord, read_run
@@ -131,7 +130,7 @@ def _write(folder: Path, run: RunRecord, votes: Mapping[str, list[Vote]]) -> Non
     for listed in place.read().stages:
         if listed.name in votes and votes[listed.name] != run.stage(listed.name).votes:
             # as a worker does
-            with FileLock(NodeFolder(place.runs.root / listed.node).lock_file):
+            with held(NodeFolder(place.runs.root / listed.node).lock_file, on_standard_error):
                 evaluation = EvaluationFolder(place.runs.root / listed.evaluation)
                 evaluation.write_votes(votes[listed.name])
 

@@ -15,7 +15,6 @@ from stagelift.evals.files import (
     LaterSchemaError,
     read_numbered,
     read_record,
-    replaced_folder,
     write_numbered,
     write_record,
 )
@@ -40,6 +39,7 @@ from stagelift.evals.hashes import (
 )
 from stagelift.evals.models import adapters
 from stagelift.evals.records import Hashed, Passport, Record, SmallerBatch
+from stagelift.evals.whole import replaced_folder
 from stagelift.stages.checkpoints import checkpoint_name, step_of
 from stagelift.stages.records import ExportResult, FixedLogits, Selection, StageResult
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from stagelift.evals.files import replaced_folder
 from stagelift.evals.models.model import Dtype
+from stagelift.evals.whole import replaced_folder
 from stagelift.stages.folders import NodeFolder, TrainingFolder
 from stagelift.stages.health.weights import are_finite
 from stagelift.stages.records import FixedLogits

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from stagelift.evals.data.preferences import Preference, load_preferences
 from stagelift.evals.data.source import Source
-from stagelift.evals.files import replaced_folder
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.model import ModelRef, model_folder, tokenizer_of
 from stagelift.evals.records import SmallerBatch
+from stagelift.evals.whole import replaced_folder
 from stagelift.stages.folders import JudgeFolder
 from stagelift.stages.kind import Method
 from stagelift.stages.records import StageResult

@@ -17,7 +17,7 @@ ARROWS = {
     "evals": "evaluate -> ask -> settings -> judges, imports, votes -> metrics -> lm_eval "
     "-> models -> data, stats, folders, remembered, servers, finish_reasons, contract "
     "-> user_code, hashes -> files, records, printed, trust, places -> credentials; "
-    "files -> strict_json -> bounded_text",
+    "files -> strict_json -> bounded_text; files -> whole -> disk_space",
     "stages": "faster -> packed",
     "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records "
     "-> folders -> run_file; records -> contradictions -> recount; exports -> words",
@@ -34,7 +34,7 @@ ARROWS = {
     "api, commands, judge_training -> progress; api, commands -> quiet; "
     "cli, commands, progress -> streams",
 }
-EVERYONE_MAY_IMPORT = {"harness": {"errors", "environment"}}
+EVERYONE_MAY_IMPORT = {"harness": {"errors", "environment", "locks"}}
 # two lines each: they keep an address whose module has moved
 ADDRESSES = {
     "evals.bundled",

@@ -15,10 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.store import Store
+from stagelift.harness.locks import is_held
 from stagelift.reports.folders import RunFolder
 from stagelift.stages.exports.export import ExportedAs
 from stagelift.stages.folders import NodeFolder
@@ -68,7 +67,7 @@ def find_unneeded(store: Store) -> Findings:
     }
     named = {name for run in _runs(store) for name in _named(run)}
     needed = _with_ancestors(named, nodes)
-    busy = [name for name, node in nodes.items() if name not in needed and _is_busy(node)]
+    busy = [name for name, node in nodes.items() if name not in needed and is_held(node.lock_file)]
     needed |= _with_ancestors(set(busy), nodes)
     unneeded = [node.path for name, node in nodes.items() if name not in needed]
     left = sorted(store.nodes.glob(f"{_TAKEN}*"))
@@ -154,17 +153,6 @@ def _parent(node: NodeFolder | None) -> str | None:
 
 def _refusal(why: str) -> UsageError:
     return UsageError(f"{why} It may refer to any node, so nothing was deleted.")
-
-
-def _is_busy(node: NodeFolder) -> bool:
-    """Say whether a worker holds a node."""
-    if not node.lock_file.exists():
-        return False
-    try:
-        with FileLock(node.lock_file).acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
 
 
 def _taken_away(folder: Path) -> Path:

@@ -3,16 +3,17 @@
 Locks are of files, which the system frees when a process ends, however it does.
 """
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-
-from filelock import FileLock, Timeout
 
 from stagelift.evals.contract import first_difference
 from stagelift.evals.folders import EvaluationFolder
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.earlier import earlier_nodes
 from stagelift.harness.graph.node import Node, Plan
+from stagelift.harness.locks import Held, held, on_standard_error
 from stagelift.harness.recipes.sections import without_reporting
 from stagelift.reports.folders import RunFolder, RunsFolder
 from stagelift.stages.folders import NodeFolder, NodeRecord
@@ -49,14 +50,13 @@ class Store(RunsFolder):
         """Return where a node is evaluated under the plan's contract, or a repetition of it."""
         return self.node_folder(node).evaluation(plan.contract_id, repeat)
 
-    def lock(self) -> FileLock:
+    def lock(self) -> AbstractContextManager[None]:
         """Return the lock under which runs say which nodes they need, and nodes are taken away.
 
         Whoever holds it can look at what is there and know that it stays. It is held for moments
         only.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.lock_file)
+        return held(self.lock_file, on_standard_error)
 
     def is_trained(self, node: Node) -> bool:
         """Say whether a node has nothing left to train, to select or to export; base never had."""
@@ -106,18 +106,17 @@ def is_finished(folder: RunFolder) -> bool:
     return folder.is_run() and not folder.damages() and folder.read().finished
 
 
-def lock_run(folder: RunFolder) -> FileLock:
+@contextmanager
+def lock_run(folder: RunFolder) -> Iterator[None]:
     """Lock a run folder for this process. Raises UsageError where another run is writing it."""
-    folder.path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.lock_file)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        with held(folder.lock_file):
+            yield
+    except Held as error:
         raise UsageError(
-            f"Another stagelift process is writing {folder.path}. Wait for it, or give this run a "
-            "name of its own with --name."
+            f"Another stagelift process is writing {folder.path}: {error}. Wait for it, or give "
+            "this run a name of its own with --name."
         ) from None
-    return lock
 
 
 def _refuse_what_is_no_run(folder: RunFolder) -> None:

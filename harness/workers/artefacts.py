@@ -7,8 +7,8 @@ something is complete is always written last, here and there.
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
-from uuid import uuid4
 
+from stagelift.evals.whole import UNFINISHED, replaced_file
 from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, starting_model, training_folder
 from stagelift.reports.folders import place_in_runs
 from stagelift.stages.folders import COMPLETE, PASSING
@@ -61,10 +61,8 @@ def fetch(url: str, root: Path, folders: Sequence[str]) -> None:
             path = root / PurePosixPath(str(source)).relative_to(place)
             if path.exists() and path.stat().st_size == files.size(str(source)):
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-            files.get_file(str(source), str(beside))
-            beside.replace(path)
+            with replaced_file(path) as beside:
+                files.get_file(str(source), str(beside))
 
 
 def _opened(url: str) -> tuple[Any, str]:
@@ -75,7 +73,7 @@ def _opened(url: str) -> tuple[Any, str]:
 
 
 def _is_passed_on(path: Path) -> bool:
-    return not any(part in PASSING or part.endswith((".tmp", ".part")) for part in path.parts)
+    return not any(part in PASSING or part.endswith(UNFINISHED) for part in path.parts)
 
 
 def _complete_last(paths: Iterable[Any]) -> list[Any]:

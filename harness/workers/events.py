@@ -37,12 +37,22 @@ def events_apart_from_prints(log: Path) -> TextIO:
 
     Whatever is printed, by Python or C, goes to the log.
     """
-    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    events = events_apart()
+    print_to(log)
+    return events
+
+
+def events_apart() -> TextIO:
+    """Return the real standard output, for events."""
+    return os.fdopen(os.dup(1), "w", encoding="utf-8")
+
+
+def print_to(log: Path) -> None:
+    """Append whatever is printed, by Python or C, to the log."""
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(target, 1)
     os.dup2(target, 2)
     print_no_credentials()
-    return events
 
 
 def emit(events: TextIO, **event: Any) -> None:

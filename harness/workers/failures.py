@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.data.source import one_sentence
+from stagelift.evals.disk_space import full_disk
 from stagelift.evals.judges.reward_model import RewardModelJudge
 from stagelift.harness.workers.jobs import (
     AnyJob,
@@ -48,6 +49,9 @@ def reason(error: BaseException, job: AnyJob | None = None) -> str:
     text = " ".join(str(error).split())
     if _is_sentence(error, text):
         return text
+    full = None if job is None else full_disk(error, _written(error, job))
+    if full is not None:
+        return full
     if memory_ran_out(error):
         words = words_of_memory(error)
         return f"memory ran out{f' ({words})' if words else ''}. {what_takes_less(job)}"
@@ -87,6 +91,12 @@ def _is_sentence(error: BaseException, text: str) -> bool:
     if memory_ran_out(error) and not type(error).__module__.startswith("stagelift."):
         return False
     return _is_ours(error) and text.endswith((".", "!", "?"))
+
+
+def _written(error: BaseException, job: AnyJob) -> Path:
+    """Return what could not be written, where the error names it; else where the job writes."""
+    named = error.filename if isinstance(error, OSError) else None
+    return Path(named) if isinstance(named, str) else training_folder(job).path
 
 
 def _is_ours(error: BaseException) -> bool:

@@ -12,18 +12,21 @@ import faulthandler
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from filelock import FileLock
 from pydantic import TypeAdapter
 
 from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.models.four_bit import quiet_about_kernel
+from stagelift.evals.whole import remove_left_folders
+from stagelift.harness.locks import held
 from stagelift.harness.workers.events import (
     emit,
     end_with_standard_input,
-    events_apart_from_prints,
+    events_apart,
+    print_to,
     step_events,
 )
 from stagelift.harness.workers.failures import sentence, words_of_memory
@@ -46,23 +49,37 @@ def main() -> None:
     """Read a job, do it, and say how it went."""
     job: AnyJob = TypeAdapter(Job).validate_json(sys.stdin.buffer.readline())
     threading.Thread(target=end_with_standard_input, daemon=True).start()
+    events = events_apart()
+    try:
+        _do_alone(job, events)
+    # a reward may call sys.exit(); the conductor reports it, with the log's path
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told
+        # the log may be what cannot be written
+        with suppress(OSError):
+            traceback.print_exc()
+        _fail(error, job, events)
+        sys.exit(1)
+    emit(events, event="done")
+
+
+def _do_alone(job: AnyJob, events: TextIO) -> None:
+    """Do a job with its folder to itself: another run may be making the same node, which then is
+    found done.
+    """
     folder = training_folder(job)
     folder.path.mkdir(parents=True, exist_ok=True)
-    events = events_apart_from_prints(log_file(job))
+    print_to(log_file(job))
     # where a library crashes, the log says in which line of Python
     faulthandler.enable()
     go_before_the_conductor()
     quiet_about_kernel()
-    try:
-        # another run may be making the same node: wait, then find it done
-        with FileLock(folder.lock_file):
-            do_job(job, events)
-    # a reward may call sys.exit(); the conductor reports it, with the log's path
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told
-        traceback.print_exc()
-        _fail(error, job, events)
-        sys.exit(1)
-    emit(events, event="done")
+
+    def say(holder: str) -> None:
+        emit(events, event="held", holder=holder)
+
+    with held(folder.lock_file, say):
+        remove_left_folders(folder.path)
+        do_job(job, events)
 
 
 def _fail(error: Exception | SystemExit, job: AnyJob, events: TextIO) -> None:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from stagelift.evals.files import replaced_folder
 from stagelift.evals.models import gguf
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.models.model import ModelRef
+from stagelift.evals.whole import replaced_folder
 from stagelift.stages.exports.export import ExportedAs, gguf_file
 from stagelift.stages.exports.llama_cpp import convert, find_llama_cpp
 from stagelift.stages.exports.merge import save_merged
