@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from filelock import FileLock
 from typer.testing import CliRunner
 
 from stagelift.evals.files import write_json, write_text
@@ -219,18 +218,17 @@ def test_what_was_not_shown_is_not_deleted(store: Store) -> None:
 
 
 @pytest.fixture
-def wait_until_somebody_waits(caplog: pytest.LogCaptureFixture) -> Callable[[FileLock], None]:
+def wait_until_somebody_waits(caplog: pytest.LogCaptureFixture) -> Callable[[Path], None]:
     """Wait until a lock was asked for in vain: filelock says so in its log."""
     caplog.set_level(logging.DEBUG, "filelock")
 
-    def wait(lock: FileLock) -> None:
+    def wait(lock: Path) -> None:
         deadline = time.monotonic() + 60
         while not any(
-            record.getMessage().endswith("seconds ...")
-            and str(lock.lock_file) in record.getMessage()
+            record.getMessage().endswith("seconds ...") and str(lock) in record.getMessage()
             for record in caplog.records
         ):
-            assert time.monotonic() < deadline, f"nobody waits for {lock.lock_file}"
+            assert time.monotonic() < deadline, f"nobody waits for {lock}"
             time.sleep(0.01)
 
     return wait
@@ -239,12 +237,12 @@ def wait_until_somebody_waits(caplog: pytest.LogCaptureFixture) -> Callable[[Fil
 def test_nothing_is_deleted_while_a_run_says_what_it_refers_to(
     stagelift: Callable[..., Result],
     store: Store,
-    wait_until_somebody_waits: Callable[[FileLock], None],
+    wait_until_somebody_waits: Callable[[Path], None],
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
-        with store.lock() as lock:
+        with store.lock():
             pruning = pool.submit(stagelift, "prune", "--runs", str(store.root), "--yes")
-            wait_until_somebody_waits(lock)
+            wait_until_somebody_waits(store.lock_file)
             assert there(store) == {BASE, SFT, DPO, OTHER}
             write_run(store, "mine", SFT)
         result = pruning.result(timeout=60)
@@ -315,15 +313,15 @@ def test_a_run_says_what_it_refers_to_under_the_lock_that_pruning_holds(
     finished_run: Path,
     tiny_recipe_file: Path,
     tmp_path: Path,
-    wait_until_somebody_waits: Callable[[FileLock], None],
+    wait_until_somebody_waits: Callable[[Path], None],
 ) -> None:
     store = Store(copied(finished_run.parent, tmp_path / "runs"))
     (dpo,) = store.nodes.glob("dpo-*")
     recipe = load_recipe(str(tiny_recipe_file), [], "again")
     with ThreadPoolExecutor(1) as pool:
-        with store.lock() as lock:
+        with store.lock():
             running = pool.submit(run_recipe, recipe, store.root)
-            wait_until_somebody_waits(lock)
+            wait_until_somebody_waits(store.lock_file)
             assert not store.run("again").is_run()
             # what pruning may do while it holds the lock
             shutil.rmtree(dpo)

@@ -1,4 +1,6 @@
-"""Files and folders appear whole: what a killed writer left goes, what a living one writes stays."""
+"""Files and folders appear whole: what a killed writer left goes, and what a living one writes
+stays.
+"""
 
 import fcntl
 import resource
