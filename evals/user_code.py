@@ -179,9 +179,9 @@ def _elsewhere(module: str, specs: Sequence[ModuleSpec]) -> str:
             f"cannot be imported: ModuleNotFoundError: there is no module '{module}' in the "
             f"working folder. Write it to {module.replace('.', '/')}.py there."
         )
-    origin = specs[-1].origin or "Python itself"
+    place = specs[-1].origin if specs[-1].has_location else "Python itself"
     return (
-        f"is not code of the working folder: module '{module}' is that of {origin}. Write the "
+        f"is not code of the working folder: module '{module}' is that of {place}. Write the "
         f"function in a module of your own there, or {TRUST_IT}."
     )
 

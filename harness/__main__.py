@@ -1,5 +1,6 @@
-"""`python -m harness` is the `stagelift` command."""
+"""`python -m stagelift.harness` is the `stagelift` command."""
 
-from stagelift.harness.cli import main
+from stagelift.__main__ import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from stagelift.harness.recipes.read import load_recipe
 from stagelift.harness.recipes.sections import LauncherSection
 from stagelift.harness.recipes.trusted import check_trackers_trusted, check_trusted
 from stagelift.harness.workers.launcher import read_launcher
+from tests.conftest import environment
 
 MARKED = """from pathlib import Path
 Path('imported').touch()
@@ -277,3 +279,31 @@ def test_trust_is_no_part_of_what_a_run_is(folder: Path) -> None:
     trusted = load_recipe("harmful.yaml", ["trust.code=true"])
     assert trusted.trust.code and plain.identity() == trusted.identity()
     assert "trust" not in json.loads(plain.model_dump_json())
+
+
+SHADOWS = ("typer", "click", "yaml", "pydantic", "rich", "torch", "random", "sitecustomize")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["stagelift", "runs"],
+        ["stagelift.harness", "--version"],
+        pytest.param(["stagelift", "run", "harmful.yaml", "--dry-run"], marks=pytest.mark.real),
+    ],
+)
+def test_modules_of_the_working_folder_are_not_imported_for_those_that_are_installed(
+    folder: Path, words: list[str]
+) -> None:
+    for name in SHADOWS:
+        (folder / f"{name}.py").write_text(f"from pathlib import Path\nPath('{name}-ran').touch()")
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env={**environment(), "STAGELIFT_TRUST": "folder"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not [*folder.glob("*-ran")]
