@@ -1,6 +1,7 @@
 """`python -m stagelift.harness` is the `stagelift` command."""
 
-from stagelift.__main__ import main
+import stagelift.__main__  # noqa: F401 - leaves the working folder out of the path
+from stagelift.harness import cli
 
 if __name__ == "__main__":
-    main()
+    cli.main()

@@ -8,7 +8,7 @@ from pathlib import Path
 if not sys.flags.safe_path and Path(sys.path[0]).resolve() != Path(__file__).resolve().parents[1]:
     del sys.path[0]
 
-from stagelift.harness.cli import main
+from stagelift.harness import cli
 
 if __name__ == "__main__":
-    main()
+    cli.main()
