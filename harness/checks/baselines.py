@@ -23,6 +23,7 @@ from stagelift.evals.files import write_text
 from stagelift.evals.records import Record
 from stagelift.evals.strict_json import read_json
 from stagelift.harness.errors import UsageError, as_usage_errors
+from stagelift.harness.recipes.sections import check_folder_name
 from stagelift.reports.gates.margins import TIERS, Margin
 from stagelift.reports.gates.scores import EARLIER, StageScores
 from stagelift.reports.gates.sound import refuse_unsound
@@ -51,11 +52,8 @@ def bless(scores: StageScores, margins: Sequence[Margin], folder: Path, name: st
 
     Nothing is overwritten.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
-        raise UsageError(
-            f"A baseline cannot be named {name!r}: at most 80 letters, digits and . _ - , the "
-            "first a letter or digit."
-        )
+    with as_usage_errors():
+        check_folder_name("baseline", name)
     refuse_unsound(scores, f"{scores.run}/{scores.stage} cannot be blessed")
     files = history(folder, name)
     path = folder / name / f"{int(files[-1].stem) + 1 if files else 1:04}.json"

@@ -109,11 +109,23 @@ def quiet_environment() -> None:
     """Set what libraries read at import: no telemetry, no warnings, no progress bars of theirs."""
     from stagelift.evals.models.four_bit import quiet_about_kernel
 
+    _refuse_no_home()
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     # libraries telling each other what to rename
     warnings.simplefilter("ignore", FutureWarning)
     quiet_about_kernel()
+
+
+def _refuse_no_home() -> None:
+    """Libraries keep their caches there, and each would fail at it in its own words."""
+    try:
+        Path.home()
+    except RuntimeError:
+        fail(
+            "There is no home folder: HOME is not set, and the system does not know this user. Set "
+            "HOME to a folder that may be written to, such as HOME=/tmp/me."
+        )
 
 
 @contextmanager

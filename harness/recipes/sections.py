@@ -67,16 +67,33 @@ Seed = Annotated[int, BeforeValidator(_no_fraction), Field(ge=0, le=2**32 - 1)]
 
 
 def check_run_name(name: str) -> None:
-    """Raise ValueError where a run's folder cannot have this name."""
-    if name in RESERVED_NAMES:
+    """Raise ValueError where a run's folder cannot have this name, here or on another system."""
+    # Windows and macOS do not tell capital letters from small ones
+    if name.casefold() in RESERVED_NAMES:
         raise ValueError(
             f"A run cannot be named '{name}': stagelift keeps what runs share in a folder of that "
             "name."
         )
+    check_folder_name("run", name)
+
+
+# what Windows takes for devices, whatever stands after a dot
+_DEVICES = {"con", "prn", "aux", "nul"} | {
+    f"{port}{number}" for port in ("com", "lpt") for number in range(10)
+}
+
+
+def check_folder_name(what: str, name: str) -> None:
+    """Raise ValueError where a folder cannot have this name on every system."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
         raise ValueError(
-            f"A run cannot be named {name!r}: at most 80 letters, digits and . _ - , the first a "
-            "letter or digit."
+            f"A {what} cannot be named {name!r}: at most 80 letters, digits and . _ - , the first "
+            "a letter or digit."
+        )
+    if name.endswith(".") or name.partition(".")[0].casefold() in _DEVICES:
+        raise ValueError(
+            f"A {what} cannot be named {name!r}: Windows has no folder of that name. Put a letter "
+            "after it."
         )
 
 
