@@ -56,9 +56,16 @@ def for_styled(stream: TextIO) -> TextIO:
 
 
 def write_document(text: str) -> None:
-    """Write to standard output what has a format of its own, which has cleaned it."""
-    stream = _as_opened(sys.stdout)
-    stream.write(words_without_credentials(text))
+    """Write to standard output what has a format of its own, which has cleaned it.
+
+    To a file or a pipe it is UTF-8 whatever the locale is: escapes of ours would break a format.
+    """
+    stream, shown = _as_opened(sys.stdout), words_without_credentials(text)
+    if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+        stream.flush()
+        stream.buffer.write(shown.encode())
+    else:
+        stream.write(shown)
     stream.flush()
 
 

@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import traceback
@@ -80,6 +81,21 @@ def test_no_argument_acts_and_no_encoding_ends_the_command(
     assert done.returncode == 2 and "Traceback" not in said and "Error: " in said
     assert not set(map(ord, said)) & {*range(9), *range(11, 32), *range(127, 160), 0x202E}
     assert not any(line.lstrip().startswith("::") for line in said.splitlines())
+
+
+def test_a_document_is_utf_8_whatever_the_locale_is(tmp_path: Path) -> None:
+    stored = Path(__file__).parent / "data" / "earlier" / "stored"
+    shutil.copytree(stored / "theirs", tmp_path / "runs" / "theirs")
+    shutil.copytree(stored / "nodes", tmp_path / "runs" / "nodes")
+    done = subprocess.run(
+        [sys.executable, "-m", "stagelift.harness", "report", "theirs", "--format", "markdown"],
+        cwd=tmp_path,
+        env={**os.environ, **ASCII},
+        capture_output=True,
+        check=True,
+    )
+    written = (stored / "theirs" / "report.md").read_bytes()
+    assert done.stdout == written and not written.isascii()
 
 
 def test_a_name_that_no_encoding_has_is_named(tmp_path: Path) -> None:

@@ -281,7 +281,7 @@ def _self_test(request: "Request", format: CheckFormat) -> int:
         return 4
     match format:
         case CheckFormat.terminal:
-            write_document(self_test_answer.render_terminal(powers))
+            typer.echo(self_test_answer.render_terminal(powers), nl=False)
         case CheckFormat.json:
             write_document(self_test_answer.render_json(powers))
         case _:
@@ -294,7 +294,8 @@ def _write(answer: "Answer", format: CheckFormat) -> None:
 
     match format:
         case CheckFormat.terminal:
-            text = answers.render_terminal(answer)
+            typer.echo(answers.render_terminal(answer), nl=False)
+            return
         case CheckFormat.markdown:
             text = answers.render_markdown(answer)
         case CheckFormat.json:

@@ -53,6 +53,10 @@ TrustOption = Annotated[
 _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EPIPE}
 
 
+# characters of an error: a value in it may be a megabyte
+_LONGEST = 4000
+
+
 def open_console() -> "Console":
     """Return a console on standard output.
 
@@ -99,9 +103,9 @@ def usage_errors(*others: type[Exception]) -> Iterator[None]:
 
 def fail(message: str) -> NoReturn:
     """End with a sentence and exit code 2. What it says of files cannot act on a terminal."""
-    from stagelift.evals.printed import one_line
+    from stagelift.evals.printed import excerpt, one_line
 
-    typer.echo(f"Error: {one_line(message)}", err=True)
+    typer.echo(f"Error: {excerpt(one_line(message), _LONGEST)}", err=True)
     raise SystemExit(2)
 
 

@@ -26,12 +26,12 @@ _BREAK = "&#8203;"
 # GitHub and the Hub link these wherever they stand, escaped or not: mentions and addresses, numbers
 # of issues, URLs; words in colons become emoji
 _LINKED = re.compile(
-    r"(?P<before>@(?=\w)|#(?=\d)|\b(?:GH|GHSA|CVE)-(?=\w)|\bwww(?=\.)|\w:(?=//)"
+    r"(?P<before>(?<!\w)@(?=\w)|@(?=[\w-]+\.\w|[0-9a-f]{7})|#(?=\d)|\b(?:GH|GHSA|CVE)-(?=\w)|\bwww(?=\.)|\w:(?=//)"
     r"|:(?=(?=[\d_+-]*[a-z])[\w+-]+:|100:|1234:|[+-]1:))",
     re.IGNORECASE,
 )
-# GitHub links what may be a commit, but not in code
-_COMMIT = re.compile(r"(?<![\w/.-])[0-9a-f]{7,40}(?![\w/.-])")
+# GitHub links what may be a commit, but not in code; our own ids have 16 digits
+_COMMIT = re.compile(r"(?<![\w/.-])(?![0-9a-f]{16}(?!\w))[0-9a-f]{7,40}(?![\w/.-])")
 _MARKUP = re.compile(r"[\\`*_\[\]<>|#~&]")
 # what at a line's start begins a list, ends a section or makes a heading of the line before
 _BEGINNING = re.compile(r"^(\d{0,9})([-+=.)])(?=[-+=\s]|$)")
@@ -44,8 +44,8 @@ def inline(text: str) -> str:
 
 
 def paragraph(text: str) -> str:
-    """Escape a text that begins a line, which makes no list, heading or rule."""
-    return _BEGINNING.sub(r"\1\\\2", inline(text))
+    """Escape a text that begins a line, which makes no list, heading or rule, and no command."""
+    return without_commands(_BEGINNING.sub(r"\1\\\2", inline(text)))
 
 
 def _unlinked(text: str, commit: str) -> str:
