@@ -15,9 +15,10 @@ ACTING = re.compile(
     "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
 )
 COMMAND = re.compile(r"^\s*::|##\w*\[", re.MULTILINE)
-# GitHub looks for these in what it rendered, outside of code
+# GitHub looks for these in what it rendered, outside of code; our own ids have 16 digits
 REFERENCE = re.compile(
-    r"(?<![\w/])@[a-z0-9]|\w@\w+\.\w|(?<!\w)#\d|\bGH-\d|://|\bwww\.|\b[0-9a-f]{7,40}\b"
+    r"(?<![\w/])@[a-z0-9]|\w@\w+\.\w|(?<!\w)#\d|\bGH-\d|://|\bwww\."
+    r"|\b(?![0-9a-f]{16}\b)[0-9a-f]{7,40}\b"
     r"|:(?=[\d_+-]*[a-z])[\w+-]+:|:[+-]1:|\$.*\$",
     re.IGNORECASE,
 )

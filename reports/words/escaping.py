@@ -26,8 +26,8 @@ _BREAK = "&#8203;"
 # GitHub and the Hub link these wherever they stand, escaped or not: mentions and addresses, numbers
 # of issues, URLs; words in colons become emoji
 _LINKED = re.compile(
-    r"(?P<before>(?<!\w)@(?=\w)|@(?=[\w-]+\.\w|[0-9a-f]{7})|#(?=\d)|\b(?:GH|GHSA|CVE)-(?=\w)|\bwww(?=\.)|\w:(?=//)"
-    r"|:(?=(?=[\d_+-]*[a-z])[\w+-]+:|100:|1234:|[+-]1:))",
+    r"(?P<before>(?<!\w)@(?=\w)|@(?=[\w-]+\.\w|[0-9a-f]{7})|#(?=\d)"
+    r"|\b(?:GH|GHSA|CVE)-(?=\w)|\bwww(?=\.)|\w:(?=//)|:(?=(?=[\d_+-]*[a-z])[\w+-]+:|100:|1234:|[+-]1:))",
     re.IGNORECASE,
 )
 # GitHub links what may be a commit, but not in code; our own ids have 16 digits
