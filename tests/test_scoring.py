@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from stagelift.evals.data.problems import Problem
@@ -113,3 +115,15 @@ def test_without_a_number_for_a_target_nothing_is_right_or_wrong(target: str | N
         target,
     )
     assert (scored.n_tokens, scored.n_chars) == (3, 7)
+
+
+@pytest.mark.parametrize("response", ["1.1.1." * 50_000, "7" * 300_000, "$" * 300_000])
+def test_a_response_without_end_is_read_soon(response: str) -> None:
+    before = time.process_time()
+    assert lm_eval_reading(response, "18", FLEXIBLE)[1] is False
+    assert lm_eval_reading(f"#### {response}", "18", STRICT)[1] is False
+    assert time.process_time() - before < 5
+
+
+def test_signs_that_lm_eval_ignores_do_not_count_as_length() -> None:
+    assert lm_eval_reading("$" * 2_000 + "1," * 2 + "8.", "118", FLEXIBLE)[1] is True

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from stagelift.harness.cli import app
 from stagelift.harness.errors import UsageError
+from stagelift.harness.recipes.read import load_recipe
 from stagelift.harness.recipes.yaml_text import (
     as_yaml_holds_it,
     read_yaml,
@@ -117,7 +118,7 @@ def test_what_cannot_be_read_is_one_sentence(text: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"\xff\xfea\x00:\x00", "is not text in UTF-8"),
+        (b"\xff\xfea\x00:\x00", "is text in UTF-16. Save it in UTF-8."),
         (b"", "expected keys such as name, model and stages"),
         (b"- a\n- b\n", "expected keys such as name, model and stages"),
         (b"name: 2026-01-31\nseed: 2026-01-31\nstages: []\n", "Key 'seed' in mine.yaml"),
@@ -204,3 +205,23 @@ def test_content_of_python_is_a_copy_with_all_that_was_there() -> None:
     assert held == content
     held["stages"][0]["sft"]["args"] = {}
     assert content["stages"] != held["stages"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("a: 1\n" + "# x\n" * 300_000, "mine.yaml holds more than 1 MiB of text"),
+        ("".join(f"k{n}: 1\n" for n in range(20_000)), "more than 20,000 keys and values"),
+        ("k: '" + "x" * 1_000_000 + "'", "Unknown key 'k' in mine.yaml"),
+        ("k" * 900 + ": 1", "Unknown key 'kkkk"),
+        ("name: x\nseed: [&a [1,1,1,1,1,1,1,1], [*a, *a, *a, *a, *a, *a, *a, *a]]", "Key 'seed'"),
+    ],
+    ids=["bytes", "keys", "value", "key", "aliases"],
+)
+def test_a_recipe_of_any_size_is_answered_soon_and_briefly(
+    content: str, sentence: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.yaml").write_text(content)
+    with pytest.raises(UsageError) as refused:
+        load_recipe(str(tmp_path / "mine.yaml"), [])
+    assert sentence in str(refused.value) and len(str(refused.value)) < 1_000

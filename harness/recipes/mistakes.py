@@ -25,18 +25,18 @@ def first_mistake(error: ValidationError, where: str) -> str:
         case "union_tag_invalid":
             what = place.rpartition(".")[2]
             known = mistake["ctx"]["expected_tags"].replace("'", "")
-            tag = mistake["ctx"]["tag"]
+            tag = str(mistake["ctx"]["tag"])[:200]
             return f"Key '{place}' in {where} names an unknown {what}, '{tag}'. Known: {known}."
         case records.NO_NUMBER:
             key, value = mistake["ctx"]["field"], mistake["ctx"]["given"]
             return f"Key '{_written([*mistake['loc'], key])}' in {where} is {value}, not a number."
         case "bool_parsing" | "bool_type":
-            return f"Key '{place}' in {where} is {mistake['input']!r}, neither true nor false."
+            return f"Key '{place}' in {where} is {mistake['input']!r:.200}, neither true nor false."
         case "value_error":
             return f"{mistake['ctx']['error']!s} (in {where})"
         case _:
             value, reason = mistake["input"], mistake["msg"]
-            return f"Key '{place}' in {where} is {value!r}, which does not fit: {reason}."
+            return f"Key '{place}' in {where} is {value!r:.200}, which does not fit: {reason}."
 
 
 def _written(place: Sequence[int | str]) -> str:
@@ -48,9 +48,9 @@ def _written(place: Sequence[int | str]) -> str:
 def _unknown_key(place: tuple[int | str, ...], where: str) -> str:
     *parents, key = place
     known = _known_keys(parents)
-    near = difflib.get_close_matches(str(key), known, n=1)
+    near = difflib.get_close_matches(str(key)[:200], known, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    written = _written(place)
+    written = _written(place)[:200]
     return f"Unknown key '{written}' in {where}: {hint}Known keys there: {', '.join(known)}."
 
 

@@ -14,10 +14,14 @@ from typing import Any
 
 import yaml
 
+from stagelift.evals.bounded_text import read_text
 from stagelift.harness.errors import UsageError
 
 # far above any recipe, far below what a few lines of aliases can stand for
 _MOST_VALUES = 100_000
+# of a text as it is written: PyYAML takes a second for half as many
+_MOST_WRITTEN = 20_000
+_LARGEST_BYTES = 1 << 20
 _DEEPEST = 50
 _STANDARD = "tag:yaml.org,2002:"
 _BASES = {"0x": 16, "0o": 8}
@@ -41,9 +45,9 @@ def read_yaml(text: str, where: str) -> Any:
 def read_yaml_file(path: Path, where: str) -> Any:
     """Read a YAML file. Raises UsageError, in a sentence that begins with `where`."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{where} cannot be read: it is not text in UTF-8.") from error
+        text = read_text(path, _LARGEST_BYTES)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     return read_yaml(text, where)
 
 
@@ -83,9 +87,13 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, Any] = {}
     depth = 0
+    written = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.depth += 1
+        self.written += 1
+        if self.written > _MOST_WRITTEN:
+            raise yaml.YAMLError(f"it holds more than {_MOST_WRITTEN:,} keys and values")
         if self.depth > _DEEPEST:
             raise yaml.YAMLError(f"it is nested more than {_DEEPEST} deep")
         node = super().compose_node(parent, index)
