@@ -89,15 +89,19 @@ class Bench:
 
 
 def set_up(folder: Path) -> Bench:
-    """Make the model and the recipe, and run it undisturbed."""
+    """Make the model and the recipe, and run it undisturbed; what is there already is taken."""
     from tests.conftest import CHATML, make_tiny_model
 
+    took = folder / "seconds"
+    if took.exists():
+        return Bench(folder, float(took.read_text()))
     model = make_tiny_model(folder / "model", CHATML)
     (folder / "tiny.yaml").write_text(RECIPE.format(name=NAME, model=model.as_posix()))
     (folder / "whole").mkdir()
     done = stagelift(folder / "whole", "run", str(folder / "tiny.yaml"))
     if done.code:
         raise RuntimeError(f"The undisturbed run ended with {done.code}: {done.text}")
+    took.write_text(f"{done.seconds:.1f}")
     return Bench(folder, done.seconds)
 
 

@@ -171,8 +171,10 @@ def _state(root: Path) -> dict[str, tuple[int, int]]:
 
 
 def _workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return the workers that a conductor has: others of its processes look at the machine."""
     try:
-        return psutil.Process(process.pid).children()
+        below = psutil.Process(process.pid).children()
+        return [child for child in below if "stagelift.harness.worker" in child.cmdline()]
     except psutil.NoSuchProcess:
         return []
 
