@@ -137,11 +137,13 @@ def environment() -> dict[str, str]:
 
 
 def differences(whole: Path, other: Path) -> list[str]:
-    """Name what is not the same in the nodes of two folders of runs, as far as it is promised."""
+    """Name what is not the same in the nodes of two folders of runs, as far as it is promised; the
+    second may have nodes of other runs, too.
+    """
     first, second = (dict(_compared(root / "nodes")) for root in (whole, other))
-    return sorted(
-        name for name in first.keys() | second.keys() if first.get(name) != second.get(name)
-    )
+    nodes = {name.partition("/")[0] for name in first}
+    names = first.keys() | {name for name in second if name.partition("/")[0] in nodes}
+    return sorted(name for name in names if first.get(name) != second.get(name))
 
 
 def _compared(nodes: Path) -> Iterator[tuple[str, object]]:

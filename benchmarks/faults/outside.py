@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,12 @@ TRUST = (
     _untrusted(
         "push_to_hub", "`push_to_hub: true`", "stages.sft.args.push_to_hub", "true", "push_to_hub"
     ),
-    _untrusted("report_to", "logs to wandb", "report_to", "wandb"),
+    replace(
+        _untrusted(
+            "report_to", "logs to MLflow, which the environment sends away", "report_to", "mlflow"
+        ),
+        variables={"MLFLOW_TRACKING_URI": "http://mlflow.example:5000"},
+    ),
     _untrusted(
         "log folder outside",
         "`logging_dir: /tmp/elsewhere`",
@@ -131,8 +137,8 @@ TRUST = (
         "`run_path: true`",
         "launcher",
         "{torchrun: {nproc_per_node: 1, run_path: true}}",
+        "another program",
     ),
-    _untrusted("artefacts elsewhere", "artefacts at a URL", "ray.artefacts", "s3://bucket/x"),
     _untrusted(
         "a module outside", "rewards: [os.system]", "stages.grpo.rewards", "[os.system]", "trust|os"
     ),

@@ -134,5 +134,5 @@ _words = st.one_of(
 
 REPLIES = (
     Target("judge's word", _words, word_law),
-    Target("judge's reply", _replies(), reply_law, slow=True),
+    Target("judge's reply", _replies(), reply_law),
 )
