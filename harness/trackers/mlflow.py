@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stagelift.evals.credentials import words_without_credentials
 from stagelift.harness.trackers.tracker import TrackedStage, fit_name
 
 # of a parameter's value, in every store
@@ -39,7 +40,9 @@ class MLflowRun:
         # as MLflow chooses where nothing is set
         has_folder = any(Path("mlruns").glob("[0-9]*/meta.yaml"))
         here = Path("mlruns" if has_folder else "mlflow.db").absolute()
-        return "" if not given or Path(file).absolute() == here else given
+        is_here = not given or Path(file).absolute() == here
+        # it is stored, and compared with what was
+        return "" if is_here else words_without_credentials(given)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
