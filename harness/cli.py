@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stagelift.harness.commands.check import baseline_app, check
+from stagelift.harness.commands.delete import delete
 from stagelift.harness.commands.endings import Commands
 from stagelift.harness.commands.export import export
 from stagelift.harness.commands.judge import judge_app
@@ -36,6 +37,7 @@ app.add_typer(baseline_app, name="baseline")
 app.command()(check)
 app.command()(plan)
 app.command()(prune)
+app.command()(delete)
 app.command()(run)
 app.command()(evaluate)
 app.command("import")(import_file)

@@ -29,6 +29,7 @@ ARROWS = {
     "judge_training -> preflight; importing -> imports -> graph; rescoring, voting -> graph; "
     "commands -> verifying -> rescoring; "
     "testing -> checks -> recipes; commands -> exporting -> outputs; "
+    "commands -> listing, deleting -> graph; "
     "commands -> hub -> pushing -> outputs; "
     "api -> results -> exporting; api -> run, checks; "
     "api, commands, judge_training -> progress; api, commands -> quiet; "

@@ -173,3 +173,11 @@ def stop(message: str, code: int) -> NoReturn:
 
 def _resume_hint() -> str:
     return f"Go on with: {shlex.join(['stagelift', *sys.argv[1:]])}"
+
+
+def size_words(size: int) -> str:
+    """Write bytes in the unit that fits: kB, MB or GB (powers of 1000)."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size / 1e3:.1f} kB"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagelift.harness.commands.options import RunsFolder, open_console, usage_errors
+from stagelift.harness.commands.options import RunsFolder, open_console, size_words, usage_errors
 
 if TYPE_CHECKING:
     from stagelift.harness.graph.prune import Unneeded
@@ -61,7 +61,7 @@ def _show(unneeded: "Sequence[Unneeded]", runs: Path) -> None:
     table.columns[3].justify = "right"
     for node in unneeded:
         written = node.written.strftime("%Y-%m-%d %H:%M")
-        cells = (excerpt(node.folder.name), excerpt(node.what, 160), written, _size(node.size))
+        cells = (excerpt(node.folder.name), excerpt(node.what, 160), written, size_words(node.size))
         table.add_row(*map(Text, cells))
     open_console().print(table)
     typer.echo(
@@ -86,12 +86,4 @@ def _agreed(runs: Path) -> bool:
 
 def _amount(nodes: "Sequence[Unneeded]") -> str:
     count = "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"
-    return f"{count}, {_size(sum(node.size for node in nodes))}"
-
-
-def _size(size: int) -> str:
-    """Write bytes in the unit that fits: kB, MB or GB (powers of 1000)."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
-        if size >= scale:
-            return f"{size / scale:.1f} {unit}"
-    return f"{size / 1e3:.1f} kB"
+    return f"{count}, {size_words(sum(node.size for node in nodes))}"

@@ -11,12 +11,14 @@ from stagelift.harness.commands.options import (
     fail,
     keep_garbage,
     open_console,
+    size_words,
     usage_errors,
 )
 from stagelift.harness.streams import write_document
 from stagelift.reports.formats.names import Format, format_of, refuse_another_ending
 
 if TYPE_CHECKING:
+    from stagelift.harness.listing import ListedRun
     from stagelift.harness.outputs import Outputs
     from stagelift.reports.records import RunRecord
     from stagelift.reports.report import Report
@@ -108,29 +110,33 @@ def _no_figure() -> list[Path]:
 
 
 def list_runs(runs: RunsFolder = Path("runs")) -> None:
-    """List the runs in a folder, with the accuracy of each stage."""
+    """List the runs in a folder: when each was last worked on, what of it is on disk, and the
+    accuracy of each stage.
+    """
     from rich.table import Table
 
-    from stagelift.reports.folders import RunsFolder
+    from stagelift.harness.listing import listed_runs
     from stagelift.reports.formats.console import Text
-    from stagelift.reports.records import NothingEvaluatedError, read_run
 
-    folders = RunsFolder(runs).runs()
-    if not folders:
+    with usage_errors():
+        listed = listed_runs(runs)
+    if not listed:
         typer.echo(f"No runs in {runs}. Start one with: stagelift run quickstart")
         return
-    table = Table("run", "state", "model", "accuracy by stage")
-    for folder in folders:
-        try:
-            record = read_run(folder.path)
-        except ValueError as error:
-            begun = isinstance(error, NothingEvaluatedError)
-            state = "nothing evaluated yet" if begun else "cannot be read"
-            table.add_row(Text(folder.name), state, "", Text(str(error)))
-            continue
-        cells = (record.name, _state(record), record.model, _accuracies(record))
+    table = Table("run", "state", "last worked on", "size", "model", "accuracy by stage")
+    for run in listed:
+        state, model, stages = run.problem, "", run.details
+        if run.record is not None:
+            state, model, stages = _state(run.record), run.record.model, _accuracies(run.record)
+        cells = (run.name, state, run.worked_on, _run_size(run), model, stages)
         table.add_row(*(Text(cell) for cell in cells))
     open_console().print(table)
+
+
+def _run_size(run: "ListedRun") -> str:
+    if not run.shared_bytes:
+        return size_words(run.own_bytes)
+    return f"{size_words(run.own_bytes)}\n{size_words(run.shared_bytes)} shared"
 
 
 def _state(record: "RunRecord") -> str:
