@@ -5,7 +5,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -224,6 +224,26 @@ class EvaluationFolder:
     def is_hashed(self) -> bool:
         """Say whether it was written with hashes."""
         return bool(self.hashes())
+
+    def compared_names(self) -> list[str]:
+        """Name the files that evaluations of later stages are compared with."""
+        return [_GENERATIONS, _SCORES, _PAIRS]
+
+    def made_again(self, damaged: Collection[str], *, asked: bool) -> list[str]:
+        """Name the files that are made anew where some are damaged, the result last: until then it
+        says that they are missing.
+
+        What was asked stays where it is whole, unless all of it is `asked` again. Responses and how
+        long they took go together, and so do the files of a task.
+        """
+        again = {name for name in damaged if name in _ASKED or name.startswith(f"{_TASKS}/")}
+        if again & {_GENERATIONS, _TIMINGS}:
+            again |= {_GENERATIONS, _TIMINGS, _VOTES}
+        for name in [name for name in again if name.startswith(f"{_TASKS}/")]:
+            stem = name.removesuffix(".jsonl").removesuffix(".json")
+            again |= {f"{stem}.jsonl", f"{stem}.json"}
+        every = _KEPT if asked else ()
+        return [*sorted({*again, *every}), _SCORES, _VERDICTS, HASHES, RESULT]
 
     def write_hashes_again(self) -> None:
         """Write the file of hashes from the result, which repeats them."""

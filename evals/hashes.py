@@ -15,6 +15,8 @@ from stagelift.evals.files import read_numbered, record_text, write_numbered, wr
 from stagelift.evals.records import Hashed, Record
 
 HASHES = "hashes.json"
+# how folders begin that hold what was damaged
+ASIDE = "damaged-"
 _SCHEMA = 1
 MISSING = "is missing"
 DIFFERS = "is not what was written: its sha256 differs"
@@ -53,11 +55,12 @@ def sha256_of(file: Path) -> str:
 
 
 def files_in(folder: Path, *without: str) -> list[Path]:
-    """Return the files in a folder and below, but for names in `without` and what is being
-    written.
+    """Return the files in a folder and below, but for names in `without`, what is being written,
+    and what was set aside.
     """
     files = (path for path in folder.rglob("*") if path.is_file())
-    return [file for file in files if file.name not in without and not file.name.startswith(".")]
+    kept = (file for file in files if file.name not in without and not file.name.startswith("."))
+    return [file for file in kept if not _is_aside(file.relative_to(folder))]
 
 
 def finish_folder(
@@ -122,6 +125,17 @@ def write_hashes_again(folder: Path, lasts: Sequence[Path]) -> None:
     said = {name: hash for last in lasts for name, hash in _said(last).items()}
     own = {last.name: sha256_of(last) for last in lasts if last.exists()}
     _write(folder, {**said, **own})
+
+
+def forget(folder: Path, names: Iterable[str]) -> None:
+    """Take files out of what is known, because they are there no longer."""
+    known, gone = _listed(folder), {*names}
+    if known.keys() & gone:
+        _write(folder, {name: hash for name, hash in known.items() if name not in gone})
+
+
+def _is_aside(file: Path) -> bool:
+    return any(part.startswith(ASIDE) for part in file.parts)
 
 
 def _hashed(folder: Path, files: Iterable[Path]) -> dict[str, str]:

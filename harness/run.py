@@ -16,7 +16,7 @@ from stagelift.evals.trust import is_only_looking, only_looking
 from stagelift.harness import preflight
 from stagelift.harness.environment import versions
 from stagelift.harness.graph.asked_with import asked_with
-from stagelift.harness.graph.damage import refuse_damage
+from stagelift.harness.graph.damage import DamagedPlanError, refuse_damage
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.export_checks import check_exports
 from stagelift.harness.graph.left import remove_left
@@ -30,6 +30,12 @@ from stagelift.harness.graph.store import Store, check_run_folder, is_finished, 
 from stagelift.harness.recipes.sections import Recipe
 from stagelift.harness.recipes.study import wanted_chains
 from stagelift.harness.recipes.trusted import check_trackers_trusted, check_trusted
+from stagelift.harness.repairing import (
+    is_repairing,
+    set_aside_damage,
+    settle_evaluation,
+    settle_training,
+)
 from stagelift.harness.schedule import Task, work_through
 from stagelift.harness.selecting import chosen, select
 from stagelift.harness.trackers.following import following
@@ -54,7 +60,10 @@ def prepare(
     damaged, unless the run `repairs` it.
     """
     folder = store.run(recipe.name)
-    if not (repairs and folder.damages()):
+    damages = folder.damages()
+    if damages and not repairs:
+        raise DamagedPlanError(damages)
+    if not damages:
         check_run_folder(folder, recipe.identity())
     # then it was checked when it ran, and all it needs is stored
     finished = is_finished(folder)
@@ -113,25 +122,43 @@ def _variants(recipe: Recipe) -> list[Recipe]:
     return list({chain.variant: chain.recipe for chain in wanted_chains(recipe)}.values())
 
 
-def execute(plan: Plan, store: Store, executor: Executor, on_event: OnEvent) -> Path:
-    """Do what is missing and return the run's folder.
+def execute(
+    plan: Plan,
+    store: Store,
+    executor: Executor,
+    on_event: OnEvent,
+    *,
+    repairs: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Do what is missing and return the run's folder; where it `repairs`, damaged files are set
+    aside first, and made again. `say` is told what became of them.
 
     Killed or interrupted, the next call goes on from there.
     """
     folder = store.run(plan.recipe.name)
     with lock_run(folder):
+        done = set_aside_damage(plan, store) if repairs else []
         # it may have changed since `prepare`
-        check_run_folder(folder, plan.recipe.identity())
+        if folder.is_run() or not repairs:
+            check_run_folder(folder, plan.recipe.identity())
         remove_left(plan, store, folder)
         show = _one_at_a_time(on_event)
         work = _Work(plan, store, executor, show)
         # from here on `stagelift prune` knows that these nodes are needed
         with store.lock():
-            session = Session(plan, store, folder)
+            session = Session(plan, store, folder, done)
             tasks = work.tasks()
         finished = False
+        for words in done:
+            say(words)
         try:
             with following(plan, store, show):
+                if is_repairing(plan, store):
+                    for words in work.repaired():
+                        session.repaired(words)
+                        say(words)
+                    tasks = work.tasks()
                 work_through(
                     tasks, executor.jobs, lambda _: session.save(finished=False), executor.stop
                 )
@@ -199,6 +226,20 @@ class _Work:
         if self.store.is_trained(node):
             return [evaluation]
         return [Task(f"train {node.id}", needs, train), evaluation]
+
+    def repaired(self) -> Iterator[str]:
+        """Do what was set aside, and all else that is missing, one after the other, and say what
+        came of it: whether later stages are kept is known only then.
+        """
+        for node in self.plan.nodes:
+            if not self.store.is_trained(node):
+                self._train(node)
+            yield from settle_training(node, self.plan, self.store)
+            self._evaluate(node, 0)
+            yield from settle_evaluation(node, 0, self.plan, self.store)
+        for node, repeat in self.plan.repeats:
+            self._evaluate(node, repeat)
+            yield from settle_evaluation(node, repeat, self.plan, self.store)
 
     def _evaluation(self, node: Node, repeat: int) -> Task:
         """An evaluation reads those it is compared with; a repeat comes after the first."""

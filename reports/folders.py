@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from stagelift.evals.files import LaterSchemaError, read_numbered, write_numbered
 from stagelift.evals.folders import JudgesFolder
-from stagelift.evals.hashes import DIFFERS, UNREADABLE, Damage
+from stagelift.evals.hashes import DIFFERS, MISSING, UNREADABLE, Damage
 from stagelift.reports.run_file import SCHEMA, RunFile, with_what_is_not_stored
 from stagelift.stages.folders import NODE_FILE, NodeFolder
 
@@ -121,6 +121,8 @@ class RunFolder:
 
     def check_is_run(self) -> None:
         """Raise ValueError where there is no run in this folder."""
+        if not self.is_run() and self.damages():
+            raise ValueError(f"{self.file} {MISSING}. {self.remedy()}")
         if not self.is_run():
             raise ValueError(
                 f"{self.path} is not a run: it has no {self.file.name}. `stagelift runs` lists the "
@@ -132,10 +134,11 @@ class RunFolder:
         return read_numbered(self.file, RunFile, SCHEMA, with_what_is_not_stored)
 
     def damages(self) -> list[Damage]:
-        """Say whether `run.json` is what was written, where it is there."""
+        """Say whether `run.json` is what was written; it comes before the recipe beside it."""
+        if not self.is_run():
+            return [Damage(self.file, MISSING)] if self.recipe.exists() else []
         try:
-            if self.is_run():
-                self.read()
+            self.read()
         except LaterSchemaError:
             raise
         except ValueError as error:

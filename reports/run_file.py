@@ -69,7 +69,7 @@ class RunFile(Record):
 
     A run of more than one chain is a study: it has `chains`, maybe `repeats`, and of variants the
     `reference`. In a `lattice` the chains are the subsets of stages. `notes` say what of imported
-    files was left out or is not known.
+    files was left out or is not known, `repairs` what was damaged and made again, and when.
     """
 
     name: str
@@ -87,6 +87,7 @@ class RunFile(Record):
     finished: bool
     # not written where there are none
     notes: tuple[str, ...] = Field(default=(), exclude_if=lambda notes: not notes)
+    repairs: tuple[str, ...] = Field(default=(), exclude_if=lambda repairs: not repairs)
 
     @field_validator("stages")
     @classmethod

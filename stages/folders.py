@@ -27,6 +27,7 @@ from stagelift.evals.folders import (
 )
 from stagelift.evals.hashes import (
     DIFFERS,
+    HASHES,
     MISSING,
     UNREADABLE,
     Damage,
@@ -266,16 +267,16 @@ class NodeFolder(TrainingFolder):
 
     def is_selected(self) -> bool:
         """Say whether the node is one of several checkpoints, and which is written down."""
-        return self._selection.exists()
+        return self.selection.exists()
 
     def read_selection(self) -> Selection:
         """Read which checkpoint the node is, and why."""
-        return self._read(self._selection, Selection)
+        return self._read(self.selection, Selection)
 
     def write_selection(self, selection: Selection) -> None:
         """Write which checkpoint the node is, when its adapter is there."""
         adopted = [file for file in (self._logits, *_adapter_files(self.adapter)) if file.exists()]
-        finish_folder(self.path, adopted, self._selection, selection, beside=True)
+        finish_folder(self.path, adopted, self.selection, selection, beside=True)
 
     def damages(self, *, weighs: bool = True) -> list[Damage]:
         """Return which files of the node itself are not what was written, or are missing.
@@ -340,7 +341,7 @@ class NodeFolder(TrainingFolder):
         found = []
         for last, kind in (
             (self._result, StageResult),
-            (self._selection, Selection),
+            (self.selection, Selection),
             (self._export, ExportResult),
         ):
             try:
@@ -354,7 +355,7 @@ class NodeFolder(TrainingFolder):
 
     @property
     def _lasts(self) -> list[Path]:
-        return [self._result, self._selection, self._export]
+        return [self._result, self.selection, self._export]
 
     @property
     def _kept(self) -> Path:
@@ -365,8 +366,22 @@ class NodeFolder(TrainingFolder):
         return self.path / _EXPORT
 
     @property
-    def _selection(self) -> Path:
+    def selection(self) -> Path:
+        """The file that says which of several checkpoints the node is."""
         return self.path / _SELECTION
+
+    def made_again(self, damaged: Collection[str]) -> list[str]:
+        """Name what is made anew where some files are damaged, the records last.
+
+        Of a stage that was selected among whole checkpoints that is the selection only.
+        """
+        adopted = (self.adapter.name, self._logits.name)
+        inside = {name.split("/")[0] for name in damaged}
+        if damaged and self.kept_steps() and inside <= {*adopted, _SELECTION}:
+            return [*adopted, _SELECTION]
+        made = (self.adapter, self.exported, self._kept, self.completions, self.checkpoints)
+        names = [*(folder.name for folder in made), self.log_rows.name, self._logits.name]
+        return [*names, HASHES, _SELECTION, _EXPORT, _STAGE]
 
     @property
     def description(self) -> Path:

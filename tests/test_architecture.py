@@ -23,7 +23,7 @@ ARROWS = {
     "-> folders -> run_file; records -> contradictions -> recount; exports -> words",
     "harness": "cli -> commands -> run, judge_training, forecast, importing, rescoring, outputs, "
     "voting, checks, audit; audit -> graph, workers; "
-    "run -> preflight -> graph, workers -> recipes; run -> schedule; "
+    "run -> preflight -> graph, workers -> recipes; run -> schedule; run -> repairing -> graph; "
     "forecast -> graph; run -> trackers -> graph, workers; run -> selecting -> graph, workers; "
     "preflight -> validation -> graph; "
     "judge_training -> preflight; importing -> imports -> graph; rescoring, voting -> graph; "

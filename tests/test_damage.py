@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -12,11 +13,12 @@ from stagelift.harness.commands.verify import VerifyFormat
 from stagelift.harness.graph.damage import DamagedPlanError
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import load_recipe
-from stagelift.harness.run import prepare
+from stagelift.harness.run import execute, prepare
 from stagelift.harness.verifying import verify
 from stagelift.reports.folders import RunFolder
+from tests.in_process import InProcessExecutor
 from tests.shared import copied
-from tests.test_run import node
+from tests.test_run import node, tree
 from tests.unhashed import unhashed
 
 
@@ -120,3 +122,52 @@ def spoil(path: Path, damage: Callable[[bytes], bytes] | None) -> None:
         path.unlink()
     else:
         path.write_bytes(damage(path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    "file", ["adapter/adapter_model.safetensors", "evals/*/generations.jsonl", "node.json"]
+)
+def test_a_repair_makes_again_what_is_damaged_and_keeps_what_follows_where_bytes_are_the_same(
+    root: Path, tiny_recipe_file: Path, file: str
+) -> None:
+    (path,) = node(root, "grpo").glob(file)
+    before, whole = path.read_bytes(), tree(node(root, "sft"))
+    path.write_bytes(truncated(before))
+    said, started = repaired(root, tiny_recipe_file)
+    assert path.read_bytes() == before and tree(node(root, "sft")) == whole
+    # nothing is lost
+    (aside,) = node(root, "grpo").rglob(f"damaged-1/**/{path.name}")
+    assert aside.read_bytes() == truncated(before)
+    assert said[0].startswith("Set aside") and path.name in said[0]
+    assert started == {"adapter": ["train"], "evals": ["evaluate"]}.get(file.split("/")[0], [])
+    assert verify(RunFolder(root / "tiny")).is_whole
+    assert RunFolder(root / "tiny").read().repairs[0].endswith(said[0])
+
+
+def test_run_json_is_written_anew_and_the_damaged_one_is_kept(
+    root: Path, tiny_recipe_file: Path
+) -> None:
+    file = root / "tiny" / "run.json"
+    stages = RunFolder(root / "tiny").read().stages
+    file.write_text("{")
+    assert stagelift("report", "tiny").exit_code == 2
+    assert "--repair" in stagelift("run", str(tiny_recipe_file), "--dry-run").stderr
+    assert repaired(root, tiny_recipe_file)[1] == []
+    assert RunFolder(root / "tiny").read().stages == stages
+    assert (root / "tiny" / "damaged-1" / "run.json").read_text() == "{"
+    assert stagelift("report", "tiny").exit_code == 0
+
+
+def repaired(root: Path, recipe_file: Path) -> tuple[list[str], list[str]]:
+    """Repair a run in this process; return what was said, and the jobs that were started."""
+    said: list[str] = []
+    started: list[str] = []
+    recipe, store, executor = load_recipe(str(recipe_file), []), Store(root), InProcessExecutor()
+    plan = prepare(recipe, store, executor.precise, repairs=True)
+
+    def on_event(_: str, event: dict[str, Any]) -> None:
+        if event["event"] == "starting":
+            started.append(event["job"])
+
+    execute(plan, store, executor, on_event, repairs=True, say=said.append)
+    return said, started

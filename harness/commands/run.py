@@ -1,6 +1,8 @@
 """`stagelift run` and `stagelift evaluate`: do what is missing of a recipe, and report."""
 
+import shlex
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from stagelift.harness.commands.options import (
     RunsFolder,
     TrustOption,
     announce_first_use,
+    fail,
     quiet_environment,
     stop,
     trusted_as_asked,
@@ -32,6 +35,15 @@ if TYPE_CHECKING:
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")
+]
+
+
+Repair = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        help="Set damaged files aside, and make again exactly what they were.",
+    ),
 ]
 
 
@@ -85,6 +97,7 @@ def run(
     executor: ExecutorOption = ExecutorName.local,
     jobs: Jobs = None,
     dry_run: DryRun = False,
+    repair: Repair = False,
     trust: TrustOption = None,
 ) -> None:
     """Train and evaluate what is missing of a recipe, then report.
@@ -102,6 +115,7 @@ def run(
             executor,
             jobs,
             dry_run=dry_run,
+            repair=repair,
         )
 
 
@@ -134,6 +148,7 @@ def evaluate(
     ] = None,
     runs: RunsFolder = Path("runs"),
     dry_run: DryRun = False,
+    repair: Repair = False,
     trust: TrustOption = None,
 ) -> None:
     """Evaluate what was trained elsewhere under a recipe's contract, training nothing, and report
@@ -150,6 +165,7 @@ def evaluate(
             ExecutorName.local,
             None,
             dry_run=dry_run,
+            repair=repair,
         )
 
 
@@ -231,6 +247,7 @@ def _run(
     jobs: int | None,
     *,
     dry_run: bool,
+    repair: bool,
 ) -> None:
     """Check a recipe, do what is missing of it, and report."""
     from stagelift.evals.trust import only_looking
@@ -242,13 +259,16 @@ def _run(
     with trusted_as_asked(recipe):
         if dry_run:
             with only_looking(), usage_errors():
-                _look(recipe, store, executor, jobs)
+                _look(recipe, store, executor, jobs, repair=repair)
         else:
-            _do(recipe, store, executor, jobs)
+            _do(recipe, store, executor, jobs, repair=repair)
 
 
-def _look(recipe: "Recipe", store: "Store", executor: ExecutorName, jobs: int | None) -> None:
+def _look(
+    recipe: "Recipe", store: "Store", executor: ExecutorName, jobs: int | None, *, repair: bool
+) -> None:
     """Check a recipe, and print its nodes."""
+    from stagelift.harness.graph.damage import damaged_folders
     from stagelift.harness.run import check_offline
     from stagelift.harness.voting import read_votes
 
@@ -260,26 +280,35 @@ def _look(recipe: "Recipe", store: "Store", executor: ExecutorName, jobs: int | 
         return
     announce_first_use(recipe.weights())
     with closing(_executor(executor, jobs, recipe, store.root)) as workers:
-        _print_plan(_prepared(recipe, store, workers), store)
+        plan = _prepared(recipe, store, workers, repair=repair)
+        for found in damaged_folders(plan, store):
+            for damage in found.damages:
+                typer.echo(f"To be made again: {damage}.")
+        _print_plan(plan, store)
 
 
-def _do(recipe: "Recipe", store: "Store", executor: ExecutorName, jobs: int | None) -> None:
+def _do(
+    recipe: "Recipe", store: "Store", executor: ExecutorName, jobs: int | None, *, repair: bool
+) -> None:
     """Check a recipe, do what is missing of it, and report."""
     from stagelift.evals.printed import one_line
     from stagelift.harness.run import execute, titles
     from stagelift.harness.voting import read_votes, store_votes
     from stagelift.harness.workers.executor import JobFailed
 
+    said: list[str] = []
     try:
         with usage_errors():
             votes = read_votes(recipe.evals.preference.votes)
             announce_first_use(recipe.weights())
             with closing(_executor(executor, jobs, recipe, store.root)) as workers:
-                plan = _prepared(recipe, store, workers)
+                plan = _prepared(recipe, store, workers, repair=repair)
                 from stagelift.harness.progress import open_view
 
                 with _kill_is_ctrl_c(), open_view(titles(plan)) as view:
-                    folder = execute(plan, store, workers, view.on_event)
+                    folder = execute(
+                        plan, store, workers, view.on_event, repairs=repair, say=said.append
+                    )
     except JobFailed as error:
         stop(f"{error}\nWhat was done is kept.", 1)
     except KeyboardInterrupt as error:
@@ -287,17 +316,24 @@ def _do(recipe: "Recipe", store: "Store", executor: ExecutorName, jobs: int | No
     with usage_errors():
         unused = store_votes(folder, votes)
     write_reports(folder)
+    for words in said:
+        typer.echo(f"Repaired: {one_line(words)}", err=True)
     for problem in unused:
         typer.echo(f"Note: {one_line(problem)}", err=True)
 
 
-def _prepared(recipe: "Recipe", store: "Store", workers: "Executor") -> "Plan":
+def _prepared(recipe: "Recipe", store: "Store", workers: "Executor", *, repair: bool) -> "Plan":
     """Check what a recipe names and plan it, with a warning for what may not be meant."""
     from stagelift.evals.printed import one_line
+    from stagelift.harness.graph.damage import DamagedPlanError
     from stagelift.harness.graph.model_checks import trained_on_other_models
     from stagelift.harness.run import answer_warnings, prepare
 
-    plan = prepare(recipe, store, workers.precise)
+    try:
+        plan = prepare(recipe, store, workers.precise, repairs=repair)
+    except DamagedPlanError as error:
+        words = [word for word in sys.argv[1:] if word != "--dry-run"]
+        fail(f"{error.problem} Go on with: {shlex.join(['stagelift', *words, '--repair'])}")
     for warning in [*trained_on_other_models(plan), *answer_warnings(plan)]:
         typer.echo(f"Warning: {one_line(warning)}", err=True)
     return plan

@@ -105,8 +105,14 @@ def _evaluations(node: Node, plan: Plan, store: Store) -> Iterator[EvaluationFol
         for repeated, repeat in plan.repeats
         if repeated is node or repeated.id == node.id
     )
-    if node.selects is not None:
-        folder, contract = store.node_folder(node), node.selects.contract_id
-        validated = [store.node_folder(each) for each in (node.root, *candidates(node))]
-        for place in (*validated, *map(folder.kept, folder.kept_steps())):
-            yield place.evaluation(contract)
+    yield from validations(node, store)
+
+
+def validations(node: Node, store: Store) -> list[EvaluationFolder]:
+    """Return the evaluations that a node is selected by; none where it is not one of several."""
+    if node.selects is None:
+        return []
+    folder, contract = store.node_folder(node), node.selects.contract_id
+    validated = [store.node_folder(each) for each in (node.root, *candidates(node))]
+    places = [*validated, *map(folder.kept, folder.kept_steps())]
+    return [place.evaluation(contract) for place in places]

@@ -1,6 +1,7 @@
 """One sitting at a run, and what `run.json` says of the run's plan."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from stagelift.reports.run_file import RunChain, RunFile, RunRepeat, RunStage, S
 class Session:
     """One sitting at a run. `run.json` lists them all, so the wall clock survives interruptions."""
 
-    def __init__(self, plan: Plan, store: Store, folder: RunFolder) -> None:
+    def __init__(
+        self, plan: Plan, store: Store, folder: RunFolder, repairs: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.started = time.monotonic()
         fresh = _run_file(plan, store)
@@ -27,17 +30,26 @@ class Session:
         # the same recipe can mean other nodes: a data file, a reward or the machine may have
         # changed since
         same = _without_words(held) == _without_words(fresh)
-        self.idle = same and held.finished and not store.missing_work(plan)
+        is_done = same and held.finished and not store.missing_work(plan)
+        self.idle = is_done and not repairs
         recipe = write_yaml(as_written(plan.recipe))
         if self.idle:
             self._write_new_gates(recipe)
             return
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.run = fresh.model_copy(
-            update={"sessions": (*held.sessions, Sitting(started=now, seconds=0.0))}
+            update={
+                "sessions": (*held.sessions, Sitting(started=now, seconds=0.0)),
+                "repairs": (*held.repairs, *(f"{now}: {words}" for words in repairs)),
+            }
         )
         self.save(finished=False)
         write_text(folder.recipe, recipe)
+
+    def repaired(self, words: str) -> None:
+        """Write down what came of something that was damaged."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.run = self.run.model_copy(update={"repairs": (*self.run.repairs, f"{now}: {words}")})
 
     def save(self, *, finished: bool) -> None:
         """Write down the time spent so far, and whether everything is done."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from stagelift.evals.hashes import ASIDE
 from stagelift.evals.whole import UNFINISHED, replaced_file
 from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, starting_model, training_folder
 from stagelift.reports.folders import place_in_runs
@@ -73,7 +74,8 @@ def _opened(url: str) -> tuple[Any, str]:
 
 
 def _is_passed_on(path: Path) -> bool:
-    return not any(part in PASSING or part.endswith(UNFINISHED) for part in path.parts)
+    unfinished = any(part in PASSING or part.endswith(UNFINISHED) for part in path.parts)
+    return not unfinished and not any(part.startswith(ASIDE) for part in path.parts)
 
 
 def _complete_last(paths: Iterable[Any]) -> list[Any]:
