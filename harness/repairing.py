@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from stagelift.evals.files import read_record, write_record, write_text
 from stagelift.evals.folders import EvaluationFolder, JudgesFolder
 from stagelift.evals.hashes import ASIDE, HASHES, forget
@@ -22,6 +20,7 @@ from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.damage import DamagedFolder, damaged_folders, validations
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
+from stagelift.harness.locks import Held, held
 from stagelift.reports.folders import RunFolder
 from stagelift.stages.folders import NodeFolder
 
@@ -120,8 +119,13 @@ def _mended(found: DamagedFolder) -> Iterator[str]:
         case EvaluationFolder() as evaluation:
             _mend_evaluation(evaluation, damaged)
         case NodeFolder() as node:
-            with _locked(node):
-                _mend_node(node, damaged)
+            try:
+                with held(node.lock_file):
+                    _mend_node(node, damaged)
+            except Held as error:
+                raise UsageError(
+                    f"{node.path} is not repaired: another process works on it ({error})."
+                ) from error
     names = ", ".join(f"{found.folder.path / name} {what}" for name, what in damaged.items())
     yield f"Set aside: {names}."
 
@@ -248,14 +252,3 @@ def _pending(folder: Path) -> list[_Pending]:
         if aside.came_of_it is None:
             found.append(_Pending(folder, note, aside))
     return found
-
-
-def _locked(node: NodeFolder) -> FileLock:
-    lock = FileLock(node.lock_file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UsageError(
-            f"Another process works on {node.path}, so it is not repaired. Wait for it."
-        ) from None
-    return lock
