@@ -217,7 +217,7 @@ def _bound(
     return Fault("bounds", name, done, strike, command, codes, says)
 
 
-_IMPORT = ("import", "rows.jsonl", "--name", "other")
+_IMPORT = ("import", "rows.jsonl", "--as", "responses", "--name", "other")
 _CHECK = ("check", "side.json", "--baseline", "tiny")
 _GOOD = '{"id": "1", "prompt": "p", "response": "RESPONSE", "target": "4"}\n'
 
@@ -249,7 +249,7 @@ BOUNDS = (
         "200 kB of gzip that hold 200 MB",
         _row(gzip.compress(b"1" * 200_000_000, 9)),
         _IMPORT,
-        "most that is read|bytes|MiB",
+        "longer than|most that is read",
     ),
     _bound(
         "a key twice",
