@@ -25,8 +25,6 @@ from stagelift.reports.folders import RunFolder
 from stagelift.stages.folders import NodeFolder
 
 _NOTE = "repair.json"
-# what a node can do without: a log, and a cross-check that hashes now make
-_SPARED = ("training.jsonl", "logits.json")
 
 
 class Aside(Record):
@@ -174,7 +172,7 @@ def _mend_node(node: NodeFolder, damaged: dict[str, str]) -> None:
     if names == {HASHES}:
         _move(node.path, damaged, [HASHES], {}, "The hashes were written again.")
         node.write_hashes_again()
-    elif names <= {*_SPARED}:
+    elif names <= node.spared:
         _move(node.path, damaged, [*damaged], {}, "The node goes on without.")
         forget(node.path, damaged)
     elif names == {node.description.name}:

@@ -370,6 +370,11 @@ class NodeFolder(TrainingFolder):
         """The file that says which of several checkpoints the node is."""
         return self.path / _SELECTION
 
+    @property
+    def spared(self) -> set[str]:
+        """The files that a node can do without: a log, and a cross-check that hashes make, too."""
+        return {self.log_rows.name, self._logits.name}
+
     def made_again(self, damaged: Collection[str]) -> list[str]:
         """Name what is made anew where some files are damaged, the records last.
 
