@@ -29,6 +29,10 @@ _HARDLY_ANY = 1 << 20
 class DiskFull(OSError):
     """Something could not be written, because there is no room for it."""
 
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.errno = errno.ENOSPC
+
 
 @contextmanager
 def named_if_full(path: Path) -> Iterator[None]:
@@ -37,7 +41,8 @@ def named_if_full(path: Path) -> Iterator[None]:
         yield
     except DiskFull:
         raise
-    except OSError as error:
+    # libraries raise errors of their own
+    except Exception as error:
         said = full_disk(error, path)
         if said is None:
             raise
@@ -45,7 +50,12 @@ def named_if_full(path: Path) -> Iterator[None]:
 
 
 def full_disk(error: BaseException, path: Path) -> str | None:
-    """Say that there was no room for `path`; None where that is not what went wrong."""
+    """Say that there was no room for `path`; None where that is not what went wrong.
+
+    The space is that of now: what was half written is still to be there.
+    """
+    if isinstance(error, DiskFull):
+        return str(error)
     reason = _reason(error, path)
     if reason is None:
         return None

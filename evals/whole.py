@@ -39,7 +39,8 @@ def replaced_file(path: Path) -> Iterator[Path]:
         for left in path.parent.glob(f".{_quoted(path.name)}.*{_FILE}"):
             _remove_if_left(left)
         beside = path.with_name(f".{path.name}.{os.getpid()}{_FILE}")
-        with _locked(beside), _removed_on_error(beside):
+        # innermost: the space there is said before what was half written goes
+        with _locked(beside), _removed_on_error(beside), named_if_full(path):
             yield beside
             beside.replace(path)
 
@@ -55,7 +56,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     with named_if_full(path):
         finish_replacing(path)
         beside.mkdir(parents=True)
-        with _removed_on_error(beside):
+        with _removed_on_error(beside), named_if_full(path):
             yield beside
             if path.exists():
                 path.rename(before)

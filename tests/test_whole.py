@@ -2,8 +2,6 @@
 stays.
 """
 
-import fcntl
-import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +18,10 @@ from stagelift.evals.whole import (
     write_bytes,
 )
 from tests.conftest import environment
+
+# Windows has neither
+fcntl = pytest.importorskip("fcntl")
+resource = pytest.importorskip("resource")
 
 KILLED = """
 import os, signal
@@ -107,6 +109,16 @@ def test_what_does_not_fit_names_the_path_and_the_space_and_leaves_what_was_ther
     said = str(refused.value)
     assert said.startswith(f"{path} could not be written: ") and " are free there." in said
     assert path.read_bytes() == b"old" and names(tmp_path) == ["report.html"]
+
+
+def test_what_a_library_says_of_a_full_disk_is_told_with_the_path_where_it_was_to_be(
+    tmp_path: Path,
+) -> None:
+    said = RuntimeError("I/O error: No space left on device (os error 28)")
+    refused = pytest.raises(DiskFull, match="adapter could not be written")
+    with refused, replaced_folder(tmp_path / "adapter"):
+        raise said
+    assert names(tmp_path) == []
 
 
 def test_a_full_disk_is_known_by_the_words_of_libraries(tmp_path: Path) -> None:

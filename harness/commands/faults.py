@@ -12,6 +12,7 @@ import traceback
 from importlib.metadata import PackageNotFoundError, version
 
 from stagelift.evals.credentials import words_without_credentials
+from stagelift.evals.disk_space import DiskFull
 from stagelift.evals.printed import safe_text
 
 _LONGEST = 300
@@ -21,6 +22,8 @@ def told(error: Exception) -> str:
     """Say what it was (memory, the machine, the installation, or a fault of ours), and where what
     led to it lies.
     """
+    if isinstance(error, DiskFull):
+        return f"Error: {error}"
     return f"Error: {_sentence(error)} {_where_it_lies(error)}"
 
 

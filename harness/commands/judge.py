@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from stagelift.harness.commands.endings import interrupted_code
+from stagelift.harness.commands.endings import FAULT, interrupted_code
 from stagelift.harness.commands.options import (
     announce_first_use,
     quiet_environment,
     stop,
+    told_if_full,
     usage_errors,
 )
 
@@ -37,15 +38,15 @@ def judge_train(
     announce_first_use([model])
     from stagelift.harness.judge_training import JudgeRequest, train_judge
     from stagelift.harness.progress import open_view
-    from stagelift.harness.workers.executor import JobFailed
+    from stagelift.harness.workers.executor import JobFailed, NoRoom
     from stagelift.reports.words.provenance import passport_lines
 
     try:
-        with usage_errors():
+        with told_if_full(output), usage_errors():
             request = JudgeRequest(model, dataset, output, overrides or [])
             passport = train_judge(request, open_view(["judge"]))
     except JobFailed as error:
-        stop(f"{error}\nWhat was done is kept.", 1)
+        stop(f"{error}\nWhat was done is kept.", FAULT if isinstance(error, NoRoom) else 1)
     except KeyboardInterrupt as error:
         stop("\nInterrupted; what was done is kept.", interrupted_code(error))
     for title, text in passport_lines(passport):

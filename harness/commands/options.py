@@ -171,6 +171,23 @@ def stop(message: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+@contextmanager
+def told_if_full(folder: Path) -> Iterator[None]:
+    """End, saying how to go on, where a disk is full: of the file that an error names, or else of
+    a folder.
+    """
+    from stagelift.evals.disk_space import full_disk
+    from stagelift.harness.commands.endings import FAULT
+
+    try:
+        yield
+    except OSError as error:
+        said = full_disk(error, Path(error.filename) if error.filename else folder)
+        if said is None:
+            raise
+        stop(f"Error: {said}", FAULT)
+
+
 def _resume_hint() -> str:
     return f"Go on with: {shlex.join(['stagelift', *sys.argv[1:]])}"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from stagelift.harness.commands.endings import Terminated, interrupted_code
+from stagelift.harness.commands.endings import FAULT, Terminated, interrupted_code
 from stagelift.harness.commands.options import (
     Overrides,
     RunName,
@@ -22,6 +22,7 @@ from stagelift.harness.commands.options import (
     fail,
     quiet_environment,
     stop,
+    told_if_full,
     trusted_as_asked,
     usage_errors,
 )
@@ -261,7 +262,8 @@ def _run(
             with only_looking(), usage_errors():
                 _look(recipe, store, executor, jobs, repair=repair)
         else:
-            _do(recipe, store, executor, jobs, repair=repair)
+            with told_if_full(store.root):
+                _do(recipe, store, executor, jobs, repair=repair)
 
 
 def _look(
@@ -294,7 +296,7 @@ def _do(
     from stagelift.evals.printed import one_line
     from stagelift.harness.run import execute, titles
     from stagelift.harness.voting import read_votes, store_votes
-    from stagelift.harness.workers.executor import JobFailed
+    from stagelift.harness.workers.executor import JobFailed, NoRoom
 
     said: list[str] = []
     try:
@@ -310,7 +312,7 @@ def _do(
                         plan, store, workers, view.on_event, repairs=repair, say=said.append
                     )
     except JobFailed as error:
-        stop(f"{error}\nWhat was done is kept.", 1)
+        stop(f"{error}\nWhat was done is kept.", FAULT if isinstance(error, NoRoom) else 1)
     except KeyboardInterrupt as error:
         stop("\nInterrupted; what was done is kept.", interrupted_code(error))
     with usage_errors():

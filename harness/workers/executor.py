@@ -34,3 +34,7 @@ class Executor(Protocol):
 
 class JobFailed(StageliftError):
     """A worker ended with an error; the message says which, and where its log is."""
+
+
+class NoRoom(JobFailed):
+    """A worker could not write: the disk is full."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from stagelift.evals.models.model import Device, Dtype
 from stagelift.harness.workers.endings import ending, wait_and_measure
-from stagelift.harness.workers.executor import JobFailed, OnJobEvent
+from stagelift.harness.workers.executor import JobFailed, NoRoom, OnJobEvent
 from stagelift.harness.workers.failures import what_takes_less
 from stagelift.harness.workers.jobs import AnyJob, TrainJob, log_file
 from stagelift.harness.workers.killer import Killer
@@ -136,8 +136,13 @@ def _run_once(
         said = failed.get("error") or ending(
             process.returncode, killer, peak, log_file(job), what_takes_less(job)
         )
-        kind = _OnceMore if failed.get("again") else JobFailed
-        raise kind(f"{job.job.capitalize()} job failed: {said} (log: {log_file(job)})")
+        raise _kind(failed)(f"{job.job.capitalize()} job failed: {said} (log: {log_file(job)})")
+
+
+def _kind(failed: dict[str, Any]) -> type[JobFailed]:
+    if failed.get("again"):
+        return _OnceMore
+    return NoRoom if failed.get("full") else JobFailed
 
 
 def _start_worker(environment: Mapping[str, str]) -> subprocess.Popen[str]:

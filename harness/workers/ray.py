@@ -23,7 +23,7 @@ from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.sections import RaySection
 from stagelift.harness.recipes.trusted import check_ray_trusted
 from stagelift.harness.workers.artefacts import fetch, node_folder, passed_on, send
-from stagelift.harness.workers.executor import JobFailed, OnJobEvent
+from stagelift.harness.workers.executor import JobFailed, NoRoom, OnJobEvent
 from stagelift.harness.workers.jobs import MODEL_FIELDS, AnyJob, starting_model
 from stagelift.harness.workers.local import run_worker
 from stagelift.harness.workers.packages import python_path
@@ -102,7 +102,8 @@ class RayExecutor:
         try:
             self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as error:
-            raise JobFailed(str(error.cause)) from error
+            kind = NoRoom if isinstance(error.cause, NoRoom) else JobFailed
+            raise kind(str(error.cause)) from error
         except self.ray.exceptions.RayError as error:
             reason = " ".join(str(error).split())
             raise JobFailed(

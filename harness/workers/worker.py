@@ -18,6 +18,7 @@ from typing import TextIO
 
 from pydantic import TypeAdapter
 
+from stagelift.evals.disk_space import full_disk
 from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.models.four_bit import quiet_about_kernel
 from stagelift.evals.whole import remove_left_folders
@@ -92,7 +93,8 @@ def _fail(error: Exception | SystemExit, job: AnyJob, events: TextIO) -> None:
             again = True
         except (ValueError, OSError) as reason:
             said = f"{said} {reason}"
-    emit(events, event="failed", error=said, again=again)
+    full = full_disk(error, training_folder(job).path) is not None
+    emit(events, event="failed", error=said, again=again, full=full)
 
 
 def do_job(job: AnyJob, events: TextIO) -> None:
