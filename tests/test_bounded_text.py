@@ -12,7 +12,7 @@ from stagelift.evals.bounded_text import first_character, read_lines, read_text
 def test_lines_come_without_ends_and_without_a_mark(tmp_path: Path) -> None:
     (tmp_path / "rows").write_bytes(b"\xef\xbb\xbfone\r\n\ntwo\xc3\xa9")
     assert list(read_lines(tmp_path / "rows")) == ["one", "", "twoé"]
-    (tmp_path / "rows.gz").write_bytes(gzip.compress(b"one\ntwo\n"))
+    (tmp_path / "rows.gz").write_bytes(gzip.compress(b"one\ntwo\n", mtime=0))
     assert list(read_lines(tmp_path / "rows.gz")) == ["one", "two"]
 
 
@@ -23,7 +23,7 @@ def test_a_line_that_is_no_text_is_named(tmp_path: Path) -> None:
 
 
 def test_a_line_that_unpacks_to_more_than_a_row_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"\n" + b"a" * (1 << 27), 1))
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"\n" + b"a" * (1 << 27), 1, mtime=0))
     with pytest.raises(ValueError, match=r"bomb\.gz, line 2 is longer than 64 MiB"):
         list(read_lines(tmp_path / "bomb.gz"))
     with pytest.raises(ValueError, match=r"bomb\.gz holds more than 1 MiB of text"):

@@ -24,6 +24,13 @@ def long_functions(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, node.name
 
 
+def compresses_with_time(node: ast.AST) -> bool:
+    """Say whether a call of gzip.compress leaves the time in."""
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) != "gzip.compress":
+        return False
+    return all(keyword.arg != "mtime" for keyword in node.keywords)
+
+
 def comments(source: str) -> dict[int, str]:
     """Return the comments by line."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
@@ -80,6 +87,13 @@ def test_every_broad_except_says_why() -> None:
     for file in every_file():
         for line in unexplained_broad_handlers(file.read_text(encoding="utf-8")):
             raise AssertionError(f"{place(file, line)}: say what is caught here, in a comment")
+
+
+def test_nothing_is_compressed_with_the_time_in_its_bytes() -> None:
+    # parametrised bytes name a test, and workers of pytest-xdist must agree on names
+    for file in every_file():
+        if any(map(compresses_with_time, ast.walk(syntax(file)))):
+            raise AssertionError(f"{place(file, 1)}: give gzip.compress its mtime")
 
 
 def test_a_function_of_51_lines_is_too_long() -> None:

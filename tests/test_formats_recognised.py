@@ -43,7 +43,7 @@ def test_a_format_is_recognised_by_the_keys_of_its_first_row(
 
 def test_lines_are_recognised_by_the_first_gzipped_or_not(tmp_path: Path) -> None:
     lines = f"{json.dumps(SAMPLE)}\n{json.dumps(RESPONSE)}\n".encode()
-    for name, content in (("a.jsonl", lines), ("a.jsonl.gz", gzip.compress(lines))):
+    for name, content in (("a.jsonl", lines), ("a.jsonl.gz", gzip.compress(lines, mtime=0))):
         (tmp_path / name).write_bytes(content)
         assert reader_of(tmp_path / name).name == "lm-eval"
 

@@ -288,7 +288,7 @@ def test_annotations_become_verdicts_against_the_reference(tmp_path: Path) -> No
         annotation("d", 1.0),
     ]
     file = tmp_path / "annotations.json.gz"
-    file.write_bytes(gzip.compress(json.dumps(rows).encode()))
+    file.write_bytes(gzip.compress(json.dumps(rows).encode(), mtime=0))
     stage = imported(file, "alpaca-eval", tmp_path).stages[0]
     rate = stage.evaluation.metrics["win_rate"]
     assert (rate.value, rate.n) == (pytest.approx(1.25 / 3), 3)

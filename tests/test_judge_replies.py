@@ -144,7 +144,7 @@ def test_what_is_no_completion_is_no_verdict_and_counted(
     [
         (b"\xef\xbb\xbf" + json.dumps(completion()).encode(), {}),
         (json.dumps(completion()).encode(), {"Content_Type": "text/html; charset=latin-7"}),
-        (gzip.compress(json.dumps(completion()).encode()), {"Content_Encoding": "gzip"}),
+        (gzip.compress(json.dumps(completion()).encode(), mtime=0), {"Content_Encoding": "gzip"}),
         (b'{"usage": NaN, "x": "\\ud800", "choices": [{"message": {"content": "A"}}]}', {}),
         (b'{"usage": {"prompt_tokens": -1}, "choices": [{"message": {"content": "A"}}, 7]}', {}),
     ],
@@ -170,7 +170,7 @@ def test_a_reply_of_50_mb_is_not_read_to_its_end(
     packed: bool, serve: Serve, tmp_path: Path
 ) -> None:
     large = json.dumps(completion("A" * 50_000_000)).encode()
-    content = gzip.compress(large, 1) if packed else large
+    content = gzip.compress(large, 1, mtime=0) if packed else large
     headers = {"Content_Encoding": "gzip"} if packed else {}
     server = serve(lambda http, _: send(http, 200, content, **headers))
     with pytest.raises(ConnectionError, match=f"sent more than {MOST_BYTES:,} bytes"):

@@ -86,7 +86,7 @@ def test_a_file_that_is_not_called_by_its_task_does_not_tell_it(tmp_path: Path) 
 
 def test_a_gzipped_file_is_of_the_same_task(tmp_path: Path) -> None:
     file = tmp_path / "samples_gsm8k_2026-01-02T03-04-05.678.jsonl.gz"
-    file.write_bytes(gzip.compress(json.dumps(sample(0, "18", "none", 1.0)).encode()))
+    file.write_bytes(gzip.compress(json.dumps(sample(0, "18", "none", 1.0)).encode(), mtime=0))
     assert imported(file, "lm-eval", tmp_path).contract["task"] == "gsm8k"
 
 
