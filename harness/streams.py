@@ -9,7 +9,8 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import RLock
 from typing import Any, TextIO, cast
 
 from stagelift.evals.credentials import words_without_credentials
@@ -17,6 +18,9 @@ from stagelift.evals.printed import safe_text, without_commands
 
 # the number of the last of the three standard streams
 _STANDARD = 2
+# characters that wait for the end of their line, and those of a begun line that are remembered
+_LONGEST_HELD, _LONGEST_BEGUN = 1 << 16, 1 << 12
+_KEY_BEGINS, _KEY_ENDS = "-----BEGIN ", "-----END "
 
 
 @contextmanager
@@ -30,6 +34,10 @@ def cleaned_streams() -> Iterator[None]:
     try:
         yield
     finally:
+        for stream in (sys.stdout, sys.stderr):
+            # what it did not take is said where the command ends
+            with suppress(OSError, ValueError):
+                stream.flush()
         sys.stdout, sys.stderr = before
 
 
@@ -60,6 +68,7 @@ def write_document(text: str) -> None:
 
     To a file or a pipe it is UTF-8 whatever the locale is: escapes of ours would break a format.
     """
+    sys.stdout.flush()
     stream, shown = _as_opened(sys.stdout), words_without_credentials(text)
     if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
         stream.flush()
@@ -70,21 +79,56 @@ def write_document(text: str) -> None:
 
 
 class _Filtered:
-    """A text stream behind a filter. It has no `buffer`: nobody writes bytes past it."""
+    """A text stream behind a filter. It has no `buffer`: nobody writes bytes past it.
+
+    A line is written when it ends, or at a flush as far as it has come: a command or a credential
+    may be written in pieces. What a flush has let out is not written again.
+    """
 
     def __init__(self, stream: TextIO, clean: Callable[[str], str]) -> None:
         self.stream, self.clean = stream, clean
-        # what a line has already, for it may be written in pieces
-        self.begun = ""
+        self.held: list[str] = []
+        # what the line has already: as it came, and as it is shown
+        self.came, self.shown = "", ""
+        self.lock = RLock()
 
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"Text is written here, not {type(text).__name__}.")
-        shown = without_commands(self.begun + self.clean(text))
-        self.stream.write(shown[len(self.begun) :])
-        # only its start can make it a command
-        self.begun = shown.rpartition("\n")[2][:80]
+        with self.lock:
+            self.held.append(text)
+            if "\n" in text or len(text) + len(self.held) > _LONGEST_HELD:
+                self._release("".join(self.held))
         return len(text)
+
+    def flush(self) -> None:
+        with self.lock:
+            held, self.held = "".join(self.held), []
+            self._show(held)
+        self.stream.flush()
+
+    def _release(self, text: str) -> None:
+        """Show what is whole of a text: its lines, but for those of a key that has not ended."""
+        lines = text.rfind("\n") + 1
+        key = text.rfind(_KEY_BEGINS)
+        if key >= 0 and _KEY_ENDS not in text[key:]:
+            lines = key
+        if len(text) - lines > _LONGEST_HELD:
+            lines = len(text)
+        self.held = [text[lines:]]
+        self._show(text[:lines])
+
+    def _show(self, text: str) -> None:
+        """Write text after what its line has already."""
+        if not text:
+            return
+        before, whole = self.clean(self.came), self.clean(self.came + text)
+        new = _after(before, whole)
+        line = without_commands(self.shown + new)
+        # what is shown cannot be changed: a space after it ends what it began
+        more = line if line.startswith(self.shown) else f"{self.shown} {without_commands(new)}"
+        self.stream.write(more[len(self.shown) :])
+        self.came, self.shown = _begun(self.came + text), _begun(more)
 
     def writelines(self, lines: list[str]) -> None:
         for line in lines:
@@ -94,6 +138,21 @@ class _Filtered:
         if name == "buffer":
             raise AttributeError(name)
         return getattr(self.stream, name)
+
+
+def _after(before: str, whole: str) -> str:
+    """Return a text without what it has in common, from its start, with one before."""
+    if whole.startswith(before):
+        return whole[len(before) :]
+    return whole[next(at for at in range(len(before)) if whole[at : at + 1] != before[at]) :]
+
+
+def _begun(text: str) -> str:
+    """Return what the last line of a text has, of a long one its end."""
+    line = text.rpartition("\n")[2]
+    left_out = line[:-_LONGEST_BEGUN]
+    # only spaces may stand before a command
+    return f"{'.' if left_out.strip() else ''}{line[-_LONGEST_BEGUN:]}"
 
 
 def _filtered(stream: TextIO, clean: Callable[[str], str]) -> TextIO:

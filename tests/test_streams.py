@@ -32,6 +32,60 @@ def test_a_command_in_pieces_is_none() -> None:
     assert under.getvalue() == "  : :error::no\na::b\n"
 
 
+TOKEN = "hf_" + "aB3dE5gH7j" * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("##vso[task.x]y\n", "# #vso[task.x]y\n"),
+        (" ::error::no\n", " : :error::no\n"),
+        ("#### 7\n", "#### 7\n"),
+        (f"a {TOKEN} b\n", "a [credential] b\n"),
+        (f"at https://me:{TOKEN}@there.org/\n", "at https://[credential]@there.org/\n"),
+        ("a\r\nb \u202e\n", "a\nb <U+202E>\n"),
+    ],
+)
+def test_wherever_a_line_is_cut_it_is_shown_as_one(text: str, shown: str) -> None:
+    for cut in range(len(text) + 1):
+        under = io.StringIO()
+        cleaned(under).writelines([text[:cut], text[cut:]])
+        assert under.getvalue() == shown
+    under = io.StringIO()
+    cleaned(under).writelines(list(text))
+    assert under.getvalue() == shown
+
+
+def test_a_key_of_several_lines_is_none_in_pieces() -> None:
+    under = io.StringIO()
+    stream = cleaned(under)
+    for line in ("-----BEGIN RSA PRIVATE KEY-----", "MIIEow" * 10, "AbCd12" * 10):
+        print(line, file=stream)
+    print("-----END RSA PRIVATE KEY-----\nafter", file=stream)
+    assert "MIIEow" not in under.getvalue() and "AbCd12" not in under.getvalue()
+    assert under.getvalue().endswith("after\n")
+
+
+def test_a_prompt_is_shown_at_a_flush_and_nothing_twice() -> None:
+    under = io.StringIO()
+    stream = cleaned(under)
+    shown = []
+    for piece in ("Name? ", "##vso", "[task]", ":", "\n", ":", ":error::", "\r", "\n"):
+        stream.write(piece)
+        stream.flush()
+        shown.append(under.getvalue())
+    assert shown[0] == "Name? "
+    assert shown[-1] == "Name? ##vso [task]:\n: :error::<U+000D>\n"
+
+
+def test_what_is_begun_is_shown_when_the_command_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    under = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", under)
+    with cleaned_streams():
+        sys.stderr.write("begun")
+    assert under.getvalue() == "begun"
+
+
 def test_styles_and_documents_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     under = io.StringIO()
     monkeypatch.setattr(sys, "stdout", under)
