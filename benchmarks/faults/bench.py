@@ -148,10 +148,13 @@ def differences(whole: Path, other: Path) -> list[str]:
 
 def _compared(nodes: Path) -> Iterator[tuple[str, object]]:
     for file in nodes.rglob("*"):
+        name = file.relative_to(nodes).as_posix()
         if not file.is_file() or any(file.match(pattern) for pattern in _NOT_COMPARED):
             continue
+        # what a repair set aside is there besides
+        if "/damaged-" in name:
+            continue
         content = file.read_bytes()
-        name = file.relative_to(nodes).as_posix()
         yield name, _without_times(json.loads(content)) if file.name in _TOLD else content
 
 

@@ -147,8 +147,7 @@ DAMAGE: tuple[Fault, ...] = (
         "adapter, met by --dry-run",
         ("run", "RECIPE", "--dry-run"),
         changed(_ADAPTER, _flipped),
-        "damage|differs|adapter_model",
-        0,
+        "adapter_model",
     ),
     _noticed("scores, met by report", ("report", "tiny"), changed(_SCORES, _better), "scores"),
     _noticed(
@@ -162,7 +161,6 @@ DAMAGE: tuple[Fault, ...] = (
         ("plan", "RECIPE"),
         removed(_EVALUATED.format("base", "generations.jsonl")),
         "generations",
-        0,
     ),
     _noticed("run.json, met by runs", ("runs",), changed("tiny/run.json", _cut), "tiny", 0),
     _noticed("run.json, met by run", ("run", "RECIPE"), changed("tiny/run.json", _cut), "run.json"),

@@ -87,7 +87,7 @@ MACHINES: tuple[Fault, ...] = (
         "full disk",
         "the disk is full while GRPO is trained",
         strike=_full,
-        codes=(1, 2),
+        codes=(70,),
         says="(?i)no space|full",
         helps=(("run", "RECIPE"),),
         mended=_emptied,

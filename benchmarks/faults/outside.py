@@ -77,12 +77,9 @@ def scorer(response, row):
 """
 
 
-def _code(outside: bool) -> Callable[[Bench, Path], None]:
-    def strike(_: Bench, place: Path) -> None:
-        folder = place.parent / f"{place.name}-outside" if outside else place
-        _write(folder / "theirs.py", MODULE.format(marker=(place / "runs" / "it-ran")).encode())
-
-    return strike
+def _code(_: Bench, place: Path) -> None:
+    """Write a module into the working folder."""
+    _write(place / "theirs.py", MODULE.format(marker=(place / "runs" / "it-ran")).encode())
 
 
 # the module writes this where it is imported
@@ -90,9 +87,7 @@ _RAN = "it ran"
 
 
 def _untrusted(name: str, done: str, key: str, value: str, says: str = "trust") -> Fault:
-    return Fault(
-        "trust", name, done, _code(outside=False), _on_top(key, value), (2,), says, never=_RAN
-    )
+    return Fault("trust", name, done, _code, _on_top(key, value), (2,), says, never=_RAN)
 
 
 TRUST = (
@@ -100,7 +95,7 @@ TRUST = (
         "trust",
         "a reward's module",
         "`--dry-run` of a recipe that names a module beside it",
-        _code(outside=False),
+        _code,
         _on_top("stages.grpo.rewards", "[theirs.reward]"),
         (0, 2),
         "",
@@ -110,7 +105,7 @@ TRUST = (
         "trust",
         "a reward's module, planned",
         "`plan` of the same",
-        _code(outside=False),
+        _code,
         ("plan", "RECIPE", "--set", "stages.grpo.rewards=[theirs.reward]"),
         (0, 2),
         "",
@@ -125,6 +120,7 @@ TRUST = (
         ),
         variables={"MLFLOW_TRACKING_URI": "http://mlflow.example:5000"},
     ),
+    _untrusted("ray.artefacts", "records go to a bucket", "ray.artefacts", "s3://theirs/x"),
     _untrusted(
         "log folder outside",
         "`logging_dir: /tmp/elsewhere`",
