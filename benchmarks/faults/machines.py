@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 from benchmarks.faults.bench import Bench, environment
 from benchmarks.faults.damage import file_of
 from benchmarks.faults.fault import Fault
@@ -61,6 +63,13 @@ def _another_writer(bench: Bench, place: Path) -> None:
     )
 
 
+def _waited(_: Bench, place: Path) -> None:
+    """Wait for the other writer, which works in the same folder."""
+    for process in psutil.process_iter(["cwd"]):
+        if process.info["cwd"] == str(place):
+            process.wait(timeout=900)
+
+
 def _later(_: Bench, place: Path) -> None:
     """Set the times of all files an hour ahead: the clock was set back."""
     for file in (place / "runs").rglob("*"):
@@ -99,6 +108,7 @@ MACHINES: tuple[Fault, ...] = (
         codes=(0, 2),
         says="Written|Another",
         helps=(("run", "RECIPE"),),
+        mended=_waited,
     ),
     _machine("HOME unset", "no HOME", variables={"HOME": None}),
     _machine(
