@@ -2,6 +2,7 @@
 where numbers come from.
 """
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -46,6 +47,36 @@ def test_what_markdown_or_a_table_acts_on_is_escaped_and_lines_become_one() -> N
     assert inline("a|b\n*c* <script> `d` [e](f) # g_h \\") == (
         r"a\|b \*c\* \<script\> \`d\` \[e\](f) \# g\_h \\"
     )
+
+
+B = "&#8203;"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("谢谢@torvalds é@torvalds", f"谢谢@{B}torvalds é@{B}torvalds"),
+        ("日GH-12", f"日GH-{B}12"),
+        ("_www.e.com_ éwww.e.com", rf"\_www{B}.e.com\_ éwww{B}.e.com"),
+        ("éhttps://e.com", f"éhttps:{B}//e.com"),
+        ("a@torvalds", "a@torvalds"),
+        ("1234567 20261126 deadbeef", "1234567 20261126 deadbeef"),
+        ("é1a2b3c4 1a2b3c4", "é`1a2b3c4` `1a2b3c4`"),
+        ("12" * 20, f"`{'12' * 20}`"),
+        ("0123456789abcdef", "0123456789abcdef"),
+    ],
+)
+def test_what_github_links_is_broken_beside_every_letter(text: str, shown: str) -> None:
+    assert inline(text) == shown
+
+
+@pytest.mark.parametrize("piece", ["~", "@", ":", "a.", "/", "./", "&#", "https://", "0a", "a:"])
+def test_no_text_takes_long(piece: str) -> None:
+    before = time.process_time()
+    text = piece * (200_000 // len(piece))
+    without_folders(text)
+    inline(text)
+    assert time.process_time() - before < 5
 
 
 @pytest.mark.parametrize(("text", "ticks"), [("plain", 3), ("a ``` b", 4), ("`````", 6)])

@@ -12,7 +12,7 @@ import yaml
 from stagelift.evals.printed import safe_text, without_commands
 
 # where a path begins: file:///, C:\, ~, ./, ../, \\server\ or /
-_START = r"(?:file:/{0,2}|[A-Za-z]:|~[^\s/\\]*|\.{1,2}|\\)?[/\\]"
+_START = r"(?:file:/{0,2}|[A-Za-z]:|(?<!~)~[^\s/\\]{0,64}|\.{1,2}|\\)?[/\\]"
 _FOLDERS = re.compile(rf"(?<![\w./\\]){_START}(?:(?:(?!@https?:)[^\s/\\])+[/\\]+)+")
 # an address has a scheme: two slashes, which begin no path
 _PATH = re.compile(
@@ -24,14 +24,20 @@ _PATH = re.compile(
 # a zero-width space, as an entity that a reader of the source can see
 _BREAK = "&#8203;"
 # GitHub and the Hub link these wherever they stand, escaped or not: mentions and addresses, numbers
-# of issues, URLs; words in colons become emoji
+# of issues, URLs; words in colons become emoji. Its letters are those of ASCII
 _LINKED = re.compile(
-    r"(?P<before>(?<!\w)@(?=\w)|@(?=[\w-]+\.\w|[0-9a-f]{7})|#(?=\d)"
-    r"|\b(?:GH|GHSA|CVE)-(?=\w)|\bwww(?=\.)|\w:(?=//)|:(?=(?=[\d_+-]*[a-z])[\w+-]+:|100:|1234:|[+-]1:))",
-    re.IGNORECASE,
+    r"(?P<before>(?<![a-z0-9_])@(?=\w)|@(?=[\w-]{1,255}\.\w|[0-9a-f]{7})|#(?=\d)"
+    r"|(?<![a-z0-9])(?:(?:GH|GHSA|CVE)-(?=\w)|www(?=\.))|[a-z0-9]:(?=//)"
+    r"|:(?=(?=[\d_+-]{0,80}[a-z])[\w+-]{1,80}:|100:|1234:|[+-]1:))",
+    re.IGNORECASE | re.ASCII,
 )
-# GitHub links what may be a commit, but not in code; our own ids have 16 digits
-_COMMIT = re.compile(r"(?<![\w/.-])(?![0-9a-f]{16}(?!\w))[0-9a-f]{7,40}(?![\w/.-])")
+# GitHub links what may be a commit, but not in code; our own ids have 16 digits, a number or a word
+# is none
+_COMMIT = re.compile(
+    r"(?<![\w/.-])(?![0-9a-f]{16}(?!\w))"
+    r"(?:[0-9a-f]{40}|(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{7,39})(?![\w/.-])",
+    re.ASCII,
+)
 _MARKUP = re.compile(r"[\\`*_\[\]<>|#~&]")
 # what at a line's start begins a list, ends a section or makes a heading of the line before
 _BEGINNING = re.compile(r"^(\d{0,9})([-+=.)])(?=[-+=\s]|$)")
