@@ -17,15 +17,31 @@ _HIDDEN = (
         f"{chr(plane | 0xFFFE)}{chr(plane | 0xFFFF)}" for plane in range(1 << 16, 15 << 16, 1 << 16)
     )
 )
-_TO_SHOW = re.compile(f"\r\n|[{_HIDDEN}]")
+# a flag of a part of a country, such as England's, is spelled in tags: these three are in use
+_FLAGS = (
+    "\U0001f3f4(?:"
+    + "|".join(
+        "".join(chr(0xE0000 | ord(letter)) for letter in part)
+        for part in ("gbeng", "gbsct", "gbwls")
+    )
+    + ")\U000e007f"
+)
+_TO_SHOW = re.compile(f"\r\n|{_FLAGS}|[{_HIDDEN}]")
 # they choose a glyph of the sign or ideograph before; more of them would carry a hidden text
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _SELECTED = re.compile(
     "[#*0-9\xa9\xae\u1000-\u109f\u2030-\u205f\u20d0-\ua8ff\uf900-\ufaff\U0001f000-\U0003ffff]"
 )
 _JOINERS = "\u200c\u200d"
-# Arabic to Sinhala, Tibetan, Burmese, Khmer and Mongolian: letters that join, or do not, by them
-_JOINING = re.compile("[\u0600-\u0dff\u0f00-\u109f\u1780-\u18af\ua840-\ua8ff\ufb50-\ufefc]")
+# Arabic to Sinhala, Tibetan, Burmese, Khmer, Mongolian, Balinese, Javanese and others of India and
+# Indonesia: letters that join, or do not, by them, also at a word's end
+_JOINING = re.compile(
+    "[\u0600-\u085f\u0870-\u0dff\u0f00-\u109f\u1780-\u18af\u1a00-\u1aaf\u1b00-\u1c4f\ua800-\ua9ff"
+    "\uaa60-\uaa7f\uabc0-\uabff\ufb50-\ufefc\U00011000-\U000119ff]"
+)
+# Thai, Lao, Burmese and Khmer have no spaces: it says where a line may be broken
+_WORD_BREAK = "\u200b"
+_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\uaa60-\uaa7f]")
 _EMOJI = re.compile("[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]")
 # what runners of CI take for a command: not the `####` of an answer
 _MARKED_COMMAND = re.compile(r"##(?=[A-Za-z]*\[)")
@@ -97,9 +113,12 @@ def _is_needed(found: re.Match[str]) -> bool:
     """Say whether what cannot be seen makes what stands beside it what it is."""
     before = found.string[found.start() - 1] if found.start() else ""
     after = found.string[found.end() : found.end() + 1]
-    if found[0] in _JOINERS:
-        return any(
-            kind.match(before) is not None and kind.match(after) is not None
-            for kind in (_JOINING, _EMOJI)
-        )
+    if len(found[0]) > 1:
+        # a flag
+        return True
+    if found[0] in _JOINERS and _JOINING.match(before):
+        return True
+    if found[0] in _JOINERS or found[0] == _WORD_BREAK:
+        kind = _WITHOUT_SPACES if found[0] == _WORD_BREAK else _EMOJI
+        return kind.match(before) is not None and kind.match(after) is not None
     return _SELECTORS.match(found[0]) is not None and _SELECTED.match(before) is not None
