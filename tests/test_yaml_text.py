@@ -76,6 +76,7 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
     assert read_yaml_file(tmp_path / "notepad.yaml", "it") == {"accuracy": 2}
 
 
+LONG = "b" * 500_000
 UNUSABLE = [
     ("a: 1\nb: 2\na: 3\n", "line 3: The key 'a' is given twice"),
     ("a: {<<: {b: 1}, <<: {c: 2}}", "`<<` is given twice"),
@@ -104,6 +105,16 @@ UNUSABLE = [
     ("a: 1\n---\nb: 2\n", "expected a single document in the stream"),
     ("a: \0", "is not valid YAML: unacceptable character"),
     ("a: [", "is not valid YAML"),
+    ('a: 1\nb: "\\U00110000"', "an escape stands for no character of Unicode, whose last is"),
+    ('a: 1\nb: "\\UFFFFFFFF"', "\\U0010FFFF (line 2)"),
+    ('a: 1\nb: "\\ud800"', "line 2: There is half of a surrogate pair, which is no text"),
+    ('"\\udc00": 1', "half of a surrogate pair"),
+    (f"a: *{LONG}", "found undefined alias 'bbbbb"),
+    (f"a: !{LONG} b", "The tag !bbbbb"),
+    (f"a: !{LONG}!b c", "found undefined tag handle '!bbbbb"),
+    (f"a: &{LONG} 1\nb: &{LONG} 2", "found duplicate anchor"),
+    (f"{LONG}: 1\n{LONG}: 2", "is not valid YAML"),
+    (f"? {LONG}\n: 1\n? {LONG}\n: 2", "The key 'bbbbb"),
 ]
 
 
@@ -112,7 +123,11 @@ def test_what_cannot_be_read_is_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(UsageError) as refused:
         read_yaml(text, "mine.yaml")
     assert str(refused.value).startswith("mine.yaml") and sentence in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 400
+
+
+def test_a_pair_of_surrogates_is_a_character_as_in_json() -> None:
+    assert read_yaml('{"a": "\\ud83d\\ude00 é"}', "it") == {"a": "😀 é"}
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,22 @@ def read_yaml(text: str, where: str) -> Any:
     """Read YAML. Raises UsageError in a sentence that begins with `where` the text is from."""
     try:
         loader = _Loader(text)
-        node = loader.get_single_node()
+        node = _composed(loader)
         return None if node is None else _Values(loader).value(node)
     except _RefusedError as refused:
         place = f"{where}, line {refused.line}" if "\n" in text else where
         raise UsageError(f"{place}: {refused}") from refused
     except yaml.YAMLError as error:
         raise UsageError(f"{where} is not valid YAML: {_problem(error)}.") from error
+
+
+def _composed(loader: "_Loader") -> yaml.Node | None:
+    """Return the one node of a text. PyYAML says of an escape beyond Unicode what Python does."""
+    try:
+        return loader.get_single_node()
+    except (ValueError, OverflowError):
+        problem = "an escape stands for no character of Unicode, whose last is \\U0010FFFF"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=loader.get_mark()) from None
 
 
 def read_yaml_file(path: Path, where: str) -> Any:
@@ -97,8 +106,20 @@ class _Loader(yaml.SafeLoader):
         if self.depth > _DEEPEST:
             raise yaml.YAMLError(f"it is nested more than {_DEEPEST} deep")
         node = super().compose_node(parent, index)
+        if isinstance(node, yaml.ScalarNode) and not node.value.isascii():
+            node.value = _unicode(node)
         self.depth -= 1
         return node
+
+
+def _unicode(node: yaml.ScalarNode) -> str:
+    """Join the surrogate pairs of a text, as JSON escapes them. Half of one is refused."""
+    try:
+        return str(node.value.encode("utf-16", "surrogatepass").decode("utf-16"))
+    except UnicodeDecodeError:
+        raise _RefusedError(
+            node, "There is half of a surrogate pair, which is no text. Leave it out."
+        ) from None
 
 
 class _Dumper(yaml.SafeDumper):
@@ -155,7 +176,9 @@ class _Values:
                 continue
             key = self._key(key_node)
             if key in own:
-                raise _RefusedError(key_node, f"The key '{key}' is given twice. Keep one of them.")
+                raise _RefusedError(
+                    key_node, f"The key '{_short(key)}' is given twice. Keep one of them."
+                )
             own[key] = self.value(value_node)
         return {**(merged or {}), **own}
 
@@ -176,7 +199,8 @@ class _Values:
             raise _RefusedError(node, "`<<` is given twice. Merge a list: <<: [*one, *another].")
         if node.tag != f"{_STANDARD}str":
             raise _RefusedError(
-                node, f"The key {node.value or 'that is empty'} is not text. Write it in quotes."
+                node,
+                f"The key {_short(node.value) or 'that is empty'} is not text. Write it in quotes.",
             )
         return str(node.value)
 
@@ -194,12 +218,12 @@ class _Values:
             case "int" | "float" as kind:
                 return _number(node, kind)
             case _:
-                raise _RefusedError(node, f"'{text}' is no value. Write it in quotes.")
+                raise _RefusedError(node, f"'{_short(text)}' is no value. Write it in quotes.")
 
     def _expect(self, node: yaml.Node, tag: str) -> None:
         """Refuse a tag that asks for anything but what stands there anyway."""
         if node.tag != tag:
-            shown = node.tag.replace(_STANDARD, "!!")
+            shown = _short(node.tag.replace(_STANDARD, "!!"))
             raise _RefusedError(node, f"The tag {shown} has no meaning here. Leave it out.")
 
 
@@ -218,6 +242,10 @@ def _number(node: yaml.ScalarNode, kind: str) -> float | int:
 def _problem(error: yaml.YAMLError) -> str:
     """Say what PyYAML found in one line, without the excerpt that it draws."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        said = ", ".join(filter(None, (error.context, error.problem)))
+        said = ", ".join(_short(part, 150) for part in (error.context, error.problem) if part)
         return f"{said} (line {error.problem_mark.line + 1})"
-    return " ".join(str(error).split())
+    return _short(" ".join(str(error).split()), 300)
+
+
+def _short(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
