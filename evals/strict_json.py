@@ -7,7 +7,6 @@ makes values of it. Python's alone would take NaN and half of a surrogate pair, 
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ MOST_VALUES = 20_000_000
 # an integer of more is no 64-bit float
 MOST_DIGITS = 308
 _LINE_END = "\n"
-_NO_NUMBER = re.compile(r".?(-?(?:NaN|Infinity))")
+_NO_NUMBER = re.compile(r"[^-]?(-?(?:NaN|Infinity))")
 _PLACE = re.compile(r" at line (\d+) column (\d+)$")
 _SAID_PLAINLY = {
     "recursion limit exceeded": f"it is nested more than {DEEPEST} deep",
@@ -94,9 +93,18 @@ def keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a key that is there twice: readers would differ in which value they take."""
     content = dict(pairs)
     if len(content) < len(pairs):
-        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"key {twice!r:.60} is there twice")
+        raise ValueError(f"key {_twice(pairs)!r:.60} is there twice")
     return content
+
+
+def _twice(pairs: list[tuple[str, Any]]) -> str:
+    """Return the first key that is there again."""
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            return key
+        seen.add(key)
+    raise ValueError("every key is there once")
 
 
 def _refuse_many_values(text: str, place: str) -> None:

@@ -14,7 +14,9 @@ from stagelift.evals.strict_json import parse_json, read_json, read_rows
     [
         ('{"a": 1, "b": {"x": 1, "x": 0}}', "key 'x' is there twice"),
         ('{"a": NaN}', "NaN is no number (column 7)"),
-        ('{"a": -Infinity}', "Infinity is no number (column 8)"),
+        ('{"a": -Infinity}', ": -Infinity is no number (column 8)"),
+        ('{"a": -NaN}', ": -NaN is no number (column 8)"),
+        ('{"b": 1, "a": 1, "a": 2, "b": 3, "b": 4}', "key 'a' is there twice"),
         ('{"a": 1e999}', "1e999 is no number that 64 bits hold"),
         ('{"a": -1e999}', "-1e999 is no number that 64 bits hold"),
         ('{"a": ' + "9" * 400 + "}", "a number of more than 308 digits"),
