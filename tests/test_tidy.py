@@ -139,12 +139,21 @@ def test_a_csv_reads_back_as_the_frames(stored: Report) -> None:
     assert differences["estimate"].tolist() == comparison_frame(stored)["difference"].tolist()
 
 
-def test_a_name_is_no_formula_and_no_second_row() -> None:
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ('=HYPERLINK("x")\n,\x1b[31m/acc', '\'=HYPERLINK("x") ,<U+001B>[31m/acc'),
+        ("＝1/acc", "'＝1/acc"),
+        ("＠SUM/acc", "'＠SUM/acc"),
+        ("\t=1/acc", "'=1/acc"),
+        ("\r=1/acc", "<U+000D>=1/acc"),
+    ],
+)
+def test_a_name_is_no_formula_and_no_second_row(name: str, cell: str) -> None:
     run = make_chain(base="cw")
     stage = run.stages[0]
     rate = Metric(value=0.5, low=0.0, high=1.0, n=2)
-    name = '=HYPERLINK("x")\n,\x1b[31m/acc'
     evaluation = stage.evaluation.model_copy(update={"metrics": {name: rate}})
     report = build_report([replace(run, stages=[replace(stage, evaluation=evaluation)])])
     rows = list(csv.DictReader(io.StringIO(render_csv(report))))
-    assert [row["metric"] for row in rows] == ['\'=HYPERLINK("x") ,<U+001B>[31m/acc']
+    assert [row["metric"] for row in rows] == [cell]

@@ -21,8 +21,8 @@ from stagelift.reports.report import Report, RunReport
 Value = str | float | int | bool | None
 # families whose values by prompt are no field of a score
 _BY_PROMPT = ("win rate", "preference accuracy", "own score", "retention", "lm-eval task")
-# what a spreadsheet takes for the beginning of a formula
-_FORMULA = ("=", "+", "-", "@")
+# what a spreadsheet takes for the beginning of a formula, in full width too
+_FORMULA = tuple("=+-@＝＋－＠")
 
 
 @dataclass(frozen=True)
