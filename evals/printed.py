@@ -6,6 +6,7 @@ command prints.
 """
 
 import re
+from functools import lru_cache
 
 # controls, formats, surrogates, private use and what Unicode wants ignored or never exchanged
 _HIDDEN = (
@@ -112,13 +113,17 @@ def _escaped(found: re.Match[str]) -> str:
 def _is_needed(found: re.Match[str]) -> bool:
     """Say whether what cannot be seen makes what stands beside it what it is."""
     before = found.string[found.start() - 1] if found.start() else ""
-    after = found.string[found.end() : found.end() + 1]
-    if len(found[0]) > 1:
+    return _belongs(before, found[0], found.string[found.end() : found.end() + 1])
+
+
+@lru_cache(maxsize=1 << 12)
+def _belongs(before: str, hidden: str, after: str) -> bool:
+    if len(hidden) > 1:
         # a flag
         return True
-    if found[0] in _JOINERS and _JOINING.match(before):
+    if hidden in _JOINERS and _JOINING.match(before):
         return True
-    if found[0] in _JOINERS or found[0] == _WORD_BREAK:
-        kind = _WITHOUT_SPACES if found[0] == _WORD_BREAK else _EMOJI
+    if hidden in _JOINERS or hidden == _WORD_BREAK:
+        kind = _WITHOUT_SPACES if hidden == _WORD_BREAK else _EMOJI
         return kind.match(before) is not None and kind.match(after) is not None
-    return _SELECTORS.match(found[0]) is not None and _SELECTED.match(before) is not None
+    return _SELECTORS.match(hidden) is not None and _SELECTED.match(before) is not None
