@@ -10,8 +10,9 @@ import html
 import json
 import os
 import re
+import reprlib
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
@@ -35,6 +36,9 @@ _TEXTUAL = {
 _AFTER = {"id", "value", "text", "string"}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
+# how base64 is written in URLs
+_IN_URLS = str.maketrans("+/", "-_")
+
 _SHORTEST, _LONGEST_WORD, _FEWEST_DIGITS = 8, 11, 12
 
 
@@ -46,16 +50,16 @@ class _Form(NamedTuple):
 
 
 def _form(holds: str, rest: str, start: str | None = None) -> _Form:
-    before = r"(?<![A-Za-z0-9_-])"
+    before = r"(?<![A-Za-z0-9])"
     return _Form(holds, re.compile(before + (start or re.escape(holds)) + rest))
 
 
-# letters and digits mixed: a word is none
-_MIXED = r"(?=[A-Za-z_-]*[0-9]|[a-z]+[A-Z]|[A-Z]+[a-z])"
+# letters and digits mixed, or too long in one piece: a word is none
+_MIXED = r"(?=[A-Za-z_-]*[0-9]|[a-z]+[A-Z]|[A-Z]+[a-z]|[A-Za-z]{20})"
 _FORMS = (
     _form("hf_", _MIXED + r"[A-Za-z0-9]{16,}"),
     _form("api_org_", r"[A-Za-z0-9]{16,}"),
-    _form("sk-", r"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}"),
+    _form("sk-", r"(?=[A-Za-z_-]*[0-9]|[A-Za-z_-]*[A-Za-z]{20})[A-Za-z0-9_-]{16,}"),
     _form("k_live_", r"[A-Za-z0-9]{16,}", "[sr]k_live_"),
     _form("k_test_", r"[A-Za-z0-9]{16,}", "[sr]k_test_"),
     *(_form(f"gh{kind}_", r"[A-Za-z0-9]{20,}") for kind in "pousr"),
@@ -142,6 +146,24 @@ def words_without_credentials(text: str) -> str:
     return text
 
 
+def short_repr(
+    value: object, most: int = 30, hide: Callable[[str], str] = words_without_credentials
+) -> str:
+    """Write a value shortly, however large and deep it is. Credentials are left out before its
+    texts are cut to `most` characters: no part of one is left.
+    """
+    return _ShortRepr(most, hide).repr(value)
+
+
+class _ShortRepr(reprlib.Repr):
+    def __init__(self, most: int, hide: Callable[[str], str]) -> None:
+        super().__init__()
+        self.maxstring, self.hide = most, hide
+
+    def repr_str(self, x: str, level: int) -> str:
+        return super().repr_str(self.hide(x), level)
+
+
 def credentials_in(text: str) -> bool:
     """Say whether a text that someone wrote down holds a credential."""
     return words_without_credentials(text) != text
@@ -204,22 +226,33 @@ def _can_be_told(value: str) -> bool:
 def _writings(value: str) -> set[str]:
     plain = {value}
     _, colon, password = value.partition(":")
-    if colon and not password.startswith("//"):
-        # as the header of a request has them
-        plain.add(b64encode(value.encode()).decode())
-        plain |= {password} if _can_be_told(password) else set()
-    return {
-        writing
-        for text in plain
-        for writing in (
-            text,
-            json.dumps(text)[1:-1],
-            json.dumps(text, ensure_ascii=False)[1:-1],
-            quote(text, safe=""),
-            quote_plus(text),
-            html.escape(text),
-        )
-    }
+    if colon and not password.startswith("//") and _can_be_told(password):
+        plain.add(password)
+    return {writing for text in plain for writing in (*_escaped(text), *_encoded(text))}
+
+
+def _escaped(text: str) -> Iterator[str]:
+    """Yield a text as Python, JSON, a URL and HTML write it."""
+    # the environment may hold bytes that are no UTF-8
+    sent = os.fsencode(text)
+    yield from (text, sent.decode(errors="replace"))
+    yield from (repr(text)[1:-1], ascii(text)[1:-1], repr(sent)[2:-1])
+    yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    yield html.escape(text)
+    for in_url in (quote(sent, safe=""), quote_plus(sent), sent.hex("%")):
+        yield from (in_url, re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), in_url))
+    yield sent.hex("%").upper()
+
+
+def _encoded(text: str) -> Iterator[str]:
+    """Yield a text in hexadecimal digits and in base64, wherever it begins in what is encoded."""
+    sent = os.fsencode(text)
+    yield from (sent.hex(), sent.hex().upper(), b64encode(sent).decode())
+    for before in range(3):
+        written = b64encode(b" " * before + sent).decode()
+        # the first and the last letter may be partly of what stands beside it
+        part = written[-(-before * 8 // 6) : (before + len(sent)) * 8 // 6]
+        yield from (part, part.translate(_IN_URLS))
 
 
 def _whole(value: str) -> str:

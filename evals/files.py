@@ -7,14 +7,13 @@ text is written with a credential in it.
 import hashlib
 import json
 import os
-import reprlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from stagelift.evals.credentials import without_credentials
+from stagelift.evals.credentials import short_repr, without_credentials
 from stagelift.evals.disk_space import named_if_full
 from stagelift.evals.strict_json import read_json
 from stagelift.evals.whole import write_bytes
@@ -161,7 +160,7 @@ def _problem(error: ValidationError) -> str:
         case "value_error":
             return str(problem["ctx"]["error"])
         case _:
-            return f"'{place}' is {reprlib.repr(problem['input'])} ({problem['msg']})"
+            return f"'{place}' is {short_repr(problem['input'])} ({problem['msg']})"
 
 
 def _parse(text: bytes, kind: type[AnyRecord], place: str) -> AnyRecord:

@@ -9,7 +9,6 @@ goes to another address because an answer says so.
 import importlib.util
 import ipaddress
 import os
-import reprlib
 import threading
 import time
 import zlib
@@ -22,7 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from stagelift.evals.credentials import MARK, words_without_credentials
+from stagelift.evals.credentials import MARK, short_repr, words_without_credentials
 
 if TYPE_CHECKING:
     from openai import DefaultHttpxClient, OpenAI
@@ -38,6 +37,8 @@ LONGEST_PAUSE = 60.0
 
 # the client insists on a key, a server of one's own does not look at it
 _NO_KEY = "not-needed"
+# a shorter one, such as "A", is what a verdict may be
+_SHORTEST_KEY = 8
 # they are of the bytes that came, not of the content, or say how often it is to be asked again
 _NOT_KEPT = (
     *("content-encoding", "content-length", "transfer-encoding"),
@@ -156,20 +157,27 @@ def printable(words: str) -> str:
 
 def safe_words(error: Exception, server: Server) -> str:
     """Return the server's own words, without the key: they go into logs and records."""
-    words = f"{error} ({error.__cause__})" if error.__cause__ else str(error)
+    hide = partial(without_key, server=server)
+    words = hide(f"{error} ({error.__cause__})" if error.__cause__ else str(error))
     body = getattr(error, "body", None)
     if body and " - " not in words:
         # the client quotes a body only where it has OpenAI's shape
-        words = f"{words} - {reprlib.repr(body)}"
-    words = without_key(printable(words), server)
+        words = f"{words} - {short_repr(body, hide=hide)}"
+    words = printable(words)
     if len(words) > 300:
         words = f"{words[:300]}..."
     return words.rstrip(".")
 
 
 def without_key(words: str, server: Server) -> str:
-    """Return what a server says without the key that it was sent, and any other credential."""
-    return words_without_credentials(words.replace(key_of(server) or _NO_KEY, MARK))
+    """Return what a server says without the key that it was sent, and any other credential.
+
+    It is to be done before anything is cut. A key that is too short to be one is left alone.
+    """
+    key = key_of(server) or _NO_KEY
+    if key != _NO_KEY and len(key) >= _SHORTEST_KEY:
+        words = words.replace(key, MARK)
+    return words_without_credentials(words)
 
 
 def failure(error: Exception, server: Server) -> str:

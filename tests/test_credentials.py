@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from stagelift.evals.credentials import (
     credentials_in,
     is_credential_name,
+    short_repr,
     without_credentials,
     words_without_credentials,
 )
@@ -75,6 +77,17 @@ def test_of_all_arguments_of_trainers_and_adapters_one_is_a_credential() -> None
     assert {name for name in names if is_credential_name(name)} == {"hub_token"}
 
 
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("hf_" + "abcdefghij" * 3 + "klmn", "hf_" + "ABCDEFGHIJ" * 3 + "KLMN"),
+        *("sk-abcdefghijklmnopqrstuvwx", "sk-proj-abcdefghijklmnopqrstuvwx"),
+    ],
+)
+def test_letters_of_a_token_may_be_of_one_case(token: str) -> None:
+    assert without_credentials(f"No such option: --{token}") == "No such option: --[credential]"
+
+
 @pytest.mark.parametrize("token", TOKENS)
 def test_a_token_of_a_known_form_is_left_out_wherever_it_stands(token: str) -> None:
     assert without_credentials(f"Use '{token}', please.") == "Use '[credential]', please."
@@ -84,6 +97,7 @@ def test_a_token_of_a_known_form_is_left_out_wherever_it_stands(token: str) -> N
 @pytest.mark.parametrize(
     "text",
     [
+        *("sk-learn", "hf_hub_download", "hf_transfer", "HF_HUB_ENABLE_HF_TRANSFER"),
         *("hf-internal-testing/tiny-random", "hf_internal_testing", "hf_checkpoints10"),
         *("task-0123456789abcdefghij", "risk-adjusted-0123456789abc", "sk-container-id-1"),
         *("9ee85dcc1c840a0b", "The answer is 5", "eyJ is odd", "ssh://git@github.com/a/b"),
@@ -124,8 +138,38 @@ def test_a_value_of_the_environment_is_left_out_in_every_writing(
         r"p<ss\"w\\rd \u00e9/1",
         "p%3Css%22w%5Crd%20%C3%A9%2F1",
         "p&lt;ss&quot;w\\rd é/1",
+        r'p<ss"w\\rd é/1',
+        r'p<ss"w\\rd \xe9/1',
+        r'p<ss"w\\rd \xc3\xa9/1',
+        "p%3css%22w%5crd%20%c3%a9%2f1",
+        "%70%3C%73%73%22%77%5C%72%64%20%C3%A9%2F%31",
+        "703c737322775c726420c3a92f31",
     ):
         assert without_credentials(f"({written})") == "([credential])"
+
+
+@pytest.mark.parametrize("before", ["", "B", "Be", "Bearer ", "user:"])
+def test_a_value_in_base64_is_left_out_wherever_it_begins(
+    before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "not-the-real-1?")
+    written = b64encode(f"{before}not-the-real-1? and more".encode()).decode()
+    part = b64encode(b"the-real").decode()[4:8]
+    left = without_credentials(written)
+    assert "[credential]" in left and part not in left
+
+
+def test_a_value_that_is_no_utf8_is_left_out_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MY_SECRET", "abc\udcffdefghi1")
+    for written in ("abc\udcffdefghi1", "abc\ufffddefghi1", "abc%FFdefghi1"):
+        assert without_credentials(f"It is {written}.") == "It is [credential]."
+
+
+def test_what_is_quoted_shortly_is_cleaned_before_it_is_cut() -> None:
+    quoted = short_repr({"error": ["x" * 20 + " " + TOKENS[0]]}, 40)
+    assert "hf_" not in quoted and TOKENS[0][-8:] not in quoted
 
 
 @pytest.mark.parametrize(

@@ -382,7 +382,7 @@ def test_a_server_that_has_gone_wrong_stops_it_and_nothing_of_that_is_kept(
 def test_a_key_that_a_server_repeats_is_stored_nowhere(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "k-7")
+    monkeypatch.setenv("OPENAI_API_KEY", "k-7-real")
 
     def answer(http: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         header = http.headers["Authorization"]
@@ -407,3 +407,24 @@ def test_only_what_was_sent_and_is_named_is_left_out() -> None:
     last = without_refused(other, "max_completion_tokens")
     assert last is not None and last.limit is None and last.may_think()
     assert without_refused(last, "max_tokens max_completion_tokens") is None
+
+
+def test_no_part_of_a_key_is_stored_where_a_reply_is_cut(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "abcdefghijk")
+    server = serve(lambda http, _: says(http, "x" * 1_993 + "abcdefghijk" + "y" * 1_000))
+    judge(server, tmp_path).decide([pair("5")])
+    assert "abc" not in (tmp_path / "answers.jsonl").read_text().partition("xxx")[2]
+    with pytest.raises(WrongReplyError) as wrong:
+        read_reply(b"x" * 90 + b"hf_abcdefghijABCDEFGHIJabcdefghijABCD")
+    assert "hf_" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("key", ["A", "not-needed"])
+def test_a_key_that_is_none_changes_no_verdict(
+    key: str, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    server = serve(lambda http, _: says(http, "A"))
+    assert judge(server, tmp_path).decide([pair("5")])[0].score == 1

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
+from stagelift.evals.credentials import words_without_credentials
 from stagelift.evals.data.clusters import cluster_name, refuse_one_for_all, refuse_some_without
 from stagelift.evals.data.preference_value import read_preference
 from stagelift.evals.finish_reasons import read_finish_reason, unknown_words
@@ -283,7 +284,7 @@ def _number_as_text(value: float) -> str | None:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = words_without_credentials(repr(value))
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 

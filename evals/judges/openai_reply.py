@@ -6,9 +6,10 @@ in its place; what is kept of one is short and can be stored.
 
 import json
 import re
-import reprlib
+from collections.abc import Callable
 from typing import Any
 
+from stagelift.evals.credentials import short_repr, words_without_credentials
 from stagelift.evals.metrics.answers.thoughts import without_thoughts
 from stagelift.evals.records import Record
 
@@ -43,22 +44,25 @@ class Said(Record):
     completion_tokens: int
 
 
-def read_reply(content: bytes) -> Said:
-    """Read a server's reply. Raises WrongReplyError."""
-    completion = _json(content)
-    choice = _first_choice(completion)
+def read_reply(content: bytes, hide: Callable[[str], str] = words_without_credentials) -> Said:
+    """Read a server's reply. Raises WrongReplyError.
+
+    `hide` leaves credentials out of a text: that is done before the text is cut.
+    """
+    completion = _json(content, hide)
+    choice = _first_choice(completion, hide)
     message = choice.get("message")
     if not isinstance(message, dict):
-        raise _no_reply(completion)
+        raise _no_reply(completion, hide)
     written = message.get("content") or ""
     if not isinstance(written, str):
-        raise WrongReplyError(f"its message is no text but {_short(written)}")
+        raise WrongReplyError(f"its message is no text but {_short(written, hide)}")
     aloud = without_thoughts(written)
     ending = choice.get("finish_reason")
     usage = completion.get("usage")
     return Said(
-        text=clean(aloud or ""),
-        refusal=_refusal(message, ending),
+        text=clean(hide(aloud or "")),
+        refusal=_refusal(message, ending, hide),
         is_cut=ending == "length",
         thought=aloud != written or any(message.get(name) for name in _THOUGHTS),
         prompt_tokens=_count(usage, "prompt_tokens"),
@@ -74,7 +78,7 @@ def clean(text: str) -> str:
     return f"{shown[:_MOST_CHARACTERS]}... ({len(shown):,} characters)"
 
 
-def _json(content: bytes) -> dict[str, Any]:
+def _json(content: bytes, hide: Callable[[str], str]) -> dict[str, Any]:
     try:
         text = content.decode("utf-8-sig")
         value = json.loads(text)
@@ -83,28 +87,28 @@ def _json(content: bytes) -> dict[str, Any]:
     except RecursionError:
         raise WrongReplyError("it sent JSON that is nested too deep") from None
     except ValueError:
-        raise WrongReplyError(f"it sent {text[:100]!r}") from None
+        raise WrongReplyError(f"it sent {hide(text)[:100]!r}") from None
     if not isinstance(value, dict):
-        raise WrongReplyError(f"it sent no object but {_short(value)}")
+        raise WrongReplyError(f"it sent no object but {_short(value, hide)}")
     return value
 
 
-def _first_choice(completion: dict[str, Any]) -> dict[str, Any]:
+def _first_choice(completion: dict[str, Any], hide: Callable[[str], str]) -> dict[str, Any]:
     match completion.get("choices"):
         case [dict() as choice, *_]:
             return choice
         case _:
-            raise _no_reply(completion)
+            raise _no_reply(completion, hide)
 
 
-def _no_reply(completion: dict[str, Any]) -> NoReplyError:
-    return NoReplyError(f"no reply in {_short(completion)}")
+def _no_reply(completion: dict[str, Any], hide: Callable[[str], str]) -> NoReplyError:
+    return NoReplyError(f"no reply in {_short(completion, hide)}")
 
 
-def _refusal(message: dict[str, Any], ending: object) -> str | None:
+def _refusal(message: dict[str, Any], ending: object, hide: Callable[[str], str]) -> str | None:
     refusal = message.get("refusal")
     if isinstance(refusal, str) and refusal.strip():
-        return clean(refusal)
+        return clean(hide(refusal))
     return "content filter" if ending == "content_filter" else None
 
 
@@ -116,8 +120,5 @@ def _count(usage: object, name: str) -> int:
     return count if 0 <= count < _MOST_TOKENS else 0
 
 
-def _short(value: object) -> str:
-    """Write a value shortly, however large and deep it is."""
-    shortly = reprlib.Repr()
-    shortly.maxstring = 160
-    return shortly.repr(value)
+def _short(value: object, hide: Callable[[str], str]) -> str:
+    return short_repr(value, 160, hide)

@@ -4,6 +4,7 @@ It is any server that speaks OpenAI's chat completions. The key comes from the e
 never shown or stored.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -128,9 +129,9 @@ def complete(
         # it came, and could not be read; some versions of the client wrap that
         unreadable = error.__cause__ if isinstance(error, APIConnectionError) else error
         if isinstance(unreadable, ValueError):
-            raise WrongReplyError(str(unreadable)) from None
+            raise WrongReplyError(without_key(str(unreadable), settings)) from None
         raise
-    return read_reply(reply.content), way
+    return read_reply(reply.content, partial(without_key, settings=settings)), way
 
 
 def safe_words(error: Exception, settings: OpenAIJudge) -> str:

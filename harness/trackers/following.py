@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from pydantic import JsonValue
 
+from stagelift.evals.credentials import words_without_credentials
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
 from stagelift.harness.trackers.tracker import TrackedStage
@@ -161,7 +162,8 @@ def _listen(events: IO[str], on_event: OnEvent) -> None:
 
 def short_reason(error: str) -> str:
     """Return what a library says in one line, not too long, and without the last full stop."""
-    return textwrap.shorten(error, _LONGEST_REASON, placeholder=" ...").rstrip(" .") or "no reason"
+    words = words_without_credentials(error)
+    return textwrap.shorten(words, _LONGEST_REASON, placeholder=" ...").rstrip(" .") or "no reason"
 
 
 def _end(

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, field_validator
 
+from stagelift.evals.credentials import words_without_credentials
+
 if TYPE_CHECKING:
     from openai import OpenAI
 
@@ -67,5 +69,5 @@ def ask(client: "OpenAI", *, body: dict[str, Any], extra: dict[str, Any]) -> Rep
     completion: object = client.completions.create(**body, extra_body=extra)
     # the client hands on a web page as it is
     if not isinstance(completion, Completion):
-        raise ValueError(f"it sent {str(completion)[:100]!r}")
+        raise ValueError(f"it sent {words_without_credentials(str(completion))[:100]!r}")
     return Reply.model_validate(completion.to_dict(warnings=False))

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, Field, PositiveInt
 
+from stagelift.evals.credentials import without_credentials
 from stagelift.evals.models.engines.completions import Reply, ask
 from stagelift.evals.models.engines.settings import ServerSettings
 from stagelift.evals.servers import (
@@ -241,4 +242,4 @@ def _vllm_version(client: "OpenAI", server: Server) -> str:
 
 def _short(text: str) -> str:
     """What a server calls something, as it may stand in a record."""
-    return "".join(letter for letter in text if letter.isprintable())[:80]
+    return "".join(letter for letter in without_credentials(text) if letter.isprintable())[:80]

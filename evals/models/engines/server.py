@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from stagelift.evals.credentials import short_repr
 from stagelift.evals.finish_reasons import FinishReason, read_finish_reason
 from stagelift.evals.models.engines.completions import Choice, Reply, ask
 from stagelift.evals.models.engines.endings import Ending
@@ -235,7 +236,7 @@ def _finish_reason(choice: Choice) -> FinishReason | None:
     reason = read_finish_reason(choice.finish_reason)
     if reason is None and choice.finish_reason:
         raise ValueError(
-            f"it ended a completion with {choice.finish_reason[:80]!r}, which is neither an end of "
-            "turn nor the limit"
+            f"it ended a completion with {short_repr(choice.finish_reason, 80)}, which is neither "
+            "an end of turn nor the limit"
         )
     return reason
