@@ -239,9 +239,9 @@ def _escaped(text: str) -> Iterator[str]:
     yield from (repr(text)[1:-1], ascii(text)[1:-1], repr(sent)[2:-1])
     yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
     yield html.escape(text)
-    for in_url in (quote(sent, safe=""), quote_plus(sent), sent.hex("%")):
+    for in_url in (quote(sent, safe=""), quote_plus(sent), f"%{sent.hex('%')}"):
         yield from (in_url, re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), in_url))
-    yield sent.hex("%").upper()
+    yield f"%{sent.hex('%').upper()}"
 
 
 def _encoded(text: str) -> Iterator[str]:

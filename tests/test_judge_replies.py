@@ -417,7 +417,7 @@ def test_no_part_of_a_key_is_stored_where_a_reply_is_cut(
     judge(server, tmp_path).decide([pair("5")])
     assert "abc" not in (tmp_path / "answers.jsonl").read_text().partition("xxx")[2]
     with pytest.raises(WrongReplyError) as wrong:
-        read_reply(b"x" * 90 + b"hf_abcdefghijABCDEFGHIJabcdefghijABCD")
+        read_reply(b"x" * 89 + b" hf_abcdefghijABCDEFGHIJabcdefghijABCD")
     assert "hf_" not in str(wrong.value)
 
 
