@@ -166,6 +166,9 @@ def _trusted_spec(module: str) -> ModuleSpec:
     if inside and all(map(_lies_inside, inside)):
         return inside[-1]
     anywhere = _specs(module, None) or inside
+    if anywhere and all(map(_lies_inside, anywhere)):
+        # by an entry of the path that is a folder of the working folder
+        return anywhere[-1]
     if level is not Trust.code:
         raise _NotTrustedError(_elsewhere(module, anywhere))
     if not anywhere:
@@ -199,8 +202,9 @@ def _specs(module: str, path: Sequence[str] | None) -> list[ModuleSpec]:
     found: list[ModuleSpec] = []
     parts = module.split(".")
     for length in range(1, len(parts) + 1):
-        name = ".".join(parts[:length])
-        spec = find_spec(name) if path is None else PathFinder.find_spec(name, list(path))
+        name, name_there = ".".join(parts[:length]), parts[length - 1]
+        # by its last name: by its whole one, Python asks the packages above, which are not imported
+        spec = find_spec(name) if path is None else PathFinder.find_spec(name_there, list(path))
         if spec is None:
             return []
         found.append(spec)

@@ -148,3 +148,18 @@ def test_the_environment_says_one_of_three_words(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("STAGELIFT_TRUST", "yes")
     with pytest.raises(ValueError, match=r"is .yes.\. It is one of: none, folder, code"):
         look_at_function("a.b", "Reward")
+
+
+def test_a_module_may_lie_in_nested_folders_that_are_no_packages(folder: Path) -> None:
+    (folder / "spaced" / "sub").mkdir(parents=True)
+    (folder / "spaced" / "sub" / "m.py").write_text(SCORER)
+    assert look_at_function("spaced.sub.m.same", "Scorer").file
+    assert load_function("spaced.sub.m.same", "Scorer")("b", {"target": "b"})
+
+
+def test_a_module_inside_may_be_found_by_any_entry_of_the_path(folder: Path) -> None:
+    (folder / "src").mkdir()
+    (folder / "src" / "in_src.py").write_text(SCORER)
+    sys.path.append(str(folder / "src"))
+    assert look_at_function("in_src.same", "Scorer").file == folder / "src" / "in_src.py"
+    assert load_function("in_src.same", "Scorer")("b", {"target": "b"})
