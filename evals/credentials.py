@@ -23,8 +23,17 @@ MARK = "[credential]"
 _SECRETS = {
     *("secret", "secrets", "password", "passwords", "passwd", "passphrase", "bearer", "auth"),
     *("credential", "credentials", "authorization", "apikey", "accesskey", "secretkey"),
-    *("privatekey", "authtoken", "accesstoken"),
+    *("privatekey", "authtoken", "accesstoken", "hftoken", "hubtoken", "apitoken", "ghtoken"),
+    *("githubtoken", "bottoken", "pass", "passcode", "pw", "pat", "cookie", "cookies"),
 }
+# what a key is called by which rows are taken, and none that opens something
+_OF_DATA = {
+    *("answer", "chosen", "column", "context", "dataset", "dict", "field", "group", "id", "image"),
+    *("input", "join", "label", "messages", "metric", "order", "output", "partition", "primary"),
+    *("prompt", "query", "question", "rejected", "response", "row", "sort", "target", "text"),
+}
+# what tokens are called that open something: others are counted
+_OPENING = {"access", "api", "auth", "bearer", "hf", "hub", "refresh", "secret"}
 # tokens that are text, such as `eos_token`
 _TEXTUAL = {
     *("additional", "assistant", "audio", "begin", "bof", "boi", "bos", "cls", "decoder", "end"),
@@ -40,6 +49,8 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _IN_URLS = str.maketrans("+/", "-_")
 
 _SHORTEST, _LONGEST_WORD, _FEWEST_DIGITS = 8, 11, 12
+# a key that is one word
+_SHORTEST_KEY = 16
 
 
 class _Form(NamedTuple):
@@ -101,17 +112,22 @@ _HEADER = re.compile(
 
 def is_credential_name(name: str) -> bool:
     """Say whether a field, an option or a variable of this name holds a credential."""
+    # such as that of the metric pass@1
+    if "@" in name:
+        return False
     words = [word.lower() for word in _WORDS.findall(name.rpartition(".")[2])]
     if len(words) > 1 and words[-1] in _AFTER:
         words.pop()
     *before, last = words or [""]
     match last:
         case "key":
-            return True
+            return not before or before[-1] not in _OF_DATA
         case "keys":
             return before[-1:] in (["api"], ["access"], ["secret"], ["private"])
         case "token":
             return not before or before[-1] not in _TEXTUAL
+        case "tokens":
+            return bool(before) and before[-1] in _OPENING
         # alone it is the working folder
         case "pwd":
             return bool(before)
@@ -194,13 +210,22 @@ def _values() -> _Values:
 def _held(environment: Any) -> Iterator[str]:
     for name, value in environment.items():
         if _is_secret_variable(name):
-            yield value.strip()
+            if not (name.upper().endswith("KEY") and _is_plain(value.strip())):
+                yield value.strip()
         elif "://" in value and "@" in value:
             yield from (user[0][3:-1] for user in _USER.finditer(value))
 
 
+def _is_plain(value: str) -> bool:
+    """Say whether what is called a key is rather a name: of a column, a metric or of our data."""
+    is_word = re.fullmatch(r"[A-Za-z_./-]+", value) is not None
+    return is_word and (len(value) < _SHORTEST_KEY or value.startswith("bundled/"))
+
+
 @cache
 def _is_secret_variable(name: str) -> bool:
+    if name == "TOKENS":
+        return True
     words = [word.lower() for word in _WORDS.findall(name)]
     return is_credential_name(name) or bool({"secret", "password", "passwd"} & {*words})
 

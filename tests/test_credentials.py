@@ -44,6 +44,7 @@ TOKENS = [
         *("hub_token", "token", "api_key", "apiKey", "api-key", "HF_TOKEN", "WANDB_API_KEY"),
         *("aws_access_key_id", "aws_secret_access_key", "MYSQL_PWD", "client_secret", "auth"),
         *("bearer", "credentials", "passwd", "password", "private_key", "key", "use_auth_token"),
+        *("HFTOKEN", "APITOKEN", "PASS", "DB_PASS", "GITHUB_PAT", "COOKIE", "hub_tokens", "pw"),
         *("authorization", "stages.sft.args.hub_token", "MY_TOKEN_2"),
     ],
 )
@@ -57,7 +58,8 @@ def test_a_name_says_that_it_is_one(name: str) -> None:
         *("pad_token", "eos_token", "bos_token_id", "max_tokens", "max_new_tokens", "tokenizer"),
         *("num_tokens", "image_token", "mask_truncated_completions", "author", "KEYBOARD", "PWD"),
         *("OLDPWD", "TOKENIZERS_PARALLELISM", "trainable_token_indices", "token_healing"),
-        *("monkey", "keys"),
+        *("monkey", "keys", "sort_key", "group_key", "prompt_key", "answer_key", "label_key"),
+        *("pass@1", "added_tokens", "bypass", "path"),
     ],
 )
 def test_a_name_that_only_resembles_one_is_none(name: str) -> None:
@@ -177,6 +179,8 @@ def test_what_is_quoted_shortly_is_cleaned_before_it_is_cut() -> None:
     [
         ("SORT_KEY", "length"),
         ("SHORT_KEY", "EMPTY"),
+        ("CACHE_KEY", "bundled/schoolmath"),
+        ("API_KEY", "instructions"),
         ("PIN_KEY", "12345678"),
         ("SSH_KEY", sys.executable),
         ("PATH_TO_MODEL", "some-model-1"),
@@ -190,7 +194,7 @@ def test_a_value_that_is_a_word_a_number_a_file_or_of_another_name_is_left_alone
 
 
 def test_a_long_word_is_left_out_and_no_key_of_a_record_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GROUP_KEY", "finish_reason")
+    monkeypatch.setenv("SOME_SECRET", "finish_reason")
     assert without_credentials('{"finish_reason":"finish_reason"}') == (
         '{"finish_reason":"[credential]"}'
     )

@@ -65,6 +65,12 @@ RECIPE: dict[str, Any] = {
         ),
         ({"launcher": {"torchrun": {"run": f"--hf-token {SECRET}"}}}, "launcher.torchrun.run", ""),
         ({"ray": {"artefacts": f"s3://key:{SECRET}@bucket"}}, "ray.artefacts", "AWS_SECRET"),
+        *(
+            ({"lora": {name: SECRET}}, f"lora.{name}", "")
+            for name in ("hftoken", "hubtoken", "hub_tokens", "tokens", "pass", "passwd", "pw")
+        ),
+        *(({"lora": {name: SECRET}}, f"lora.{name}", "") for name in ("pwd", "pat", "cookie")),
+        ({"lora": {"secrets": {"a": SECRET}}}, "lora.secrets", ""),
         ({"lora": {"password": SECRET}}, "lora.password", ""),
         ({"variants": {"stages.sft.args.hub_token": [SECRET]}}, "stages.sft.args.hub_token", "HF"),
         ({"unknown": [{"deep": [{"secret": [SECRET]}]}]}, "unknown.deep.secret", ""),

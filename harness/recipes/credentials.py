@@ -53,7 +53,7 @@ def _places(value: Any, place: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
                 here = (*place, str(key))
                 if credentials_in(str(key)):
                     yield (*place, "a key of it")
-                elif _is_named_so(here) and _is_given(part):
+                elif (_is_named_so(here) and _is_given(part)) or _is_text_of(str(key), part):
                     yield here
                 else:
                     yield from _places(part, here)
@@ -71,6 +71,11 @@ def _is_named_so(place: Sequence[str]) -> bool:
     return is_credential_name(key) and not _NAMES.intersection(above)
 
 
+def _is_text_of(key: str, value: Any) -> bool:
+    """Say whether a key that otherwise counts, or names a folder, has a text here."""
+    return key in ("tokens", "pwd") and isinstance(value, str) and value != ""
+
+
 def _is_given(value: Any) -> bool:
     """Say whether a value is there: true and false only say whether one is looked for."""
     match value:
@@ -79,7 +84,9 @@ def _is_given(value: Any) -> bool:
         case list() | tuple():
             return any(map(_is_given, value))
         case dict():
-            return False
+            return any(
+                isinstance(part, str | list | dict) and _is_given(part) for part in value.values()
+            )
         case _:
             return True
 
