@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,30 @@ def test_a_server_is_named_by_the_user_beside_its_key(
     check_trusted(recipe)
     monkeypatch.delenv("OPENAI_BASE_URL")
     with trusting(Trust.code):
+        check_trusted(recipe)
+
+
+@pytest.mark.parametrize(
+    ("url", "accepted"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("https://api.openai.com:443/v1", True),
+        ("http://api.openai.com/v1", False),
+        ("https://api.openai.com.evil.example/v1", False),
+        ("https://api.openai.com:8443/v1", False),
+    ],
+)
+def test_the_key_of_openai_is_for_openai(
+    url: str, accepted: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del folder
+    judge = f"evals.preference.judge={{openai: {{base_url: '{url}', model: m}}}}"
+    recipe = load_recipe("harmful.yaml", [judge])
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(UsageError, match="a server on another machine"):
+        check_trusted(recipe)
+    monkeypatch.setenv("OPENAI_API_KEY", "not-the-real-1")
+    with nullcontext() if accepted else pytest.raises(UsageError, match="another machine"):
         check_trusted(recipe)
 
 

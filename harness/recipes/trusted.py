@@ -25,6 +25,8 @@ from stagelift.stages.report_to import named_trackers
 
 # where the environment names servers, next to their keys
 JUDGE_URL, ENGINE_URL = "OPENAI_BASE_URL", "STAGELIFT_ENGINE_URL"
+# whom the key of OpenAI's that the user has set is for
+_OPENAI = "https://api.openai.com"
 # code that comes with a model is never run, trusted or not
 _NEVER = ("trust_remote_code", "custom_generate")
 # options of vLLM's server that say how fast and how large, and nothing else
@@ -128,7 +130,7 @@ def _check_server(server: _Named, variable: str) -> None:
     """Prompts, responses and a key go to a server: on another machine the user names it, not the
     recipe alone.
     """
-    if is_served_here(server.text) or _origin(server.text) == _origin(os.environ.get(variable, "")):
+    if is_served_here(server.text) or _origin(server.text) == _origin(_server_of_user(variable)):
         return
     shown = server.text.rpartition("@")[2].partition("?")[0]
     raise ValueError(
@@ -138,10 +140,17 @@ def _check_server(server: _Named, variable: str) -> None:
     )
 
 
+def _server_of_user(variable: str) -> str:
+    """Return the server that the user named, or whose key the user has set."""
+    is_openai = variable == JUDGE_URL and bool(os.environ.get("OPENAI_API_KEY", "").strip())
+    return os.environ.get(variable, "").strip() or (_OPENAI if is_openai else "")
+
+
 def _origin(url: str) -> tuple[str, str, int | None] | None:
     try:
         parts = urlsplit(url)
-        return parts.scheme, parts.hostname or "", parts.port
+        usual = {"https": 443, "http": 80}.get(parts.scheme)
+        return parts.scheme, parts.hostname or "", parts.port or usual
     except ValueError:
         return None
 
