@@ -439,7 +439,7 @@ FAILURES: list[tuple[Reply, str]] = [
         r"takes no more requests \(after 2 retries\): .*slow down.* Lower concurrency",
     ),
     (
-        error(401, "wrong key my-key"),
+        error(401, "wrong key my-key-1"),
         r"does not accept the key: .*wrong key \[credential\].* Correct OPENAI_API_KEY",
     ),
     (
@@ -465,13 +465,13 @@ FAILURES: list[tuple[Reply, str]] = [
 def test_a_server_that_fails_stops_it_with_a_sentence(
     reply: Reply, sentence: str, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "my-key")
+    monkeypatch.setenv("OPENAI_API_KEY", "my-key-1")
     server, cache = serve(lambda _: reply), tmp_path / "answers.jsonl"
     with pytest.raises(ConnectionError, match=sentence) as stopped:
         judge(server, cache).decide(PAIRS)
-    assert server.keys == {"Bearer my-key"}
+    assert server.keys == {"Bearer my-key-1"}
     # a log gets all of it
-    assert "my-key" not in "".join(traceback.format_exception(stopped.value))
+    assert "my-key-1" not in "".join(traceback.format_exception(stopped.value))
     assert read_records(cache, Answer) == []
 
 
@@ -504,12 +504,12 @@ def test_a_server_that_answers_at_all_passes_its_check(reply: Reply, serve: Serv
 def test_a_server_that_fails_is_found_by_its_check(
     reply: Reply, sentence: str, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "my-key")
+    monkeypatch.setenv("OPENAI_API_KEY", "my-key-1")
     server = serve(lambda _: reply)
     with pytest.raises(ValueError, match=sentence) as found:
         check_server(settings_for(server))
     assert len(server.seen) <= 3
-    assert "my-key" not in "".join(traceback.format_exception(found.value))
+    assert "my-key-1" not in "".join(traceback.format_exception(found.value))
     assert "Answers so far" not in str(found.value)
 
 
