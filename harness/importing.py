@@ -24,7 +24,7 @@ from stagelift.evals.judges.judging import answers
 from stagelift.evals.records import Role
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.imported import ImportedGraph, imported_graph
-from stagelift.harness.graph.store import Store, check_run_folder
+from stagelift.harness.graph.store import Store, check_run_folder, check_takes_files
 from stagelift.harness.imports.measure import measure_stages, shared_contract
 from stagelift.harness.imports.write import ImportedFiles, write_run
 from stagelift.harness.recipes.sections import check_run_name
@@ -75,6 +75,7 @@ def import_results(wanted: Wanted, name: str, store: Store) -> ImportedRun:
     attached = _attached(wanted, graph, ids_replaced=BY_CONTENT in imported.notes)
     origins = {source.path: _origin(source) for source in found.taken}
     recipe: dict[str, object] = {"imported": _recipe(wanted, found.taken, origins)}
+    check_takes_files(store.root)
     check_run_folder(store.run(name), recipe)
     contract = shared_contract([o.format for o in origins.values()], imported, attached)
     measured = measure_stages(graph, imported, attached, contract)

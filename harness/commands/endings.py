@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 # neither an answer nor the input's fault: EX_SOFTWARE of sysexits.h
 FAULT = 70
+BAD_INPUT = 2
 # 128 and the signal's number, as shells have it
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 
@@ -55,7 +56,11 @@ def ended() -> Iterator[None]:
         if hasattr(error, "exit_code"):
             raise
         from stagelift.harness.commands.faults import told
+        from stagelift.harness.commands.refused_paths import refused_path
 
+        refused = refused_path(error)
+        if refused is not None:
+            _end(f"Error: {refused}", BAD_INPUT)
         _end(told(error), FAULT)
 
 

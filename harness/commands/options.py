@@ -89,6 +89,7 @@ def keep_garbage() -> None:
 @contextmanager
 def usage_errors(*others: type[Exception]) -> Iterator[None]:
     """Turn what the user can put right, and `others`, into one sentence and exit code 2."""
+    from stagelift.harness.commands.refused_paths import refused_path
     from stagelift.harness.errors import UsageError
 
     # a file in the way is an OSError
@@ -98,7 +99,7 @@ def usage_errors(*others: type[Exception]) -> Iterator[None]:
     except caught as error:
         if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
             raise
-        fail(str(error))
+        fail(refused_path(error) or str(error))
 
 
 def fail(message: str) -> NoReturn:

@@ -329,8 +329,10 @@ def _prepared(recipe: "Recipe", store: "Store", workers: "Executor", *, repair: 
     from stagelift.evals.printed import one_line
     from stagelift.harness.graph.damage import DamagedPlanError
     from stagelift.harness.graph.model_checks import trained_on_other_models
+    from stagelift.harness.graph.store import check_takes_files
     from stagelift.harness.run import answer_warnings, prepare
 
+    check_takes_files(store.root)
     try:
         plan = prepare(recipe, store, workers.precise, repairs=repair)
     except DamagedPlanError as error:

@@ -3,10 +3,13 @@
 Locks are of files, which the system frees when a process ends, however it does.
 """
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from stagelift.evals.contract import first_difference
 from stagelift.evals.folders import EvaluationFolder
@@ -17,6 +20,9 @@ from stagelift.harness.locks import Held, held, on_standard_error
 from stagelift.harness.recipes.sections import without_reporting
 from stagelift.reports.folders import RunFolder, RunsFolder
 from stagelift.stages.folders import NodeFolder, NodeRecord
+
+# bytes of the longest path below a runs folder
+_BELOW = 300
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,24 @@ def check_run_folder(folder: RunFolder, recipe: dict[str, object]) -> None:
         raise UsageError(
             f"Folder {folder.path} holds a run of another recipe: "
             f"{_first_difference(held, recipe)}. Give this run a name of its own with --name."
+        )
+
+
+def check_takes_files(root: Path) -> None:
+    """Raise UsageError where nothing can be written below a folder: it is found out here, and not
+    in the middle of a training.
+    """
+    there = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    if not os.access(there, os.W_OK):
+        raise UsageError(
+            f"Nothing can be written in {there}: it is read-only, or this user may not. Give "
+            "--runs another folder."
+        )
+    longest = os.pathconf(there, "PC_PATH_MAX") if sys.platform != "win32" else 0
+    if longest and len(os.fsencode(root.absolute())) + _BELOW > longest:
+        raise UsageError(
+            f"{root!s:.120}... is too long for a runs folder: files {_BELOW} bytes below it "
+            f"would pass the {longest} bytes that a path has here. Give --runs a shorter one."
         )
 
 
