@@ -70,7 +70,7 @@ def finish_folder(
 
     Those that were written before count only where the record stands `beside` others.
     """
-    hashes = _hashed(folder, files)
+    hashes = hashed(folder, files)
     text = record_text(record.model_copy(update={"hashes": hashes}))
     known = _listed(folder) if beside else {}
     own = {last.name: hashlib.sha256(text.encode()).hexdigest()}
@@ -111,7 +111,7 @@ def compared(
     except ValueError:
         hashes, lost = said, [Damage(folder / HASHES, DIFFERS)]
     wanted = hashes.keys() if by_name is None else hashes.keys() & {*by_name}
-    return [*lost, *_differing(folder, {name: hashes[name] for name in sorted(wanted)})]
+    return [*lost, *compared_with(folder, {name: hashes[name] for name in sorted(wanted)})]
 
 
 def hashes_of(folder: Path, lasts: Iterable[Path]) -> dict[str, str]:
@@ -138,7 +138,8 @@ def _is_aside(file: Path) -> bool:
     return any(part.startswith(ASIDE) for part in file.parts)
 
 
-def _hashed(folder: Path, files: Iterable[Path]) -> dict[str, str]:
+def hashed(folder: Path, files: Iterable[Path]) -> dict[str, str]:
+    """Return the hashes of files in a folder, by name."""
     return {file.relative_to(folder).as_posix(): sha256_of(file) for file in sorted(files)}
 
 
@@ -162,7 +163,8 @@ def _said(last: Path) -> dict[str, str]:
         return {}
 
 
-def _differing(folder: Path, hashes: Mapping[str, str]) -> list[Damage]:
+def compared_with(folder: Path, hashes: Mapping[str, str]) -> list[Damage]:
+    """Return the files of a folder that do not have these hashes, by name."""
     found = []
     for name, hash in hashes.items():
         file = folder / name

@@ -21,7 +21,7 @@ from stagelift.reports.words.smaller_batches import memory_ran_out
 
 PLAIN_INTERVAL_SECONDS = 15
 # events that are said once and stay, beside what a stage does
-REMARKS = ("ill", "stopped", "smaller")
+REMARKS = ("ill", "stopped", "smaller", "resumed")
 # what is said of a stage when it is done
 _SHOWN = ("accuracy", "length_tokens", "win_rate_previous")
 
@@ -246,6 +246,8 @@ def describe(event: dict[str, Any], seconds_left: float | None = None) -> str:
             return f"ill since step {event['step']}: {event['text']}"
         case "stopped":
             return f"stopped at step {event['step']} of {event['steps']}, with what it has"
+        case "resumed":
+            return str(event["text"])
         case "smaller":
             return memory_ran_out(SmallerBatch.model_validate(event["batch"]))
         case "exporting":

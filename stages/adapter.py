@@ -50,7 +50,7 @@ def _said(stop: Stop) -> str:
 
 def _gone_back(trainer: Any, folder: TrainingFolder) -> int | None:
     """Load the last whole checkpoint whose weights are finite; None where there is none."""
-    for checkpoint in whole_checkpoints(folder.checkpoints):
+    for checkpoint in whole_checkpoints(folder.checkpoints, folder.log_rows):
         _load(trainer, checkpoint)
         if are_finite(trainer.model):
             return step_of(checkpoint)

@@ -16,7 +16,7 @@ from transformers.trainer_callback import PrinterCallback
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.models.model import ModelRef
 from stagelift.stages.adapter import leave_adapter
-from stagelift.stages.checkpoints import last_whole_checkpoint, step_of
+from stagelift.stages.checkpoints import last_whole_checkpoint
 from stagelift.stages.faster import faster
 from stagelift.stages.folders import NodeFolder, TrainingFolder
 from stagelift.stages.health.finding import Stop
@@ -45,10 +45,17 @@ def fit(
     """
     accelerator, place = trainer.accelerator, TrainingFolder(folder)
     writes = accelerator.is_main_process
-    checkpoint = _where_it_stopped(place, writes)
-    rows = rows_up_to(place.log_rows, step_of(checkpoint)) if writes else []
+    checkpoint, notes = _where_it_stopped(place, writes)
+    rows = rows_up_to(place.log_rows, checkpoint) if writes else []
     ledger = Ledger(
-        method, place.log_rows, ref, rows, on_step, accelerator, stop_when_ill=stop_when_ill
+        method,
+        place.log_rows,
+        ref,
+        rows,
+        on_step,
+        accelerator,
+        stop_when_ill=stop_when_ill,
+        notes=notes,
     )
     for callback in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(callback)
@@ -66,13 +73,17 @@ def fit(
     return _result(trainer, ledger, versions, as_trl, stopped)
 
 
-def _where_it_stopped(place: TrainingFolder, writes: bool) -> Path | None:
-    """Return the checkpoint to go on from. The process that writes looks for all of them: on
-    another machine the folder may not be seen as it is now.
+def _where_it_stopped(place: TrainingFolder, writes: bool) -> tuple[Path | None, tuple[str, ...]]:
+    """Return the checkpoint to go on from, and notes on those that were damaged. The process that
+    writes looks for all of them: on another machine the folder may not be seen as it is now.
     """
-    seen = last_whole_checkpoint(place.checkpoints) if writes else None
+    seen, damaged = None, list[str]()
+    if writes:
+        seen, damaged = last_whole_checkpoint(place.checkpoints, place.log_rows)
+    start = "training began anew" if seen is None else f"training went on from {seen.name}"
+    notes = tuple(f"{words}: {start}." for words in damaged)
     (checkpoint,) = broadcast_object_list([seen])
-    return checkpoint  # type: ignore[no-any-return]  # accelerate is untyped for mypy here
+    return checkpoint, notes
 
 
 def _result(

@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 from stagelift.evals.files import append_records, read_records, write_records
 from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.models.model import ModelRef
-from stagelift.stages.checkpoints import mark_complete
+from stagelift.stages.checkpoints import cut_log, mark_complete, step_of
 from stagelift.stages.health.finding import Finding, Stop
 from stagelift.stages.health.numbers import LOST_WEIGHTS
 from stagelift.stages.health.watch import Watch
@@ -28,7 +28,7 @@ from stagelift.stages.records import LogRow
 @dataclass(frozen=True)
 class LoggedStep:
     """A step of training as it is told while it runs: numbers, signs of illness that were not told
-    yet, and where training ends for them.
+    yet, where training ends for them, and notes on where it began.
     """
 
     step: int
@@ -36,6 +36,7 @@ class LoggedStep:
     logs: dict[str, float]
     signs: list[Finding]
     stop: Stop | None
+    notes: tuple[str, ...] = ()
 
 
 OnStep = Callable[[LoggedStep], None]
@@ -46,11 +47,14 @@ _TOKENS = "num_tokens"
 _NOTHING_YET = LogRow(step=0, seconds=0, tokens=0, peak_memory_bytes=0, logs={})
 
 
-def rows_up_to(path: Path, step: int) -> list[LogRow]:
+def rows_up_to(path: Path, checkpoint: Path | None) -> list[LogRow]:
     """Drop what was logged after the checkpoint that training goes on from: those steps are done
     again.
     """
-    rows = [row for row in read_records(path, LogRow) if row.step <= step]
+    rows: list[LogRow] = []
+    if checkpoint is not None:
+        cut_log(path, checkpoint)
+        rows = [row for row in read_records(path, LogRow) if row.step <= step_of(checkpoint)]
     write_records(path, rows)
     return rows
 
@@ -68,6 +72,7 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         accelerator: Any,
         *,
         stop_when_ill: bool,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.method, self.path, self.ref = method, path, ref
         self.rows, self.on_step = rows, on_step
@@ -75,6 +80,7 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         self.watch, self.stop_when_ill = Watch(), stop_when_ill
         # signs that nobody was told of in this process
         self.untold = [sign for row in rows for sign in self.watch.add(as_history(row))]
+        self.untold_notes = notes
         self.stop: Stop | None = None
         self.before = rows[-1] if rows else _NOTHING_YET
         self.started = time.monotonic()
@@ -125,7 +131,7 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         # resuming from the very end would train one step too many
         is_end = control.should_training_stop or state.global_step >= state.max_steps
         if not is_end and self.accelerator.is_main_process:
-            mark_complete(Path(args.output_dir), state.global_step)
+            mark_complete(Path(args.output_dir), state.global_step, self.path)
 
     def _write(self, state: Any, logs: dict[str, JsonValue]) -> None:
         step, steps = state.global_step, state.max_steps
@@ -135,8 +141,8 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         self.untold += self.watch.add(as_history(self.rows[-1]))
         self.stop = self.watch.stop(step, steps, when_ill=self.stop_when_ill)
         known = {name: value for name, value in logs.items() if isinstance(value, float)}
-        self.on_step(LoggedStep(step, steps, known, self.untold, self.stop))
-        self.untold = []
+        self.on_step(LoggedStep(step, steps, known, self.untold, self.stop, self.untold_notes))
+        self.untold, self.untold_notes = [], ()
 
     def _tokens(self, logs: dict[str, JsonValue]) -> int:
         """Some of TRL's trainers count tokens from zero again after a resume, others go on: join

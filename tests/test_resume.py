@@ -35,9 +35,12 @@ def trained(
     stop_at: int | None = None,
     keep_every: int | None = None,
     smaller_batch: SmallerBatch | None = None,
+    notes: list[str] | None = None,
     **args: Any,
 ) -> StageResult:
     def on_step(logged: LoggedStep) -> None:
+        if notes is not None:
+            notes.extend(logged.notes)
         if logged.step == stop_at:
             raise Stopped
 
@@ -112,6 +115,47 @@ def test_tokens_count_however_seldom_is_logged(
     resumed = trained(kind, tiny_model, tmp_path / "stopped", **args)
     assert [row["step"] for row in resumed.history] == [2, 4, 5]
     assert resumed.tokens == every_step.tokens
+
+
+@pytest.mark.parametrize(
+    ("file", "start"),
+    [
+        ("checkpoints/checkpoint-3/adapter_model.safetensors", "went on from checkpoint-2"),
+        ("checkpoints/checkpoint-3/optimizer.pt", "went on from checkpoint-2"),
+        ("checkpoints/checkpoint-3/trainer_state.json", "went on from checkpoint-2"),
+        ("training.jsonl", "began anew"),
+    ],
+)
+def test_nothing_goes_on_from_a_damaged_checkpoint_or_log(
+    tiny_model: Path, tmp_path: Path, file: str, start: str
+) -> None:
+    whole = trained("sft", tiny_model, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        trained("sft", tiny_model, tmp_path / "stopped", stop_at=4)
+    damaged = tmp_path / "stopped" / file
+    content = damaged.read_bytes()
+    middle = len(content) // 20
+    damaged.write_bytes(content[:middle] + b"\x00" + content[middle + 1 :])
+    notes: list[str] = []
+    resumed = trained("sft", tiny_model, tmp_path / "stopped", notes=notes)
+    assert damaged.name in notes[0] and notes[-1].endswith(f"training {start}.")
+    adapters = [
+        tmp_path / name / "adapter/adapter_model.safetensors" for name in ("whole", "stopped")
+    ]
+    assert adapters[0].read_bytes() == adapters[1].read_bytes()
+    assert logged(resumed) == logged(whole) and resumed.tokens == whole.tokens
+
+
+def test_what_was_logged_after_the_last_checkpoint_need_not_be_readable(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        trained("sft", tiny_model, tmp_path, stop_at=4)
+    with (tmp_path / "training.jsonl").open("ab") as log:
+        log.write(b"\x00{\n")
+    notes: list[str] = []
+    resumed = trained("sft", tiny_model, tmp_path, notes=notes)
+    assert not notes and [row["step"] for row in resumed.history] == [1, 2, 3, 4, 5]
 
 
 def logged(result: StageResult) -> list[dict[str, Any]]:

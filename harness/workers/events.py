@@ -24,6 +24,8 @@ def step_events(events: TextIO) -> "Callable[[LoggedStep], None]":
         logs = logged.logs
         shown = {name: logs[name] for name in ("loss", "reward", "accuracy") if name in logs}
         emit(events, event="training", step=logged.step, steps=logged.steps, **shown)
+        for note in logged.notes:
+            emit(events, event="resumed", text=note)
         for sign in logged.signs:
             emit(events, event="ill", step=sign.step, text=f"{sign.text} {sign.remedy}")
         if logged.stop is not None:
