@@ -67,6 +67,9 @@ def prepare_upload(folder: RunFolder, stage: str) -> Upload:
     listed = _listed(folder, stage)
     node = NodeFolder(folder.runs.root / listed.node)
     _refuse_without_adapter(folder.name, listed, node)
+    damages = node.damages_of_adapter()
+    if damages:
+        raise UsageError(f"Nothing was uploaded: {damages[0]}. {folder.remedy()}")
     run = _read(folder, stage)
     record = run.stage(stage)
     run = with_base(run, record)

@@ -152,7 +152,8 @@ class RunRecord:
 
     A run that asked for more than one chain is a study: it has `chains` (what is evaluated of
     them), maybe `repeats`, which are stages measured once more, and of variants the `reference`. In
-    a `lattice` the chains are the subsets of stages. `notes` say what an import left out.
+    a `lattice` the chains are the subsets of stages. `notes` say what an import left out,
+    `repairs` what was damaged and made again.
     `trajectories` are those of stages that were selected among checkpoints, by the stage's name.
     `exports` are what stages are deployed as, measured beside them; `missing_exports` names those
     that are not evaluated.
@@ -177,6 +178,7 @@ class RunRecord:
     reference: str | None = None
     repeats: tuple[StageRecord, ...] = ()
     notes: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
     trajectories: dict[str, TrajectoryRecord] = field(default_factory=dict)
     exports: tuple[StageRecord, ...] = ()
     missing_exports: tuple[str, ...] = ()
@@ -281,6 +283,7 @@ def _read_run(folder: RunFolder) -> RunRecord:
         reference=run.reference,
         repeats=tuple(_read_repeats(run, stages, folder)),
         notes=run.notes,
+        repairs=run.repairs,
         trajectories=dict(_read_trajectories(run.name, done, folder)),
         exports=tuple(stage for stage in measured.values() if stage.kind == EXPORT),
         missing_exports=tuple(stage.name for stage in missing if stage.kind == EXPORT),

@@ -136,6 +136,11 @@ class TrainingFolder:
         """Return the hashes of what training left, by name; empty where earlier code wrote it."""
         return hashes_of(self.path, self._lasts)
 
+    def damages_of_adapter(self) -> list[Damage]:
+        """Return which files of the adapter are not what was written; none of what has no hash."""
+        files = [name for name in self.hashes() if name.startswith(f"{self.adapter.name}/")]
+        return compared(self.path, self._lasts, by_name=files) or []
+
     def write_hashes_again(self) -> None:
         """Write the file of hashes from the records that repeat them."""
         write_hashes_again(self.path, self._lasts)
@@ -181,9 +186,14 @@ class TrainingFolder:
         write_record(self._logits, logits)
 
     def read_smaller_batch(self) -> SmallerBatch | None:
-        """Read in which parts batches are taken since memory ran out; None where it has not."""
+        """Read in which parts batches are taken since memory ran out; None where it has not, or
+        what says so cannot be read: then it runs out once more.
+        """
         file = self._smaller_batch
-        return read_record(file, SmallerBatch) if file.exists() else None
+        try:
+            return read_record(file, SmallerBatch) if file.exists() else None
+        except ValueError:
+            return None
 
     def write_smaller_batch(self, batch: SmallerBatch) -> None:
         """Write that memory ran out: whoever goes on takes batches in parts."""

@@ -2,20 +2,26 @@
 
 import json
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from stagelift.evals.hashes import DamagedError
 from stagelift.harness.cli import app
 from stagelift.harness.commands.verify import VerifyFormat
 from stagelift.harness.graph.damage import DamagedPlanError
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import load_recipe
-from stagelift.harness.run import execute, prepare
+from stagelift.harness.run import execute, prepare, train_job
 from stagelift.harness.verifying import verify
+from stagelift.harness.workers.worker import do_job
 from stagelift.reports.folders import RunFolder
+from stagelift.reports.records import read_run
+from stagelift.reports.report import build_report
+from stagelift.reports.words.provenance import provenance_lines
 from tests.in_process import InProcessExecutor
 from tests.shared import copied
 from tests.test_run import node, tree
@@ -141,7 +147,45 @@ def test_a_repair_makes_again_what_is_damaged_and_keeps_what_follows_where_bytes
     assert said[0].startswith("Set aside") and path.name in said[0]
     assert started == {"adapter": ["train"], "evals": ["evaluate"]}.get(file.split("/")[0], [])
     assert verify(RunFolder(root / "tiny")).is_whole
-    assert RunFolder(root / "tiny").read().repairs[0].endswith(said[0])
+    run = read_run(root / "tiny")
+    assert run.repairs[0].endswith(said[0]) and len(run.repairs) == len(said)
+    assert said[0] in dict(provenance_lines(build_report([run])))["repairs"]
+
+
+def test_a_plan_names_the_command_that_makes_again_what_is_damaged(
+    root: Path, tiny_recipe_file: Path
+) -> None:
+    spoil(node(root, "sft") / "adapter" / "adapter_model.safetensors", flipped)
+    result = stagelift("plan", str(tiny_recipe_file))
+    assert result.exit_code == 2
+    assert f"Go on with: stagelift run {tiny_recipe_file} --repair" in result.stderr
+
+
+def test_a_report_is_as_it_was_and_says_that_an_adapter_is_not(root: Path) -> None:
+    before = stagelift("report", "tiny", "--format", "json")
+    spoil(node(root, "sft") / "adapter" / "adapter_model.safetensors", flipped)
+    result = stagelift("report", "tiny", "--format", "json")
+    assert (result.exit_code, result.stdout) == (0, before.stdout)
+    assert "adapter_model.safetensors is not what was written" in result.stderr
+    assert "--repair" in result.stderr and not before.stderr
+
+
+def test_a_damaged_adapter_is_not_uploaded(root: Path) -> None:
+    spoil(node(root, "sft") / "adapter" / "adapter_model.safetensors", flipped)
+    result = stagelift("push", "tiny", "--stage", "sft", "--to", "someone/name", "--dry-run")
+    assert result.exit_code == 2 and result.stderr.startswith("Error: Nothing was uploaded: ")
+    assert "--repair" in result.stderr
+
+
+def test_a_worker_compares_the_adapter_that_it_starts_from_with_its_hash(
+    root: Path, tiny_recipe_file: Path
+) -> None:
+    store = Store(root)
+    plan = prepare(load_recipe(str(tiny_recipe_file), []), store)
+    dpo = next(each for each in plan.nodes if each.kind == "dpo")
+    spoil(node(root, "sft") / "adapter" / "adapter_model.safetensors", flipped)
+    with pytest.raises(DamagedError, match=r"sha256 differs\. Nothing was made of it\..* --repair"):
+        do_job(train_job(dpo, store), StringIO())
 
 
 def test_run_json_is_written_anew_and_the_damaged_one_is_kept(

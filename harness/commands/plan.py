@@ -1,5 +1,8 @@
 """`stagelift plan`: what a recipe would do, cost and show, before anything is done."""
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,7 +73,9 @@ def plan(
         planned = load_recipe(recipe, overrides or [], name)
         if format is PlanFormat.terminal:
             announce_first_use(planned.weights())
-        with trusted_as_asked(planned):
+        words = [recipe, *(overrides or []), *([] if name is None else ["--name", name])]
+        elsewhere = [] if runs == Path("runs") else ["--runs", str(runs)]
+        with trusted_as_asked(planned), _repair_named([*words, *elsewhere]):
             forecast, audits = _looked_at(planned, runs, audit_rewards=audit_rewards)
     match format:
         case PlanFormat.json:
@@ -79,6 +84,19 @@ def plan(
         case PlanFormat.terminal:
             print_forecast(forecast, open_console())
             print_audits(audits or [], open_console())
+
+
+@contextmanager
+def _repair_named(words: list[str]) -> Iterator[None]:
+    """Name the command that makes again what is damaged of the run that is planned."""
+    from stagelift.harness.errors import UsageError
+    from stagelift.harness.graph.damage import DamagedPlanError
+
+    try:
+        yield
+    except DamagedPlanError as error:
+        command = shlex.join(["stagelift", "run", *words, "--repair"])
+        raise UsageError(f"{error.problem} Go on with: {command}") from error
 
 
 def _looked_at(
@@ -105,12 +123,15 @@ def _checked(recipe: "Recipe", store: "Store") -> "Plan":
     Data on the Hub that cannot be reached now is no reason not to plan.
     """
     from stagelift.harness.errors import UsageError
+    from stagelift.harness.graph.damage import DamagedPlanError
     from stagelift.harness.graph.plan import make_plan
     from stagelift.harness.graph.store import check_run_folder
     from stagelift.harness.run import check_offline, prepare
 
     try:
         return prepare(recipe, store)
+    except DamagedPlanError:
+        raise
     except UsageError:
         check_run_folder(store.run(recipe.name), recipe.identity())
         unchecked = check_offline(recipe)

@@ -65,6 +65,18 @@ def report(
     folders = [run_folder(name, runs).path for name in names]
     result = _load_report(folders, across_engines=across_engines)
     _write(result, form, output, figures, summary=summary)
+    for folder in folders:
+        _say_damaged_adapters(folder)
+
+
+def _say_damaged_adapters(folder: Path) -> None:
+    """Say that what was measured is not what lies there now: the report itself is as it was."""
+    from stagelift.evals.printed import one_line
+    from stagelift.reports.folders import RunFolder
+
+    run = RunFolder(folder)
+    for damage in run.damaged_adapters():
+        typer.echo(f"Warning: {one_line(f'{damage}. {run.remedy()}')}", err=True)
 
 
 def _format(wanted: Format | None, output: Path | None, *, summary: bool) -> Format:

@@ -19,7 +19,8 @@ from typing import TextIO
 from pydantic import TypeAdapter
 
 from stagelift.evals.disk_space import full_disk
-from stagelift.evals.folders import EvaluationFolder
+from stagelift.evals.folders import REMEDY, EvaluationFolder
+from stagelift.evals.hashes import DamagedError
 from stagelift.evals.models.four_bit import quiet_about_kernel
 from stagelift.evals.whole import remove_left_folders
 from stagelift.harness.locks import held
@@ -39,6 +40,7 @@ from stagelift.harness.workers.jobs import (
     TrainJob,
     TrainJudgeJob,
     log_file,
+    starting_model,
     training_folder,
 )
 from stagelift.harness.workers.killer import go_before_the_conductor
@@ -98,6 +100,7 @@ def _fail(error: Exception | SystemExit, job: AnyJob, events: TextIO) -> None:
 
 
 def do_job(job: AnyJob, events: TextIO) -> None:
+    _refuse_damaged_adapters(job)
     match job:
         case EvaluateJob():
             if not EvaluationFolder(Path(job.folder)).is_complete():
@@ -117,6 +120,17 @@ def do_job(job: AnyJob, events: TextIO) -> None:
             if not judge.is_complete():
                 _train_judge(job, judge, events)
             judge.drop_checkpoints()
+
+
+def _refuse_damaged_adapters(job: AnyJob) -> None:
+    """Compare the adapters that a job starts from once more: hours may lie between its start and
+    that of the run, which looked at everything.
+    """
+    model = starting_model(job)
+    for adapter in (*model.merged, *([] if model.adapter is None else [model.adapter])):
+        damages = NodeFolder(Path(adapter).parent).damages_of_adapter()
+        if damages:
+            raise DamagedError(damages, f"Nothing was made of it. {REMEDY}")
 
 
 def _train(job: TrainJob, node: NodeFolder, events: TextIO) -> None:

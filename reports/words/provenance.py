@@ -40,6 +40,7 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
             *([] if judged is None else passport_lines(judged)),
             ("contract", run.contract_id),
             ("device", run.device),
+            ("repairs", "; ".join(run.repairs)),
             ("wall clock", _wall_clock(run.wall_clock_seconds, run.sittings)),
             ("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
         ]
