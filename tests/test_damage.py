@@ -15,6 +15,7 @@ from stagelift.harness.commands.verify import VerifyFormat
 from stagelift.harness.graph.damage import DamagedPlanError
 from stagelift.harness.graph.store import Store
 from stagelift.harness.recipes.read import load_recipe
+from stagelift.harness.repairing import is_repairing
 from stagelift.harness.run import execute, prepare, train_job
 from stagelift.harness.verifying import verify
 from stagelift.harness.workers.worker import do_job
@@ -214,4 +215,5 @@ def repaired(root: Path, recipe_file: Path) -> tuple[list[str], list[str]]:
             started.append(event["job"])
 
     execute(plan, store, executor, on_event, repairs=True, say=said.append)
+    assert not is_repairing(plan, store)
     return said, started
