@@ -39,8 +39,9 @@ from stagelift.harness.repairing import (
 from stagelift.harness.schedule import Task, work_through
 from stagelift.harness.selecting import chosen, select
 from stagelift.harness.trackers.following import following
-from stagelift.harness.workers.executor import Executor
-from stagelift.harness.workers.jobs import EvaluateJob, ExportJob, TrainJob
+from stagelift.harness.unchanged import loaded_with, what_changed
+from stagelift.harness.workers.executor import Executor, JobFailed, OnJobEvent
+from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, ExportJob, TrainJob
 from stagelift.stages import precision
 from stagelift.stages.exports.export import ExportedAs, gguf_file
 from stagelift.stages.folders import NodeRecord
@@ -258,19 +259,39 @@ class _Work:
         """
         show = partial(self.on_event, node.name)
         if node.exported is not None:
-            self.executor.run(_export_job(node, node.exported, self.store), show)
+            self._run(node.on, partial(_export_job, node, node.exported, self.store), show)
         if node.settings is not None and not self.store.node_folder(node).is_trained():
-            self.executor.run(train_job(node, self.store), show)
+            self._run(node.on, partial(train_job, node, self.store), show)
         if node.selects is not None:
-            select(node, self.store, partial(model_of, store=self.store), self.executor.run, show)
+            model, run_job = partial(model_of, store=self.store), partial(self._measure, node.on)
+            select(node, self.store, model, run_job, show)
 
     def _evaluate(self, node: Node, repeat: int) -> None:
         show = partial(self.on_event, _title(node, repeat))
         if not self.store.is_evaluated(node, self.plan, repeat):
-            self.executor.run(_evaluate_job(node, self.plan, self.store, repeat), show)
+            self._run(node, partial(_evaluate_job, node, self.plan, self.store, repeat), show)
         result = self.store.evaluation_folder(node, self.plan, repeat).read_result()
         metrics = {name: metric.model_dump() for name, metric in result.metrics.items()}
         show({"event": "finished", "metrics": metrics})
+
+    def _measure(self, model: Node | None, job: EvaluateJob, show: OnJobEvent) -> None:
+        self._run(model, lambda: job, show)
+
+    def _run(self, model: Node | None, job: Callable[[], AnyJob], show: OnJobEvent) -> None:
+        """Run a job on a node's model, unless that is no longer what was planned. If it changes
+        meanwhile, that is why the job failed, whatever the library says of it.
+        """
+        self._refuse_changed(model)
+        try:
+            self.executor.run(job(), show)
+        except JobFailed:
+            self._refuse_changed(model)
+            raise
+
+    def _refuse_changed(self, model: Node | None) -> None:
+        changed = what_changed(loaded_with(model, self.store), self.store)
+        if changed is not None:
+            raise JobFailed(changed)
 
 
 def _describe(node: Node, store: Store) -> None:

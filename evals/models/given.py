@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from stagelift.evals.data.source import one_sentence
 from stagelift.evals.models import adapters, bundled, gguf
 from stagelift.evals.models.pickled import code_in
 from stagelift.evals.strict_json import parse_json, read_json
@@ -64,6 +65,16 @@ def check_hub_name(path: str) -> None:
             f"Model '{path}' does not exist. Give a folder, a .gguf file, a Hub name or "
             f"{bundled.NAME}."
         )
+
+
+def cannot_read(path: str, error: Exception) -> str:
+    """Say that a model cannot be read: a name without a folder here is looked for on the Hub, which
+    need not be what was meant.
+    """
+    why = one_sentence(error)
+    if not Path(path).exists():
+        why = f"there is no folder of this name in {Path.cwd()}, and from the Hub: {why}"
+    return f"Cannot read a model at '{path}': {why}"
 
 
 def check_weights(folder: Path) -> None:

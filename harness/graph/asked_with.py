@@ -7,6 +7,7 @@ from typing import Any
 
 from stagelift.evals.data.source import one_sentence
 from stagelift.evals.models.chat import goes_on_with_answers, plain_template
+from stagelift.evals.models.given import cannot_read
 from stagelift.evals.models.model import ModelRef, remembered_of_model, tokenizer_of
 from stagelift.evals.records import Record
 from stagelift.harness.errors import UsageError
@@ -103,7 +104,7 @@ def _read(ref: ModelRef) -> dict[str, Any]:
         tokenizer = tokenizer_of(ref)
     except Exception as error:
         # tokenizers raise errors of many kinds for one cause
-        raise UsageError(f"Cannot read a model at '{path}': {one_sentence(error)}") from error
+        raise UsageError(cannot_read(path, error)) from error
     if ref.eos_token is not None and ref.eos_token not in tokenizer.get_vocab():
         raise UsageError(f"model.eos_token '{ref.eos_token}' is not a token of '{path}'.")
     if tokenizer.chat_template:

@@ -4,10 +4,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stagelift.evals.data.source import one_sentence
 from stagelift.evals.models import bundled, gguf, pretrained
 from stagelift.evals.models.four_bit import Quantization, check_four_bit, is_four_bit
-from stagelift.evals.models.given import check_weights
+from stagelift.evals.models.given import cannot_read, check_weights
 from stagelift.evals.models.model import model_folder, remembered_of_model
 from stagelift.harness.errors import UsageError
 from stagelift.stages.precision import device
@@ -25,7 +24,7 @@ def model_revision(path: str, revision: str | None) -> str | None:
         commit = None if Path(path).is_dir() else _hub_commit(path, revision)
     except Exception as error:
         # transformers raises errors of many kinds for one cause
-        raise UsageError(f"Cannot read a model at '{path}': {one_sentence(error)}") from error
+        raise UsageError(cannot_read(path, error)) from error
     try:
         if commit is None:
             check_weights(Path(path))
