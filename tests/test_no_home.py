@@ -1,4 +1,6 @@
-"""A machine without a home folder, as containers are that run as a user nobody knows."""
+"""A machine without a home folder, as containers are that run as a user nobody knows; without a
+working folder, or standard streams.
+"""
 
 import os
 import subprocess
@@ -35,6 +37,16 @@ def test_a_run_without_a_home_folder_says_so(tmp_path: Path) -> None:
     )
     assert done.returncode == 2, done.stderr
     assert "There is no home folder" in done.stderr and "HOME=/tmp/me" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the folder that one is in")
+def test_a_working_folder_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
+    command = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m stagelift verify mine"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=environment(), capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"Error: The working folder is gone")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="closed by a shell of Unix")

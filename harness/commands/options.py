@@ -115,6 +115,7 @@ def quiet_environment() -> None:
     from stagelift.evals.models.four_bit import quiet_about_kernel
 
     _refuse_no_home()
+    _refuse_no_folder()
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     # libraries telling each other what to rename
@@ -130,6 +131,17 @@ def _refuse_no_home() -> None:
         fail(
             "There is no home folder: HOME is not set, and the system does not know this user. Set "
             "HOME to a folder that may be written to, such as HOME=/tmp/me."
+        )
+
+
+def _refuse_no_folder() -> None:
+    """Recipes name files from here, and libraries ask for it as they are imported."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        fail(
+            "The working folder is gone: it was deleted or moved. Change to a folder that is there "
+            "(cd), and give the command again."
         )
 
 
