@@ -41,7 +41,7 @@ def parse_json(text: str, place: str, *, nan: bool = False) -> Any:
     Raises ValueError in a sentence that begins with the `place`, and names the line in it where
     there are several.
     """
-    _refuse_many_values(text, place)
+    refuse_many_values(text, place)
     try:
         from_json(text, allow_inf_nan=nan, cache_strings="none")
     except ValueError as error:
@@ -89,6 +89,14 @@ def read_rows(
                 yield number, malformed(error)
 
 
+def refuse_many_values(text: str, place: str) -> None:
+    """Raise ValueError where a text of JSON holds more values than memory does."""
+    if len(text) > MOST_VALUES and sum(map(text.count, ",[{")) > MOST_VALUES:
+        raise ValueError(
+            f"{place} holds more than {MOST_VALUES:,} values, the most that is read. Split it."
+        )
+
+
 def keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a key that is there twice: readers would differ in which value they take."""
     content = dict(pairs)
@@ -105,13 +113,6 @@ def _twice(pairs: list[tuple[str, Any]]) -> str:
             return key
         seen.add(key)
     raise ValueError("every key is there once")
-
-
-def _refuse_many_values(text: str, place: str) -> None:
-    if len(text) > MOST_VALUES and sum(map(text.count, ",[{")) > MOST_VALUES:
-        raise ValueError(
-            f"{place} holds more than {MOST_VALUES:,} values, the most that is read. Split it."
-        )
 
 
 def _problem(text: str, error: ValueError) -> str:

@@ -94,6 +94,35 @@ def test_a_file_is_called_by_its_kind(content: bytes, kind: str, tmp_path: Path)
     assert look_at(file).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b'{"a": ' + b"9" * 5_000 + b"}", "is not valid JSON: a number of more than 308 digits"),
+        (b'{"a":' * 50_000, "is not valid JSON: it is nested more than 200 deep"),
+        (b"id,prompt\n\xff", "is not text in UTF-8"),
+        (gzip.compress(b"\n" * (1 << 21), 1, mtime=0) * 100, "holds more than 100 times"),
+        (b"PAR1....PAR1", "is no Parquet file that can be read"),
+    ],
+    ids=["digits", "deep", "bytes", "bomb", "Parquet"],
+)
+def test_why_nothing_can_be_seen_in_a_file_is_said(
+    content: bytes, problem: str, tmp_path: Path
+) -> None:
+    (tmp_path / "rows").write_bytes(content)
+    with pytest.raises(ValueError, match=problem + r".*\. Nothing was imported\."):
+        reader_of(tmp_path / "rows")
+
+
+def test_only_the_start_of_lines_is_looked_at(tmp_path: Path) -> None:
+    rows = json.dumps(RESPONSE).encode() + b"\n"
+    (tmp_path / "rows").write_bytes(rows * 30_000 + b"\xff")
+    assert look_at(tmp_path / "rows").first == RESPONSE
+    long = {**RESPONSE, "response": "r" * (1 << 21)}
+    for content in (json.dumps([long, long]), f"{json.dumps(long)}\n{json.dumps(long)}"):
+        (tmp_path / "rows").write_text(content)
+        assert look_at(tmp_path / "rows").first == long
+
+
 def test_a_folder_is_seen_with_the_names_in_it(tmp_path: Path) -> None:
     (tmp_path / "b.json").touch()
     (tmp_path / "a.json").touch()

@@ -208,3 +208,31 @@ def test_stages_variants_and_seeds_are_columns(tmp_path: Path) -> None:
         ("sft", "0.1", 0),
         ("sft", "0.1", 1),
     ]
+
+
+def test_a_csv_with_a_nul_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"rows\.csv, line 3 holds a NUL, which is no text"):
+        read(b"id,prompt,response\n1,p,r\n2,p,\0r\n", tmp_path)
+
+
+def test_a_column_that_is_there_twice_is_found_among_very_many(tmp_path: Path) -> None:
+    names = [f"c{place}" for place in range(50_000)]
+    with pytest.raises(ValueError, match="has the column 'c7' twice"):
+        read(",".join([*names, "c7"]).encode(), tmp_path)
+
+
+def test_a_parquet_that_holds_a_cell_once_for_many_rows_is_refused(tmp_path: Path) -> None:
+    cells = pyarrow.DictionaryArray.from_arrays([0] * 2_000, ["r" * 100_000])
+    pyarrow.parquet.write_table(pyarrow.table({"response": cells}), tmp_path / "rows.parquet")
+    with pytest.raises(ValueError, match="holds more than 100 times its own size"):
+        list(table_rows(tmp_path / "rows.parquet"))
+    cells = pyarrow.DictionaryArray.from_arrays([0] * 1_000_001, ["r"])
+    pyarrow.parquet.write_table(pyarrow.table({"response": cells}), tmp_path / "rows.parquet")
+    with pytest.raises(ValueError, match="has more than 1,000,000 rows"):
+        next(table_rows(tmp_path / "rows.parquet"))
+
+
+def test_one_object_is_one_row_and_no_longer_than_a_line(tmp_path: Path) -> None:
+    content = b'{"prompt": "p", "response": "' + b"r" * (1 << 26) + b'"}'
+    with pytest.raises(ValueError, match=r"rows\.json holds more than 64 MiB of text"):
+        read(content, tmp_path, "rows.json")

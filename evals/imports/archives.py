@@ -4,7 +4,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from stagelift.evals.bounded_text import LARGEST_TEXT
+from stagelift.evals.bounded_text import LARGEST_TEXT, refuse_bomb
 
 _MEMBERS = 500_000
 
@@ -46,3 +46,4 @@ def _refuse_larger(path: Path, size: int) -> None:
             f"{path} holds {size / 2**20:,.0f} MiB when unpacked, and {LARGEST_TEXT / 2**20:,.0f} "
             "is the most that is read. Split it."
         )
+    refuse_bomb(path, path.stat().st_size, size)

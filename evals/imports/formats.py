@@ -122,6 +122,8 @@ def _not_recognised(seen: Seen) -> str:
     known = _of_no_use(seen)
     if known is not None:
         return f"{seen.path} is {known}; so nothing was imported."
+    if seen.problem is not None:
+        return f"{seen.problem} Nothing was imported."
     wanted = "; ".join(f"{reader.title} ({reader.how_to_get})" for reader in READERS)
     return (
         f"{seen.path} is {seen.kind}{_size(seen)}{_contents(seen)}, which is no format of results "

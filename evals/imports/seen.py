@@ -10,9 +10,10 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from stagelift.evals.bounded_text import read_text
+from stagelift.evals.bounded_text import LONGEST_LINE, read_start, read_text
+from stagelift.evals.strict_json import parse_json, refuse_many_values
 
 Kind = Literal[
     "a folder",
@@ -29,21 +30,24 @@ Kind = Literal[
 ]
 _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 _DELIMITERS = ",\t;"
+# of a file, what mostly holds its first row
+_START = 1 << 20
 
 
 @dataclass(frozen=True)
 class Seen:
     """A file or folder at first sight.
 
-    `first` is the first row, or the one JSON object that the file is; None where there is none. Of
-    columns, CSV and Parquet its keys count, and not its values. `names` are those of a folder's
-    entries, or of an archive's files.
+    `first` is the first row, or of one JSON object, columns, CSV and Parquet the keys, and the keys
+    of objects in it; None where there is none. `names` are those of a folder's entries, or of an
+    archive's files. `problem` is the sentence that says why nothing could be seen.
     """
 
     path: Path
     kind: Kind
     first: Any = None
     names: tuple[str, ...] = ()
+    problem: str | None = None
 
     @property
     def keys(self) -> frozenset[str]:
@@ -62,10 +66,9 @@ def look_at(path: Path) -> Seen:
     if start == _PARQUET:
         return _parquet(path)
     try:
-        text = read_text(path)
-    except ValueError:
-        return Seen(path, "no text")
-    return _text(path, text.lstrip())
+        return _text(path, _Start(*read_start(path, _START)))
+    except ValueError as error:
+        return Seen(path, "no text", problem=str(error))
 
 
 def csv_header(text: str) -> tuple[list[str], str]:
@@ -105,7 +108,8 @@ def parquet_columns(path: Path) -> list[str]:
     try:
         return list(read_schema(path).names)
     except (pyarrow.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is no Parquet file that can be read: {error}.") from error
+        said = str(error).rstrip(".")
+        raise ValueError(f"{path} is no Parquet file that can be read: {said}.") from error
 
 
 def _members(path: Path) -> tuple[str, ...]:
@@ -119,38 +123,68 @@ def _members(path: Path) -> tuple[str, ...]:
 def _parquet(path: Path) -> Seen:
     try:
         return Seen(path, "Parquet", dict.fromkeys(parquet_columns(path)))
-    except ValueError:
-        return Seen(path, "Parquet")
+    except ValueError as error:
+        return Seen(path, "Parquet", problem=str(error))
 
 
-def _text(path: Path, text: str) -> Seen:
-    if not text:
+class _Start(NamedTuple):
+    """The first text of a file, and whether there is no more."""
+
+    text: str
+    is_all: bool
+
+
+def _text(path: Path, start: _Start) -> Seen:
+    if not start.text:
         return Seen(path, "an empty file")
-    if text[0] == "[":
-        return Seen(path, "a JSON list", _first_value(text[1:].lstrip()))
-    if text[0] == "{":
-        return _objects(path, text)
-    header, _ = csv_header(text)
+    if start.text[0] == "[":
+        return Seen(path, "a JSON list", _first_in_list(path, start))
+    if start.text[0] == "{":
+        return _objects(path, start)
+    header, _ = csv_header(start.text)
     is_csv = len(header) > 1 or {".csv", ".tsv"} & {*path.suffixes}
     return Seen(path, "CSV", dict.fromkeys(header)) if is_csv else Seen(path, "text")
 
 
-def _objects(path: Path, text: str) -> Seen:
+def _first_in_list(path: Path, start: _Start) -> Any:
+    first = _first_value(start.text[1:].lstrip())
+    if first is None and not start.is_all:
+        first = _first_value(read_start(path, LONGEST_LINE)[0][1:].lstrip())
+    return first
+
+
+def _objects(path: Path, start: _Start) -> Seen:
     """Tell rows from one object, which may be columns, and from what is damaged."""
-    line, _, rest = text.partition("\n")
+    if "\n" not in start.text and not start.is_all:
+        start = _Start(*read_start(path, LONGEST_LINE))
+    line, _, rest = start.text.partition("\n")
     if rest.strip():
         row = _value(line)
         if row is not None:
             return Seen(path, "JSON lines", row)
+    text = start.text if start.is_all else read_text(path)
+    refuse_many_values(text, str(path))
     document = _value(text)
     if document is None:
         # its first line is damaged; what follows says which rows these are
         following = next(filter(None, map(_value, rest.split("\n", 20)[:20])), None)
-        return Seen(path, "JSON lines" if following else "text", following)
+        return Seen(path, "JSON lines", following) if following else _no_json(path, text)
     columns = json_columns(document)
     if columns is not None:
         return Seen(path, "JSON columns", dict.fromkeys(columns))
-    return Seen(path, "a JSON object", document)
+    return Seen(path, "a JSON object", {key: _keys(value) for key, value in document.items()})
+
+
+def _keys(value: Any) -> dict[str, None] | None:
+    return dict.fromkeys(value) if isinstance(value, dict) else None
+
+
+def _no_json(path: Path, text: str) -> Seen:
+    try:
+        parse_json(text, str(path), nan=True)
+    except ValueError as error:
+        return Seen(path, "text", problem=str(error))
+    return Seen(path, "text")
 
 
 def _value(text: str) -> Any:

@@ -2,11 +2,12 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stagelift.evals.bounded_text import LARGEST_TEXT, read_text
+from stagelift.evals.bounded_text import LARGEST_TEXT, LONGEST_LINE, read_text, refuse_bomb
 from stagelift.evals.imports.seen import csv_header, json_columns, look_at, parquet_columns
 from stagelift.evals.strict_json import parse_json, read_rows
 
@@ -14,6 +15,8 @@ from stagelift.evals.strict_json import parse_json, read_rows
 MOST_ROWS = 1_000_000
 # a cell may be a long response
 _LONGEST_CELL = 1 << 27
+# of Parquet, how many rows are in memory before what they come to is known
+_BATCH = 64
 
 Numbered = tuple[int, Any]
 
@@ -31,9 +34,7 @@ def table_rows(path: Path) -> Iterator[Numbered]:
     """
     for place, (number, row) in enumerate(_rows(path), start=1):
         if place > MOST_ROWS:
-            raise ValueError(
-                f"{path} has more than {MOST_ROWS:,} rows, the most that is read. Split it."
-            )
+            raise _too_many_rows(path)
         yield number, row
 
 
@@ -47,7 +48,8 @@ def _rows(path: Path) -> Iterator[Numbered]:
         case "JSON columns":
             return _column_rows(path)
         case "a JSON object":
-            return iter([(1, parse_json(read_text(path), str(path), nan=True))])
+            # it is one row
+            return iter([(1, parse_json(read_text(path, LONGEST_LINE), str(path), nan=True))])
         case _:
             return read_rows(path, malformed=_malformed)
 
@@ -72,9 +74,10 @@ def _column_rows(path: Path) -> Iterator[Numbered]:
 def _csv_rows(path: Path) -> Iterator[Numbered]:
     """Yield rows by their first line; every cell is text."""
     blank, text = _without_blank_lines(read_text(path))
+    _refuse_nul(path, text, blank)
     header, delimiter = csv_header(text)
-    twice = next((name for name in header if header.count(name) > 1), None)
-    if twice is not None:
+    twice, times = Counter(header).most_common(1)[0] if header else ("", 1)
+    if times > 1:
         raise ValueError(f"{path} has the column '{twice}' twice in its header.")
     before = csv.field_size_limit(_LONGEST_CELL)
     try:
@@ -85,6 +88,14 @@ def _csv_rows(path: Path) -> Iterator[Numbered]:
         raise ValueError(f"{path} is no CSV that can be read: {error}.") from error
     finally:
         csv.field_size_limit(before)
+
+
+def _refuse_nul(path: Path, text: str, blank: int) -> None:
+    """A spreadsheet writes none; other readers end a cell or the file at it."""
+    before, nul, _ = text.partition("\0")
+    if nul:
+        line = blank + before.count("\n") + 1
+        raise ValueError(f"{path}, line {line} holds a NUL, which is no text. Write the file anew.")
 
 
 def _without_blank_lines(text: str) -> tuple[int, str]:
@@ -112,19 +123,38 @@ def _parquet_rows(path: Path) -> Iterator[Numbered]:
     try:
         with ParquetFile(path) as file:
             _refuse_too_large(path, file.metadata)
-            number = 0
-            for batch in file.iter_batches(batch_size=1024):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
+            yield from enumerate(_unpacked_rows(path, file), start=1)
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"{path} is no Parquet file that can be read: {error}.") from error
 
 
+def _unpacked_rows(path: Path, file: Any) -> Iterator[Any]:
+    """A dictionary may hold a cell once for all rows: what they come to is counted."""
+    packed, size = path.stat().st_size, 0
+    for batch in file.iter_batches(batch_size=_BATCH):
+        rows = batch.to_pylist()
+        texts = (cell for row in rows for cell in row.values() if isinstance(cell, str | bytes))
+        size += max(batch.nbytes, sum(map(len, texts)))
+        refuse_bomb(path, packed, size)
+        if size > LARGEST_TEXT:
+            raise _too_large(path, size)
+        yield from rows
+
+
 def _refuse_too_large(path: Path, metadata: Any) -> None:
+    if metadata.num_rows > MOST_ROWS:
+        raise _too_many_rows(path)
     sizes = [metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)]
     if sum(sizes) > LARGEST_TEXT:
-        raise ValueError(
-            f"{path} holds {sum(sizes) / 2**20:,.0f} MiB, and {LARGEST_TEXT / 2**20:,.0f} is the "
-            "most that is read. Split it."
-        )
+        raise _too_large(path, sum(sizes))
+
+
+def _too_large(path: Path, size: int) -> ValueError:
+    return ValueError(
+        f"{path} holds {size / 2**20:,.0f} MiB, and {LARGEST_TEXT / 2**20:,.0f} is the most that "
+        "is read. Split it."
+    )
+
+
+def _too_many_rows(path: Path) -> ValueError:
+    return ValueError(f"{path} has more than {MOST_ROWS:,} rows, the most that is read. Split it.")
