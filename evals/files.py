@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from stagelift.evals.bounded_text import LONGEST_LINE
 from stagelift.evals.credentials import short_repr, without_credentials
 from stagelift.evals.disk_space import named_if_full
 from stagelift.evals.strict_json import read_json
@@ -20,6 +21,8 @@ from stagelift.evals.whole import write_bytes
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
 _REMEDY = "Repair it, or move its folder away."
+# bytes of a record: a response is a line, which JSON may write longer
+_LONGEST = 2 * LONGEST_LINE
 # the hash of a JSON object, in it
 _SEAL = "sha256"
 
@@ -164,6 +167,11 @@ def _problem(error: ValidationError) -> str:
 
 
 def _parse(text: bytes, kind: type[AnyRecord], place: str) -> AnyRecord:
+    if len(text) > _LONGEST:
+        raise ValueError(
+            f"{place} is damaged: it has {len(text) / 2**20:,.0f} MiB, and {_LONGEST / 2**20:,.0f} "
+            "is the most of a record. Delete its folder and run again."
+        )
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:

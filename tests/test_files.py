@@ -75,3 +75,19 @@ def test_bad_json_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "bad.json").write_text(text)
     with pytest.raises(ValueError, match=r"bad\.json is not valid JSON"):
         read_json(tmp_path / "bad.json")
+
+
+@pytest.mark.parametrize("value", ["9" * 5_000, "[" * 100_000, '"\\ud800"'])
+def test_a_record_with_what_no_writer_writes_is_named_in_a_short_sentence(
+    tmp_path: Path, value: str
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(f'{{"value": {value}}}\n')
+    with pytest.raises(ValueError, match=r"rows\.jsonl, line 1 is damaged") as refused:
+        read_records(tmp_path / "rows.jsonl", Metric)
+    assert len(str(refused.value)) < 300 + len(str(tmp_path))
+
+
+def test_a_record_that_is_longer_than_any_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(b" " * (1 << 27) + b"1\n")
+    with pytest.raises(ValueError, match=r"line 1 is damaged: it has 128 MiB, and 128 is the most"):
+        read_records(tmp_path / "rows.jsonl", Metric)
