@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from stagelift.evals.files import read_record, write_record
+from stagelift.evals.printed import one_line
 from stagelift.evals.records import Record
 
 
@@ -57,7 +58,7 @@ def held(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[N
 
 def on_standard_error(holder: str) -> None:
     """Say that a lock is waited for."""
-    sys.stderr.write(f"Waiting for {holder}, which works on the same.\n")
+    print(one_line(f"Waiting for {holder}, which works on the same."), file=sys.stderr)
 
 
 def holder(path: Path) -> str:

@@ -131,6 +131,8 @@ COMMANDS = [
     ["baseline", "show"],
     ["baseline", "history"],
     ["judge", "train", "--output", "/dev/null/x", "--model", "/nowhere"],
+    ["verify", "nothing"],
+    ["delete", "nothing"],
     ["--no-such-option"],
     [],
 ]

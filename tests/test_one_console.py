@@ -8,7 +8,7 @@ from tests.sources import MODULES, syntax
 
 # by them the command's streams are written to, which are cleaned; `say` cleans by itself
 MAY_CALL = {
-    "print": {"harness.progress"},
+    "print": {"harness.locks", "harness.progress"},
     "typer.echo": {"harness.commands", "harness.cli"},
     "typer.confirm": {"harness.commands"},
     # to a worker's log

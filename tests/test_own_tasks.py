@@ -265,7 +265,7 @@ def response(name: str, text: str) -> Generation:
             "ends with the assistant",
         ),
         (["a"], "Line 1 .* no JSON object"),
-        ([{"prompt": "a\ud800", "target": 1}], "not Unicode"),
+        ([{"prompt": "a\ud800", "target": 1}], "half of a surrogate pair"),
         ([], "has no rows"),
         (
             [{"prompt": "a", "target": 1, "cluster": "x"}, {"prompt": "a", "target": 1}],

@@ -557,4 +557,7 @@ def test_a_run_measures_base_and_adapters_by_one_server_and_one_version(
 
 
 def plain_markdown(run: Path) -> str:
-    return (run / "report.md").read_text("utf-8").replace("*", "").replace("\\", "")
+    text = (run / "report.md").read_text("utf-8")
+    for sign in ("*", "\\", "&#8203;"):
+        text = text.replace(sign, "")
+    return text

@@ -17,6 +17,7 @@ ELSEWHERE = {
     "evals.bundled": "an address",
     "stages.trainers": "built by the kinds of stage",
     "harness.commands.check": THROUGH_THE_COMMAND,
+    "harness.commands.delete": THROUGH_THE_COMMAND,
     "harness.commands.export": THROUGH_THE_COMMAND,
     "harness.commands.judge": THROUGH_THE_COMMAND,
     "harness.commands.plan": THROUGH_THE_COMMAND,
