@@ -214,7 +214,7 @@ class EvaluationFolder:
 
         Of what is unfinished, or was written without hashes, only whether it can be read is known.
         """
-        found = compared(self.path, [self.result]) if self.is_complete() else None
+        found = self._differing() if self.is_complete() else None
         return self._unreadable() if found is None else found
 
     def hashes(self) -> dict[str, str]:
@@ -266,6 +266,14 @@ class EvaluationFolder:
                 found.append(Damage(metrics, UNREADABLE))
         return found
 
+    def _differing(self) -> list[Damage] | None:
+        """Return which files are not what was written; None where no hashes were.
+
+        Whoever takes votes back deletes their file.
+        """
+        found = compared(self.path, [self.result])
+        return found and [damage for damage in found if damage != Damage(self.votes, MISSING)]
+
     def _lost(self) -> list[Damage]:
         """Return what a complete evaluation without hashes lacks."""
         needed = (self.generations, self.scores) if self.is_complete() else ()
@@ -292,7 +300,7 @@ class EvaluationFolder:
 
         Raises ValueError where one is missing or cannot be read, or is not what was written.
         """
-        damages = compared(self.path, [self.result])
+        damages = self._differing()
         if damages is None:
             damages = self._lost()
         if damages:
@@ -317,8 +325,11 @@ class EvaluationFolder:
         """Write what came of the answers, the result last."""
         write_records(self.scores, scores)
         write_records(self.verdicts, verdicts)
-        written = files_in(self.path, HASHES, RESULT, SMALLER_BATCH)
+        written = files_in(self.path, HASHES, RESULT, SMALLER_BATCH, _VOTES)
         finish_folder(self.path, written, self.result, result)
+        # later votes replace them: the result does not repeat their hash
+        if self.votes.exists():
+            self.write_votes(self.read_votes())
         # the result says it
         self._smaller_batch.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.records import Vote
 from stagelift.evals.votes.draw import random_order
 from stagelift.evals.votes.exported import LARGEST, read_exported
@@ -20,6 +21,7 @@ from stagelift.reports.gates.margins import read_margins
 from stagelift.reports.records import StageRecord, read_run
 from stagelift.reports.report import build_report
 from stagelift.reports.words.votes import vote_sentences
+from tests.unhashed import unhashed
 from tests.votes import VOTER, ballot, exported, for_stage, import_run, typed
 
 SCHEMA = Path(__file__).resolve().parent.parent / "reports" / "report.schema.json"
@@ -232,6 +234,7 @@ def test_a_vote_on_responses_that_are_no_longer_there_is_no_vote(run: Path) -> N
     (file,) = run.parent.glob("nodes/*/evals/*/votes.jsonl")
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     file.write_text("".join(json.dumps(row | {"pair": "0" * 64}) + "\n" for row in rows))
+    unhashed(run.parent)
     with pytest.raises(ValueError, match="of other responses than these"):
         read_run(run)
     file.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0]]))
@@ -276,12 +279,30 @@ def test_votes_are_carried_over_when_responses_are_read_again(run: Path) -> None
     assert importing(run, exported(page(run), for_stage("dpo"))).exit_code == 0
     before = dpo(run).votes
     for file in run.parent.glob("nodes/*/evals/*/result.json"):
-        result = json.loads(file.read_text())
-        result["contract"]["extraction"] = "numeric-0"
-        file.write_text(json.dumps(result))
+        evaluation = EvaluationFolder(file.parent)
+        stored = evaluation.read_all()
+        contract = stored.result.contract | {"extraction": "numeric-0"}
+        earlier = stored.result.model_copy(update={"contract": contract})
+        evaluation.finish(stored.scores, stored.verdicts, earlier)
     done = typed("rescore", "mine", runs=run.parents[1])
     assert done.exit_code == 0, done.output
     assert dpo(run).votes == before
+    assert typed("verify", "mine", runs=run.parents[1]).exit_code == 0
+
+
+def test_votes_after_an_import_again_and_hashes_written_again_are_whole(run: Path) -> None:
+    shown = page(run)
+    assert importing(run, exported(shown, for_stage("dpo"))).exit_code == 0
+    rows = str(run.parents[1] / "rows.jsonl")
+    again = ["--as", "responses", "--name", "mine"]
+    done = typed("import", rows, *again, runs=run.parents[1])
+    assert done.exit_code == 0, done.output
+    assert len(dpo(run).votes) > 0
+    assert importing(run, exported(shown, for_stage("base"))).exit_code == 0
+    for file in run.parent.glob("nodes/*/evals/*/hashes.json"):
+        EvaluationFolder(file.parent).write_hashes_again()
+    done = typed("verify", "mine", runs=run.parents[1])
+    assert done.exit_code == 0, done.output
 
 
 def test_a_win_rate_by_votes_is_not_gated() -> None:
