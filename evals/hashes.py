@@ -21,6 +21,7 @@ _SCHEMA = 1
 MISSING = "is missing"
 DIFFERS = "is not what was written: its sha256 differs"
 UNREADABLE = "cannot be read"
+WAS_FINISHED = "though the run was finished"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stagelift.evals.folders import EvaluationFolder, StoredEvaluation
-from stagelift.evals.hashes import MISSING, Damage
+from stagelift.evals.hashes import MISSING, WAS_FINISHED, Damage
 from stagelift.evals.lm_eval.verifiers import verifiers_version
 from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.looping import LOOPING_VERSION
@@ -152,14 +152,13 @@ class _Look:
 
 def _not_done(kind: str, node: NodeFolder, evaluation: EvaluationFolder) -> list[Damage]:
     """Say what a finished run lacks."""
-    was_finished = "though the run was finished"
     found = []
     if kind in {known.name for known in KINDS} and not node.is_trained():
-        found.append(Damage(node.path, f"is not trained to its end, {was_finished}"))
+        found.append(Damage(node.path, f"is not trained to its end, {WAS_FINISHED}"))
     if kind == EXPORT and not node.is_exported():
-        found.append(Damage(node.path, f"is no whole export, {was_finished}"))
+        found.append(Damage(node.path, f"is no whole export, {WAS_FINISHED}"))
     if not evaluation.is_complete():
-        found.append(Damage(evaluation.result, f"is missing, {was_finished}"))
+        found.append(Damage(evaluation.result, f"{MISSING}, {WAS_FINISHED}"))
     return found
 
 

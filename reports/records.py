@@ -13,7 +13,7 @@ from typing import Any
 from stagelift.evals.contract import first_difference
 from stagelift.evals.folders import REMEDY as ANEW
 from stagelift.evals.folders import EvaluationFolder, StoredEvaluation
-from stagelift.evals.hashes import DamagedError
+from stagelift.evals.hashes import MISSING, WAS_FINISHED, Damage, DamagedError
 from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.measures import measure, win_rate_name
 from stagelift.evals.metrics.preference_accuracy import NAMES as PREFERENCE_ACCURACIES
@@ -255,6 +255,9 @@ def _read_run(folder: RunFolder) -> RunRecord:
     done = [
         stage for stage in run.stages if _evaluation(stage.evaluation, folder.runs).is_complete()
     ]
+    missing = [stage for stage in run.stages if stage not in done]
+    if run.finished and missing:
+        raise DamagedError([_lost(stage, folder.runs) for stage in missing], ANEW)
     if not done:
         raise NothingEvaluatedError(
             f"Run '{run.name}' has no evaluated stage yet. `stagelift run` goes on with it."
@@ -263,7 +266,6 @@ def _read_run(folder: RunFolder) -> RunRecord:
     measured = {stage.name: _read_stage(run.name, stage, folder.runs) for stage in done}
     _refuse_unequal_prompts(run.name, list(measured.values()))
     stages = {name: stage for name, stage in measured.items() if stage.kind != EXPORT}
-    missing = [stage for stage in run.stages if stage not in done]
     first = next(iter(stages.values())).evaluation
     record = RunRecord(
         name=run.name,
@@ -296,6 +298,11 @@ def _read_run(folder: RunFolder) -> RunRecord:
 
 def _evaluation(place: str, runs: RunsFolder) -> EvaluationFolder:
     return EvaluationFolder(runs.root / place)
+
+
+def _lost(stage: RunStage, runs: RunsFolder) -> Damage:
+    result = _evaluation(stage.evaluation, runs).result
+    return Damage(result, f"{MISSING}, {WAS_FINISHED}")
 
 
 def _refuse_gaps(run: str, done: Sequence[RunStage]) -> None:

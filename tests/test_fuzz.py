@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from tests.fuzz.law import Target
+from tests.fuzz.found import FOUND, Found
+from tests.fuzz.law import Target, hold
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.trying import try_cases
 
@@ -22,6 +23,11 @@ def test_a_few_cases_keep_the_law(target: Target) -> None:
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_more_cases_keep_the_law(target: Target) -> None:
     assert try_cases(target, cases=60, seed=1).broken is None
+
+
+@pytest.mark.parametrize("found", FOUND, ids=lambda found: found.what)
+def test_what_broke_a_law_once_keeps_it(found: Found) -> None:
+    hold(found.target, found.case())
 
 
 def test_the_same_seed_tries_the_same_cases() -> None:

@@ -1,11 +1,12 @@
 """Files of a finished run that are no longer what was written."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.faults.bench import Bench
+from benchmarks.faults.bench import Bench, stagelift
 from benchmarks.faults.fault import Fault, Words
 
 Strike = Callable[[Bench, Path], None]
@@ -55,6 +56,25 @@ def removed(pattern: str) -> Strike:
 def file_of(place: Path, pattern: str) -> Path:
     """Return the first file of a pattern below the folder of runs."""
     return min((place / "runs").glob(pattern))
+
+
+def _exchanged(_: Bench, place: Path) -> None:
+    """Put another stage's adapter, whole as it is, where the SFT adapter was."""
+    theirs = file_of(place, "nodes/dpo-*/adapter")
+    shutil.copytree(theirs, file_of(place, "nodes/sft-*/adapter"), dirs_exist_ok=True)
+
+
+def _imported_and_flipped(_: Bench, place: Path) -> None:
+    """Import a few responses as run `theirs`, and change one of them."""
+    rows = [
+        {"id": str(number), "prompt": "2 + 2?", "response": "#### 4", "target": "4"}
+        for number in range(4)
+    ]
+    (place / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    done = stagelift(place, "import", "rows.jsonl", "--name", "theirs")
+    if done.code:
+        raise RuntimeError(f"The import ended with {done.code}: {done.text}")
+    changed(_EVALUATED.format("imported", "generations.jsonl"), _flipped)(_, place)
 
 
 def _verified(name: str, done: str, strike: Strike, says: str) -> Fault:
@@ -166,6 +186,46 @@ DAMAGE: tuple[Fault, ...] = (
         ("plan", "RECIPE"),
         removed(_EVALUATED.format("base", "generations.jsonl")),
         "generations",
+    ),
+    _noticed(
+        "verdicts, met by report",
+        ("report", "tiny"),
+        changed(_EVALUATED.format("dpo", "verdicts.jsonl"), _without_a_row),
+        "verdicts",
+    ),
+    _noticed(
+        "pairs, met by check",
+        ("check", "tiny", "--baseline", "tiny", "--stage", "dpo"),
+        removed(_EVALUATED.format("dpo", "pairs.jsonl")),
+        "pairs",
+    ),
+    _noticed(
+        "result, gone, met by report",
+        ("report", "tiny"),
+        removed(_EVALUATED.format("grpo", "result.json")),
+        "though the run was finished",
+    ),
+    _noticed(
+        "result, gone, met by run",
+        ("run", "RECIPE"),
+        removed(_EVALUATED.format("grpo", "result.json")),
+        "result.json",
+    ),
+    _verified(
+        "adapter, another's",
+        "the DPO adapter put in the place of the SFT adapter",
+        _exchanged,
+        "adapter_model",
+    ),
+    Fault(
+        "damage",
+        "an import's responses",
+        "one bit of an imported response",
+        _imported_and_flipped,
+        ("report", "theirs"),
+        (2,),
+        "Import its files again",
+        (("import", "rows.jsonl", "--name", "theirs"), ("verify", "theirs")),
     ),
     _noticed("run.json, met by runs", ("runs",), changed("tiny/run.json", _cut), "tiny", 0),
     _noticed("run.json, met by run", ("run", "RECIPE"), changed("tiny/run.json", _cut), "run.json"),

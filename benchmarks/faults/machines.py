@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -63,6 +64,16 @@ def _another_writer(bench: Bench, place: Path) -> None:
     )
 
 
+def _writer_at_work(bench: Bench, place: Path) -> None:
+    """Start the same command, and wait until it trains."""
+    _another_writer(bench, place)
+    end = time.monotonic() + 300
+    while not any((place / "runs").glob("nodes/grpo-*/node.json")):
+        if time.monotonic() > end:
+            raise RuntimeError("The other process does not begin its training.")
+        time.sleep(0.1)
+
+
 def _waited(_: Bench, place: Path) -> None:
     """Wait for the other writer, which works in the same folder."""
     for process in psutil.process_iter(["cwd"]):
@@ -79,6 +90,19 @@ def _later(_: Bench, place: Path) -> None:
 
 def _without_a_model(_: Bench, place: Path) -> None:
     _without_the_last_stage(_, place)
+
+
+def _beside(command: tuple[str, ...], codes: tuple[int, ...], says: str) -> Fault:
+    return _machine(
+        f"{command[0]} beside run",
+        f"`{command[0]}` while the last stage is trained",
+        strike=_writer_at_work,
+        command=command,
+        codes=codes,
+        says=says,
+        helps=(("run", "RECIPE"),),
+        mended=_waited,
+    )
 
 
 def _machine(name: str, done: str, **more: object) -> Fault:
@@ -110,6 +134,10 @@ MACHINES: tuple[Fault, ...] = (
         helps=(("run", "RECIPE"),),
         mended=_waited,
     ),
+    _beside(("delete", "tiny", "--yes"), (2,), "Another stagelift process"),
+    _beside(("prune", "--yes"), (0, 2), ""),
+    _beside(("report", "tiny"), (0, 2), ""),
+    _beside(("rescore", "tiny"), (0, 2), ""),
     _machine("HOME unset", "no HOME", variables={"HOME": None}),
     _machine(
         "LANG=C",

@@ -106,7 +106,7 @@ TRUST = (
         "a reward's module, planned",
         "`plan` of the same",
         _code,
-        ("plan", "RECIPE", "--set", "stages.grpo.rewards=[theirs.reward]"),
+        ("plan", "RECIPE", "--name", "other", "--set", "stages.grpo.rewards=[theirs.reward]"),
         (0, 2),
         "",
         never=_RAN,

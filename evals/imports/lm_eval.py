@@ -288,8 +288,9 @@ def _as_lm_eval_read_it(scored: Score, filters: dict[str, SampleRow]) -> Score:
         match = row.value("exact_match")
         if match in (0, 1) and scored.correct is not None:
             update[correct] = bool(match)
-        if row.filtered_resps[0] != _NOT_FOUND:
-            update[answer] = str(row.filtered_resps[0])
+        kept = row.filtered_resps[:1]
+        if kept and kept[0] != _NOT_FOUND:
+            update[answer] = str(kept[0])
     return scored.model_copy(update=update)
 
 
