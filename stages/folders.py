@@ -54,6 +54,7 @@ PASSING = ("checkpoints", ".lock")
 # files that say of what lies beside them that it is complete, in the order they are written
 _SELECTION, _EXPORT = "selection.json", "export.json"
 _STAGE = "stage.json"
+_KEPT = "kept"
 COMPLETE = (adapters.CONFIG, RESULT, _STAGE, _SELECTION, _EXPORT)
 
 
@@ -160,7 +161,7 @@ class TrainingFolder:
 
     def _made(self) -> list[Path]:
         """Return the files that a training leaves; a card beside an adapter is not its own."""
-        folders = (self.adapter, self.path / "model", self.path / "kept")
+        folders = (self.adapter, self.path / "model", self.path / _KEPT)
         inside = [file for folder in folders for file in _without_evaluations(folder)]
         beside = (self.path / NODE_FILE, self.log_rows, self._logits)
         return [*(file for file in beside if file.exists()), *inside]
@@ -303,7 +304,8 @@ class NodeFolder(TrainingFolder):
     def damages_of_description(self) -> list[Damage]:
         if not self.is_described():
             known = self.hashes() or any(one.is_hashed() for one in self.evaluations())
-            return [Damage(self.description, MISSING)] if known else []
+            is_lost = known and not self._is_kept
+            return [Damage(self.description, MISSING)] if is_lost else []
         try:
             record = self.read()
         except LaterSchemaError:
@@ -368,8 +370,13 @@ class NodeFolder(TrainingFolder):
         return [self._result, self.selection, self._export]
 
     @property
+    def _is_kept(self) -> bool:
+        """Whether this is a checkpoint that was kept: the node around it says what it is."""
+        return self.path.parent.name == _KEPT
+
+    @property
     def _kept(self) -> Path:
-        return self.path / "kept"
+        return self.path / _KEPT
 
     @property
     def _export(self) -> Path:

@@ -223,7 +223,8 @@ def test_another_machine_joins_with_the_command_that_is_shown(
         if event["event"] == "waiting":
             (command,) = event["commands"]
             assert re.search(
-                r"^cd \S+ && torchrun --nnodes=2 .* -m stagelift.harness.launched \S+job.json 2$",
+                r"^cd \S+ && STAGELIFT_TRUST=\w+ torchrun --nnodes=2 "
+                r".* -m stagelift.harness.launched \S+job.json 2$",
                 command,
             )
             found = {**environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

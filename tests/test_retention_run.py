@@ -17,6 +17,7 @@ from stagelift.reports.formats.explorer import problems
 from stagelift.reports.records import read_run
 from stagelift.reports.report import build_report
 from tests.in_process import run_recipe
+from tests.unhashed import unhashed
 
 SIZES = "evals.retention={instructions: 20, choices: 20, passages: 8, max_tokens: 12}"
 
@@ -113,5 +114,8 @@ def test_a_changed_log_probability_is_a_contradiction(
     first, *rest = file.read_text().splitlines()
     row = json.loads(first)
     file.write_text("\n".join([json.dumps(row | {"nats": row["nats"] / 2}), *rest]) + "\n")
+    noticed = stagelift("report", "tiny")
+    assert noticed.exit_code == 2 and "passages.jsonl is not what was written" in noticed.output
+    unhashed(tmp_path / "runs")
     refused = stagelift("report", "tiny")
     assert refused.exit_code == 2 and "bits_per_byte" in refused.output

@@ -112,8 +112,9 @@ class _Asker:
         # how many wrong replies came since the last right one
         self.wrong = 0
         self.way = USUAL
-        # with more tokens it would only say more
+        # with more tokens it would only say more; one request at a time finds that out
         self.speaks_at_once = False
+        self.trying = threading.Lock()
         # the server has answered some request, so it does know the model
         self.served = False
         self.requests = 0
@@ -204,9 +205,27 @@ class _Asker:
             # a gateway's page may be of the moment
             said, way = complete(client, self.settings, question, self.way)
         if said.is_cut and not way.may_think() and self._may_have_thought(said):
-            said, way = self._with_thoughts(client, question, said, way)
+            return self._said_after_thoughts(client, question, said, way)
         self.way = way
         return said, way
+
+    def _said_after_thoughts(
+        self,
+        client: "OpenAI",
+        question: "list[ChatCompletionMessageParam]",
+        said: Said,
+        way: Way,
+    ) -> tuple[Said, Way]:
+        """Ask with room for thoughts, one request at a time until it is known whether the model
+        has any: such a request may take thousands of tokens.
+        """
+        with self.trying:
+            if not self._may_have_thought(said):
+                return said, way
+            if not self.way.may_think():
+                said, self.way = self._with_thoughts(client, question, said, way)
+                return said, self.way
+        return self._with_thoughts(client, question, said, way)
 
     def _with_thoughts(
         self,

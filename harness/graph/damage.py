@@ -15,7 +15,6 @@ from stagelift.evals.records import GoldAgreement
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.node import Node, Plan, candidates
 from stagelift.harness.graph.store import Store
-from stagelift.reports.contradictions import contradictions
 from stagelift.reports.folders import RunFolder
 from stagelift.stages.folders import NodeFolder
 
@@ -62,6 +61,9 @@ def evaluation_damages(evaluation: EvaluationFolder) -> list[Damage]:
     damages = evaluation.damages()
     if damages or evaluation.is_hashed() or not evaluation.is_complete():
         return damages
+    # with scipy, which nobody waits for whose records have hashes
+    from stagelift.reports.contradictions import contradictions
+
     stored = evaluation.read_all()
     # what was read by earlier code need not agree with what is said now
     if "extraction" not in stored.result.contract:
