@@ -15,7 +15,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 MARK = "[credential]"
 
@@ -45,12 +45,26 @@ _TEXTUAL = {
 _AFTER = {"id", "value", "text", "string"}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
+_WORD_OR_NUMBER = re.compile(r"[A-Za-z_]+|[0-9]+")
 # how base64 is written in URLs
 _IN_URLS = str.maketrans("+/", "-_")
 
 _SHORTEST, _LONGEST_WORD, _FEWEST_DIGITS = 8, 11, 12
 # a key that is one word
 _SHORTEST_KEY = 16
+
+# a private key: lines of base64, maybe cut off, or whatever little stands before its end; the prose
+# after a header is none. Line ends may be escaped
+_LINE_END = r"(?:\\{1,4}[nr]|\s)"
+_KEY_END = r"-----END [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----"
+_KEY_LINES = rf"(?:{_LINE_END}*+[A-Za-z0-9+/=]{{16,}}+)"
+_KEY_REST = rf"(?:{_LINE_END}*+[A-Za-z0-9+/=]{{1,15}}+(?={_LINE_END}*+(?:-----END|\Z)))?+"
+_KEY_HEADERS = "Proc-Type|DEK-Info|Version|Comment"
+_KEY = (
+    rf"(?:{_LINE_END}*+(?:{_KEY_HEADERS}): ?[A-Za-z0-9,. -]+)*+"
+    rf"(?:{_KEY_LINES}++{_KEY_REST}(?:{_LINE_END}*+{_KEY_END})?"
+    rf"|(?:\\{{1,4}}[nr]|[\n\r]){_KEY_REST}{_LINE_END}*+{_KEY_END})"
+)
 
 
 class _Form(NamedTuple):
@@ -91,23 +105,54 @@ _FORMS = (
     _form("r8_", r"[A-Za-z0-9]{30,}"),
     _form("dckr_pat_", r"[A-Za-z0-9_-]{16,}"),
     _form("hvs.", r"[A-Za-z0-9_-]{20,}"),
+    _form("ya29.", r"[A-Za-z0-9_-]{20,}"),
+    _form("GOCSPX-", r"[A-Za-z0-9_-]{20,}"),
+    _form("SG.", r"[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    _form("AGE-SECRET-KEY-1", r"[A-Z0-9]{40,}"),
+    _form("hooks.slack.com/services/", r"[A-Za-z0-9/]{20,}"),
+    _form("/api/webhooks/", r"[0-9]{6,}/[A-Za-z0-9_-]{20,}", r"discord(?:app)?\.com/api/webhooks/"),
     _form(
-        "PRIVATE KEY-----",
-        r"(?:\\[nr]|[A-Za-z0-9+/=\s:,-])*",
-        r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----",
+        "PRIVATE KEY",
+        _KEY,
+        r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY(?: BLOCK)?-----",
     ),
 )
 
-# the part of a URL after its scheme
-_URL = re.compile(r"://[^\s\"'<>`\\]+")
-_USER = re.compile(r"://(?:[^\s/?#@:]*:[^\s/?#@]+|[^\s/?#@:]{16,})@")
-_IN_QUERY = re.compile(r"(?<=[?&;])([\w.-]{1,60})=([^&;#\s]+)")
-_SIGNED = {"sig", "signature"}
-_BEARER = re.compile(r"([Bb]earer\s+)(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/=-]{16,}")
+# of a token that was cut, in words that were cut: its beginning, letters and digits changing
+_CHANGES = r"(?:[A-Za-z0-9_-]*?(?:[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z])){2}"
+_BEGUN = re.compile(
+    r"(?<![A-Za-z0-9])(?:hf_|sk-|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|npm_|pypi-|gsk_|xai-)"
+    rf"(?={_CHANGES})[A-Za-z0-9_-]{{6,}}"
+)
+
+# a URL after its scheme, also as JSON may write it, and one that is percent-encoded
+_URL = re.compile(r"(?<![\w/\\])(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?:\\?/){2}[^\s\"'<>`]+")
+_ENCODED_URL = re.compile(r"%3[Aa]%2[Ff]%2[Ff][^\s\"'<>`]+")
+# a password may hold what ends the name of a host; what follows a host's port does not belong to it
+_USER = re.compile(
+    r"//((?:[^\s/?#:\[\]\\]*:(?![0-9]{0,5}(?:[/?#\\]|$))[^\s@]+(?:@[^\s@/?#:]+(?=@))*)"
+    r"|[^\s/?#@:]{16,}:?)@"
+)
+# of one that was cut: what stands where a port does, and is none
+_USER_CUT = re.compile(
+    r"//[^\s/?#@:\[\]\\]+:(?=[^\s/?#@]*[a-z0-9])(?!port\b|[0-9]{1,5}\b)[^\s/?#@,;)]+$"
+)
+_IN_QUERY = re.compile(r"(?<=[?&;#])([\w.%\[\]-]{1,60}?)(=|%3[Dd])([^&;#\s]+)")
+_SIGNED = {"sig", "signature", "jsessionid"}
+_BEARER = re.compile(r"([Bb]earer\s+|BEARER\s+)(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/=-]{16,}")
 _HEADER = re.compile(
     r"((?:[Aa]uthorization|[Aa]pi-[Kk]ey)[\"']{0,2}\s{0,3}[:=]\s{0,3}[\"']?(?:[A-Za-z]{1,10}\s+)?)"
     r"(?!\[credential\])[^\s\"',;}\])\\]{8,}"
 )
+# what is said to be one: `HF_TOKEN=...`, `"password": "..."`, `X-Auth-Token: ...`, `--token ...`
+_SAID = r"(?=[^\s\"',;&]{0,200}[0-9])[^\s\"',;&<>(){}\[\]\\]{8,}"
+_NAMED = re.compile(
+    rf"(?<![\w.-])([\w.-]{{1,60}}+)([\"']{{0,2}}\s{{0,3}}[:=]\s{{0,3}}[\"']?)({_SAID})"
+)
+_OPTION = re.compile(rf"(?<![\w-])--([A-Za-z][\w.-]{{0,60}}+)([=\s]\s{{0,3}}[\"']?)({_SAID})")
+_NAMED_WORDS = re.compile(r"(?i)token|secret|passw|passphrase|credential|key|cookie|_pat\b")
+# names of one word that also say what opens nothing
+_VAGUE = {"key", "token", "auth", "pass", "pat", "pw", "cookie", "cookies", "keys", "tokens"}
 
 
 def is_credential_name(name: str) -> bool:
@@ -142,6 +187,8 @@ def without_credentials(text: str) -> str:
     values = _values()
     if any(writing in text for writing in values.writings):
         text = values.pattern.sub(MARK, text)
+    if any(head in text for head in values.heads):
+        text = _without_beginnings(text, values.heads)
     for form in _FORMS:
         if form.holds in text:
             text = form.pattern.sub(MARK, text)
@@ -152,13 +199,17 @@ def words_without_credentials(text: str) -> str:
     """Return words of an error, a server or a log without these, and without what stands where a
     credential does: in a URL or in a header. This is what is printed.
     """
-    text = without_credentials(text)
-    if "://" in text:
+    text = _BEGUN.sub(MARK, without_credentials(text))
+    if "//" in text or "\\/" in text:
         text = _URL.sub(lambda url: _safe_url(url[0]), text)
-    if "earer" in text:
+    if "%2" in text:
+        text = _ENCODED_URL.sub(lambda url: _safe_encoded(url[0]), text)
+    if "earer" in text or "BEARER" in text:
         text = _BEARER.sub(rf"\1{MARK}", text)
     if "uthorization" in text or "pi-" in text:
         text = _HEADER.sub(rf"\1{MARK}", text)
+    if _NAMED_WORDS.search(text):
+        text = _NAMED.sub(_safe_named, _OPTION.sub(_safe_option, text))
     return text
 
 
@@ -186,13 +237,33 @@ def credentials_in(text: str) -> bool:
 
 
 def _safe_url(url: str) -> str:
-    url = _USER.sub(f"://{MARK}@", url)
-    return _IN_QUERY.sub(lambda part: _safe_part(part[1], part[0]), url)
+    plain = url.replace("\\/", "/")
+    safe = _USER_CUT.sub(f"//{MARK}", _USER.sub(f"//{MARK}@", plain))
+    safe = _IN_QUERY.sub(lambda part: _safe_part(part[1], part[2], part[0]), safe)
+    return url if safe == plain else safe
 
 
-def _safe_part(name: str, part: str) -> str:
-    secret = is_credential_name(name) or name.lower().rpartition("-")[2] in _SIGNED
-    return f"{name}={MARK}" if secret else part
+def _safe_encoded(url: str) -> str:
+    plain = unquote(url)
+    return url if _safe_url(plain.removeprefix(":")) == plain.removeprefix(":") else MARK
+
+
+def _safe_part(name: str, equals: str, part: str) -> str:
+    plain = unquote(name).removesuffix("[]")
+    secret = is_credential_name(plain) or plain.lower().rpartition("-")[2] in _SIGNED
+    return f"{name}{equals}{MARK}" if secret else part
+
+
+def _safe_named(found: re.Match[str]) -> str:
+    name, between, value = found.groups()
+    is_said = name.lower() not in _VAGUE and is_credential_name(name) and MARK not in value
+    return f"{name}{between}{MARK}" if is_said else found[0]
+
+
+def _safe_option(found: re.Match[str]) -> str:
+    name, between, value = found.groups()
+    is_said = is_credential_name(name) and MARK not in value
+    return f"--{name}{between}{MARK}" if is_said else found[0]
 
 
 class _Values(NamedTuple):
@@ -200,6 +271,8 @@ class _Values(NamedTuple):
 
     writings: tuple[str, ...]
     pattern: re.Pattern[str]
+    # the shortest beginnings that can be told from other text, each with what goes on from it
+    heads: dict[str, list[str]]
 
 
 def _values() -> _Values:
@@ -213,7 +286,7 @@ def _held(environment: Any) -> Iterator[str]:
             if not (name.upper().endswith("KEY") and _is_plain(value.strip())):
                 yield value.strip()
         elif "://" in value and "@" in value:
-            yield from (user[0][3:-1] for user in _USER.finditer(value))
+            yield from (user[1] for user in _USER.finditer(value))
 
 
 def _is_plain(value: str) -> bool:
@@ -233,9 +306,48 @@ def _is_secret_variable(name: str) -> bool:
 @lru_cache(maxsize=8)
 def _finder(values: tuple[str, ...]) -> _Values:
     """Take values as JSON, a URL or HTML may write them too, the longest first."""
-    writings = {form for value in values if _can_be_told(value) for form in _writings(value)}
+    told = [value for value in values if _can_be_told(value)]
+    writings = {form: len(value) for value in told for form in _writings(value)}
     ordered = tuple(sorted(writings, key=len, reverse=True))
-    return _Values(ordered, re.compile("|".join(map(_whole, ordered))))
+    heads: dict[str, list[str]] = {}
+    for writing in ordered:
+        head = _head(writing, writings[writing])
+        if head is not None:
+            heads.setdefault(head, []).append(writing)
+    return _Values(ordered, re.compile("|".join(map(_whole, ordered))), heads)
+
+
+def _head(writing: str, length: int) -> str | None:
+    """Return the shortest beginning of a writing, of a value of `length` characters, that can be
+    told from other text; None where only the whole can.
+    """
+    if _WORD_OR_NUMBER.fullmatch(writing):
+        return None
+    # as many as write the shortest value
+    least = max(_SHORTEST, -(-_SHORTEST * len(writing) // length))
+    heads = (writing[:end] for end in range(least, min(len(writing), least + _SHORTEST)))
+    return next(filter(_can_be_told, heads), None)
+
+
+def _without_beginnings(text: str, heads: dict[str, list[str]]) -> str:
+    """Replace beginnings of values, of which a text that was cut has no more: where what goes on
+    is another word, it is none.
+    """
+    pieces, done = [], 0
+    for found in re.finditer("|".join(map(re.escape, heads)), text):
+        start = found.start()
+        ends = [start + _in_common(text, start, writing) for writing in heads[found[0]]]
+        if start >= done and not text[max(ends) : max(ends) + 1].isalnum():
+            pieces += [text[done:start], MARK]
+            done = max(ends)
+    return "".join([*pieces, text[done:]])
+
+
+def _in_common(text: str, start: int, writing: str) -> int:
+    """Count the characters that a text has, from a place on, in common with a writing."""
+    there = text[start : start + len(writing)]
+    pairs = enumerate(zip(there, writing, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), len(there))
 
 
 def _can_be_told(value: str) -> bool:
@@ -284,6 +396,6 @@ def _whole(value: str) -> str:
     """Return a pattern of a value: of a word or a number only where it stands alone, and is no key
     of JSON.
     """
-    if re.fullmatch(r"[A-Za-z_]+|[0-9]+", value):
+    if _WORD_OR_NUMBER.fullmatch(value):
         return rf"(?<![\w.]){value}(?![\w.]|\"\s*:)"
     return re.escape(value)

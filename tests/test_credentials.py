@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stagelift.evals.credential_places import check_no_credentials
 from stagelift.evals.credentials import (
     credentials_in,
     is_credential_name,
@@ -241,3 +242,117 @@ def test_a_log_that_others_wrote_is_cleaned(tmp_path: Path) -> None:
     clean_log(log)
     assert log.read_bytes() == b"before \xff\nHF_TOKEN=[credential]\nafter\n"
     clean_log(tmp_path / "none")
+
+
+KEY = "\n".join(["MIIEowIBAAKCAQEA" * 4] * 3)
+BEGIN, END = "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        f"{BEGIN}\n{KEY}\neQ==\n{END}",
+        f"{BEGIN}\n{KEY}\neQ==",
+        f"{BEGIN}\n{KEY}\n{END}".replace("\n", "\\n"),
+        f"{BEGIN}\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A1B\n\n{KEY}\n{END}",
+        f"{BEGIN}\nabc\n{END}",
+        f"-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: 1\n\n{KEY}\n"
+        "-----END PGP PRIVATE KEY BLOCK-----",
+    ],
+)
+def test_a_private_key_is_left_out_to_its_end(key: str) -> None:
+    assert without_credentials(f"a {key}") == "a [credential]"
+
+
+def test_prose_after_the_header_of_a_key_is_no_key() -> None:
+    for text in (
+        f"{BEGIN} is how it begins, then follow lines of base64",
+        f"It stands between {BEGIN} and {END}, as text",
+    ):
+        assert without_credentials(text) == text
+
+
+PLANTED = "pl4ntedvalue91aaX7"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://h/x#access_token=VALUE", "https://h/x?sv=2020&sig=VALUE", "https://VALUE@h/x"),
+        *("https://user:pa/ssVALUE@h/x", "https://user:p#aVALUE@h", "https://user:p?aVALUE@h"),
+        *("https://VALUE:@h/x", "https://VALUE:x-oauth-basic@h", "https://me@x.org:VALUE@h/x"),
+        *(
+            "https://user%3AVALUE@h",
+            "https%3A%2F%2Fuser%3AVALUE%40h%2Fx",
+            "https://h?token%3DVALUE",
+        ),
+        *("https://h/x?%74oken=VALUE", "https://h/x?api_key[]=VALUE", "//user:VALUE@h/x"),
+        *("https:\\/\\/user:VALUE@h\\/x", "redis://:VALUE@h:6379/0", "https://h/;jsessionid=VALUE"),
+        *("https://hooks.slack.com/services/T0000/B0000/VALUEVALUE", "https://user:VALUE"),
+        "https://discord.com/api/webhooks/1234567890/VALUEVALUE",
+    ],
+)
+def test_a_url_with_one_is_left_out_and_refused(url: str) -> None:
+    written = url.replace("VALUE", PLANTED)
+    assert PLANTED not in words_without_credentials(f"see {written} there")
+    assert credentials_in(written)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("https://github.com:443/org/repo@v1.2", "http://localhost:port", "http://[::1]:80/a@b"),
+        *("git+ssh://git@github.com/a/b", "// user:name@host is a comment", "https://h/a:b@c"),
+        *("https://h/x?page=12345678#key", "s3://bucket/key/of/12345678", "host:8000,other:8001"),
+        *("num_tokens: 12345678, max_tokens=123456789", "pad_token: 'abc123456'", "--num-tokens 8"),
+    ],
+)
+def test_an_address_or_setting_that_only_resembles_one_is_left_alone(text: str) -> None:
+    assert words_without_credentials(text) == text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("HF_TOKEN=VALUE", '"password": "VALUE"', "aws_secret_access_key = VALUE"),
+        *("--hub-token VALUE", "--token=VALUE", "X-Auth-Token: VALUE", "api_key='VALUE'"),
+    ],
+)
+def test_what_is_said_to_be_one_is_left_out_of_words(words: str) -> None:
+    assert (
+        words_without_credentials(words.replace("VALUE", PLANTED))
+        .strip("'\"")
+        .endswith("[credential]")
+    )
+
+
+@pytest.mark.parametrize("cut", [*range(8, len(PLANTED) + 1)])
+def test_of_a_text_that_was_cut_no_beginning_is_left(
+    cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_TOKEN", f"{PLANTED}-3f9a")
+    for text in (
+        f"it said 'no {PLANTED[:cut]}' there",
+        f"it said no {PLANTED[:cut]}... there",
+        f"it said no {PLANTED[:cut]}",
+        f"it said no {b64encode(f'{PLANTED}-3f9a'.encode()).decode()[: 2 * cut]} there",
+    ):
+        for cleaned in (words_without_credentials(text), without_credentials(text)):
+            assert (
+                PLANTED[:8] not in cleaned
+                and b64encode(PLANTED[:9].encode()).decode() not in cleaned
+            ), text
+    assert without_credentials("pl4ntedvan and pl4nted") == "pl4ntedvan and pl4nted"
+
+
+def test_of_a_token_of_a_known_form_that_was_cut_no_beginning_is_left() -> None:
+    for token in ("hf_aB3dE7xY", "sk-proj-a1B2c3", "ghp_a1B2c3", "glpat-a1B2c3D4"):
+        assert words_without_credentials(f"is {token} in") == "is [credential] in"
+    for text in ("hf_checkpoints10", "hf_DatasetDict", "sk-container-id-1", "npm_config_x1"):
+        assert words_without_credentials(text) == text
+
+
+def test_content_with_one_is_refused_by_its_key() -> None:
+    with pytest.raises(ValueError, match=r"Key 'metadata\.api_key' in file 'f' holds"):
+        check_no_credentials({"metadata": {"api_key": PLANTED, "hub_token": 1}}, "file 'f'")
+    check_no_credentials({"metadata": {"pad_token": PLANTED}}, "file 'f'")

@@ -288,6 +288,26 @@ def test_a_task_file_reaches_nothing_outside(folder: Path, text: str, says: str)
             check_task(Path("own.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("dataset_kwargs: {token: VALUE}", "dataset_kwargs.token"),
+        ('dataset_kwargs: \'{"token": "VALUE"}\'', "dataset_kwargs"),
+        ("dataset_kwargs: {storage_options: {secret: VALUE}}", "storage_options.secret"),
+        ("dataset_kwargs: {data_files: 'https://h/x#access_token=VALUE'}", "data_files"),
+        ("metadata: {version: 1, api_key: VALUE}", "metadata.api_key"),
+    ],
+)
+def test_a_task_file_with_a_credential_is_refused_by_its_key(
+    stagelift: Callable[..., Result], folder: Path, text: str, key: str
+) -> None:
+    kept = TASK.replace("dataset_kwargs: {data_files: {test: docs.jsonl}}\n", "")
+    (folder / "own.yaml").write_text(kept + text.replace("VALUE", "pl4nted-qq7-zz"))
+    done = stagelift("run", "harmful.yaml", "--dry-run", "--trust")
+    assert done.exit_code == 2 and f"{key}' in task file 'own.yaml' holds" in done.output
+    assert "pl4nted" not in done.output and not (folder / "runs").exists()
+
+
 def test_a_task_file_of_the_working_folder_is_read_with_what_it_includes(folder: Path) -> None:
     (folder / "outer.yaml").write_text("include: own.yaml\ntask: outer\n")
     check_task(Path("outer.yaml"))

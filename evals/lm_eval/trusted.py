@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from stagelift.evals.credential_places import check_no_credentials
 from stagelift.evals.data.source import one_sentence
 from stagelift.evals.places import is_elsewhere
 from stagelift.evals.trust import TRUST_IT, Trust, check_inside, trust
@@ -41,10 +42,11 @@ def is_shipped(path: Path) -> bool:
 
 def check_trusted(path: Path) -> None:
     """Raise ValueError, in a sentence, where a task file, or what it includes or names, is not
-    trusted.
+    trusted, or holds a credential.
     """
     files = [file for file in task_files(path) if not is_shipped(file.path)]
     for file in files:
+        check_no_credentials(file.content, f"task file '{file.path.name}'")
         for function in file.functions:
             _check_function(file, function)
     if trust() is not Trust.code:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stagelift.evals.credentials import words_without_credentials
 from stagelift.harness.workers.killer import Killer, memory_limit
 from stagelift.harness.workers.out_of_memory import says_memory_ran_out
 
@@ -114,5 +115,5 @@ def _last_line(log: Path) -> str:
     except OSError:
         return ""
     said = text.partition("Fatal Python error:")[0].split("\n")
-    lines = [" ".join(line.split()) for line in said if line.strip()]
+    lines = [words_without_credentials(" ".join(line.split())) for line in said if line.strip()]
     return f" (the last that it printed: {lines[-1][:200]})" if lines else ""

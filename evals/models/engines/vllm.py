@@ -23,6 +23,7 @@ from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from stagelift.evals.credentials import words_without_credentials
 from stagelift.evals.models import pretrained
 from stagelift.evals.models.engines.served import KEY
 from stagelift.evals.models.engines.settings import VllmSettings
@@ -289,4 +290,5 @@ def _reason(log: Path) -> str:
     lines = log.read_text("utf-8", errors="replace").splitlines()
     errors = [error[1] for line in lines if (error := _ERROR.search(line))]
     reason = next(iter(errors), lines[-1] if lines else "it said nothing")
-    return f"{printable(reason)[:300].rstrip('.')}."
+    # credentials first: half of one is none that can be told
+    return f"{words_without_credentials(printable(reason))[:300].rstrip('.')}."
