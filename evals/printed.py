@@ -63,15 +63,19 @@ def safe_text(text: str) -> str:
 
 def shown_name(text: str) -> str:
     """Return a name on one line as pages and plots show it."""
-    return " ".join(without_commands(safe_text(text)).split()) or "(no name)"
+    return without_commands(flat(text)) or "(no name)"
+
+
+def flat(text: str) -> str:
+    """Return safe text on one line, with a space for all white space."""
+    return " ".join(safe_text(text).split())
 
 
 def one_line(text: str) -> str:
     """Return safe text as one line that no log acts on: GitHub's runner takes `::error::` at a
     line's start and `##[error]` anywhere for commands, Azure's `##vso[...]`.
     """
-    flat = " ".join(safe_text(text).split())
-    return _MARKED_COMMAND.sub("# #", _COLONS.sub(": ", flat))
+    return _MARKED_COMMAND.sub("# #", _COLONS.sub(": ", flat(text)))
 
 
 def without_commands(text: str) -> str:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from stagelift.evals.metrics.scorers.choice import Choice
@@ -349,6 +350,26 @@ def test_math_compares_in_threads_too() -> None:
     with ThreadPoolExecutor(1) as pool:
         scored = pool.submit(Mathematics().score, "So it is 1/2.", row("0.5")).result()
     assert scored.value == 1
+
+
+def test_math_has_its_limit_in_threads_too() -> None:
+    endless = "$(x+y+z)^{99}(a+b+c)^{99}$"
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(scored, Mathematics(), endless, row(4)).result()
+        next_one = pool.submit(scored, Mathematics(), "So it is 4.", row(4)).result()
+    assert late.value is None and "math-verify needs more than 5 s" in str(late.failure)
+    assert next_one.value == 1
+
+
+def test_math_asks_a_process_anew_that_was_ended() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(scored, Mathematics(), "So it is 4.", row(4)).result()
+        for child in psutil.Process().children():
+            if any("mathematics_process" in word for word in child.cmdline()):
+                child.kill()
+                child.wait()
+        second = pool.submit(scored, Mathematics(), "So it is 4.", row(4)).result()
+    assert (first.value, second.value) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from stagelift.evals.printed import safe_text
+from stagelift.evals.printed import flat
 from stagelift.reports.report import Report
 from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.stages import headline_table
@@ -93,7 +93,7 @@ def render_latex(report: Report) -> str:
 
 def escaped(text: str) -> str:
     """Escape what LaTeX would act on."""
-    letters = "".join(map(_letter, " ".join(safe_text(text).split())))
+    letters = "".join(map(_letter, flat(text)))
     # two of them at a line's start are a command of GitHub's log
     return letters.replace("::", ":{}:")
 

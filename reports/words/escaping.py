@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from stagelift.evals.printed import safe_text, without_commands
+from stagelift.evals.printed import flat, safe_text, without_commands
 
 # where a path begins: file:///, C:\, ~, ./, ../, \\server\ or /
 _START = r"(?:file:/{0,2}|[A-Za-z]:|(?<!~)~[^\s/\\]{0,64}|\.{1,2}|\\)?[/\\]"
@@ -45,8 +45,7 @@ _BEGINNING = re.compile(r"^(\d{0,9})([-+=.)])(?=[-+=\s]|$)")
 
 def inline(text: str) -> str:
     """Escape what Markdown, HTML or a table would act on, and break what would become a link."""
-    flat = " ".join(safe_text(text).split())
-    return _unlinked(_MARKUP.sub(r"\\\g<0>", flat), r"`\g<0>`")
+    return _unlinked(_MARKUP.sub(r"\\\g<0>", flat(text)), r"`\g<0>`")
 
 
 def paragraph(text: str) -> str:
