@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from stagelift.evals.bounded_text import LONGEST_LINE
 from stagelift.evals.credentials import short_repr, without_credentials
 from stagelift.evals.disk_space import named_if_full
-from stagelift.evals.strict_json import read_json
+from stagelift.evals.strict_json import parse_json, read_json
 from stagelift.evals.whole import write_bytes
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
@@ -117,8 +117,17 @@ def read_records(path: Path, kind: type[AnyRecord]) -> list[AnyRecord]:
 
 
 def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
-    """Read a file that holds one record. Raises ValueError, naming the file, where it does not."""
-    return _parse(path.read_bytes(), kind, str(path))
+    """Read a file that holds one record. Raises ValueError, naming the file, where it does not.
+
+    A key that stands twice, and a number that is none, were never written.
+    """
+    content = path.read_bytes()
+    record = _parse(content, kind, str(path))
+    try:
+        parse_json(content.decode(), str(path))
+    except ValueError as error:
+        raise ValueError(f"{error} {_REMEDY}") from error
+    return record
 
 
 def read_numbered(

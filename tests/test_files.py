@@ -91,3 +91,18 @@ def test_a_record_that_is_longer_than_any_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b" " * (1 << 27) + b"1\n")
     with pytest.raises(ValueError, match=r"line 1 is damaged: it has 128 MiB, and 128 is the most"):
         read_records(tmp_path / "rows.jsonl", Metric)
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ('"value": NaN, "low": 0, "high": 1, "n": 3', "NaN is no number"),
+        ('"value": 0, "low": -Infinity, "high": 1, "n": 3', "-Infinity is no number"),
+        ('"value": 0, "low": 0, "high": 1e999, "n": 3', "no number that 64 bits hold"),
+        ('"value": 0, "value": 1, "low": 0, "high": 1, "n": 3', "'value' is there twice"),
+    ],
+)
+def test_a_record_that_no_writer_writes_is_refused(tmp_path: Path, written: str, says: str) -> None:
+    (tmp_path / "one.json").write_text(f"{{{written}}}")
+    with pytest.raises(ValueError, match=says):
+        read_record(tmp_path / "one.json", Metric)

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
+from stagelift.evals.metrics.scorers import mathematics_process
 from stagelift.evals.metrics.scorers.choice import Choice
 from stagelift.evals.metrics.scorers.chosen import chosen
 from stagelift.evals.metrics.scorers.computable import computable
@@ -24,6 +25,7 @@ from stagelift.evals.metrics.scorers.known import (
     scored,
 )
 from stagelift.evals.metrics.scorers.mathematics import Mathematics, in_time
+from stagelift.evals.metrics.scorers.mathematics_apart import scored_apart
 from stagelift.evals.metrics.scorers.pattern import Pattern
 from stagelift.evals.metrics.scorers.scorer import Scorer
 from stagelift.evals.metrics.scorers.texts import equals, normalised
@@ -352,6 +354,11 @@ def test_math_compares_in_threads_too() -> None:
     assert scored.value == 1
 
 
+def test_math_says_the_same_in_its_process() -> None:
+    for response in ("So $x = \\frac{1}{2}$.", "I cannot say", "It is $(2"):
+        assert scored_apart(response, row("0.5")) == scored(Mathematics(), response, row("0.5"))
+
+
 def test_math_has_its_limit_in_threads_too() -> None:
     endless = "$(x+y+z)^{99}(a+b+c)^{99}$"
     with ThreadPoolExecutor(1) as pool:
@@ -365,7 +372,7 @@ def test_math_asks_a_process_anew_that_was_ended() -> None:
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(scored, Mathematics(), "So it is 4.", row(4)).result()
         for child in psutil.Process().children():
-            if any("mathematics_process" in word for word in child.cmdline()):
+            if mathematics_process.__name__ in child.cmdline():
                 child.kill()
                 child.wait()
         second = pool.submit(scored, Mathematics(), "So it is 4.", row(4)).result()
