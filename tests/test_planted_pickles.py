@@ -113,10 +113,40 @@ def test_a_payload_beside_the_weights_is_never_read(
         "merges.txt",
         "spiece.model",
         "flax_model.msgpack",
+        "generation_config.json",
     ):
         planted(model / name, zipped=False)
     done = evaluate("./model")
     assert done.exit_code in (0, 2), done.output
+    assert not (folder / PLANTED).exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"),
+        *("special_tokens_map.json", "chat_template.jinja"),
+    ],
+)
+def test_a_pickle_under_the_name_of_a_model_s_file_is_refused(
+    evaluate: Callable[..., Result], folder: Path, tiny_model: Path, name: str
+) -> None:
+    model_with(tiny_model, folder / "model", **{name: pickle.dumps(Payload())})
+    done = evaluate("./model")
+    assert done.exit_code == 2 and "Traceback" not in done.output, done.output
+    assert not (folder / PLANTED).exists()
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json"])
+def test_a_pickle_under_the_name_of_an_adapter_s_file_is_refused(
+    evaluate: Callable[..., Result], folder: Path, tiny_model: Path, name: str
+) -> None:
+    adapter = make_adapter(tiny_model, folder / "adapter")
+    (adapter / name).write_bytes(pickle.dumps(Payload()))
+    for beside in ("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        planted(adapter / beside)
+    done = evaluate(str(tiny_model), "--adapter", "adapter")
+    assert done.exit_code == 2 and "Traceback" not in done.output, done.output
     assert not (folder / PLANTED).exists()
 
 
