@@ -93,6 +93,18 @@ def excerpt(text: str, limit: int = 600) -> str:
     return f"{clean[:limit]}... ({len(clean) - limit} more characters)"
 
 
+def without_its_middle(text: str, limit: int) -> str:
+    """Return safe text, shorter than `limit`: where a refusal quotes too much, what helps stands at
+    its end.
+    """
+    clean = safe_text(text)
+    if len(clean) < limit:
+        return clean
+    first, last = limit // 2, limit // 2 - 50
+    left_out = len(clean) - first - last
+    return f"{clean[:first]}... ({left_out:,} characters left out) ...{clean[-last:]}"
+
+
 def json_escaped(document: str) -> str:
     """Escape in a JSON document what `safe_text` would write out and what a log would act on: the
     document stays what it says.

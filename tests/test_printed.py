@@ -6,7 +6,14 @@ import unicodedata
 
 import pytest
 
-from stagelift.evals.printed import excerpt, json_escaped, one_line, safe_text, without_commands
+from stagelift.evals.printed import (
+    excerpt,
+    json_escaped,
+    one_line,
+    safe_text,
+    without_commands,
+    without_its_middle,
+)
 
 # such as the Arabic sign of a year: of the class of formats, and seen
 SEEN = {
@@ -116,3 +123,11 @@ def test_json_says_what_it_said() -> None:
 def test_an_excerpt_says_how_much_is_left_out() -> None:
     assert excerpt("abcdef", limit=4) == "abcd... (2 more characters)"
     assert excerpt(" \n") == "(empty)"
+
+
+def test_a_refusal_that_quotes_too_much_keeps_its_beginning_and_its_end() -> None:
+    short = "The gates are 9. Write a number."
+    assert without_its_middle(short, 200) == short
+    found = without_its_middle(f"The gates are {'9' * 10_000}. Write a number.", 200)
+    assert found.startswith("The gates are 999") and found.endswith("99. Write a number.")
+    assert "999... (9,881 characters left out) ...999" in found and len(found) < 200

@@ -54,7 +54,7 @@ _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EP
 
 
 # characters of an error: a value in it may be a megabyte
-_LONGEST = 4000
+_LONGEST = 3900
 
 
 def open_console() -> "Console":
@@ -104,9 +104,9 @@ def usage_errors(*others: type[Exception]) -> Iterator[None]:
 
 def fail(message: str) -> NoReturn:
     """End with a sentence and exit code 2. What it says of files cannot act on a terminal."""
-    from stagelift.evals.printed import excerpt, one_line
+    from stagelift.evals.printed import one_line, without_its_middle
 
-    typer.echo(f"Error: {excerpt(one_line(message), _LONGEST)}", err=True)
+    typer.echo(f"Error: {without_its_middle(one_line(message), _LONGEST)}", err=True)
     raise SystemExit(2)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.fuzz.checks import CHECKS, Stored, laid_out_otherwise, stored_name
+from tests.fuzz.checks import CHECKS, Stored, against_itself, laid_out_otherwise, stored_name
 from tests.fuzz.imports import IMPORTS, VALID, Files
 from tests.fuzz.law import Target
 from tests.fuzz.mutations import as_lines
@@ -43,5 +43,10 @@ FOUND: tuple[Found, ...] = (
         "a row of lm-eval whose filter kept no response has no answer",
         _LM_EVAL,
         lambda: unfiltered(VALID["lm-eval"][0]),
+    ),
+    Found(
+        "gates that are one long number are refused in a few words, whose end is the remedy",
+        next(target for target in CHECKS if target.name == "check, gates"),
+        lambda: against_itself(b"gates: " + b"9" * 5000),
     ),
 )
