@@ -215,7 +215,7 @@ class EvaluationFolder:
         Of what is unfinished, or was written without hashes, only whether it can be read is known.
         """
         found = self._differing() if self.is_complete() else None
-        return self._unreadable() if found is None else found
+        return self.unreadable() if found is None else found
 
     def hashes(self) -> dict[str, str]:
         """Return the hashes of the files by name; empty where earlier code wrote them."""
@@ -249,7 +249,8 @@ class EvaluationFolder:
         """Write the file of hashes from the result, which repeats them."""
         write_hashes_again(self.path, [self.result])
 
-    def _unreadable(self) -> list[Damage]:
+    def unreadable(self) -> list[Damage]:
+        """Return which files are missing or cannot be read, whatever their hashes."""
         found = self._lost()
         for file, kind in self._files():
             try:

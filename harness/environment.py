@@ -8,7 +8,10 @@ from stagelift.evals.models.cpu import this_machine
 from stagelift.evals.remembered import remembered
 from stagelift.stages import precision
 
-_PACKAGES = ("stagelift", "torch", "transformers", "trl", "peft", "datasets", "lm_eval")
+_PACKAGES = (
+    *("stagelift", "torch", "transformers", "trl", "peft", "datasets", "lm_eval"),
+    "math_verify",
+)
 
 
 def versions() -> dict[str, str]:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 from stagelift.evals.files import write_text
+from stagelift.harness.agreeing import read_agreeing_run
 from stagelift.harness.errors import UsageError
 from stagelift.harness.outputs import with_base
 from stagelift.reports.exports.every_eval_ever import every_eval_ever_files
 from stagelift.reports.exports.lm_eval import lm_eval_files
 from stagelift.reports.folders import RunFolder
-from stagelift.reports.records import read_run
 
 Layout = Literal["lm-eval", "every-eval-ever"]
 
@@ -25,7 +25,7 @@ def export(
     """
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file. Name a folder to export to.")
-    run, when = with_base(read_run(folder)), _time(RunFolder(folder))
+    run, when = with_base(read_agreeing_run(folder)), _time(RunFolder(folder))
     match layout:
         case "lm-eval":
             files = lm_eval_files(run, when)

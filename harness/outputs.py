@@ -10,6 +10,7 @@ from pathlib import Path
 from stagelift.evals.files import write_text
 from stagelift.evals.models.model import hub_model
 from stagelift.evals.whole import write_bytes
+from stagelift.harness.agreeing import read_agreeing_run
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.formats.card import render_card
 from stagelift.reports.formats.document import render_json
@@ -18,7 +19,7 @@ from stagelift.reports.formats.markdown import render_markdown
 from stagelift.reports.formats.names import Format
 from stagelift.reports.formats.text import render_text
 from stagelift.reports.plots.figures import figure_files
-from stagelift.reports.records import RunRecord, StageRecord, read_run
+from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import Report, build_report
 from stagelift.stages.folders import NodeFolder
 
@@ -37,7 +38,9 @@ def load_report(folders: Sequence[Path], *, across_engines: bool = False) -> Rep
 
     Raises ValueError or OSError where their records do not allow it.
     """
-    return build_report([read_run(folder) for folder in folders], across_engines=across_engines)
+    return build_report(
+        [read_agreeing_run(folder) for folder in folders], across_engines=across_engines
+    )
 
 
 def write_outputs(folder: Path) -> Outputs:
@@ -45,7 +48,7 @@ def write_outputs(folder: Path) -> Outputs:
 
     Raises like `load_report`.
     """
-    run = with_base(read_run(folder))
+    run = with_base(read_agreeing_run(folder))
     report = build_report([run])
     place = RunFolder(folder)
     files = {

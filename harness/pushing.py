@@ -8,11 +8,12 @@ from pathlib import Path
 
 from stagelift.evals.models.adapters import CONFIG, settings_of
 from stagelift.evals.models.given import check_adapter
+from stagelift.harness.agreeing import read_agreeing_run
 from stagelift.harness.errors import UsageError
 from stagelift.harness.outputs import with_base
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.formats.card import render_card
-from stagelift.reports.records import NothingEvaluatedError, RunRecord, StageRecord, read_run
+from stagelift.reports.records import NothingEvaluatedError, RunRecord, StageRecord
 from stagelift.reports.run_file import RunStage
 from stagelift.stages.folders import CARD, NodeFolder
 from stagelift.stages.kinds import KINDS
@@ -121,7 +122,7 @@ def _read(folder: RunFolder, stage: str) -> RunRecord:
         "say nothing. `stagelift run` goes on with it."
     )
     try:
-        run = read_run(folder.path)
+        run = read_agreeing_run(folder.path)
     except NothingEvaluatedError:
         raise missing from None
     if stage in run.missing:

@@ -17,12 +17,10 @@ from stagelift.evals.lm_eval.verifiers import verifiers_version
 from stagelift.evals.metrics.answers.reading import EXTRACTION
 from stagelift.evals.metrics.looping import LOOPING_VERSION
 from stagelift.evals.metrics.measures import measure
-from stagelift.evals.metrics.own_scores import with_scores
-from stagelift.evals.metrics.scorers.in_contract import own_scorers, own_scorers_today
-from stagelift.evals.metrics.scorers.known import Named
-from stagelift.evals.metrics.scoring import score, score_instructions, with_looping
+from stagelift.evals.metrics.rereading import read_again
+from stagelift.evals.metrics.scorers.in_contract import own_scorers_today
 from stagelift.evals.metrics.suite import compute_metrics
-from stagelift.evals.records import EvalResult, Generation, Passport, Role, Score, Verdict
+from stagelift.evals.records import EvalResult, Passport, Role, Score, Verdict
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.store import lock_run
@@ -34,7 +32,6 @@ from stagelift.reports.words.changes import Change
 from stagelift.stages.folders import NodeFolder
 
 EXAMPLES = 5
-_LM_EVALS = ("correct_strict", "correct_flexible", "answer_strict", "answer_flexible")
 
 
 def rescore(path: Path) -> list[Change]:
@@ -165,50 +162,6 @@ def _measured_again(
             "passport": _passport(contract, result, verdicts),
         }
     )
-
-
-def read_again(
-    generations: list[Generation], held: list[Score], contract: dict[str, Any]
-) -> list[Score]:
-    """Read the responses in the order of the old scores, which hold the questions and targets.
-
-    What lm-eval read itself, elsewhere, stays as it read it.
-    """
-    by_key = {(response.id, response.sample): response for response in generations}
-    missing = next((old.id for old in held if (old.id, old.sample) not in by_key), None)
-    if missing is not None:
-        raise UsageError(
-            f"The response to '{missing}' is missing among the generations, so it cannot be read "
-            "again."
-        )
-    scorers = own_scorers(contract)
-    scores = [_one_again(by_key[old.id, old.sample], old, scorers) for old in held]
-    # of several formats, lm-eval's own readings are known of its files only
-    if "lm-eval" not in str(contract.get("imported")).split(" + "):
-        return scores
-    return [
-        new.model_copy(update={name: getattr(old, name) for name in _LM_EVALS})
-        for old, new in zip(held, scores, strict=True)
-    ]
-
-
-def _one_again(generation: Generation, old: Score, scorers: dict[str | None, list[Named]]) -> Score:
-    """Read a response as it was read; where it was not looked at whether it loops, it is not
-    now.
-    """
-    read = _without_looping(generation, old, scorers)
-    return read if old.looping is None else with_looping(read, generation.response)
-
-
-def _without_looping(
-    generation: Generation, old: Score, scorers: dict[str | None, list[Named]]
-) -> Score:
-    if old.group == "instructions" and old.target is not None and old.cluster is not None:
-        return score_instructions(generation, old.question, old.target, old.cluster)
-    if old.row is None:
-        return score(generation, old.question, old.target, old.cluster)
-    task = None if old.group != "task" else old.id.rpartition("/")[0]
-    return with_scores(old, generation.response, scorers[task])
 
 
 def _judged(stage: Responses, before: Sequence[Responses], roles: set[Role]) -> list[Verdict]:

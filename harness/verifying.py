@@ -5,20 +5,15 @@ and nodes are called what they are. Nothing is loaded, trained or written, and n
 user's is run.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from stagelift.evals.folders import EvaluationFolder, StoredEvaluation
+from stagelift.evals.folders import EvaluationFolder
 from stagelift.evals.hashes import MISSING, WAS_FINISHED, Damage
-from stagelift.evals.lm_eval.verifiers import verifiers_version
-from stagelift.evals.metrics.answers.reading import EXTRACTION
-from stagelift.evals.metrics.looping import LOOPING_VERSION
-from stagelift.harness.errors import UsageError
-from stagelift.harness.graph.damage import evaluation_damages, judges_damages
+from stagelift.harness.graph.damage import judges_damages
 from stagelift.harness.graph.node import node_id
-from stagelift.harness.rescoring import read_again
-from stagelift.reports.contradictions import contradictions
+from stagelift.harness.readings import readings
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.records import NothingEvaluatedError, read_run
 from stagelift.reports.run_file import RunFile
@@ -126,26 +121,25 @@ class _Look:
         if evaluation.path in self.evaluations:
             return
         self.evaluations.add(evaluation.path)
-        damages = evaluation_damages(evaluation)
+        damages = evaluation.damages()
         self._add(damages)
         if not evaluation.is_complete():
             return
         self._count(evaluation.path, evaluation.hashes(), is_written=True)
-        if not damages:
-            stored = evaluation.read_all()
-            self._add(_told_otherwise(stored))
-            reason = _why_not_read_again(stored.result.contract)
-            if reason is None:
-                self._add(_read_otherwise(stored))
-            else:
-                self.not_compared.append(f"{evaluation.path}: {reason}")
+        # hashes that somebody wrote anew say nothing of what can be read
+        unreadable = damages or evaluation.unreadable()
+        self._add(unreadable)
+        if not unreadable:
+            seen = readings(evaluation.read_all())
+            self._add(seen.damages)
+            self.not_compared += [f"{evaluation.path}: {reason}" for reason in seen.not_compared]
 
     def _count(self, path: Path, hashes: dict[str, str], *, is_written: bool) -> None:
         self.files += len(hashes)
         if is_written and not hashes:
             self.not_hashed.append(path)
 
-    def _add(self, damages: list[Damage]) -> None:
+    def _add(self, damages: Iterable[Damage]) -> None:
         for damage in damages:
             self.found.setdefault((damage.file, damage.what), damage)
 
@@ -168,45 +162,6 @@ def _misnamed(node: NodeFolder, record: NodeRecord) -> list[Damage]:
     if record.kind == _IMPORTED or name == record.id:
         return []
     return [Damage(node.description, f"says what would be called {name}")]
-
-
-def _told_otherwise(stored: StoredEvaluation) -> list[Damage]:
-    if "extraction" not in stored.result.contract:
-        return []
-    problems = contradictions(stored)
-    return [Damage(stored.files.path, f"contradicts itself: {problem}") for problem in problems]
-
-
-def _why_not_read_again(contract: dict[str, Any]) -> str | None:
-    """Say why stored responses cannot be compared with how they were read; None where they can."""
-    today = {
-        "extraction": EXTRACTION,
-        "looping": LOOPING_VERSION,
-        "retention_verifiers": verifiers_version(),
-    }
-    if "extraction" not in contract:
-        return "an earlier stagelift read the responses; stagelift rescore reads them again"
-    for field, version in today.items():
-        if contract.get(field, version) != version:
-            return f"{field} {contract[field]} read the responses, and {version} is here now"
-    asked = [contract, *contract.get("own", [])]
-    if any("code" in scorer for task in asked for scorer in task.get("scorers") or []):
-        return "a scorer of your own read the responses, and no code is run here"
-    return None
-
-
-def _read_otherwise(stored: StoredEvaluation) -> list[Damage]:
-    """Say where a response read again is not what its score says."""
-    try:
-        again = read_again(stored.generations, stored.scores, stored.result.contract)
-    except UsageError as error:
-        return [Damage(stored.files.generations, f"cannot be read again: {error}")]
-    pairs = zip(stored.scores, again, strict=True)
-    differing = [held.id for held, now in pairs if held != now]
-    if not differing:
-        return []
-    what = f"says otherwise than {len(differing)} responses read again, '{differing[0]}' first"
-    return [Damage(stored.files.scores, what)]
 
 
 def _disagreements(folder: RunFolder) -> list[Damage]:

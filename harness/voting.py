@@ -9,12 +9,13 @@ from stagelift.evals.metrics.measures import measure, win_rate_name
 from stagelift.evals.records import Group, Role, Vote
 from stagelift.evals.votes.draw import Ballot, ballots
 from stagelift.evals.votes.exported import Choice, ExportedVotes, read_exported
+from stagelift.harness.agreeing import read_agreeing_run
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.store import lock_run
 from stagelift.harness.locks import held, on_standard_error
 from stagelift.reports.folders import RunFolder
 from stagelift.reports.formats.voting import render_voting
-from stagelift.reports.records import RunRecord, StageRecord, read_run
+from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.stages.folders import NodeFolder
 
 # what a vote for the left side says of a stage whose response is there
@@ -63,7 +64,7 @@ def voting_page(folder: Path, wanted: Wanted, pairs: int, seed: int) -> VotingPa
 
     Raises UsageError where no such pairs were judged, ValueError where the run cannot be read.
     """
-    run = read_run(folder)
+    run = read_agreeing_run(folder)
     stage = _stage(run, wanted.stage)
     win_rate = _win_rate(run, stage, wanted)
     opponent = _opponent(run, stage, win_rate)
@@ -109,7 +110,7 @@ def store_votes(
     if not files:
         return []
     with lock_run(RunFolder(folder)):
-        run = read_run(folder)
+        run = read_agreeing_run(folder)
         votes = {stage.name: stage.votes for stage in run.stages}
         problems = []
         for file in files:

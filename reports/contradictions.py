@@ -16,8 +16,8 @@ from stagelift.evals.records import Generation, Score
 from stagelift.reports.recount import told_otherwise
 
 REMEDY = (
-    "It was changed after it was written. Put back what was there, or move its folder away and "
-    "run, or import, again."
+    "It was changed after it was written. Put back what was there, or make it anew: `stagelift run "
+    "RECIPE --repair`, or for an imported run `stagelift import` under its name."
 )
 # an end of an interval may differ from a bound by its last digits
 _NEAR = 1e-9

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from stagelift.harness.agreeing import read_agreeing_run
 from stagelift.harness.checks.baselines import (
     Baseline,
     history,
@@ -21,7 +22,7 @@ from stagelift.reports.gates.scores import StageScores, stage_scores
 from stagelift.reports.gates.sound import refuse_unsound
 from stagelift.reports.numbers.passports import run_passport
 from stagelift.reports.numbers.seeds import stages_by_seed, without_seed
-from stagelift.reports.records import ChainRecord, RunRecord, read_run
+from stagelift.reports.records import ChainRecord, RunRecord
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def run_folder(name: str, runs: Path) -> RunFolder:
 
 
 def _run_source(name: str, folder: RunFolder, *, responses: bool) -> Source:
-    run = read_run(folder.path)
+    run = read_agreeing_run(folder.path)
 
     def scores(stage: str) -> StageScores:
         _refuse_twice(run, stage)

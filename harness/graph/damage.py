@@ -12,6 +12,7 @@ from stagelift.evals.folders import REMEDY, EvaluationFolder, JudgesFolder
 from stagelift.evals.hashes import UNREADABLE, Damage
 from stagelift.evals.judges.openai import Answer
 from stagelift.evals.records import GoldAgreement
+from stagelift.harness.disagreements import disagreements
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.node import Node, Plan, candidates
 from stagelift.harness.graph.store import Store
@@ -57,19 +58,11 @@ def damaged_folders(plan: Plan, store: Store) -> list[DamagedFolder]:
 
 
 def evaluation_damages(evaluation: EvaluationFolder) -> list[Damage]:
-    """Return what is damaged of an evaluation; without hashes its records speak for themselves."""
+    """Return what of an evaluation is not what was written, or contradicts the rest of it."""
     damages = evaluation.damages()
-    if damages or evaluation.is_hashed() or not evaluation.is_complete():
+    if damages or not evaluation.is_complete():
         return damages
-    # with scipy, which nobody waits for whose records have hashes
-    from stagelift.reports.contradictions import contradictions
-
-    stored = evaluation.read_all()
-    # what was read by earlier code need not agree with what is said now
-    if "extraction" not in stored.result.contract:
-        return []
-    problem = next(contradictions(stored), None)
-    return [] if problem is None else [Damage(evaluation.path, f"contradicts itself: {problem}")]
+    return disagreements(evaluation)
 
 
 def judges_damages(judges: JudgesFolder) -> list[Damage]:
