@@ -157,6 +157,11 @@ def _names_in(target: ast.expr) -> list[ast.Name]:
 def _trusted_spec(module: str) -> ModuleSpec:
     """Find a module: in the working folder, and only there unless the recipe is trusted."""
     level = trust()
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise _NotTrustedError(
+            "is no path of a function. Write it as module.function, such as rewards.polite of the "
+            "file rewards.py in the working folder."
+        )
     if level is Trust.none:
         raise _NotTrustedError(
             "is code of the recipe's, and none of that is to run here (--no-trust). Leave it out, "

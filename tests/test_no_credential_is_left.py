@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -20,6 +22,9 @@ PLANTED = {
     "OPENAI_API_KEY": "planted-judge-77c1",
     "WANDB_API_KEY": "planted-tracker-0b2e",
     "SOME_PASSWORD": 'planted "quoted" 5d5d',
+    "AWS_SECRET_ACCESS_KEY": "planted/store+41ce",
+    "GITHUB_TOKEN": "planted-forge-8e2b",
+    "NPM_TOKEN": "planted-package-66f0",
 }
 # in a variable with another name
 IN_AN_ADDRESS = "planted-address-91aa"
@@ -55,8 +60,8 @@ stages:
 """
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    variables = environment() | PLANTED | {"XDG_CACHE_HOME": str(folder / "cache")}
+def run(folder: Path, *words: str, **further: str) -> subprocess.CompletedProcess[str]:
+    variables = environment() | PLANTED | {"XDG_CACHE_HOME": str(folder / "cache")} | further
     variables["MLFLOW_TRACKING_URI"] = f"http://me:{IN_AN_ADDRESS}@127.0.0.1:9"
     return subprocess.run(
         [sys.executable, "-m", "stagelift", *words],
@@ -74,14 +79,20 @@ def assert_none_is_left(done: subprocess.CompletedProcess[str], folder: Path) ->
         if file.is_file() and file.name != "leaky_rewards.py":
             texts[str(file)] = file.read_bytes()
     secrets = [
-        *PLANTED.values(),
-        IN_AN_ADDRESS,
-        IN_CODE,
-        json.dumps(PLANTED["SOME_PASSWORD"])[1:-1],
+        form for secret in (*PLANTED.values(), IN_AN_ADDRESS, IN_CODE) for form in forms(secret)
     ]
     for name, content in texts.items():
         for secret in secrets:
-            assert secret.encode() not in content, f"{secret} stands in {name}"
+            assert secret not in content, f"{secret!r} stands in {name}"
+
+
+def forms(secret: str) -> set[bytes]:
+    """A secret as it is, and as JSON, a URL, hexadecimal digits, base64 and UTF-16 have it."""
+    sent = secret.encode()
+    return {
+        *(sent, json.dumps(secret)[1:-1].encode(), quote(secret, safe="").encode()),
+        *(sent.hex().encode(), b64encode(sent).rstrip(b"=")[:-1], secret.encode("utf-16-le")),
+    }
 
 
 @pytest.mark.parametrize(
@@ -116,6 +127,37 @@ def test_a_reward_that_prints_and_raises_them_leaves_none(tiny_model: Path, tmp_
     assert done.returncode != 0
     logs = [file for file in tmp_path.rglob("*.log") if b"[credential]" in file.read_bytes()]
     assert logs
+    assert_none_is_left(done, tmp_path)
+
+
+@pytest.mark.parametrize("tracker", ["wandb", "trackio", "tensorboard"])
+@pytest.mark.real
+def test_no_file_of_a_tracker_holds_one(tracker: str, tiny_model: Path, tmp_path: Path) -> None:
+    pytest.importorskip(tracker)
+    rest = f"report_to: {tracker}\nstages: [sft: {{args: {{max_steps: 2}}}}]"
+    recipe = RECIPE.format(model=tiny_model.as_posix(), rest=rest, judge=NO_JUDGE)
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    done = run(tmp_path, "run", "recipe.yaml", TRACKIO_DIR=str(tmp_path / "trackio"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{tracker} failed" not in done.stdout + done.stderr
+    assert_none_is_left(done, tmp_path)
+
+
+@pytest.mark.parametrize("started", ["launcher: {torchrun: {nproc_per_node: 2}}", "--engine=ray"])
+@pytest.mark.real
+def test_no_log_of_several_processes_holds_one(
+    started: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    by_ray = started.startswith("--")
+    if by_ray:
+        pytest.importorskip("ray")
+    rest = LEAKY.replace("report_to: mlflow", "" if by_ray else started)
+    recipe = RECIPE.format(model=tiny_model.as_posix(), rest=rest, judge=NO_JUDGE)
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    (tmp_path / "leaky_rewards.py").write_text(REWARD)
+    done = run(tmp_path, "run", "recipe.yaml", "--trust", *([started] if by_ray else []))
+    assert "cannot log in with [credential] [credential]" in done.stdout + done.stderr
+    assert done.returncode != 0
     assert_none_is_left(done, tmp_path)
 
 

@@ -1,6 +1,7 @@
 """Recipes written to do harm, through the command: what they name is refused or only looked at."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,14 +10,19 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import torch
+import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
 from stagelift.evals.lm_eval.extras import check_extras
 from stagelift.evals.lm_eval.trusted import check_trusted as check_task
 from stagelift.evals.lm_eval.trusted import task_files
+from stagelift.evals.models.given import check_weights
+from stagelift.evals.models.pretrained import model_config
 from stagelift.evals.places import is_elsewhere, is_served_here
 from stagelift.evals.trust import Trust, only_looking, trusting
+from stagelift.evals.user_code import look_at_function
 from stagelift.harness.cli import app
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.read import load_recipe
@@ -154,6 +160,80 @@ def test_what_reaches_outside_is_refused_without_trust(
         assert says in " ".join(done.output.split()), done.output
         assert not (folder / "imported").exists()
     assert not (folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        ("model_init_kwargs: '{\"trust_remote_code\": true}'", "never run here"),
+        ('generation_kwargs: \'{"custom_generate": "evil/repo"}\'', "never run here"),
+        ('generation_kwargs: \' {"a": [{"trust-remote-code": "yes"}]}\'', "never run here"),
+        ("deepspeed: '{\"zero_optimization\": {}}'", "DeepSpeed"),
+        ('accelerator_config: \'{"folder": "/etc"}\'', "'/etc' is outside"),
+        ('lr_scheduler_kwargs: \'{"a": "~/x"}\'', "'~/x' is outside"),
+        ('gradient_checkpointing_kwargs: \'{"a": ["../x"]}\'', "'../x' is outside"),
+        ('fsdp_config: \'{"a": "https://evil.example/x"}\'', "not on this machine"),
+        ("fsdp_config: linked.json", "'linked.json' is outside"),
+        ("optim_args: file:///etc/passwd", "not on this machine"),
+    ],
+)
+def test_arguments_that_are_json_in_a_string_and_links_are_looked_into(
+    folder: Path, argument: str, says: str
+) -> None:
+    (folder / "linked.json").symlink_to("/etc/hostname")
+    recipe = load_recipe("harmful.yaml", [])
+    args = yaml.safe_load(argument)
+    stage = recipe.trainings()[0].model_copy(update={"args": args})
+    with pytest.raises(UsageError, match=re.escape(says)):
+        check_trusted(recipe.model_copy(update={"stages": [stage]}))
+
+
+def test_without_any_trust_no_link_in_a_folder_leads_outside(
+    folder: Path, tiny_model: Path
+) -> None:
+    shutil.copytree(tiny_model, folder / "model")
+    (folder / "rows").mkdir()
+    kept = ["evals.tasks=[]", "stages.grpo.rewards=[correctness]", "model.path=./model"]
+    with trusting(Trust.none):
+        check_trusted(load_recipe("harmful.yaml", kept))
+        (folder / "model" / "chat_template.jinja").unlink()
+        (folder / "model" / "chat_template.jinja").symlink_to("/etc/hostname")
+        with pytest.raises(UsageError, match=r"model\.path '.*chat_template\.jinja' is outside"):
+            check_trusted(load_recipe("harmful.yaml", kept))
+        (folder / "rows" / "train.csv").symlink_to("/etc/hostname")
+        rows = [*kept[:2], "model.path=bundled/smollm2-135m-instruct", "data={path: rows}"]
+        with pytest.raises(UsageError, match=r"data\.path 'rows/train\.csv' is outside"):
+            check_trusted(load_recipe("harmful.yaml", rows))
+
+
+def test_a_path_that_names_no_module_is_said_to_be_none() -> None:
+    for path in ("..rewards.polite", "../rewards.polite", "rewards..polite", "/x/rewards.polite"):
+        with pytest.raises(ValueError, match=r"is no path of a function\. Write it as"):
+            look_at_function(path, "Reward")
+
+
+def test_a_model_that_names_a_kernel_of_the_hub_is_refused(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    for named in ("evil/kernel", "kernels-community/flash-attn2@main:x", {"": "evil/kernel"}):
+        (model / "config.json").write_text(json.dumps({**config, "attn_implementation": named}))
+        with pytest.raises(ValueError, match=r"of the Hub .attn_implementation in its settings"):
+            model_config(str(model), None)
+
+
+def test_weights_that_an_old_torch_pickled_are_refused_before_anything_is_loaded(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    torch.save(
+        {"a": torch.zeros(2)},
+        tmp_path / "pytorch_model.bin",
+        _use_new_zipfile_serialization=False,
+    )
+    with pytest.raises(ValueError, match=r"of torch before 1\.6, a pickle that is not read here"):
+        check_weights(tmp_path)
 
 
 def test_a_server_is_named_by_the_user_beside_its_key(

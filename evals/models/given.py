@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import is_zipfile
 
 from stagelift.evals.data.source import one_sentence
 from stagelift.evals.models import adapters, bundled, gguf
@@ -215,6 +216,11 @@ def _check_whole(file: Path) -> None:
         tensor_shapes(file)
     elif file.stat().st_size == 0:
         raise ValueError(f"'{file}' is empty. Save or download it again.")
+    elif not is_zipfile(file):
+        raise ValueError(
+            f"'{file}' is no archive of torch's: it is damaged, or of torch before 1.6, a pickle "
+            "that is not read here. Save the weights as safetensors, or download them again."
+        )
     elif (called := code_in(file)) is not None:
         raise ValueError(
             f"'{file}' holds more than weights: as it is read it would call {called}, which is "

@@ -88,7 +88,9 @@ def model_config(source: str, revision: str | None) -> "PreTrainedConfig":
     from transformers import AutoConfig
 
     with _without_its_code(source):
-        return AutoConfig.from_pretrained(source, revision=revision, **_NO_CODE)
+        config = AutoConfig.from_pretrained(source, revision=revision, **_NO_CODE)
+    _check_no_kernel(source, config)
+    return config
 
 
 def generation_config(source: str, revision: str | None) -> "GenerationConfig":
@@ -174,6 +176,23 @@ def adapter_config(adapter: str | Path) -> "PeftConfig":
     from peft import PeftConfig
 
     return PeftConfig.from_pretrained(adapter)
+
+
+def _check_no_kernel(source: str, config: "PreTrainedConfig") -> None:
+    """Raise ValueError where a model's settings name a kernel of the Hub's: a program."""
+    named = getattr(config, "_attn_implementation", None)
+    kernel = next((text for text in _texts(named) if "/" in text), None)
+    if kernel is not None:
+        raise ValueError(
+            f"'{source}' names the kernel '{kernel:.80}' of the Hub (attn_implementation in its "
+            "settings), which is code, and never run here. Take that out of its config.json."
+        )
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in _texts(part)]
+    return [value] if isinstance(value, str) else []
 
 
 @contextmanager

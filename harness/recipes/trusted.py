@@ -4,8 +4,10 @@ of the working folder, and data on this machine.
 Code is looked at where it is found: see `evals/user_code.py` and `evals/lm_eval/trusted.py`.
 """
 
+import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,7 +189,15 @@ def _check_data(named: _Named) -> None:
             f"{TRUST_IT}."
         )
     if trust() is Trust.none and _is_path(named.text):
-        check_inside(named.text, named.where)
+        for path in _with_what_is_in_it(Path(named.text)):
+            check_inside(path, named.where)
+
+
+def _with_what_is_in_it(path: Path) -> Iterator[Path]:
+    """Yield a path, and of a folder also the links in it, which may lead anywhere."""
+    yield path
+    if path.is_dir():
+        yield from (part for part in path.rglob("*") if part.is_symlink())
 
 
 def _check_vllm(recipe: Recipe) -> None:
@@ -235,6 +245,10 @@ def _settings(value: Any, where: str) -> Iterator[tuple[str, Any]]:
                 if isinstance(part, str):
                     yield where, part
                 yield from _settings(part, where)
+        case str() if value.lstrip().startswith(("{", "[")):
+            # trainers read arguments that are JSON in a string
+            with suppress(ValueError, RecursionError):
+                yield from _settings(json.loads(value), where)
 
 
 def _is_path(text: str) -> bool:
