@@ -205,11 +205,15 @@ DAMAGE: tuple[Fault, ...] = (
         removed(_EVALUATED.format("grpo", "result.json")),
         "though the run was finished",
     ),
-    _noticed(
+    # what was never measured is measured, as after a kill: the responses are there
+    Fault(
+        "damage",
         "result, gone, met by run",
-        ("run", "RECIPE"),
+        "as above",
         removed(_EVALUATED.format("grpo", "result.json")),
-        "result.json",
+        ("run", "RECIPE"),
+        (0,),
+        "Written",
     ),
     _verified(
         "adapter, another's",
