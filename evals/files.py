@@ -145,8 +145,9 @@ def read_numbered(
         content = read_json(path)
     except ValueError as error:
         raise ValueError(f"{error} {_REMEDY}") from error
-    seal = content.pop(_SEAL, None)
-    if seal is not None and seal != _seal(content):
+    # earlier code wrote none
+    is_sealed, seal = _SEAL in content, content.pop(_SEAL, None)
+    if is_sealed and seal != _seal(content):
         raise ValueError(f"{path} is not what was written: its sha256 differs. {_REMEDY}")
     number = content.pop("schema", 1)
     if not isinstance(number, int) or number > schema:

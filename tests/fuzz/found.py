@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.fuzz.checks import CHECKS, Stored, against_itself, laid_out_otherwise, stored_name
+from tests.fuzz.checks import (
+    CHECKS,
+    Stored,
+    against_itself,
+    blessed_with_a_key_twice,
+    laid_out_otherwise,
+    stored_name,
+)
 from tests.fuzz.imports import IMPORTS, VALID, Files
 from tests.fuzz.law import Target
 from tests.fuzz.mutations import as_lines
@@ -48,5 +55,15 @@ FOUND: tuple[Found, ...] = (
         "gates that are one long number are refused in a few words, whose end is the remedy",
         next(target for target in CHECKS if target.name == "check, gates"),
         lambda: against_itself(b"gates: " + b"9" * 5000),
+    ),
+    Found(
+        "hashes whose own hash is null are not what was written",
+        _RECORDS,
+        lambda: Stored(stored_name(_HASHES), laid_out_otherwise(stored_name(_HASHES), sha256=None)),
+    ),
+    Found(
+        "a baseline that has a key twice is refused, though both are the same",
+        next(target for target in CHECKS if target.name == "check, against a baseline"),
+        blessed_with_a_key_twice,
     ),
 )
