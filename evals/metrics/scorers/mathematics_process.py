@@ -14,7 +14,8 @@ def main() -> None:
     for line in sys.stdin:
         question = Question.model_validate_json(line)
         told = scored(Mathematics(), question.response, {"target": question.target})
-        print(told.model_dump_json(), file=answers, flush=True)
+        answers.write(f"{told.model_dump_json()}\n")
+        answers.flush()
 
 
 if __name__ == "__main__":
