@@ -134,7 +134,6 @@ def test_a_changed_row_is_named(
         (lambda told: told["metrics"].pop("accuracy"), "gives accuracy, and result.json lacks it"),
         (lambda told: told["metrics"]["accuracy"].update(value=0.5), "accuracy is 0.5, n=3"),
         (lambda told: told["metrics"]["accuracy"].update(n=4), "accuracy is 1, n=4"),
-        (lambda told: told["metrics"]["accuracy"].update(value=NAN), "result.json is nan"),
         (lambda told: told["metrics"]["accuracy"].update(high=1.5), "in result.json is 1.5"),
         (
             lambda told: told["metrics"]["length_tokens"].update(low=9),
@@ -152,6 +151,19 @@ def test_a_changed_result_is_named(
     written: Path, change: Callable[[dict[str, Any]], object], words: str
 ) -> None:
     assert words in retold(evaluation(written, "two") / "result.json", change)
+
+
+def test_a_result_that_is_no_number_is_named(written: Path) -> None:
+    file = evaluation(written, "two") / "result.json"
+    kept = file.read_text()
+    try:
+        told = json.loads(kept)
+        told["metrics"]["accuracy"]["value"] = NAN
+        file.write_text(json.dumps(told))
+        with pytest.raises(ValueError, match=r"result\.json is not valid JSON: NaN is no number"):
+            EvaluationFolder(evaluation(written, "two")).read_all()
+    finally:
+        file.write_text(kept)
 
 
 @pytest.mark.parametrize("run", ["two", "judged", "task"])

@@ -184,6 +184,12 @@ ALLOWED = [
         "is the one that counts",
         "test_lm_tasks.py::test_a_fingerprint_is_of_content_and_not_of_place",
     ),
+    Use(
+        "evals/models/pretrained.py",
+        "_attn_implementation",
+        "what a model's settings ask for is in no public attribute once they are read",
+        "test_trust.py::test_a_model_that_names_a_kernel_of_the_hub_is_refused",
+    ),
 ]
 
 

@@ -193,13 +193,14 @@ def _checked(case: Sides, folder: Path) -> Any:
 
 
 def _same(written: bytes, content: Any) -> bool:
-    """Say whether bytes are JSON of some content, however it is laid out; a key that is there twice
-    is no JSON of ours.
+    """Say whether bytes are JSON of some content, however it is laid out and in whichever order its
+    keys are; a key that is there twice is no JSON of ours.
     """
     try:
-        return bool(as_json(parse_json(written.decode(), "it")) == as_json(content))
+        read = parse_json(written.decode(), "it")
     except ValueError:
         return False
+    return json.dumps(read, sort_keys=True) == json.dumps(content, sort_keys=True)
 
 
 def _with_keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
