@@ -21,7 +21,6 @@ from stagelift.evals.data.preferences import (
 )
 from stagelift.evals.data.problems import ProblemSet, load_problems
 from stagelift.evals.data.source import Source
-from stagelift.evals.files import read_record, write_record
 from stagelift.evals.folders import EvaluationFolder, JudgesFolder
 from stagelift.evals.judges.gold import GOLD_VERSION, gold_agreement
 from stagelift.evals.judges.judge import Judge
@@ -275,10 +274,10 @@ def _gold(judge: Judge, source: Source, judges: JudgesFolder) -> GoldAgreement |
     ]
     path = judges.gold_agreement(" ".join(identity))
     if path.exists():
-        return read_record(path, GoldAgreement)
+        return judges.read_gold(path)
     agreement = gold_agreement(judge, load_preferences(source), f"{source.path}, {source.split}")
     if agreement is not None:
-        write_record(path, agreement)
+        judges.write_gold(path, agreement)
     return agreement
 
 

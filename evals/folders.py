@@ -11,9 +11,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stagelift.evals.files import (
+    read_numbered,
     read_record,
     read_records,
     records_text,
+    write_numbered,
     write_record,
     write_records,
 )
@@ -34,6 +36,7 @@ from stagelift.evals.records import (
     ChoiceScore,
     EvalResult,
     Generation,
+    GoldAgreement,
     PairScore,
     PassageScore,
     Record,
@@ -47,6 +50,8 @@ from stagelift.evals.records import (
 from stagelift.evals.strict_json import read_json
 from stagelift.evals.whole import replaced_folder
 
+# of the files of gold agreements; those of earlier code have no number, and no hash
+_GOLD_SCHEMA = 1
 _GENERATIONS = "generations.jsonl"
 _TIMINGS = "timings.jsonl"
 _PAIRS = "pairs.jsonl"
@@ -417,6 +422,14 @@ class JudgesFolder:
     def gold_agreement(self, identity: str) -> Path:
         """The file of how a judge agrees with gold pairs; `identity` says which judge and pairs."""
         return self.path / f"gold-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
+
+    def read_gold(self, path: Path) -> GoldAgreement:
+        """Read such a file. Raises ValueError, in a sentence, where it is not what was written."""
+        return read_numbered(path, GoldAgreement, _GOLD_SCHEMA)
+
+    def write_gold(self, path: Path, agreement: GoldAgreement) -> None:
+        """Write such a file, with its own hash."""
+        write_numbered(path, agreement.model_dump(mode="json"), _GOLD_SCHEMA)
 
     def gold_agreements(self) -> list[Path]:
         """Return the files of how judges agree with gold pairs."""

@@ -1,11 +1,13 @@
 """What lies where on disk, and what says of it that it is complete."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from stagelift.evals.contract import Difference, first_difference
 from stagelift.evals.folders import EvaluationFolder, JudgesFolder, TaskFiles, evaluation_folder
+from stagelift.evals.records import GoldAgreement, Metric
 from stagelift.reports.folders import RunFolder, RunsFolder, place_in_runs
 from stagelift.stages.folders import NodeFolder, NodeRecord
 from tests.records import make_generation, make_score, make_stage
@@ -48,6 +50,35 @@ def test_answers_are_taken_over_and_their_folder_stays_as_it_is(tmp_path: Path) 
 def test_a_judges_agreement_is_found_by_what_was_judged(tmp_path: Path) -> None:
     judges = JudgesFolder(tmp_path)
     assert judges.gold_agreement("a") == judges.gold_agreement("a") != judges.gold_agreement("b")
+
+
+def test_a_judges_agreement_that_was_changed_is_not_believed(tmp_path: Path) -> None:
+    judges = JudgesFolder(tmp_path)
+    rate = Metric(value=0.75, low=0.5, high=0.875, n=24)
+    gold = GoldAgreement(
+        pairs="gold",
+        agreement=rate,
+        kappa=rate,
+        control=rate,
+        advantage=rate,
+        failures=0,
+        position_consistency=None,
+    )
+    file = judges.gold_agreement("a")
+    judges.write_gold(file, gold)
+    assert judges.read_gold(file) == gold
+    file.write_text(file.read_text().replace("0.75", "0.85", 1))
+    with pytest.raises(ValueError, match="sha256 differs"):
+        judges.read_gold(file)
+
+
+def test_a_judges_agreement_of_earlier_code_is_read(tmp_path: Path) -> None:
+    rate = {"value": 1.0, "low": 0.9, "high": 1.0, "n": 24}
+    names = ("agreement", "kappa", "control", "advantage")
+    told = {"pairs": "gold", "failures": 0, "position_consistency": None}
+    file = tmp_path / "gold-1.json"
+    file.write_text(json.dumps(told | dict.fromkeys(names, rate)))
+    assert JudgesFolder(tmp_path).read_gold(file).failures == 0
 
 
 def test_a_node_says_what_it_is_and_whether_it_is_trained(tmp_path: Path) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stagelift.evals.files import read_record, read_records
+from stagelift.evals.files import read_records
 from stagelift.evals.folders import REMEDY, EvaluationFolder, JudgesFolder
-from stagelift.evals.hashes import UNREADABLE, Damage
+from stagelift.evals.hashes import DIFFERS, UNREADABLE, Damage
 from stagelift.evals.judges.openai import Answer
-from stagelift.evals.records import GoldAgreement
 from stagelift.harness.disagreements import disagreements
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.node import Node, Plan, candidates
@@ -70,9 +69,9 @@ def judges_damages(judges: JudgesFolder) -> list[Damage]:
     found = []
     for agreement in judges.gold_agreements():
         try:
-            read_record(agreement, GoldAgreement)
-        except ValueError:
-            found.append(Damage(agreement, UNREADABLE))
+            judges.read_gold(agreement)
+        except ValueError as error:
+            found.append(Damage(agreement, DIFFERS if "sha256" in str(error) else UNREADABLE))
     try:
         read_records(judges.answers, Answer)
     except ValueError:
