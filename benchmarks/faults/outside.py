@@ -245,7 +245,7 @@ BOUNDS = (
         "200 kB of gzip that hold 200 MB",
         _row(gzip.compress(b"1" * 200_000_000, 9, mtime=0)),
         _IMPORT,
-        "longer than|most that is read",
+        "times its own size",
     ),
     _bound(
         "a key twice",
