@@ -67,6 +67,10 @@ _KEY = (
 )
 
 
+# the end of a line as JSON writes it, of which the letter belongs to no word
+_AFTER_LINE_END = r"(?<=\\[nrt])"
+
+
 class _Form(NamedTuple):
     """A token as its issuer writes it: text that stands in each of them, and all of it."""
 
@@ -75,16 +79,16 @@ class _Form(NamedTuple):
 
 
 def _form(holds: str, rest: str, start: str | None = None) -> _Form:
-    before = r"(?<![A-Za-z0-9])"
+    before = rf"(?:(?<![A-Za-z0-9])|{_AFTER_LINE_END})"
     return _Form(holds, re.compile(before + (start or re.escape(holds)) + rest))
 
 
 # letters and digits mixed, or too long in one piece: a word is none
-_MIXED = r"(?=[A-Za-z_-]*[0-9]|[a-z]+[A-Z]|[A-Z]+[a-z]|[A-Za-z]{20})"
+_MIXED = r"(?=[A-Za-z_-]{0,60}[0-9]|[a-z]{1,60}[A-Z]|[A-Z]{1,60}[a-z]|[A-Za-z]{20})"
 _FORMS = (
     _form("hf_", _MIXED + r"[A-Za-z0-9]{16,}"),
     _form("api_org_", r"[A-Za-z0-9]{16,}"),
-    _form("sk-", r"(?=[A-Za-z_-]*[0-9]|[A-Za-z_-]*[A-Za-z]{20})[A-Za-z0-9_-]{16,}"),
+    _form("sk-", r"(?=[A-Za-z_-]{0,60}[0-9]|[A-Za-z_-]{0,60}[A-Za-z]{20})[A-Za-z0-9_-]{16,}"),
     _form("k_live_", r"[A-Za-z0-9]{16,}", "[sr]k_live_"),
     _form("k_test_", r"[A-Za-z0-9]{16,}", "[sr]k_test_"),
     *(_form(f"gh{kind}_", r"[A-Za-z0-9]{20,}") for kind in "pousr"),
@@ -118,24 +122,25 @@ _FORMS = (
     ),
 )
 
-# of a token that was cut, in words that were cut: its beginning, letters and digits changing
-_CHANGES = r"(?:[A-Za-z0-9_-]*?(?:[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z])){2}"
+# of a token in words that were cut, and say so: its beginning, letters and digits changing
+_CHANGE = r"[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z]"
+_CUT = r"(?:\.{3}|\u2026)"
 _BEGUN = re.compile(
     r"(?<![A-Za-z0-9])(?:hf_|sk-|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|npm_|pypi-|gsk_|xai-)"
-    rf"(?={_CHANGES})[A-Za-z0-9_-]{{6,}}"
+    rf"(?=[A-Za-z0-9_-]{{0,40}}?(?:{_CHANGE}))[A-Za-z0-9_-]{{6,100}}+(?={_CUT})"
 )
 
 # a URL after its scheme, also as JSON may write it, and one that is percent-encoded
-_URL = re.compile(r"(?<![\w/\\])(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?:\\?/){2}[^\s\"'<>`]+")
+_URL = re.compile(r"(?<![\w/\\])(?:[A-Za-z][A-Za-z0-9+.-]{0,30}:)?(?:\\?/){2}[^\s\"'<>`]+")
 _ENCODED_URL = re.compile(r"%3[Aa]%2[Ff]%2[Ff][^\s\"'<>`]+")
 # a password may hold what ends the name of a host; what follows a host's port does not belong to it
 _USER = re.compile(
     r"//((?:[^\s/?#:\[\]\\]*:(?![0-9]{0,5}(?:[/?#\\]|$))[^\s@]+(?:@[^\s@/?#:]+(?=@))*)"
     r"|[^\s/?#@:]{16,}:?)@"
 )
-# of one that was cut: what stands where a port does, and is none
+# of one that was cut, and says so: what stands where a port does, and is none
 _USER_CUT = re.compile(
-    r"//[^\s/?#@:\[\]\\]+:(?=[^\s/?#@]*[a-z0-9])(?!port\b|[0-9]{1,5}\b)[^\s/?#@,;)]+$"
+    rf"//[^\s/?#@:\[\]\\]+:(?=[^\s/?#@]*[a-z0-9])(?!port\b|[0-9]{{1,5}}\b)[^\s/?#@,;)]+{_CUT}$"
 )
 _IN_QUERY = re.compile(r"(?<=[?&;#])([\w.%\[\]-]{1,60}?)(=|%3[Dd])([^&;#\s]+)")
 _SIGNED = {"sig", "signature", "jsessionid"}
@@ -151,6 +156,10 @@ _NAMED = re.compile(
 )
 _OPTION = re.compile(rf"(?<![\w-])--([A-Za-z][\w.-]{{0,60}}+)([=\s]\s{{0,3}}[\"']?)({_SAID})")
 _NAMED_WORDS = re.compile(r"(?i)token|secret|passw|passphrase|credential|key|cookie|_pat\b")
+# a variable that someone sets in what they wrote down
+_ENVIRONMENT = re.compile(
+    rf"(?<![\w.-])[A-Z][A-Z0-9_]{{0,60}}_(?:TOKEN|SECRET|PASSWORD|KEY)={_SAID}"
+)
 # names of one word that also say what opens nothing
 _VAGUE = {"key", "token", "auth", "pass", "pat", "pw", "cookie", "cookies", "keys", "tokens"}
 
@@ -187,8 +196,6 @@ def without_credentials(text: str) -> str:
     values = _values()
     if any(writing in text for writing in values.writings):
         text = values.pattern.sub(MARK, text)
-    if any(head in text for head in values.heads):
-        text = _without_beginnings(text, values.heads)
     for form in _FORMS:
         if form.holds in text:
             text = form.pattern.sub(MARK, text)
@@ -199,7 +206,17 @@ def words_without_credentials(text: str) -> str:
     """Return words of an error, a server or a log without these, and without what stands where a
     credential does: in a URL or in a header. This is what is printed.
     """
-    text = _BEGUN.sub(MARK, without_credentials(text))
+    text = _without_beginnings(without_credentials(text), _values().heads)
+    text = _BEGUN.sub(MARK, text)
+    text = _without_told(text)
+    if _NAMED_WORDS.search(text):
+        text = _NAMED.sub(_safe_named, _OPTION.sub(_safe_option, text))
+    return text
+
+
+def _without_told(text: str) -> str:
+    """Leave out what can be told by its form or its value, and what stands in a URL or a header."""
+    text = without_credentials(text)
     if "//" in text or "\\/" in text:
         text = _URL.sub(lambda url: _safe_url(url[0]), text)
     if "%2" in text:
@@ -208,8 +225,6 @@ def words_without_credentials(text: str) -> str:
         text = _BEARER.sub(rf"\1{MARK}", text)
     if "uthorization" in text or "pi-" in text:
         text = _HEADER.sub(rf"\1{MARK}", text)
-    if _NAMED_WORDS.search(text):
-        text = _NAMED.sub(_safe_named, _OPTION.sub(_safe_option, text))
     return text
 
 
@@ -233,7 +248,7 @@ class _ShortRepr(reprlib.Repr):
 
 def credentials_in(text: str) -> bool:
     """Say whether a text that someone wrote down holds a credential."""
-    return words_without_credentials(text) != text
+    return _without_told(text) != text or _ENVIRONMENT.search(text) is not None
 
 
 def _safe_url(url: str) -> str:
@@ -256,8 +271,16 @@ def _safe_part(name: str, equals: str, part: str) -> str:
 
 def _safe_named(found: re.Match[str]) -> str:
     name, between, value = found.groups()
-    is_said = name.lower() not in _VAGUE and is_credential_name(name) and MARK not in value
+    is_said = _opens(name) and MARK not in value
     return f"{name}{between}{MARK}" if is_said else found[0]
+
+
+def _opens(name: str) -> bool:
+    """Say whether a name in words is of what opens something: there are keys of tables, too."""
+    if name.lower() in _VAGUE or not is_credential_name(name):
+        return False
+    *before, last = [word.lower() for word in _WORDS.findall(name.rpartition(".")[2])]
+    return last not in ("key", "pass") or before[-1:] in (["api"], ["access"], ["secret"], ["db"])
 
 
 def _safe_option(found: re.Match[str]) -> str:
@@ -325,14 +348,21 @@ def _head(writing: str, length: int) -> str | None:
         return None
     # as many as write the shortest value
     least = max(_SHORTEST, -(-_SHORTEST * len(writing) // length))
-    heads = (writing[:end] for end in range(least, min(len(writing), least + _SHORTEST)))
-    return next(filter(_can_be_told, heads), None)
+    heads = (writing[:end] for end in range(least, min(len(writing), least + 2 * _SHORTEST)))
+    return next((head for head in heads if _is_mixed(head) and _can_be_told(head)), None)
+
+
+def _is_mixed(text: str) -> bool:
+    """Say whether letters and digits change as in no words: a passphrase is made of words."""
+    return len(re.findall(f"(?={_CHANGE})", text)) > 1
 
 
 def _without_beginnings(text: str, heads: dict[str, list[str]]) -> str:
     """Replace beginnings of values, of which a text that was cut has no more: where what goes on
     is another word, it is none.
     """
+    if not any(head in text for head in heads):
+        return text
     pieces, done = [], 0
     for found in re.finditer("|".join(map(re.escape, heads)), text):
         start = found.start()
@@ -397,5 +427,5 @@ def _whole(value: str) -> str:
     of JSON.
     """
     if _WORD_OR_NUMBER.fullmatch(value):
-        return rf"(?<![\w.]){value}(?![\w.]|\"\s*:)"
+        return rf"(?:(?<![\w.])|{_AFTER_LINE_END}){value}(?![\w.]|\"\s*:)"
     return re.escape(value)

@@ -157,7 +157,8 @@ def _names_in(target: ast.expr) -> list[ast.Name]:
 def _trusted_spec(module: str) -> ModuleSpec:
     """Find a module: in the working folder, and only there unless the recipe is trusted."""
     level = trust()
-    if not all(part.isidentifier() for part in module.split(".")):
+    # a hyphen stands in the names of files that are imported by no statement, and can be by name
+    if not all(part.replace("-", "_").isidentifier() for part in module.split(".")):
         raise _NotTrustedError(
             "is no path of a function. Write it as module.function, such as rewards.polite of the "
             "file rewards.py in the working folder."

@@ -2,8 +2,10 @@
 
 import dataclasses
 import inspect
+import json
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from pathlib import Path
 
@@ -17,8 +19,11 @@ from stagelift.evals.credentials import (
     without_credentials,
     words_without_credentials,
 )
+from stagelift.evals.data.own_rows import OwnProblem
 from stagelift.evals.files import append_records, write_json
-from stagelift.evals.records import Generation
+from stagelift.evals.metrics.own_scores import own_score
+from stagelift.evals.metrics.scorers.known import named, read_scorer
+from stagelift.evals.records import Generation, Score
 from stagelift.harness.errors import UsageError
 from stagelift.harness.workers.log import clean_log
 from tests.conftest import environment
@@ -288,7 +293,7 @@ PLANTED = "pl4ntedvalue91aaX7"
         ),
         *("https://h/x?%74oken=VALUE", "https://h/x?api_key[]=VALUE", "//user:VALUE@h/x"),
         *("https:\\/\\/user:VALUE@h\\/x", "redis://:VALUE@h:6379/0", "https://h/;jsessionid=VALUE"),
-        *("https://hooks.slack.com/services/T0000/B0000/VALUEVALUE", "https://user:VALUE"),
+        *("https://hooks.slack.com/services/T0000/B0000/VALUEVALUE",),
         "https://discord.com/api/webhooks/1234567890/VALUEVALUE",
     ],
 )
@@ -337,17 +342,16 @@ def test_of_a_text_that_was_cut_no_beginning_is_left(
         f"it said no {PLANTED[:cut]}",
         f"it said no {b64encode(f'{PLANTED}-3f9a'.encode()).decode()[: 2 * cut]} there",
     ):
-        for cleaned in (words_without_credentials(text), without_credentials(text)):
-            assert (
-                PLANTED[:8] not in cleaned
-                and b64encode(PLANTED[:9].encode()).decode() not in cleaned
-            ), text
+        cleaned = words_without_credentials(text)
+        assert PLANTED[:8] not in cleaned, text
+        assert b64encode(PLANTED[:9].encode()).decode() not in cleaned, text
     assert without_credentials("pl4ntedvan and pl4nted") == "pl4ntedvan and pl4nted"
 
 
 def test_of_a_token_of_a_known_form_that_was_cut_no_beginning_is_left() -> None:
     for token in ("hf_aB3dE7xY", "sk-proj-a1B2c3", "ghp_a1B2c3", "glpat-a1B2c3D4"):
-        assert words_without_credentials(f"is {token} in") == "is [credential] in"
+        assert words_without_credentials(f"is {token}... in") == "is [credential]... in"
+        assert words_without_credentials(f"is {token} in") == f"is {token} in"
     for text in ("hf_checkpoints10", "hf_DatasetDict", "sk-container-id-1", "npm_config_x1"):
         assert words_without_credentials(text) == text
 
@@ -356,3 +360,56 @@ def test_content_with_one_is_refused_by_its_key() -> None:
     with pytest.raises(ValueError, match=r"Key 'metadata\.api_key' in file 'f' holds"):
         check_no_credentials({"metadata": {"api_key": PLANTED, "hub_token": 1}}, "file 'f'")
     check_no_credentials({"metadata": {"pad_token": PLANTED}}, "file 'f'")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("models/hf_llama3_8b", "hf_Qwen2-7B-sft", "org/sk-Llama3-8B", "xai-grok3-4b-mini"),
+        *("https://example.com:latest", "docker://repo:latest", "foreign_key=user_id_12345"),
+        *("token=3", "layers_key=model.layers.10", "password: 12 characters", "Bearer of bad news"),
+    ],
+)
+def test_ordinary_names_are_none(text: str) -> None:
+    assert not credentials_in(text)
+    assert words_without_credentials(text) == text
+
+
+def test_words_of_a_passphrase_are_no_beginning_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_PASSPHRASE", "correct horse battery staple")
+    monkeypatch.setenv("DB_PASSWORD", "number-of-apples")
+    for text in ("The answer is correct (42).", "the number-o... of", "a number-of"):
+        assert without_credentials(text) == words_without_credentials(text) == text
+    assert without_credentials("correct horse battery staple") == "[credential]"
+
+
+def test_one_at_the_beginning_of_a_line_is_found_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SECRET", "correcthorsebattery")
+    token = f"ghp_{'aB3' * 12}"
+    for text in (f"Use:\n{token}", "It is\ncorrecthorsebattery!", f"\t{token}"):
+        assert "[credential]" in without_credentials(json.dumps(text))
+
+
+def test_long_text_of_beginnings_takes_no_time() -> None:
+    started = time.process_time()
+    for text in ("hf_" * 50_000, "sk-" * 50_000, f"{'a-' * 50_000}//x"):
+        words_without_credentials(text)
+    assert time.process_time() - started < 5
+
+
+def test_a_score_is_of_what_is_stored() -> None:
+    token = f"ghp_{'aB3' * 12}"
+    problem = OwnProblem(
+        id="secrets/0",
+        task="secrets",
+        group="task",
+        prompt=[{"role": "user", "content": f"Where is {token}?"}],
+        row={"prompt": f"Where is {token}?", "target": token},
+    )
+    response = Generation(
+        id="secrets/0", group="task", prompt="q", response=token, n_tokens=1, finish_reason="stop"
+    )
+    scored = own_score(response, problem, named([read_scorer({"kind": "exact"})], None))
+    stored = Score.model_validate_json(without_credentials(scored.model_dump_json()))
+    assert stored == scored
+    assert scored.scored["exact"].value == 1 and token not in scored.model_dump_json()

@@ -435,3 +435,14 @@ def test_a_judges_file_without_responses_is_a_run(tmp_path: Path) -> None:
     ]
     (stage,) = imported(write(rows, tmp_path), "mt-bench", tmp_path).stages
     assert stage.scores == [] and stage.evaluation.metrics["win_rate"].n == 3
+
+
+def test_a_response_with_a_token_is_imported_without_it(tmp_path: Path) -> None:
+    token = f"ghp_{'aB3' * 12}"
+    rows = [row("1", f"Use:\n{token}\n#### 4"), row("2", f"{token} is #### 4")]
+    done = run_import(write(rows, tmp_path), "responses", tmp_path)
+    assert done.exit_code == 0, done.output
+    record = read_run(tmp_path / "runs" / "elsewhere")
+    stored = [file.read_text(encoding="utf-8") for file in (tmp_path / "runs").rglob("*.jsonl")]
+    assert not any(token in text for text in stored)
+    assert record.stages[0].evaluation.metrics["accuracy"].value == 1

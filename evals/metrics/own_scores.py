@@ -4,13 +4,16 @@ A metric is the mean over the prompts that the scorer measured: where it said no
 prompt is left out, and n says so. What a scorer does not look for is not measured.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from stagelift.evals.credentials import without_credentials
 from stagelift.evals.data.own_rows import OwnProblem
 from stagelift.evals.metrics.clusters import clusters_of, of_prompts
 from stagelift.evals.metrics.measures import SHARE, measure
 from stagelift.evals.metrics.scorers.known import Named, score_all
-from stagelift.evals.metrics.scoring import unscored
+from stagelift.evals.metrics.scoring import as_stored, unscored
 from stagelift.evals.records import Generation, Metric, Outcome, Score, Scored
 from stagelift.evals.stats import estimates
 
@@ -32,9 +35,17 @@ def score_own(
 
 def own_score(generation: Generation, problem: OwnProblem, scorers: Sequence[Named]) -> Score:
     """Score one response to a problem of a user's task."""
-    known = unscored(generation, problem.question, problem.target, problem.cluster)
-    known = known.model_copy(update={"row": problem.row})
+    generation, question, target = as_stored(generation, problem.question, problem.target)
+    known = unscored(generation, question, target, problem.cluster)
+    known = known.model_copy(update={"row": _as_stored(problem.row)})
     return with_scores(known, generation.response, scorers)
+
+
+def _as_stored(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a record holds of a row, without credentials."""
+    text = json.dumps(row, ensure_ascii=False)
+    kept = without_credentials(text)
+    return row if kept == text else dict(json.loads(kept))
 
 
 def with_scores(score: Score, response: str, scorers: Sequence[Named]) -> Score:

@@ -8,6 +8,7 @@ wrong steps is right.
 
 import json
 
+from stagelift.evals.credentials import without_credentials
 from stagelift.evals.lm_eval.gsm8k import FLEXIBLE, STRICT, lm_eval_reading
 from stagelift.evals.lm_eval.verifiers import violated
 from stagelift.evals.metrics.answers.reading import read_answer, read_target
@@ -30,6 +31,7 @@ def score(
 
     Without a target, or with one that is not a number, nothing can be right or wrong.
     """
+    generation, question, target = as_stored(generation, question, target)
     if target is None:
         return unscored(generation, question, None, cluster)
     number = read_target(target)
@@ -67,10 +69,22 @@ def score_instructions(generation: Generation, question: str, target: str, clust
     """Check a response to an instruction prompt; the `target` is its instructions as JSON, by
     lm-eval's names and with their arguments.
     """
+    generation, question, _ = as_stored(generation, question, None)
     names = violated(generation.response, question, json.loads(target))
     return unscored(generation, question, target, cluster).model_copy(
         update={"followed": not names, "violated": tuple(names)}
     )
+
+
+def as_stored(
+    generation: Generation, question: str, target: str | None
+) -> tuple[Generation, str, str | None]:
+    """Return what records hold of these, without credentials: what is scored can be read again."""
+    response = without_credentials(generation.response)
+    if response != generation.response:
+        generation = generation.model_copy(update={"response": response})
+    kept = None if target is None else without_credentials(target)
+    return generation, without_credentials(question), kept
 
 
 def unscored(
