@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stagelift.evals.files import read_records
+from stagelift.evals.files import LaterSchemaError, read_records
 from stagelift.evals.folders import REMEDY, EvaluationFolder, JudgesFolder
 from stagelift.evals.hashes import DIFFERS, UNREADABLE, Damage
 from stagelift.evals.judges.openai import Answer
@@ -70,6 +70,8 @@ def judges_damages(judges: JudgesFolder) -> list[Damage]:
     for agreement in judges.gold_agreements():
         try:
             judges.read_gold(agreement)
+        except LaterSchemaError:
+            raise
         except ValueError as error:
             found.append(Damage(agreement, DIFFERS if "sha256" in str(error) else UNREADABLE))
     try:

@@ -5,6 +5,7 @@ One process serves all threads, one response after the other. It ends when our e
 closes, and so with us.
 """
 
+import os
 import subprocess
 import sys
 import threading
@@ -27,7 +28,9 @@ class Question(Record):
 
 def scored_apart(response: str, row: Row) -> Scored:
     """Have a response scored. Raises TimeoutError where there is no answer in time."""
-    question = Question(response=response, target=row["target"])
+    # half of a surrogate pair is no text that can be passed on
+    passed = response.encode(errors="replace").decode()
+    question = Question(response=passed, target=row["target"])
     return Scored.model_validate_json(_PROCESS.ask(question.model_dump_json()))
 
 
@@ -37,6 +40,7 @@ class _Process:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: subprocess.Popen[str] | None = None
+        self._asked_by = 0
 
     def ask(self, question: str) -> str:
         """Return the answer to a line."""
@@ -53,7 +57,10 @@ class _Process:
         return answer
 
     def _started(self) -> "subprocess.Popen[str]":
-        if self._running is None or self._running.poll() is not None:
+        # a fork of ours has a process of its own: two would read each other's answers
+        is_ours = self._asked_by == os.getpid()
+        self._asked_by = os.getpid()
+        if self._running is None or not is_ours or self._running.poll() is not None:
             self._running = subprocess.Popen(
                 # -P: nothing in the working folder shadows a package
                 [sys.executable, "-P", "-m", _MODULE],
