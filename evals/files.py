@@ -27,6 +27,10 @@ _LONGEST = 2 * LONGEST_LINE
 _SEAL = "sha256"
 
 
+class SealError(ValueError):
+    """A file is not what was written: its own hash differs."""
+
+
 class LaterSchemaError(ValueError):
     """A file is not damaged, but of a later stagelift."""
 
@@ -148,7 +152,7 @@ def read_numbered(
     # earlier code wrote none
     is_sealed, seal = _SEAL in content, content.pop(_SEAL, None)
     if is_sealed and seal != _seal(content):
-        raise ValueError(f"{path} is not what was written: its sha256 differs. {_REMEDY}")
+        raise SealError(f"{path} is not what was written: its sha256 differs. {_REMEDY}")
     number = content.pop("schema", 1)
     if not isinstance(number, int) or number > schema:
         raise LaterSchemaError(

@@ -7,11 +7,18 @@ was written by earlier code has no hashes, and nothing is said of it.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stagelift.evals.files import read_numbered, record_text, write_numbered, write_text
+from stagelift.evals.files import (
+    LaterSchemaError,
+    SealError,
+    read_numbered,
+    record_text,
+    write_numbered,
+    write_text,
+)
 from stagelift.evals.records import Hashed, Record
 
 HASHES = "hashes.json"
@@ -43,6 +50,21 @@ class DamagedError(ValueError):
         more = f", and {len(others)} more" if others else ""
         super().__init__(f"{first}{more}. {remedy}")
         self.damages = tuple(damages)
+
+
+def damages_of_sealed(file: Path, read: Callable[[], object]) -> list[Damage]:
+    """Say whether a record that carries its own hash is what was written, by reading it. Raises
+    LaterSchemaError where a later stagelift wrote it.
+    """
+    try:
+        read()
+    except LaterSchemaError:
+        raise
+    except SealError:
+        return [Damage(file, DIFFERS)]
+    except ValueError:
+        return [Damage(file, UNREADABLE)]
+    return []
 
 
 class _Hashes(Record):

@@ -6,7 +6,8 @@ from stagelift.evals.remembered import remembered
 
 
 def disagreements(evaluation: EvaluationFolder) -> list[Damage]:
-    """Return what of a finished evaluation contradicts the rest, as far as that is quick to say.
+    """Return what of a finished evaluation contradicts the rest. Responses are read again once, in
+    about a millisecond each; after that their files are hashed.
 
     Its files are what was written, as far as there are hashes.
     """

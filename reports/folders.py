@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from stagelift.evals.files import LaterSchemaError, read_numbered, write_numbered
+from stagelift.evals.files import read_numbered, write_numbered
 from stagelift.evals.folders import JudgesFolder
-from stagelift.evals.hashes import DIFFERS, MISSING, UNREADABLE, Damage
+from stagelift.evals.hashes import MISSING, Damage, damages_of_sealed
 from stagelift.reports.run_file import SCHEMA, RunFile, with_what_is_not_stored
 from stagelift.stages.folders import NODE_FILE, NodeFolder
 
@@ -139,13 +139,7 @@ class RunFolder:
         """Say whether `run.json` is what was written; it comes before the recipe beside it."""
         if not self.is_run():
             return [Damage(self.file, MISSING)] if self.recipe.exists() else []
-        try:
-            self.read()
-        except LaterSchemaError:
-            raise
-        except ValueError as error:
-            return [Damage(self.file, DIFFERS if "sha256" in str(error) else UNREADABLE)]
-        return []
+        return damages_of_sealed(self.file, self.read)
 
     def damaged_adapters(self) -> list[Damage]:
         """Return which adapters' files are not what was written, as far as hashing them takes no

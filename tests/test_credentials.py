@@ -22,7 +22,9 @@ from stagelift.evals.credentials import (
 from stagelift.evals.data.own_rows import OwnProblem
 from stagelift.evals.files import append_records, write_json
 from stagelift.evals.metrics.own_scores import own_score
+from stagelift.evals.metrics.rereading import read_again
 from stagelift.evals.metrics.scorers.known import named, read_scorer
+from stagelift.evals.metrics.scoring import score
 from stagelift.evals.records import Generation, Score
 from stagelift.harness.errors import UsageError
 from stagelift.harness.workers.log import clean_log
@@ -413,3 +415,17 @@ def test_a_score_is_of_what_is_stored() -> None:
     stored = Score.model_validate_json(without_credentials(scored.model_dump_json()))
     assert stored == scored
     assert scored.scored["exact"].value == 1 and token not in scored.model_dump_json()
+
+
+def test_what_is_stored_is_read_again_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    response = Generation(
+        id="p/0",
+        group="test",
+        prompt="q",
+        response="It is 20261127 4711.",
+        n_tokens=1,
+        finish_reason="stop",
+    )
+    before = score(response, "q", "4711")
+    monkeypatch.setenv("DOOR_PASSWORD", "20261127 4711")
+    assert read_again([response], [before], {}) == [before]

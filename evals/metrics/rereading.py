@@ -7,7 +7,7 @@ from typing import Any
 from stagelift.evals.metrics.own_scores import with_scores
 from stagelift.evals.metrics.scorers.in_contract import own_scorers
 from stagelift.evals.metrics.scorers.known import Named
-from stagelift.evals.metrics.scoring import score, score_instructions, with_looping
+from stagelift.evals.metrics.scoring import score_instructions, score_stored, with_looping
 from stagelift.evals.records import Generation, Score
 
 LM_EVALS = ("correct_strict", "correct_flexible", "answer_strict", "answer_flexible")
@@ -58,5 +58,5 @@ def _without_looping(
     if old.group == "instructions" and old.target is not None and old.cluster is not None:
         return score_instructions(generation, old.question, old.target, old.cluster)
     if old.row is None:
-        return score(generation, old.question, old.target, old.cluster)
+        return score_stored(generation, old.question, old.target, old.cluster)
     return with_scores(old, generation.response, scorers[task_of(old)])

@@ -27,11 +27,17 @@ def is_correct(response: str, answer: str) -> bool:
 def score(
     generation: Generation, question: str, target: str | None, cluster: str | None = None
 ) -> Score:
-    """Read one response to a prompt, which may come in a cluster.
+    """Read one response to a prompt, which may come in a cluster, as records will hold them.
 
     Without a target, or with one that is not a number, nothing can be right or wrong.
     """
-    generation, question, target = as_stored(generation, question, target)
+    return score_stored(*as_stored(generation, question, target), cluster)
+
+
+def score_stored(
+    generation: Generation, question: str, target: str | None, cluster: str | None
+) -> Score:
+    """Read a response that a record holds: what the environment holds now changes nothing of it."""
     if target is None:
         return unscored(generation, question, None, cluster)
     number = read_target(target)
@@ -69,7 +75,6 @@ def score_instructions(generation: Generation, question: str, target: str, clust
     """Check a response to an instruction prompt; the `target` is its instructions as JSON, by
     lm-eval's names and with their arguments.
     """
-    generation, question, _ = as_stored(generation, question, None)
     names = violated(generation.response, question, json.loads(target))
     return unscored(generation, question, target, cluster).model_copy(
         update={"followed": not names, "violated": tuple(names)}

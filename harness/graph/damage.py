@@ -5,11 +5,12 @@ Files are hashed, not loaded: this is cheap enough for every run, and every plan
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from stagelift.evals.files import LaterSchemaError, read_records
+from stagelift.evals.files import read_records
 from stagelift.evals.folders import REMEDY, EvaluationFolder, JudgesFolder
-from stagelift.evals.hashes import DIFFERS, UNREADABLE, Damage
+from stagelift.evals.hashes import UNREADABLE, Damage, damages_of_sealed
 from stagelift.evals.judges.openai import Answer
 from stagelift.harness.disagreements import disagreements
 from stagelift.harness.errors import UsageError
@@ -66,14 +67,11 @@ def evaluation_damages(evaluation: EvaluationFolder) -> list[Damage]:
 
 def judges_damages(judges: JudgesFolder) -> list[Damage]:
     """Return the files of judges that cannot be read."""
-    found = []
-    for agreement in judges.gold_agreements():
-        try:
-            judges.read_gold(agreement)
-        except LaterSchemaError:
-            raise
-        except ValueError as error:
-            found.append(Damage(agreement, DIFFERS if "sha256" in str(error) else UNREADABLE))
+    found = [
+        damage
+        for agreement in judges.gold_agreements()
+        for damage in damages_of_sealed(agreement, partial(judges.read_gold, agreement))
+    ]
     try:
         read_records(judges.answers, Answer)
     except ValueError:
