@@ -1,4 +1,4 @@
-"""The gate errs as seldom as README says, by its rule and through the command."""
+"""The gate errs as seldom as docs/ci.md says, by its rule and through the command."""
 
 import numpy as np
 import pytest

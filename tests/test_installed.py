@@ -108,7 +108,7 @@ def run(
 
 
 def make_project(folder: Path) -> Path:
-    """Make a team's repository: packages called as ours, results of two models, README's test."""
+    """Make a team's repository: packages called as ours, results of two models, the CI page's test."""
     for name in ("evals", "reports", "stages", "harness"):
         (folder / name).mkdir(parents=True)
         (folder / name / "__init__.py").write_text(f"WHOSE = 'the team, {name}'\n")
@@ -122,14 +122,14 @@ def make_project(folder: Path) -> Path:
         text = "".join(f"{json.dumps(row)}\n" for row in rows)
         (folder / f"{name}.jsonl").write_text(text)
     (folder / "tests").mkdir()
-    (folder / "tests" / "test_adapter.py").write_text(readme_example())
+    (folder / "tests" / "test_adapter.py").write_text(documented_test())
     return folder
 
 
-def readme_example() -> str:
-    """The test that README shows, as it stands there."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?assert_no_regression.*?)```", readme, flags=re.DOTALL)
+def documented_test() -> str:
+    """The test that the page about CI shows, as it stands there."""
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?assert_no_regression.*?)```", page, flags=re.DOTALL)
     assert "from stagelift.testing import assert_no_regression" in example
     return str(example)
 
@@ -146,7 +146,7 @@ def test_a_wheel_holds_one_package_and_all_it_needs(wheel: Path) -> None:
     assert {f"stagelift/{file.as_posix()}" for file in ours} <= set(names)
 
 
-def test_the_unpacked_wheel_runs_readmes_test(wheel: Path, tmp_path: Path) -> None:
+def test_the_unpacked_wheel_runs_the_documented_test(wheel: Path, tmp_path: Path) -> None:
     """The quick twin of the tests below: nothing is installed, and one process does it all."""
     unpacked, project = tmp_path / "unpacked", make_project(tmp_path / "team")
     zipfile.ZipFile(wheel).extractall(unpacked)
@@ -209,7 +209,7 @@ def test_mypy_checks_a_users_test_against_our_types(python: Path, tmp_path: Path
     project = make_project(tmp_path)
     mypy = [str(python), "-m", "mypy", "--strict"]
     assert "Success" in run([*mypy, "tests/test_adapter.py"], project).stdout
-    wrong = readme_example().replace("margins={", "margns={")
+    wrong = documented_test().replace("margins={", "margns={")
     (project / "wrong.py").write_text(wrong)
     said = run([*mypy, "wrong.py"], project, code=1).stdout
     assert 'Unexpected keyword argument "margns"' in said
@@ -254,8 +254,8 @@ def test_addresses_of_earlier_versions_work_from_a_checkout() -> None:
 
 
 def test_nothing_promises_a_package_of_this_name_at_a_registry() -> None:
-    texts = [ROOT / "README.md", *(file for layer in LAYERS for file in (ROOT / layer).rglob("*"))]
-    for file in texts:
+    ours = (file for layer in LAYERS for file in (ROOT / layer).rglob("*"))
+    for file in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ours]:
         if file.suffix in (".md", ".py", ".html", ".yaml"):
             named = re.search(r"pip install ['\"]?stagelift", file.read_text(encoding="utf-8"))
             assert named is None, f"{file} says {named}"

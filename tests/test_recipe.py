@@ -25,9 +25,9 @@ def test_shipped_recipes_are_valid() -> None:
         assert load_recipe(name, []).name == name
 
 
-def test_the_recipe_that_readme_shows_is_valid(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    (text,) = re.findall(r"```yaml\n(name: mine\n.*?)```", readme, flags=re.DOTALL)
+def test_the_recipe_of_the_page_about_recipes_is_valid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```yaml\n(name: mine\n.*?)```", page, flags=re.DOTALL)
     commented = text.replace("  # - kto:", "  - kto:").replace("  # - rloo:", "  - rloo:")
     recipe = load_recipe(write(tmp_path, commented), ["stages.kto.args.max_steps=3"])
     assert [stage.kind for stage in recipe.stages] == ["sft", "dpo", "kto", "grpo", "rloo"]

@@ -9,10 +9,11 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-# the one in README that others copy
-COPIED = re.search(r"```yaml\n(name: alignment.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+# the one that others copy
+PAGE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+COPIED = re.search(r"```yaml\n(name: alignment.*?)```", PAGE, re.DOTALL)
 TEXTS = {path.name: path.read_text() for path in WORKFLOWS} | {
-    "README.md": "" if COPIED is None else COPIED[1]
+    "docs/ci.md": "" if COPIED is None else COPIED[1]
 }
 
 

@@ -1,7 +1,7 @@
 """How a command ends, whatever happens in it: the exit codes there are, and a sentence for each.
 
 No traceback is an answer: what nobody foresaw is one sentence, and what led to it lies in a file.
-The codes are those of README. Python's own 1 for an exception would say "regressed".
+The codes are those of docs/exit-codes.md. Python's own 1 for an exception would say "regressed".
 """
 
 import contextlib
