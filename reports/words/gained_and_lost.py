@@ -27,12 +27,13 @@ _ASKED = {"retention_choices": "choice_acc_norm", "retention_text": "bits_per_by
 
 @dataclass(frozen=True)
 class GainedAndLost:
-    """What a stage gained and lost against an earlier one, in words."""
+    """What a stage gained and lost against an earlier one, in words; `losses` one by one."""
 
     stage: str
     against: str
     gained: str
     lost: str
+    losses: tuple[str, ...] = ()
 
 
 def gained_and_lost(report: Report) -> list[GainedAndLost]:
@@ -64,6 +65,7 @@ def _line(stage: StageRecord, before: StageRecord, run: RunReport, report: Repor
         against=before.name,
         gained=formatting.listed(gained) if gained else _NOTHING,
         lost=f"{said}{_not_measured(stage)}",
+        losses=tuple(lost),
     )
 
 

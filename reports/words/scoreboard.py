@@ -1,0 +1,294 @@
+"""The scoreboard: accuracy, win rate and length of every model, and what each stage added.
+
+Terminal, page and Markdown draw it, each in its own way. Every number stands in the report already.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from stagelift.evals.metrics.measures import (
+    Unit,
+    by_votes,
+    leading,
+    measure,
+    ordered,
+    win_rate_name,
+)
+from stagelift.evals.records import Group, Metric, Role
+from stagelift.reports.numbers.families import BESIDE_THE_MAIN
+from stagelift.reports.numbers.headline import headline_metrics, is_accuracy_again
+from stagelift.reports.numbers.seeds import siblings
+from stagelift.reports.numbers.variants import RankedVariant
+from stagelift.reports.numbers.verdicts import Decision
+from stagelift.reports.records import StageRecord
+from stagelift.reports.report import Report, RunReport
+from stagelift.reports.words import formatting
+from stagelift.reports.words.added import Added, added, variant_model
+
+UNFIT = "judge not fit to decide: no verdict"
+NOT_MEASURED, OPPONENT = "not measured", "the opponent"
+ACCURACY_AGAIN = "accuracy again: the judge knows the targets"
+_LENGTHS = ("length_tokens", "length_chars")
+_ADDED_IN: dict[Unit, str] = {"share": "points"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A value of a model in one metric, over so many prompts or seeds (`counted`).
+
+    An interval is None where there is none, as over two seeds.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    counted: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A row of the panels: a stage, a stage over its seeds, or a variant at a stage; `name` within
+    its run.
+    """
+
+    run: str
+    name: str
+    readings: Mapping[str, Reading]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a panel says of one model: numbers are None where it was not measured.
+
+    A win rate is a difference already, so that it may have a verdict, and `word` writes it.
+    """
+
+    run: str
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    text: str
+    verdict: Decision | None = None
+    word: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One metric of every model. `counted` says over what, `center` is where a win rate says
+    nothing, and `note` what keeps a reader from relying on it.
+    """
+
+    metric: str
+    title: str
+    reading: str
+    counted: str
+    unit: Unit
+    bounds: tuple[float, float] | None
+    center: float | None
+    rows: tuple[Measured, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Forest:
+    """What was added in one metric, row by row, around zero; `counted` as in a panel."""
+
+    metric: str
+    title: str
+    counted: str
+    unit: Unit
+    rows: tuple[Added, ...]
+
+
+@dataclass(frozen=True)
+class Scoreboard:
+    """What a report shows first; a metric that nobody measured has no panel."""
+
+    panels: tuple[Panel, ...]
+    forests: tuple[Forest, ...]
+
+
+def scoreboard(report: Report) -> Scoreboard:
+    """Return the panels of the main metric, the win rate and the length, and what was added to the
+    first and the last.
+    """
+    rows = models(report)
+    main, length = main_metric(report), length_metric(report)
+    names = dict.fromkeys((main, _win_rate(rows), length))
+    panels = [_panel(name, rows, report) for name in names if name is not None]
+    forests = [_forest(name, report) for name in dict.fromkeys((main, length)) if name is not None]
+    return Scoreboard(
+        tuple(panel for panel in panels if any(row.value is not None for row in panel.rows)),
+        tuple(forest for forest in forests if any(row.delta is not None for row in forest.rows)),
+    )
+
+
+def main_metric(report: Report) -> str | None:
+    """Name what a report is read for: accuracy, the first score of the user's own, else the first
+    of the headline, of which a win rate and a length come last.
+    """
+    stages = report.measured()
+    main = leading(name for stage in stages for name in stage.evaluation.metrics)
+    if main is not None:
+        return main
+    headline = {name for stage in stages for name in headline_metrics(stage)}
+    present = ordered(headline or {name for one in stages for name in one.evaluation.metrics})
+    last = ("win rate", "win rate by votes", "length")
+    others = [name for name in present if measure(name).family not in last]
+    first = (*others, _win_rate(models(report)), *present)
+    return next((name for name in first if name is not None), None)
+
+
+def length_metric(report: Report) -> str | None:
+    """Name what lengths are compared in: tokens, unless a stage's are known in characters only."""
+    stages = [stage.evaluation.metrics for stage in report.measured()]
+    known = [metrics for metrics in stages if any(name in metrics for name in _LENGTHS)]
+    shared = (name for name in _LENGTHS if all(name in metrics for metrics in known))
+    return next(shared, None) if known else None
+
+
+def models(report: Report) -> list[Model]:
+    """Return the rows of the panels, run by run."""
+    return [model for run in report.runs for model in _of_run(run)]
+
+
+def labelled(report: Report, run: str, name: str) -> str:
+    """Name a row, with its run where there are several."""
+    return name if len(report.runs) == 1 else f"{run}/{name}"
+
+
+def _of_run(run: RunReport) -> Iterator[Model]:
+    """Stages in their order, of several seeds as one, and the variants after them."""
+    titles = {stage.name: group.title for group in siblings(run.record) for stage in group.stages}
+    named: dict[str, Model] = {}
+    for stage in run.record.measured():
+        title = titles.get(stage.name)
+        named[stage.name] = _stage(stage) if title is None else _over_seeds(title, run)
+    variants = {name for variant in run.variants for name in variant.members}
+    alone = {model.name: model for name, model in named.items() if name not in variants}
+    yield from alone.values()
+    for variant in run.variants:
+        # what variants are not ranked by is what their stage was measured as
+        readings = named[variant.members[0]].readings
+        model = _variant(variant)
+        yield replace(model, readings={**readings, **model.readings})
+
+
+def _stage(stage: StageRecord) -> Model:
+    metrics = stage.evaluation.metrics
+    readings = {
+        name: _reading(metric, _prompts(metric.n, stage.clusters(name)))
+        for name, metric in metrics.items()
+    }
+    return Model(stage.run, stage.name, readings)
+
+
+def _prompts(n: int, clusters: Mapping[str, str]) -> str:
+    return formatting.counted(n, len({*clusters.values()}))
+
+
+def _reading(metric: Metric, counted: str) -> Reading:
+    return Reading(metric.value, metric.low, metric.high, counted)
+
+
+def _variant(variant: RankedVariant) -> Model:
+    seeds = len(variant.members)
+    readings = {
+        name: _reading(value, f"{seeds} seeds" if 1 < value.n == seeds else f"n={value.n}")
+        for name, value in variant.values.items()
+    }
+    return Model(variant.run, variant_model(variant.variant, variant.stage), readings)
+
+
+def _over_seeds(title: str, run: RunReport) -> Model:
+    readings = {
+        one.metric: Reading(one.value, one.low, one.high, f"{len(one.seeds)} seeds")
+        for one in run.seeds
+        if one.stage == title and one.against is None
+    }
+    return Model(run.name, title, readings)
+
+
+def _win_rate(rows: Iterable[Model]) -> str | None:
+    """Name the win rate that the most can be said of: on the problems, against base, by votes."""
+    present = {name for row in rows for name in row.readings}
+    groups: tuple[Group, ...] = ("test", "preference")
+    roles: tuple[Role, ...] = ("base", "previous", "reference")
+    rates = [win_rate_name(role, group) for group in groups for role in roles]
+    candidates = [name for rate in rates for name in (by_votes(rate), rate)]
+    return next((name for name in candidates if name in present), None)
+
+
+def _panel(name: str, rows: Iterable[Model], report: Report) -> Panel:
+    known, rows = measure(name), list(rows)
+    counts = dict.fromkeys(row.readings[name].counted for row in rows if name in row.readings)
+    is_rate = known.against is not None
+    return Panel(
+        metric=name,
+        title=known.title,
+        reading=known.reading,
+        counted=" / ".join(counts),
+        unit=known.unit,
+        bounds=known.bounds,
+        center=0.5 if is_rate else None,
+        rows=tuple(_measured(name, row, report) for row in rows),
+        note=_note(name, report),
+    )
+
+
+def _note(name: str, report: Report) -> str:
+    if measure(name).family != "win rate":
+        return ""
+    if any(run.has_unfit_judge for run in report.runs):
+        return UNFIT
+    is_again = any(is_accuracy_again(name, stage) for stage in report.stages())
+    return ACCURACY_AGAIN if is_again else ""
+
+
+def _measured(name: str, row: Model, report: Report) -> Measured:
+    label, reading = labelled(report, row.run, row.name), row.readings.get(name)
+    if reading is None:
+        absent = OPPONENT if _is_opponent(name, row, report) else NOT_MEASURED
+        return Measured(row.run, label, None, None, None, absent)
+    low, high = reading.low, reading.high
+    text = formatting.plain(name, reading.value)
+    if low is not None and high is not None:
+        text = f"{text} {formatting.plain_interval(name, low, high)}"
+    measured = Measured(row.run, label, reading.value, low, high, text)
+    return _with_verdict(measured, name, row, report)
+
+
+def _is_opponent(name: str, row: Model, report: Report) -> bool:
+    """Say whether a model has no win rate because the others are judged against it."""
+    stages = [stage for stage in report.stages() if (stage.run, stage.name) == (row.run, row.name)]
+    is_base = any(stage.parent is None for stage in stages)
+    return is_base and measure(name).against in ("base", "previous")
+
+
+def _with_verdict(measured: Measured, name: str, row: Model, report: Report) -> Measured:
+    """Add a win rate's verdict, where it is of a stage and its judge is fit to decide."""
+    run = next(run for run in report.runs if run.name == row.run)
+    stage = next((one for one in run.record.measured() if one.name == row.name), None)
+    known = measure(name)
+    is_judged = known.family == "win rate" and run.has_unfit_judge
+    if known.against is None or stage is None or is_judged:
+        return measured
+    opponent = run.record.opponent(stage, name)
+    found = run.find(name, stage, "reference" if opponent is None else opponent.name)
+    if found is None:
+        return measured
+    word = "not after Holm" if found.verdict == "not after Holm" else formatting.verdict(found)
+    mark = f" {formatting.OTHER_FAMILY}" if found.family in BESIDE_THE_MAIN else ""
+    return replace(measured, verdict=found.verdict, word=f"{word}{mark}")
+
+
+def _forest(name: str, report: Report) -> Forest:
+    known = measure(name)
+    rows = [replace(row, label=labelled(report, row.run, row.label)) for row in added(report, name)]
+    unit = _ADDED_IN.get(known.unit, known.unit)
+    title = f"added to {known.title}, {unit}"
+    if any(run.variants for run in report.runs):
+        title = f"{known.title} beside the reference, {unit}"
+    counts = dict.fromkeys(row.counted for row in rows if row.counted)
+    return Forest(name, title, " / ".join(counts), known.unit, tuple(rows))

@@ -1,0 +1,168 @@
+"""The scoreboard and the lines above it say what the report's numbers say, whatever the run is."""
+
+from dataclasses import replace
+
+from stagelift.evals.records import Metric
+from stagelift.reports.report import Report, build_report
+from stagelift.reports.words.added import added
+from stagelift.reports.words.scoreboard import UNFIT, Panel, scoreboard
+from stagelift.reports.words.stage_lines import basis, stage_lines
+from tests.golden_report import golden_lattice, golden_report, golden_variants
+from tests.records import CONTRACT, chain, make_chain, make_lattice, make_run, with_passport
+from tests.test_gained_and_lost import RETENTION, with_retention
+
+
+def lines(report: Report) -> list[str]:
+    return [line.text for line in stage_lines(report)]
+
+
+def panel(report: Report, title: str) -> Panel:
+    return next(panel for panel in scoreboard(report).panels if panel.title == title)
+
+
+def test_a_chain_has_a_line_a_stage_and_one_for_the_whole() -> None:
+    assert lines(golden_report()) == [
+        "sft: accuracy 3.3% -> 70.0%, +66.7 [+51.0, +78.0] improved; length: not after Holm",
+        "dpo: accuracy 70.0% -> 75.0%, +5.0 [-2.1, +11.8] no difference shown; "
+        "length: no difference shown",
+        "grpo: accuracy 75.0% -> 26.7%, -48.3 [-60.0, -33.6] regressed; longer by 12%",
+        "whole chain: accuracy 3.3% -> 26.7%, +23.3 [+10.4, +34.8] improved †; "
+        "length: no difference shown †",
+    ]
+    assert basis(golden_report()).startswith("n=60; 95% intervals; verdicts after Holm's")
+
+
+def test_with_one_trained_stage_the_whole_chain_is_not_said_again() -> None:
+    (line,) = stage_lines(build_report([chain([False] * 40, [True] * 30 + [False] * 10)]))
+    assert (line.subject, line.against, line.verdict) == ("sft", "", "improved")
+    assert line.words.endswith("; shorter by 33%")
+
+
+def test_a_loss_is_named_where_it_could_be_seen_and_only_there() -> None:
+    run = make_chain(base="w" * 40, sft="c" * 40)
+    assert "lost" not in lines(build_report([run]))[0]
+    assert lines(retained(40, 40))[0].endswith("; lost nothing shown")
+    assert "; lost multiple choice -75.0 [" in lines(retained(40, 10))[0]
+
+
+def retained(*right: int) -> Report:
+    """A chain that keeps so many of 40 answers to questions that it was not trained on."""
+    stages = make_chain(base="w" * 40, sft="c" * 40).stages
+    kept = [with_retention(stage, n, 1.0) for stage, n in zip(stages, right, strict=True)]
+    return build_report([make_run(kept, contract=CONTRACT | RETENTION)])
+
+
+def test_a_lattice_has_the_shares_which_sum_to_the_whole() -> None:
+    report = build_report([golden_lattice()])
+    *shares, whole = added(report, "accuracy")
+    assert [row.label for row in shares] == ["sft's share", "dpo's share"]
+    assert sum(row.delta or 0 for row in shares) == whole.delta == 0.5
+    assert [row.verdict for row in (*shares, whole)] == [None] * 3
+    assert [row.label for row in panel(report, "accuracy").rows] == [
+        "base",
+        "sft",
+        "dpo",
+        "sft+dpo",
+    ]
+
+
+def test_variants_stand_beside_the_reference() -> None:
+    report = build_report([golden_variants()])
+    assert lines(report) == [
+        "r=16/sft: accuracy 58.9% [38.1, 79.7], the reference",
+        "r=4/sft against r=16/sft: accuracy 58.9% -> 51.7%, -7.2 [-9.6, -4.8] regressed, "
+        "below the noise floor; length: no difference shown",
+    ]
+    assert panel(report, "accuracy").counted == "n=60 / 3 seeds"
+    reference, other = added(report, "accuracy")
+    assert (reference.delta, other.faint, other.verdict) == (None, True, "regressed")
+
+
+def test_seeds_are_one_row_and_two_of_them_have_no_interval() -> None:
+    letters = {"sft0": "ccww", "sft1": "cccw", "dpo0": "cwww", "dpo1": "ccww"}
+    run = make_lattice(seeds=(0, 1), base="wwww", both0="cccc", both1="ccww", **letters)
+    report = build_report([replace(run, lattice=False)])
+    rows = {row.label: row for row in panel(report, "accuracy").rows}
+    assert [*rows] == ["base", "sft", "dpo", "sft+dpo"]
+    assert (rows["sft"].value, rows["sft"].low, rows["sft"].text) == (0.625, None, "62.5%")
+    (sft, *_) = added(report, "accuracy")
+    assert (sft.text, sft.verdict, sft.word) == ("+62.5", None, "no noise floor is known")
+
+
+def test_later_runs_stand_beside_the_first() -> None:
+    first = make_chain("a", base="wc" * 10, sft="c" * 20)
+    report = build_report([first, make_chain("b", base="wc" * 10, sft="wwwc" * 5)])
+    *_, beside = lines(report)
+    assert beside == "b/sft beside a/sft: accuracy 100.0% -> 25.0%, -75.0 [-91.4, -45.0] " + (
+        "regressed; length: identical"
+    )
+
+
+def test_a_run_of_base_alone_says_what_base_is() -> None:
+    report = build_report([make_chain(base="wc" * 10)])
+    assert lines(report) == ["base: accuracy 50.0% [29.9, 70.1] (n=20)"]
+    assert scoreboard(report).forests == ()
+
+
+def test_what_is_not_evaluated_yet_is_named() -> None:
+    run = replace(make_chain(base="wc" * 10), missing=["sft", "dpo"])
+    assert basis(build_report([run])) == "n=20; 95% intervals. Not evaluated yet: sft, dpo."
+
+
+def test_an_unfit_judge_has_win_rates_and_no_verdicts() -> None:
+    fit = panel(golden_report(), "win rate")
+    unfit = panel(with_passport(golden_report(), fit=False), "win rate")
+    assert [row.value for row in unfit.rows] == [row.value for row in fit.rows]
+    assert fit.rows[1].verdict == "improved" and unfit.note == UNFIT
+    assert not any(row.verdict or row.word for row in unfit.rows)
+
+
+def test_base_is_the_opponent_and_no_missing_number() -> None:
+    base = panel(golden_report(), "win rate").rows[0]
+    assert (base.value, base.text) == (None, "the opponent")
+
+
+def without(report_run: str, *metrics: str) -> Report:
+    run = make_chain(report_run, base="w" * 40, sft="c" * 30 + "w" * 10)
+    kept = [
+        replace(
+            stage,
+            evaluation=stage.evaluation.model_copy(
+                update={
+                    "metrics": {
+                        name: metric
+                        for name, metric in stage.evaluation.metrics.items()
+                        if not name.startswith(metrics)
+                    }
+                }
+            ),
+        )
+        for stage in run.stages
+    ]
+    return build_report([replace(run, stages=kept)])
+
+
+def test_without_accuracy_the_win_rate_comes_first_and_without_both_the_length() -> None:
+    report = without("demo", "accuracy", "pass@")
+    assert lines(report)[0].startswith("sft: win rate 87.5%, +37.5 [")
+    assert scoreboard(report).panels[0].title == "win rate"
+    unfit = with_passport(report, fit=False)
+    assert lines(unfit)[1].startswith("sft: win rate 87.5% [") and UNFIT in lines(unfit)[1]
+    assert lines(without("demo", "accuracy", "pass@", "win_rate"))[0].startswith("sft: length")
+
+
+def test_the_first_score_of_ones_own_task_is_the_headline() -> None:
+    run = make_chain(base="w" * 20, sft="c" * 20)
+    metrics = {"exact": Metric(value=0.25, low=0.1, high=0.5, n=20)}
+    stages = [
+        replace(
+            stage,
+            evaluation=stage.evaluation.model_copy(update={"metrics": metrics}),
+            verdicts={},
+            stored_values={"exact": {f"p/{n}": float(n < 5) for n in range(20)}},
+        )
+        for stage in run.stages
+    ]
+    report = build_report([replace(run, stages=stages)])
+    assert scoreboard(report).panels[0].metric == "exact"
+    assert lines(report)[0].startswith("sft: exact 25.0% -> 25.0%, 0.0 [")
