@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stagelift.harness.commands import completing
+from stagelift.harness.commands.examples import example_lines
+from stagelift.harness.commands.help import Command, Group
 from stagelift.harness.commands.options import (
     AcrossEngines,
+    OneRun,
     RunsFolder,
     fail,
     keep_garbage,
@@ -26,19 +30,24 @@ if TYPE_CHECKING:
     from stagelift.reports.gates.scores import StageScores
 
 baseline_app = typer.Typer(
-    help="Bless a run as what later ones are checked against.", no_args_is_help=True
+    cls=Group,
+    help="Bless a run as what later ones are checked against.",
+    epilog=example_lines("baseline"),
+    no_args_is_help=True,
 )
 
 # of a baseline that declares no gates
 _SHOWN = ("accuracy", "win_rate_base", "win_rate", "length_tokens", "length_chars")
 
 Baselines = Annotated[
-    Path, typer.Option("--baselines", help="Folder that holds blessed baselines.")
+    Path,
+    typer.Option("--baselines", metavar="FOLDER", help="Folder that holds blessed baselines."),
 ]
 StageName = Annotated[
     str | None,
     typer.Option(
         "--stage",
+        metavar="STAGE",
         help="Which stage of a run; if not given, the one that the baseline is of, or the last.",
     ),
 ]
@@ -61,10 +70,27 @@ class Inconclusive(StrEnum):
     let_pass = "pass"
 
 
+Candidate = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="The candidate: a run by name or folder, or a report.json.",
+        autocompletion=completing.run_names,
+    ),
+]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="BASELINE",
+        help="A blessed baseline's name, a run, or a report.json.",
+    ),
+]
 Margins = Annotated[
     list[str] | None,
     typer.Option(
         "--margin",
+        metavar="METRIC=NUMBER",
         help="How much worse is still fine: accuracy=2 (points), length_tokens=10 (percent; "
         "'10 both': also a fall).",
     ),
@@ -72,8 +98,9 @@ Margins = Annotated[
 Gates = Annotated[
     Path | None,
     typer.Option(
+        metavar="FILE",
         help="A YAML file of margins, one metric a line, and `tiers: {critical: [...], "
-        "supporting: [...], advisory: [...]}`."
+        "supporting: [...], advisory: [...]}`.",
     ),
 ]
 OnInconclusive = Annotated[
@@ -83,6 +110,7 @@ AllowMissing = Annotated[
     int,
     typer.Option(
         min=0,
+        metavar="N",
         help="How many problems may be on one side only; the bounds take them at their worst.",
     ),
 ]
@@ -97,10 +125,8 @@ SelfTest = Annotated[
 
 
 def check(
-    candidate: Annotated[str, typer.Argument(help="A run by name or folder, or a report.json.")],
-    baseline: Annotated[
-        str | None, typer.Option(help="A blessed baseline's name, a run, or a report.json.")
-    ] = None,
+    candidate: Candidate,
+    baseline: Against = None,
     stage: StageName = None,
     margins: Margins = None,
     gates: Gates = None,
@@ -144,10 +170,15 @@ def check(
     raise SystemExit(code)
 
 
-@baseline_app.command("set")
+@baseline_app.command(
+    "set",
+    cls=Command,
+    short_help="Bless a run: write its scores and what a check requires",
+    epilog=example_lines("baseline set"),
+)
 def baseline_set(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run by name or folder.")],
-    name: Annotated[str, typer.Option(help="What to call the baseline.")] = "main",
+    run: OneRun,
+    name: Annotated[str, typer.Option(metavar="NAME", help="What to call the baseline.")] = "main",
     stage: StageName = None,
     margins: Margins = None,
     gates: Gates = None,
@@ -186,10 +217,13 @@ def baseline_set(
     )
 
 
-@baseline_app.command("show")
+@baseline_app.command(
+    "show", cls=Command, short_help="What is blessed now", epilog=example_lines("baseline show")
+)
 def baseline_show(
     name: Annotated[
-        str | None, typer.Argument(help="One baseline; all of them if not given.")
+        str | None,
+        typer.Argument(metavar="NAME", help="One baseline; all of them if not given."),
     ] = None,
     baselines: Baselines = Path("baselines"),
 ) -> None:
@@ -205,9 +239,14 @@ def baseline_show(
         _describe(files[-1])
 
 
-@baseline_app.command("history")
+@baseline_app.command(
+    "history",
+    cls=Command,
+    short_help="Every baseline of a name",
+    epilog=example_lines("baseline history"),
+)
 def baseline_history(
-    name: Annotated[str, typer.Argument(help="A baseline.")] = "main",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A baseline.")] = "main",
     baselines: Baselines = Path("baselines"),
 ) -> None:
     """List every baseline of a name, the newest last."""

@@ -7,18 +7,22 @@ from typing import Annotated
 
 import typer
 
-from stagelift.harness.commands.options import RunsFolder, size_words, usage_errors
+from stagelift.harness.commands.options import OneRun, RunsFolder, size_words, usage_errors
 
 
 def delete(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="The run's name.")],
+    name: OneRun,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     nodes: Annotated[
-        bool, typer.Option("--nodes", help="Delete the nodes, too, that no run needs then.")
+        bool,
+        typer.Option(
+            "--nodes", help="Delete the trained stages (nodes), too, that no run needs then."
+        ),
     ] = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Delete a run: its folder with the reports in it, and with --nodes what it alone needs.
+    """Delete a run: its folder with the reports in it, and with --nodes the trained stages that it
+    alone needs.
 
     Asks first; without a terminal it only says what it would delete.
     """

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+
+from stagelift.harness.commands.help import Group
 
 # neither an answer nor the input's fault: EX_SOFTWARE of sysexits.h
 FAULT = 70
@@ -24,7 +25,7 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a run as Ctrl-C does."""
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The commands, each of which ends as this module says."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:

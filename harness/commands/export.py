@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stagelift.harness.commands.options import RunsFolder, keep_garbage, usage_errors
+from stagelift.harness.commands.options import OneRun, RunsFolder, keep_garbage, usage_errors
 
 
 class Layout(StrEnum):
@@ -17,13 +17,14 @@ class Layout(StrEnum):
 
 
 def export(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run by name or folder.")],
+    name: OneRun,
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The folder to write to; made if missing.")
+        Path, typer.Argument(metavar="FOLDER", help="The folder to write to; made if missing.")
     ],
     layout: Annotated[Layout, typer.Option("--format", help="Whose layout the files have.")],
     organization: Annotated[
-        str, typer.Option(help="Who publishes the results, for every-eval-ever.")
+        str,
+        typer.Option(metavar="NAME", help="Who publishes the results, for every-eval-ever."),
     ] = "unknown",
     runs: RunsFolder = Path("runs"),
 ) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from stagelift.harness.commands.endings import FAULT, interrupted_code
+from stagelift.harness.commands.examples import example_lines
+from stagelift.harness.commands.help import Command, Group
 from stagelift.harness.commands.options import (
     announce_first_use,
     quiet_environment,
@@ -14,22 +16,37 @@ from stagelift.harness.commands.options import (
     usage_errors,
 )
 
-judge_app = typer.Typer(help="Make judges of one's own.", no_args_is_help=True)
+judge_app = typer.Typer(
+    cls=Group,
+    help="Make a judge of your own.",
+    epilog=example_lines("judge"),
+    no_args_is_help=True,
+)
 
 
-@judge_app.command("train")
+@judge_app.command(
+    "train",
+    cls=Command,
+    short_help="Train a reward model with TRL, and check it",
+    epilog=example_lines("judge train"),
+)
 def judge_train(
-    output: Annotated[Path, typer.Option(help="Folder for the reward model and its passport.")],
+    output: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", help="Folder for the reward model and its passport."),
+    ],
     model: Annotated[
-        str, typer.Option(help="The model to start from.")
+        str, typer.Option(metavar="MODEL", help="The model to start from.")
     ] = "bundled/smollm2-135m-instruct",
     dataset: Annotated[
-        str, typer.Option(help="A preference dataset; its train split is used.")
+        str, typer.Option(metavar="DATASET", help="A preference dataset; its train split is used.")
     ] = "bundled/instructions",
     overrides: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="A TRL RewardConfig argument: --set max_steps=100 (repeatable)."
+            "--set",
+            metavar="ARGUMENT=VALUE",
+            help="A TRL RewardConfig argument: --set max_steps=100 (repeatable).",
         ),
     ] = None,
 ) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from stagelift.harness.commands import completing
 from stagelift.harness.quiet import QUIET
 from stagelift.harness.streams import for_styled
 
@@ -27,24 +28,47 @@ AcrossEngines = Annotated[
         help="Compare what different engines answered, too; else that is refused.",
     ),
 ]
-RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder that holds runs and their nodes.")]
+RunsFolder = Annotated[
+    Path, typer.Option("--runs", metavar="FOLDER", help="Folder that holds the runs.")
+]
+OneRun = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run by name or folder.", autocompletion=completing.run_names
+    ),
+]
+OneRecipe = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="A shipped recipe (quickstart, gsm8k, ...) or a YAML file.",
+        autocompletion=completing.recipes,
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print the closing lines alone, and what goes wrong."),
+]
 
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="Override a field: --set stages.sft.args.max_steps=10 (repeatable)."
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Override a field of the recipe: --set stages.sft.args.max_steps=10 (repeatable).",
     ),
 ]
 RunName = Annotated[
-    str | None, typer.Option("--name", help="Name of the run, if not the recipe's.")
+    str | None,
+    typer.Option("--name", metavar="NAME", help="Name of the run; the recipe's if not given."),
 ]
 TrustOption = Annotated[
     bool | None,
     typer.Option(
         "--trust/--no-trust",
-        help="Whether the recipe may name code and servers outside the working folder; with "
-        "--no-trust it may name no code at all, and files of the working folder only. If neither "
-        "is given, code of the working folder may run.",
+        help="--trust: the recipe may name code and servers anywhere. --no-trust: no code at all, "
+        "and files of the working folder only. If neither is given, code of the working folder "
+        "may run.",
     ),
 ]
 

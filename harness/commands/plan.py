@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagelift.harness.commands.options import (
+    OneRecipe,
     Overrides,
     RunName,
     RunsFolder,
@@ -40,9 +41,7 @@ class PlanFormat(StrEnum):
 
 
 def plan(
-    recipe: Annotated[
-        str, typer.Argument(help="A shipped recipe (quickstart, gsm8k, ...) or a YAML file.")
-    ],
+    recipe: OneRecipe,
     overrides: Overrides = None,
     name: RunName = None,
     format: Annotated[PlanFormat, typer.Option(help="How to write it.")] = PlanFormat.terminal,

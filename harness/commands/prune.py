@@ -18,7 +18,7 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Delete the nodes that no run refers to: shows what and how much, then asks.
+    """Delete the trained stages (nodes) that no run refers to: shows what and how much, then asks.
 
     Without a terminal it only shows.
     """

@@ -5,24 +5,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stagelift.harness.commands.options import RunsFolder, quiet_environment, usage_errors
+from stagelift.harness.commands.options import OneRun, RunsFolder, quiet_environment, usage_errors
 
 if TYPE_CHECKING:
     from stagelift.harness.pushing import Upload
 
 
 def push(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run by name or folder.")],
-    stage: Annotated[str, typer.Option(help="The stage, as the report calls it.")],
-    to: Annotated[str, typer.Option(metavar="NAME", help="The repository: OWNER/NAME.")],
+    name: OneRun,
+    stage: Annotated[str, typer.Option(metavar="STAGE", help="The stage, as the report calls it.")],
+    to: Annotated[str, typer.Option(metavar="OWNER/NAME", help="The repository on the Hub.")],
     private: Annotated[
         bool,
-        typer.Option("--private/--public", help="Of a repository that is made now."),
+        typer.Option("--private/--public", help="Who sees a repository that is made now."),
     ] = True,
     revision: Annotated[
-        str | None, typer.Option(help="The branch; made if missing. The main one if not given.")
+        str | None,
+        typer.Option(
+            metavar="BRANCH", help="The branch; made if missing. The main one if not given."
+        ),
     ] = None,
-    message: Annotated[str | None, typer.Option(help="The commit's message.")] = None,
+    message: Annotated[
+        str | None,
+        typer.Option(metavar="MESSAGE", help="The commit's message; run and stage if not given."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be uploaded; upload nothing.")
     ] = False,

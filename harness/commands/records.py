@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagelift.harness.commands.options import (
+    OneRun,
     RunsFolder,
     TrustOption,
     keep_garbage,
@@ -29,11 +30,19 @@ Places = Annotated[
 ]
 Form = Annotated[
     str | None,
-    typer.Option("--format", "--as", help="What the files hold, if not what is recognised."),
+    typer.Option(
+        "--format",
+        "--as",
+        metavar="FORMAT",
+        help="What the files hold, such as lm-eval; as recognised if not given.",
+    ),
 ]
 Columns = Annotated[
     str | None,
-    typer.Option(help="What columns of a table are called: --columns response=output,target=gold"),
+    typer.Option(
+        metavar="COLUMN=NAME,...",
+        help="What columns of a table are called: --columns response=output,target=gold",
+    ),
 ]
 Common = Annotated[
     bool,
@@ -41,13 +50,15 @@ Common = Annotated[
 ]
 Verdicts = Annotated[
     list[Path] | None,
-    typer.Option(help="A file of another judge's verdicts on these responses (repeatable)."),
+    typer.Option(
+        metavar="FILE", help="A file of another judge's verdicts on these responses (repeatable)."
+    ),
 ]
 
 
 def import_file(
     places: Places,
-    name: Annotated[str, typer.Option(help="Name of the run they become.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the run they become.")],
     form: Form = None,
     columns: Columns = None,
     common: Common = False,
@@ -91,7 +102,7 @@ def _recognised(imported: "ImportedRun") -> list[str]:
 
 
 def rescore(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run by name or folder.")],
+    name: OneRun,
     runs: RunsFolder = Path("runs"),
     trust: TrustOption = None,
 ) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stagelift.harness.commands import completing
 from stagelift.harness.commands.options import (
     AcrossEngines,
     RunsFolder,
@@ -24,8 +25,24 @@ if TYPE_CHECKING:
     from stagelift.reports.report import Report
 
 
+ManyRuns = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN...",
+        help="Runs by name or folder.",
+        autocompletion=completing.run_names,
+    ),
+]
+Figures = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Write every plot into this folder, as SVG and PDF for papers."
+    ),
+]
+
+
 def report(
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs by name or folder.")],
+    names: ManyRuns,
     format: Annotated[
         Format | None,
         typer.Option(
@@ -35,14 +52,12 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
+            metavar="FILE",
             help="Write to a file. A page over 20 MB keeps its responses in a second file beside "
-            "it."
+            "it.",
         ),
     ] = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option(help="Write every plot into this folder, as SVG and PDF for papers."),
-    ] = None,
+    figures: Figures = None,
     summary: Annotated[
         bool, typer.Option("--summary", help="Markdown short enough for a pull request's comment.")
     ] = False,

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from stagelift.harness.commands import completing
 from stagelift.harness.commands.endings import FAULT, Terminated, interrupted_code
 from stagelift.harness.commands.options import (
+    OneRecipe,
     Overrides,
     RunName,
     RunsFolder,
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
     from stagelift.harness.workers.executor import Executor
 
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check everything and list the nodes; run nothing.")
+    bool,
+    typer.Option(
+        "--dry-run", help="Check everything, list what there is and what is missing; run nothing."
+    ),
 ]
 
 
@@ -57,7 +62,9 @@ class ExecutorName(StrEnum):
 
 ExecutorOption = Annotated[
     ExecutorName,
-    typer.Option("--engine", help="local: worker processes here; ray: tasks on a Ray cluster."),
+    typer.Option(
+        "--engine", help="Where it runs. local: on this machine; ray: as tasks of a Ray cluster."
+    ),
 ]
 
 
@@ -66,7 +73,9 @@ Jobs = Annotated[
     typer.Option(
         "--jobs",
         min=1,
-        help="How many nodes run side by side: 1 if not given, with Ray as many as fit.",
+        metavar="N",
+        help="How many trainings and evaluations run side by side; 1 if not given, with Ray as "
+        "many as fit.",
     ),
 ]
 
@@ -74,24 +83,25 @@ Jobs = Annotated[
 Checkpoints = Annotated[
     str | None,
     typer.Option(
+        metavar="FOLDER",
         help="A folder that a trainer wrote checkpoint-100, checkpoint-200, ... into: each is "
         "measured on validation problems, and the best of them is evaluated. Adapters say what "
-        "their model is; else name it."
+        "their model is; else name it.",
     ),
 ]
 
 SelectMetric = Annotated[
     str | None,
     typer.Option(
-        "--metric", help="What the best of --checkpoints is selected by; accuracy if not given."
+        "--metric",
+        metavar="METRIC",
+        help="What the best of --checkpoints is selected by; accuracy if not given.",
     ),
 ]
 
 
 def run(
-    recipe: Annotated[
-        str, typer.Argument(help="A shipped recipe (quickstart, gsm8k, ...) or a YAML file.")
-    ],
+    recipe: OneRecipe,
     overrides: Overrides = None,
     name: RunName = None,
     runs: RunsFolder = Path("runs"),
@@ -120,40 +130,66 @@ def run(
         )
 
 
+MeasuredAs = Annotated[
+    str,
+    typer.Option(
+        metavar="RECIPE",
+        help="The recipe whose `evals` section says what to measure.",
+        autocompletion=completing.recipes,
+    ),
+]
+
+
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME=]MODEL...",
+        help="A model folder, a .gguf file, a Hub name or the bundled model; then stages that "
+        "were trained on it, each with a name: base=MODEL sft=./out-sft dpo=./out-dpo. They "
+        "are full weights or adapters.",
+    ),
+]
+
+
+Adapter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADAPTER",
+        help="A LoRA adapter on the model: measured as a stage after the model itself.",
+    ),
+]
+
+
+OverridesOfRecipe = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="Override a field of the recipe (repeatable)."
+    ),
+]
+
+
+NameOfModel = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Name of the run; the model's or adapter's if not given."),
+]
+
+
 def evaluate(
-    recipe: Annotated[
-        str, typer.Option(help="The recipe whose `evals` section says what to measure.")
-    ],
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME=]MODEL...",
-            help="A model folder, a .gguf file, a Hub name or the bundled model; then stages that "
-            "were trained on it, each with a name: base=MODEL sft=./out-sft dpo=./out-dpo. They "
-            "are full weights or adapters.",
-        ),
-    ] = None,
+    recipe: MeasuredAs,
+    models: Models = None,
     checkpoints: Checkpoints = None,
     metric: SelectMetric = None,
-    adapter: Annotated[
-        str | None,
-        typer.Option(
-            help="A LoRA adapter on the model: measured as a stage after the model itself."
-        ),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a field of the recipe (repeatable).")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the run; the model's or adapter's if not given.")
-    ] = None,
+    adapter: Adapter = None,
+    overrides: OverridesOfRecipe = None,
+    name: NameOfModel = None,
     runs: RunsFolder = Path("runs"),
     dry_run: DryRun = False,
     repair: Repair = False,
     trust: TrustOption = None,
 ) -> None:
-    """Evaluate what was trained elsewhere under a recipe's contract, training nothing, and report
-    it like stages.
+    """Measure what was trained elsewhere as the `evals` of a recipe say, and report it like stages.
+
+    Nothing is trained. Run it again to go on after an interruption.
     """
     quiet_environment()
     from stagelift.evals.trust import as_asked

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stagelift.harness.commands.options import (
+    OneRun,
     RunsFolder,
     keep_garbage,
     quiet_environment,
@@ -29,7 +30,7 @@ class VerifyFormat(StrEnum):
 
 
 def verify(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run by name or folder.")],
+    name: OneRun,
     format: Annotated[VerifyFormat, typer.Option(help="How to write it.")] = VerifyFormat.terminal,
     runs: RunsFolder = Path("runs"),
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stagelift.harness.commands.options import (
+    OneRun,
     RunsFolder,
     keep_garbage,
     quiet_environment,
@@ -22,28 +23,50 @@ class Prompts(StrEnum):
     preference = "preference"
 
 
+Stage = Annotated[
+    str | None,
+    typer.Option(metavar="STAGE", help="The stage voted on; the last judged one if not given."),
+]
+
+
+Against = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STAGE",
+        help="Whom it is compared with: base, previous, or a stage; base if not given.",
+    ),
+]
+
+
+WhichPrompts = Annotated[
+    Prompts | None,
+    typer.Option(help="Which prompts; preference prompts, where they were judged."),
+]
+
+
+Pairs = Annotated[int, typer.Option(min=1, metavar="N", help="How many pairs, drawn at random.")]
+
+
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, metavar="N", help="Seed of the drawing.")]
+
+
 def vote(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="A run by name or folder.")],
-    stage: Annotated[
-        str | None, typer.Option(help="The stage voted on; the last judged one if not given.")
-    ] = None,
-    against: Annotated[
-        str | None,
-        typer.Option(help="base, previous, or that stage's name; base if not given."),
-    ] = None,
-    prompts: Annotated[
-        Prompts | None,
-        typer.Option(help="Which prompts; preference prompts, where they were judged."),
-    ] = None,
-    pairs: Annotated[int, typer.Option(min=1, help="How many pairs, drawn at random.")] = 50,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the drawing.")] = 0,
+    name: OneRun,
+    stage: Stage = None,
+    against: Against = None,
+    prompts: WhichPrompts = None,
+    pairs: Pairs = 50,
+    seed: Seed = 0,
     output: Annotated[
-        Path | None, typer.Option(help="The page's file; vote.html in the run if not given.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The page's file; vote.html in the run if not given."),
     ] = None,
     votes: Annotated[
         list[Path] | None,
         typer.Option(
-            "--import", help="Read votes that a page exported, instead of making one (repeatable)."
+            "--import",
+            metavar="FILE",
+            help="Read votes that a page exported, instead of making one (repeatable).",
         ),
     ] = None,
     runs: RunsFolder = Path("runs"),
