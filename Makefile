@@ -5,7 +5,7 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: quickstart test test-all lint setup benchmarks
+.PHONY: quickstart test test-all lint setup benchmarks docs
 quickstart: setup
 	$(BIN)/stagelift run quickstart
 
@@ -23,6 +23,10 @@ lint: setup
 # half an hour; `make benchmarks GSM8K=FOLDER` has five-shot GSM8K as well
 benchmarks: setup
 	$(BIN)/python -m benchmarks $(if $(GSM8K),--gsm8k $(GSM8K))
+
+# a site of docs/ in docs/_build; a warning is an error
+docs: setup
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build
 
 setup: .venv/installed
 

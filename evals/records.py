@@ -49,7 +49,10 @@ class Hashed(Record):
 
 
 class Written(Record):
-    """What a user writes: `true` is no number there, and numbers are finite."""
+    """What a user writes: `true` is no number there, and numbers are finite.
+
+    What stands below a field describes it: `docs/recipe-reference.md` is made of that.
+    """
 
     model_config = ConfigDict(allow_inf_nan=False)
 

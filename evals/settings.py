@@ -71,9 +71,13 @@ class RetentionSettings(Written):
     """
 
     instructions: int = Field(default=INSTRUCTIONS, ge=0, le=INSTRUCTIONS)
+    """How many prompts with instructions that a program verifies."""
     choices: int = Field(default=CHOICES, ge=0, le=CHOICES)
+    """How many questions with four answers."""
     passages: int = Field(default=PASSAGES, ge=0, le=PASSAGES)
+    """How many passages of plain text."""
     max_tokens: int = Field(default=96, ge=1)
+    """Where a response to an instruction is cut off."""
 
 
 class EvaluationSettings(Record):

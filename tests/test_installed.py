@@ -108,7 +108,7 @@ def run(
 
 
 def make_project(folder: Path) -> Path:
-    """Make a team's repository: packages called as ours, results of two models, the CI page's test."""
+    """Make a team's repository: packages called as ours, two results, and the test of ci.md."""
     for name in ("evals", "reports", "stages", "harness"):
         (folder / name).mkdir(parents=True)
         (folder / name / "__init__.py").write_text(f"WHOSE = 'the team, {name}'\n")

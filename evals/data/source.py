@@ -47,12 +47,21 @@ class Source(Written):
     """
 
     path: str
+    """A file, a folder with a file for each split, a name on the Hub, `bundled/schoolmath` or
+    `bundled/instructions`.
+    """
     name: str | None = None
+    """The dataset's configuration on the Hub."""
     split: str = "train"
+    """Which split of it; `train[:10%]` is a slice."""
     revision: str | None = None
+    """A branch, tag or commit of a name on the Hub; the run pins the commit."""
     columns: dict[str, str] = {}
+    """The name that is expected, and the one that the data have: `{prompt: instruction}`."""
     limit: int | None = Field(default=None, ge=1)
+    """How many rows, from the first; all if not given."""
     chat: bool = Field(default=True, exclude_if=bool)
+    """Whether texts become turns of the chat template (chats.md)."""
 
 
 def rows(source: Source) -> "Dataset":

@@ -42,6 +42,7 @@ class VerdictsJudge(Record):
 
     kind: Literal["verdicts"] = "verdicts"
     path: str
+    """A file of rows of `prompt`, `response_1`, `response_2` and `preference`."""
 
 
 JudgeSettings = Annotated[

@@ -36,13 +36,21 @@ class OpenAIJudge(Written):
     """
 
     kind: Literal["openai"] = "openai"
+    """Always `openai`. It is the key above these."""
     base_url: str
+    """The server, up to and with `/v1`."""
     model: str
+    """What the server calls the model."""
     concurrency: int = Field(default=8, ge=1)
+    """How many pairs are asked at a time."""
     max_retries: int = Field(default=5, ge=0)
+    """How often a request that failed is sent again."""
     timeout_seconds: float = Field(default=120, gt=0)
+    """How long an answer is waited for."""
     usd_per_million_prompt_tokens: float | None = Field(default=None, ge=0)
+    """The price, for the cost in the passport."""
     usd_per_million_completion_tokens: float | None = Field(default=None, ge=0)
+    """The price, for the cost in the passport."""
 
 
 def server(settings: OpenAIJudge) -> Server:

@@ -30,10 +30,15 @@ class RewardModelJudge(Written):
     """
 
     kind: Literal["reward_model"] = "reward_model"
+    """Always `reward_model`. It is the key above these."""
     path: str
+    """A sequence-classification model: a folder or a name on the Hub."""
     revision: str | None = None
+    """A branch, tag or commit of a name on the Hub."""
     batch_size: int = Field(default=8, ge=1)
+    """How many texts are scored at a time."""
     max_length: int = Field(default=2048, ge=8)
+    """How many tokens a text may have; a longer one is cut at its beginning."""
 
 
 def reward_model_id(settings: RewardModelJudge) -> str:

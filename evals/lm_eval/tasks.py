@@ -38,10 +38,15 @@ class TaskSettings(Written):
     """
 
     task: str
+    """A task of lm-eval by name, or a YAML file of one."""
     num_fewshot: int | None = Field(default=None, ge=0)
+    """How many examples; the task's own number if not given."""
     limit: int | None = Field(default=None, ge=1)
+    """How many documents; all if not given."""
     batch_size: int = Field(default=8, ge=1)
+    """How many requests are answered at a time."""
     apply_chat_template: bool = True
+    """Whether prompts are turns of the chat template."""
 
 
 class TaskResult(NamedTuple):

@@ -125,11 +125,17 @@ class ModelSection(Written):
     """
 
     path: str = BUNDLED_MODEL
+    """A folder, a GGUF file, a name on the Hub, or the embedded model."""
     revision: str | None = None
+    """A branch, tag or commit of a name on the Hub; the run pins the commit."""
     dtype: DtypeSetting = "auto"
+    """What is computed in; `auto` is what the machine multiplies fastest (precision.md)."""
     eos_token: str | None = None
+    """The token that ends a turn, where the tokenizer's own does not."""
     name: str | None = Field(default=None, pattern=STAGE_NAME, exclude_if=_is_none)
+    """What reports call the model; `base` if not given."""
     quantization: Quantization | None = Field(default=None, exclude_if=_is_none)
+    """`4bit` holds all weights of the run in 4 bits (qlora.md)."""
 
 
 class LauncherSection(Written):
@@ -139,7 +145,9 @@ class LauncherSection(Written):
     """
 
     torchrun: dict[str, bool | int | str] | None = None
+    """Options of torchrun, by their own names."""
     accelerate: dict[str, bool | int | str] | None = None
+    """Options of accelerate launch, by their own names."""
 
     @model_validator(mode="after")
     def _one_launcher(self) -> "LauncherSection":
@@ -159,7 +167,11 @@ class SelectSection(Written):
     """
 
     metric: str | None = None
+    """What the best checkpoint has most of; accuracy, or the first score of one's own, if not
+    given.
+    """
     every: int = Field(ge=1)
+    """How many steps lie between two checkpoints."""
 
 
 class StageSection(Written):
@@ -173,14 +185,25 @@ class StageSection(Written):
     """
 
     kind: StageKind
+    """What trains: `sft`, `dpo`, `kto`, `grpo` or `rloo`. It is the key above these."""
     dataset: Source | None = None
+    """What the stage trains on; the recipe's `data` if not given."""
     args: dict[str, Any] = {}
+    """Arguments of TRL's config of that kind, by their own names."""
     rewards: list[str | dict[str, Any]] = []
+    """What GRPO and RLOO pay for: `correctness`, `brevity`, a scorer, or a function by its path
+    (rewards.md).
+    """
     lora: LoraSettings = {}
+    """Settings of peft's LoraConfig that are other than the recipe's."""
     launcher: LauncherSection | None = None
+    """What starts the stage as several processes, other than the recipe's."""
     select: SelectSection | None = None
+    """Makes the stage the best of its checkpoints (which-checkpoint.md)."""
     stop_when_ill: bool = Field(default=False, exclude_if=lambda stops: not stops)
+    """Ends the training at a sign of illness, with what it has (when-training-is-ill.md)."""
     export: Exports = Field(default=[], exclude_if=_is_empty)
+    """What the stage's model is deployed as, which is measured beside it (export.md)."""
 
     @field_validator("rewards")
     @classmethod
@@ -217,16 +240,27 @@ class CheckpointSection(Written):
     """
 
     kind: Literal["checkpoint"] = Field(default="checkpoint", exclude=True)
+    """Always `checkpoint`. It is the key above these."""
     model: str | None = Field(default=None, exclude_if=_is_none)
+    """Full weights: a folder or a name on the Hub."""
     adapter: str | None = Field(default=None, exclude_if=_is_none)
+    """An adapter that peft wrote: a folder or a name on the Hub."""
     gguf: str | None = Field(default=None, exclude_if=_is_none)
+    """A GGUF file."""
     checkpoints: str | None = Field(default=None, exclude_if=_is_none)
+    """A folder of a trainer's checkpoints, of which the best is taken."""
     metric: str | None = Field(default=None, exclude_if=_is_none)
+    """What the best of `checkpoints` has most of, on `evals.validation`."""
     revision: str | None = Field(default=None, exclude_if=_is_none)
+    """A branch, tag or commit of a name on the Hub."""
     onto: str | None = Field(default=None, exclude_if=_is_none)
+    """The stage that an adapter lies on, by its name; `previous` is the one before."""
     eos_token: str | None = Field(default=None, exclude_if=_is_none)
+    """The token that ends a turn, where the tokenizer's own does not."""
     export: Exports = Field(default=[], exclude_if=_is_empty)
+    """What the model is deployed as, which is measured beside it (export.md)."""
     name: str = Field(default=UNNAMED, pattern=STAGE_NAME)
+    """What reports call the stage."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "CheckpointSection":
@@ -293,16 +327,31 @@ class AccuracySection(Written):
     """
 
     task: Literal["schoolmath", "gsm8k", "mine"] = "schoolmath"
+    """Which problems are asked: the bundled ones, GSM8K's, or rows of one's own."""
     data: Source | None = None
+    """With task `mine`: the rows, if they are not the test split of the recipe's `data`."""
     scorers: list[AnyScorer] = []
+    """With task `mine`: what a response is worth (own-scores.md)."""
     limit: int | None = Field(default=None, ge=2)
+    """How many test problems are asked; all if not given, which the bundled task does not allow."""
     held_out: int = Field(default=0, ge=0)
+    """How many problems are asked of templates that no training has seen; of the bundled task
+    alone.
+    """
     num_fewshot: int = Field(default=0, ge=0)
+    """How many worked examples stand before each problem."""
     max_tokens: int = Field(default=256, ge=1)
+    """Where a response is cut off."""
     batch_size: int = Field(default=32, ge=1)
+    """How many problems are answered at a time."""
     samples: int = Field(default=1, ge=1)
+    """How many responses are drawn of each problem; several need a temperature."""
     temperature: float = Field(default=0.0, ge=0)
+    """0 takes the most likely token each time."""
     sampled: int = Field(default=0, ge=0)
+    """How many more responses are drawn of each test problem at temperature 1, beside the greedy
+    one.
+    """
 
     @field_validator("data", mode="before")
     @classmethod
@@ -353,12 +402,19 @@ class OwnTaskSection(Written):
     """
 
     task: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$")
+    """What the task is called; its metrics are `TASK:SCORER`."""
     data: Source
+    """Rows of `prompt` and `target`."""
     scorers: list[AnyScorer] = Field(min_length=1)
+    """What a response is worth (own-scores.md)."""
     limit: int | None = Field(default=None, ge=2)
+    """How many rows are asked; all if not given."""
     max_tokens: int = Field(default=256, ge=1)
+    """Where a response is cut off."""
     samples: int = Field(default=1, ge=1)
+    """How many responses are drawn of each row; several need a temperature."""
     temperature: float = Field(default=0.0, ge=0)
+    """0 takes the most likely token each time."""
 
     @field_validator("data", mode="before")
     @classmethod
@@ -395,11 +451,19 @@ class PreferenceSection(Written):
     """
 
     judge: JudgeSettings = ReferenceJudge()
+    """Who says which of two responses is better (judges.md)."""
     against: list[Against] = ["base", "previous"]
+    """Which models each stage is judged against."""
     prompts: Source | None = Source(path=INSTRUCTIONS, split="test", limit=64)
+    """Held-out rows of a preference dataset; null: none."""
     max_tokens: int = Field(default=256, ge=1)
+    """Where a response to those is cut off."""
     gold: Source | None = None
+    """Pairs of which the better response is known, to check the judge with; bundled ones if not
+    given.
+    """
     votes: list[str] = []
+    """Files that voting pages exported (votes.md)."""
 
     @field_validator("votes", mode="before")
     @classmethod
@@ -434,12 +498,19 @@ class ValidationSection(Written):
     """
 
     path: str | None = None
+    """A file, a folder or a name on the Hub; the evaluation's own problems if not given."""
     name: str | None = None
+    """The dataset's configuration on the Hub."""
     split: str = "validation"
+    """Which split of it."""
     revision: str | None = None
+    """A branch, tag or commit of a name on the Hub."""
     columns: dict[str, str] = {}
+    """The name that is expected, and the one that the data have."""
     limit: int = Field(default=128, ge=2)
+    """How many rows, from the first."""
     pairs: Source | None = None
+    """Rows of a preference dataset, to select by preference accuracy."""
 
     @field_validator("pairs", mode="before")
     @classmethod
@@ -459,11 +530,17 @@ class EvalsSection(Written):
     """
 
     engine: EngineSettings = TransformersSettings()
+    """What generates text (engines.md)."""
     accuracy: AccuracySection = AccuracySection()
+    """Which problems are asked, and how."""
     preference: PreferenceSection = PreferenceSection()
+    """Who judges, on which prompts, against which models."""
     tasks: list[ListedTask] = []
+    """Further tasks: lm-eval's, by name or with settings, and one's own."""
     validation: ValidationSection = ValidationSection()
+    """What a stage's checkpoints are selected by."""
     retention: RetentionSettings | None = None
+    """What a stage cost: `true`, or the sizes (what-a-stage-cost.md)."""
 
     @property
     def lm_eval_tasks(self) -> list[TaskSettings]:
@@ -526,10 +603,15 @@ class RaySection(Written):
     """
 
     address: str = "auto"
+    """Where the cluster is, as Ray takes it."""
     num_cpus: float = Field(default=1, ge=0)
+    """How many cores a node of the graph needs."""
     num_gpus: float | None = Field(default=None, ge=0)
+    """How many GPUs a node of the graph needs; one where the cluster has any, if not given."""
     max_retries: int = Field(default=3, ge=0)
+    """How often a task is done again whose machine is lost."""
     artefacts: str | None = None
+    """An fsspec URL through which machines without a shared folder pass files on."""
 
 
 class TrustSection(Written):
@@ -538,6 +620,9 @@ class TrustSection(Written):
     """
 
     code: bool = False
+    """Whether the recipe may name code outside the working folder, servers and other places
+    (security.md).
+    """
 
 
 class Recipe(Written):
@@ -545,36 +630,53 @@ class Recipe(Written):
 
     With no stages it is an evaluation only.
 
-    `variants`, `lattice` and `seeds` ask for more than one chain: `study.py` says which.
+    `variants`, `lattice` and `seeds` ask for more than one chain.
     """
 
     name: str
+    """What the run is called, and its folder in `runs/`."""
     seed: Seed = 0
+    """Of every training, and of every draw."""
     model: ModelSection = ModelSection()
+    """The model that every stage starts from."""
     lora: LoraSettings = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
+    """Settings of peft's LoraConfig for all stages; a recipe's own replace these whole."""
     data: Source = Source(path=SCHOOLMATH)
-    # the same as a checkpoint that comes first in `stages`, where one could not stand once
+    """What stages train on and the evaluation asks, unless they say otherwise."""
     checkpoint: CheckpointSection | None = None
+    """A stage that was trained elsewhere and comes first; it can stand in `stages`, too."""
     stages: list[Stage]
-    # what all stages are asked and trained with, a file or the text; None: each with its own
+    """The chain, in order: each is one key with its settings, such as `- sft: {args: {max_steps:
+    200}}`.
+    """
     chat_template: str | None = Field(default=None, exclude_if=_is_none)
-    # of the last stage of each chain, unless it says so itself
+    """What all are asked and trained with, a file or the text; each model's own if not given."""
     export: Exports = Field(default=[], exclude_if=_is_empty)
+    """What the last stage of each chain is deployed as, unless it says so itself (export.md)."""
     evals: EvalsSection = EvalsSection()
+    """What is measured after every stage."""
     variants: dict[str, list[Any]] | list[dict[str, Any]] = []
-    # the variant that the others are compared with; None: the recipe as it is, else the first
+    """Fields that are varied: a grid of dotted keys, or a list of settings (studies.md)."""
     reference: str | None = None
+    """The variant that the others are compared with; the recipe as it is, else the first, if not
+    given.
+    """
     lattice: bool = False
+    """Whether every subset of the stages is trained."""
     seeds: list[Seed] = []
+    """Each training is done with each of these."""
     launcher: LauncherSection | None = None
+    """What starts each stage's training as several processes (clusters.md)."""
     ray: RaySection = RaySection()
-    # trackers of every stage that names none in its own args
+    """Where the cluster of `--engine ray` is, and what it is asked for (clusters.md)."""
     report_to: str | list[str] | None = Field(default=None, exclude_if=_is_none)
+    """Trackers of every stage that names none in its own args (trackers.md)."""
     trust: TrustSection = Field(default=TrustSection(), exclude_if=lambda trust: not trust.code)
-    # margins for `stagelift check`; they change nothing of a run
+    """How far the recipe may reach (security.md)."""
     gates: dict[str, float | str] = {}
-    # what each gate counts for: critical, supporting or advisory
+    """Margins for `stagelift check`, by metric; they change nothing of a run (ci.md)."""
     tiers: dict[str, list[str]] = {}
+    """What each gate counts for: critical, supporting or advisory (ci.md)."""
 
     @field_validator("report_to", mode="before")
     @classmethod

@@ -17,6 +17,7 @@ class TransformersSettings(Written):
     """The engine that needs nothing but the model itself."""
 
     kind: Literal["transformers"] = "transformers"
+    """Always `transformers`."""
 
 
 class VllmSettings(Written):
@@ -25,7 +26,9 @@ class VllmSettings(Written):
     """
 
     kind: Literal["vllm"] = "vllm"
+    """Always `vllm`. It is the key above these."""
     args: dict[str, bool | int | float | str] = {}
+    """Options of vLLM's server, by their own names."""
 
 
 class ServerSettings(Written):
@@ -36,11 +39,17 @@ class ServerSettings(Written):
     """
 
     kind: Literal["server"] = "server"
+    """Always `server`. It is the key above these."""
     url: str
+    """The server, up to and with `/v1`."""
     model: str | None = None
+    """What the server calls the base model; as the recipe does if not given."""
     concurrency: int = Field(default=16, ge=1)
+    """How many prompts are asked at a time."""
     max_retries: int = Field(default=5, ge=0)
+    """How often a request that failed is sent again."""
     timeout_seconds: float = Field(default=600, gt=0)
+    """How long an answer is waited for."""
 
 
 EngineSettings = Annotated[
