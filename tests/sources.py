@@ -20,10 +20,10 @@ MODULES = _modules()
 
 
 def every_file() -> list[Path]:
-    """List the product's files, the benchmarks and the tests (without their data)."""
+    """List the product's files, the action, the benchmarks and the tests (without their data)."""
     folders = (ROOT / "tests", ROOT / "tests" / "fuzz")
     tests = [file for folder in folders for file in folder.glob("*.py")]
-    others = [*(ROOT / "benchmarks").rglob("*.py"), *tests]
+    others = [*(ROOT / "action").glob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), *tests]
     return sorted([*MODULES.values(), *(ROOT / "stagelift").glob("*.py"), *others])
 
 
