@@ -18,9 +18,11 @@ from stagelift.reports.formats.page import (
     page_template,
 )
 from stagelift.reports.plots import Plot, plots
+from stagelift.reports.plots.scoreboard import Pictures, scoreboard_pictures
 from stagelift.reports.report import Report
 from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.gains import gain_notes, gain_table
+from stagelift.reports.tables.models import model_table
 from stagelift.reports.tables.stages import stage_table
 from stagelift.reports.tables.study import study_sections
 from stagelift.reports.tables.trajectory import trajectory_sections
@@ -29,6 +31,7 @@ from stagelift.reports.words.illness import TITLE as ILL
 from stagelift.reports.words.illness import illnesses
 from stagelift.reports.words.notes import footnotes
 from stagelift.reports.words.provenance import provenance_lines
+from stagelift.reports.words.stage_lines import basis, stage_lines
 from stagelift.reports.words.summary import summary
 
 
@@ -46,7 +49,7 @@ def render_html(report: Report, responses_file: str | None = None) -> Page:
     Responses that make it larger than LARGEST go to `responses_file`, a plain file name. Raises
     ValueError where they would have to and no file is named.
     """
-    data, drawn = problems(report), plots(report)
+    data, drawn = problems(report), _Drawn(scoreboard_pictures(report), plots(report))
     whole = _page(report, data, drawn, None)
     size = len(whole.encode())
     if size <= LARGEST:
@@ -59,13 +62,25 @@ def render_html(report: Report, responses_file: str | None = None) -> Page:
     return Page(_page(report, data, drawn, responses_file), _side_file(data))
 
 
-def _page(report: Report, data: Problems, drawn: Sequence[Plot], responses_file: str | None) -> str:
+@dataclass(frozen=True)
+class _Drawn:
+    """What a page shows first, and its other plots."""
+
+    pictures: Pictures | None
+    plots: Sequence[Plot]
+
+
+def _page(report: Report, data: Problems, drawn: _Drawn, responses_file: str | None) -> str:
     style = page_source("report.css", "table.css", "problems.css")
     script = page_script("page.js", "report.js", "problems.js")
     policy = page_policy(script, style, loads_a_file=responses_file is not None)
     return page_template("report.html").render(
         report=report,
         title=", ".join(run.name for run in report.runs),
+        lines=stage_lines(report),
+        basis=basis(report),
+        pictures=drawn.pictures,
+        model_table=model_table(report),
         summary=summary(report),
         gained_and_lost=gained_and_lost(report),
         ill=ILL,
@@ -76,7 +91,7 @@ def _page(report: Report, data: Problems, drawn: Sequence[Plot], responses_file:
         checkpoints=trajectory_sections(report),
         gain_table=gain_table(report),
         gain_notes=gain_notes(),
-        plots=drawn,
+        plots=drawn.plots,
         problems=data.index,
         index=Markup(json_text(data.index)),
         chunks=[] if responses_file else [Markup(chunk) for chunk in data.chunks],

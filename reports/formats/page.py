@@ -12,9 +12,24 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from stagelift.evals.printed import safe_text, shown_name, without_commands
+from stagelift.reports.numbers.verdicts import Decision
 
 # bytes of a page that a browser still opens at once and a mail server still takes
 LARGEST = 20_000_000
+# what stands before a verdict, and the class of those that have a colour
+MARKS: dict[Decision, str] = {
+    "improved": "✓",
+    "regressed": "✗",
+    "longer": "↑",
+    "shorter": "↓",
+    "slower": "↑",
+    "faster": "↓",
+    "not after Holm": "◌",
+    "no difference shown": "○",
+    "identical": "=",
+    "extrapolated": "~",
+}
+TONES: dict[Decision, str] = {"improved": "good", "regressed": "bad"}
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -62,6 +77,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals.update(marks=MARKS, tones=TONES)
     environment.filters["name"] = shown_name
     environment.filters["text"] = lambda text: without_commands(safe_text(text))
     return environment

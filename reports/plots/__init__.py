@@ -11,6 +11,7 @@ from stagelift.reports.plots.length_correctness import length_correctness_plot
 from stagelift.reports.plots.lengths import lengths_plot
 from stagelift.reports.plots.plot import Plot
 from stagelift.reports.plots.style import plain_style
+from stagelift.reports.plots.tradeoff import tradeoff_plot
 from stagelift.reports.plots.training import training_plot
 from stagelift.reports.plots.trajectory import trajectory_plot
 from stagelift.reports.plots.win_rates import win_rates_plot
@@ -22,6 +23,7 @@ __all__ = ["Plot", "plots"]
 def plots(report: Report) -> list[Plot]:
     """Draw what the report has data for, in the order of a page."""
     draw_functions = (
+        tradeoff_plot,
         trajectory_plot,
         accuracy_plot,
         gains_plot,

@@ -32,23 +32,25 @@ class Canvas:
     figure: "Figure"
     sheet: "Axes"
     height: float
+    width: float
 
 
-def new_canvas(height: float) -> Canvas:
-    """Make an empty figure of the width that all plots have."""
+def new_canvas(height: float, width: float = WIDTH) -> Canvas:
+    """Make an empty figure, of the width that all plots have where it is not given."""
     from matplotlib.figure import Figure
 
     # the SVG backend draws 72 to the inch
-    figure = Figure(figsize=(WIDTH / 72, height / 72))
+    figure = Figure(figsize=(width / 72, height / 72))
     sheet = figure.add_axes((0, 0, 1, 1))
-    sheet.set(xlim=(0, WIDTH), ylim=(height, 0))
+    sheet.set(xlim=(0, width), ylim=(height, 0))
     sheet.set_axis_off()
-    return Canvas(figure, sheet, height)
+    return Canvas(figure, sheet, height, width)
 
 
 def add_panel(canvas: Canvas, left: float, top: float, width: float, height: float) -> "Axes":
     """Add axes at a place of the sheet, with grid lines for x only and a line to stand on."""
-    box = (left / WIDTH, 1 - (top + height) / canvas.height, width / WIDTH, height / canvas.height)
+    across, down = canvas.width, canvas.height
+    box = (left / across, 1 - (top + height) / down, width / across, height / down)
     panel = canvas.figure.add_axes(box)
     panel.set_facecolor("none")
     panel.spines[["top", "right", "left"]].set_visible(False)

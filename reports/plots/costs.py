@@ -67,6 +67,14 @@ def costs_plot(report: Report) -> Plot | None:
     return finish(_draw(costs), "costs", "What accuracy cost", _alt(costs))
 
 
+def letter(position: int) -> str:
+    """Name a point: A to Z, then A1, B1 ..."""
+    alphabet, letter = divmod(position, len(ascii_uppercase))
+    if alphabet == 0:
+        return ascii_uppercase[letter]
+    return f"{ascii_uppercase[letter]}{alphabet}"
+
+
 def _ends(run: RunRecord, report: Report) -> list[tuple[str, RunRecord, StageRecord]]:
     """Return the last stages of a run's chains with their titles.
 
@@ -136,7 +144,7 @@ def _draw_points(
         low, value, high = cost.accuracy.low, cost.accuracy.value, cost.accuracy.high
         panel.plot([x, x], [low, high], color=color, linewidth=1.6)
         panel.plot([x], [value], color=color, marker=marker, markersize=7, clip_on=False)
-        panel.text(x, high + 0.03, _letter(position), color=INK, size=SMALL, ha="center")
+        panel.text(x, high + 0.03, letter(position), color=INK, size=SMALL, ha="center")
 
 
 def spread(values: Sequence[float], apart: float) -> list[float]:
@@ -164,16 +172,8 @@ def _close_together(values: Sequence[float], apart: float) -> list[list[int]]:
 def _draw_key(canvas: Canvas, position: int, cost: Cost, y: float) -> None:
     color, marker = series(position)
     canvas.sheet.plot([LEFT + 4], [y], color=color, marker=marker, markersize=6.5)
-    write(canvas, LEFT + 14, y, f"{_letter(position)}  {cost.label}", size=SMALL)
+    write(canvas, LEFT + 14, y, f"{letter(position)}  {cost.label}", size=SMALL)
     write(canvas, WIDTH - SPACE, y, _numbers(cost), align="right", size=SMALL, color=MUTED)
-
-
-def _letter(position: int) -> str:
-    """Name a point: A to Z, then A1, B1 ..."""
-    alphabet, letter = divmod(position, len(ascii_uppercase))
-    if alphabet == 0:
-        return ascii_uppercase[letter]
-    return f"{ascii_uppercase[letter]}{alphabet}"
 
 
 def _numbers(cost: Cost) -> str:
