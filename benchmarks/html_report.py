@@ -113,7 +113,7 @@ def write(report: Report, folder: Path) -> Path:
 def measure(page: Page, file: Path, problems: int) -> None:
     """Do what a reader does, and time each step until the browser shows it."""
     with timed("open, until rows are visible"):
-        page.goto(file.as_uri(), wait_until="commit")
+        page.goto(f"{file.as_uri()}#problems", wait_until="commit")
         expect(page.locator(".row > summary").first).to_be_visible(timeout=60_000)
     with timed("open the first row, first time"):
         page.locator(".row > summary").first.click()

@@ -34,7 +34,9 @@ def test_each_plot_is_there_twice_under_a_name_that_says_what_it_shows(
     files: list[FigureFile],
 ) -> None:
     names = [file.name for file in files]
-    assert names[:4] == [
+    assert names[:6] == [
+        "scoreboard.svg",
+        "scoreboard.pdf",
         "accuracy-by-stage.svg",
         "accuracy-by-stage.pdf",
         "where-accuracy-came-from.svg",

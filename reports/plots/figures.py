@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stagelift.reports.plots import Plot, plots
+from stagelift.reports.plots.scoreboard import scoreboard_pictures
 from stagelift.reports.plots.style import PRINTED, file_style
 from stagelift.reports.report import Report
 
@@ -31,7 +32,9 @@ class FigureFile:
 
 def figure_files(report: Report) -> list[FigureFile]:
     """Draw what the report has data for, each plot as SVG and as PDF."""
-    return [file for plot in plots(report) for file in _files(plot)]
+    pictures = scoreboard_pictures(report)
+    first = [] if pictures is None else [pictures.wide]
+    return [file for plot in [*first, *plots(report)] for file in _files(plot)]
 
 
 def _files(plot: Plot) -> Iterator[FigureFile]:

@@ -8,14 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stagelift.reports.words.scoreboard import (
-    Reading,
-    labelled,
-    length_metric,
-    main_metric,
-    models,
-)
-
 from stagelift.evals.metrics.measures import measure
 from stagelift.reports.plots.canvas import (
     Canvas,
@@ -31,6 +23,13 @@ from stagelift.reports.plots.style import INK, MUTED, PAPER, SMALL, WIDTH
 from stagelift.reports.plots.svg import finish
 from stagelift.reports.report import Report
 from stagelift.reports.words import formatting
+from stagelift.reports.words.scoreboard import (
+    Reading,
+    labelled,
+    length_metric,
+    main_metric,
+    models,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
