@@ -66,7 +66,7 @@ def test_every_command_in_a_sentence_has_options_that_exist(document: Path) -> N
     for words in inline_commands(document):
         if words[0] != "stagelift":
             check(words)
-        elif words[1] != "--version":
+        elif not words[1].startswith("-"):
             command, _ = found(words[1:])
             known = {option for parameter in command.params for option in parameter.opts}
             known |= {option for parameter in command.params for option in parameter.secondary_opts}
@@ -119,6 +119,11 @@ def check_module(module: str, arguments: list[str]) -> None:
     for option in arguments:
         if option.startswith("--"):
             assert f'"{option}"' in sources, f"python -m {module} has no option {option}"
+
+
+def test_the_page_about_commands_has_every_one() -> None:
+    every = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
+    assert {words[1] for words in commands(ROOT / "docs" / "commands.md")} == {*every}
 
 
 def test_a_command_that_could_not_be_typed_is_found() -> None:
