@@ -16,6 +16,7 @@ from stagelift.evals.imports.mt_bench import MT_BENCH
 from stagelift.evals.imports.promptfoo import PROMPTFOO
 from stagelift.evals.imports.reader import Reader
 from stagelift.evals.imports.responses import RESPONSES
+from stagelift.evals.imports.reviews import REVIEWS
 from stagelift.evals.imports.seen import Seen, look_at
 from stagelift.evals.imports.trl_completions import TRL_COMPLETIONS
 
@@ -28,6 +29,7 @@ READERS: tuple[Reader, ...] = (
     LIGHTEVAL,
     EVERY_EVAL_EVER,
     MT_BENCH,
+    REVIEWS,
     TRL_COMPLETIONS,
     PROMPTFOO,
     ALPACA_OUTPUTS,

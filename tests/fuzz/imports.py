@@ -18,7 +18,13 @@ from stagelift.harness.importing import Wanted, import_results
 from stagelift.reports.formats.document import render_json
 from stagelift.reports.records import RunRecord, read_run
 from stagelift.reports.report import build_report
-from tests import test_every_eval_ever, test_inspect_log, test_lighteval, test_mt_bench
+from tests import (
+    test_every_eval_ever,
+    test_inspect_log,
+    test_lighteval,
+    test_mt_bench,
+    test_reviews,
+)
 from tests.fuzz.law import Target, assert_sentence
 from tests.fuzz.mutations import as_json, as_lines, changed_bytes, changed_value
 from tests.test_helm import state, stats
@@ -152,6 +158,12 @@ VALID: dict[str, tuple[Files, ...]] = {
         ),
         Files("gpt-4_pair.jsonl", {"gpt-4_pair.jsonl": _GAMES}),
         Files("m.jsonl", {"m.jsonl": _ANSWERS}),
+    ),
+    "reviews": (
+        Files(
+            "review_m_n.jsonl",
+            {"review_m_n.jsonl": [test_reviews.review(1, 8, 9), test_reviews.review(2, 7.5, 6)]},
+        ),
     ),
     "trl-completions": (
         Files(
