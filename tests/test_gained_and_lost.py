@@ -130,10 +130,12 @@ def test_every_format_has_it_on_its_first_screen() -> None:
         captured.get(),
         render_markdown(made),
         render_markdown_summary(made),
-        render_html(made).html,
     ):
         assert "Gained and lost" in text
         assert text.index("Gained and lost") < text.index("95%")
+    # the page's lines say what was lost, the rest of it is folded
+    page = render_html(made).html
+    assert page.index("; lost ") < page.index("<svg") < page.index("Gained and lost")
 
 
 def test_retention_takes_no_verdict_from_the_headline() -> None:
