@@ -19,6 +19,7 @@ from stagelift.harness.checks.checking import Request, checked
 from stagelift.harness.checks.decision import Decision
 from stagelift.harness.checks.sources import run_folder
 from stagelift.harness.errors import UsageError, as_usage_errors
+from stagelift.harness.forecast.expected import expected
 from stagelift.harness.graph.model_checks import trained_on_other_models
 from stagelift.harness.graph.store import Store
 from stagelift.harness.outputs import load_report, write_outputs
@@ -190,8 +191,11 @@ def _completed(recipe: Recipe, runs: Path, jobs: int) -> Results:
         plan = prepare(recipe, store, workers.precise)
         for warning in trained_on_other_models(plan):
             say(f"Warning: {one_line(warning)}")
-        with open_view(titles(plan)) as view:
-            folder = execute(plan, store, workers, view.on_event)
+        ahead = expected(plan, store)
+        if ahead.costs:
+            say(ahead.sentence(jobs))
+        with open_view(titles(plan), ahead.seconds(), jobs) as view:
+            folder = execute(plan, store, workers, view.on_event, on_job=view.on_job)
     return Results([folder], write_outputs(folder).report)
 
 

@@ -4,7 +4,7 @@ Needs no model, and says what changed. Old records stay; new ones lie beside the
 contract, and the run refers to those from then on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,11 @@ from stagelift.stages.folders import NodeFolder
 EXAMPLES = 5
 
 
-def rescore(path: Path) -> list[Change]:
-    """Score every stage of a run again and return what changed, stage by stage.
+def rescore(
+    path: Path, on_event: Callable[[dict[str, Any]], None] = lambda _: None
+) -> list[Change]:
+    """Score every stage of a run again and return what changed, stage by stage. `on_event` is told
+    how far it is.
 
     Raises ValueError or UsageError where it is no run, or cannot be read again.
     """
@@ -44,8 +47,19 @@ def rescore(path: Path) -> list[Change]:
     with lock_run(folder):
         run = folder.read()
         again = _Again(folder)
-        stages = [again.stage(stage) for stage in run.stages]
-        repeats = [again.repeat(repeat) for repeat in run.repeats]
+        total = len(run.stages) + len(run.repeats)
+
+        def tell(what: str, done: int) -> None:
+            on_event({"event": "rescoring", "what": what, "done": done, "total": total})
+
+        stages: list[RunStage] = []
+        repeats: list[RunRepeat] = []
+        for stage in run.stages:
+            tell(stage.name, len(stages))
+            stages.append(again.stage(stage))
+        for repeat in run.repeats:
+            tell(f"{repeat.stage}, measured again", len(stages) + len(repeats))
+            repeats.append(again.repeat(repeat))
         folder.write(run.model_copy(update={"stages": tuple(stages), "repeats": tuple(repeats)}))
     return again.changes
 

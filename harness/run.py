@@ -4,11 +4,12 @@ Each starts as soon as the nodes it needs are there.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, ParamSpec
 
 from stagelift.evals.models.model import ModelRef, model_folder
 from stagelift.evals.settings import Against
@@ -19,6 +20,7 @@ from stagelift.harness.graph.asked_with import asked_with
 from stagelift.harness.graph.damage import DamagedPlanError, refuse_damage
 from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.export_checks import check_exports
+from stagelift.harness.graph.jobs import EVALUATE, EXPORT, REPEAT, SELECT, TRAIN, job_name
 from stagelift.harness.graph.left import remove_left
 from stagelift.harness.graph.model_checks import check_adapters
 from stagelift.harness.graph.node import Node, Plan, Precise, candidates
@@ -49,6 +51,9 @@ from stagelift.stages.rows.problems import answer_note
 
 # the stage's name, what happened
 OnEvent = Callable[[str, dict[str, Any]], None]
+# the job's name, the stage's, and whether it ended
+OnJob = Callable[[str, str, bool], None]
+Told = ParamSpec("Told")
 
 
 def prepare(
@@ -131,9 +136,11 @@ def execute(
     *,
     repairs: bool = False,
     say: Callable[[str], None] = lambda _: None,
+    on_job: OnJob = lambda _job, _stage, _ended: None,
 ) -> Path:
     """Do what is missing and return the run's folder; where it `repairs`, damaged files are set
-    aside first, and made again. `say` is told what became of them.
+    aside first, and made again. `say` is told what became of them, `on_job` when jobs begin and
+    end.
 
     Killed or interrupted, the next call goes on from there.
     """
@@ -144,8 +151,9 @@ def execute(
         if folder.is_run() or not repairs:
             check_run_folder(folder, plan.recipe.identity())
         remove_left(plan, store, folder)
-        show = _one_at_a_time(on_event)
-        work = _Work(plan, store, executor, show)
+        lock = Lock()
+        show = _one_at_a_time(lock, on_event)
+        work = _Work(plan, store, executor, show, _one_at_a_time(lock, on_job))
         # from here on `stagelift prune` knows that these nodes are needed
         with store.lock():
             session = Session(plan, store, folder, done)
@@ -190,15 +198,14 @@ def _title(node: Node, repeat: int) -> str:
     return f"{node.name}, measured again" if repeat else node.name
 
 
-def _one_at_a_time(on_event: OnEvent) -> OnEvent:
+def _one_at_a_time(lock: Lock, tell: Callable[Told, None]) -> Callable[Told, None]:
     """Several jobs report at once, and a view draws for one of them at a time."""
-    lock = Lock()
 
-    def show(stage: str, event: dict[str, Any]) -> None:
+    def told(*args: Told.args, **kwargs: Told.kwargs) -> None:
         with lock:
-            on_event(stage, event)
+            tell(*args, **kwargs)
 
-    return show
+    return told
 
 
 @dataclass(frozen=True)
@@ -209,6 +216,7 @@ class _Work:
     store: Store
     executor: Executor
     on_event: OnEvent
+    on_job: OnJob
 
     def tasks(self) -> list[Task]:
         """Return what is missing, node by node."""
@@ -259,20 +267,32 @@ class _Work:
         """
         show = partial(self.on_event, node.name)
         if node.exported is not None:
-            self._run(node.on, partial(_export_job, node, node.exported, self.store), show)
+            with self._job(EXPORT, node):
+                self._run(node.on, partial(_export_job, node, node.exported, self.store), show)
         if node.settings is not None and not self.store.node_folder(node).is_trained():
-            self._run(node.on, partial(train_job, node, self.store), show)
+            with self._job(TRAIN, node):
+                self._run(node.on, partial(train_job, node, self.store), show)
         if node.selects is not None:
             model, run_job = partial(model_of, store=self.store), partial(self._measure, node.on)
-            select(node, self.store, model, run_job, show)
+            with self._job(SELECT, node):
+                select(node, self.store, model, run_job, show)
 
     def _evaluate(self, node: Node, repeat: int) -> None:
         show = partial(self.on_event, _title(node, repeat))
         if not self.store.is_evaluated(node, self.plan, repeat):
-            self._run(node, partial(_evaluate_job, node, self.plan, self.store, repeat), show)
+            with self._job(REPEAT if repeat else EVALUATE, node, repeat):
+                self._run(node, partial(_evaluate_job, node, self.plan, self.store, repeat), show)
         result = self.store.evaluation_folder(node, self.plan, repeat).read_result()
         metrics = {name: metric.model_dump() for name, metric in result.metrics.items()}
         show({"event": "finished", "metrics": metrics})
+
+    @contextmanager
+    def _job(self, what: str, node: Node, repeat: int = 0) -> Iterator[None]:
+        """Say that a job begins, and that it is done; one that fails is not."""
+        name, stage = job_name(what, node, repeat), _title(node, repeat)
+        self.on_job(name, stage, False)
+        yield
+        self.on_job(name, stage, True)
 
     def _measure(self, model: Node | None, job: EvaluateJob, show: OnJobEvent) -> None:
         self._run(model, lambda: job, show)

@@ -33,8 +33,8 @@ ARROWS = {
     "testing -> checks -> recipes; commands -> exporting -> outputs; "
     "commands -> listing, deleting -> graph; "
     "commands -> hub -> pushing -> outputs; "
-    "api -> results -> exporting; api -> run, checks; "
-    "api, commands, judge_training -> progress; api, commands -> quiet; "
+    "api -> results -> exporting; api -> run, checks, forecast; "
+    "api, commands, judge_training -> progress -> overall, ticking; api, commands -> quiet; "
     "cli, commands, progress -> streams",
 }
 EVERYONE_MAY_IMPORT = {"harness": {"errors", "environment", "locks"}}

@@ -73,7 +73,7 @@ def test_no_event_acts_on_a_log_or_in_a_cell(capsys: pytest.CaptureFixture[str])
     for event in events:
         view.on_event(TOGETHER, event)
         if event["event"] != "note":
-            cell.rows.see(TOGETHER, event, None)
+            cell.rows.see(TOGETHER, event)
     say(TOGETHER)
     assert_printable(capsys.readouterr().out)
     assert_page(cell.table())

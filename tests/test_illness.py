@@ -117,10 +117,10 @@ def test_a_record_of_a_stage_that_was_well_has_no_field_for_illness() -> None:
 
 def test_the_live_view_keeps_what_a_stage_was_ill_of_below_what_it_does() -> None:
     view = LiveView(["sft", "grpo"])
-    view.rows.see("grpo", {"event": "training", "step": 8, "steps": 40}, None)
-    view.rows.see("grpo", {"event": "ill", "step": 8, "text": "It is. Rest."}, None)
-    view.rows.see("grpo", {"event": "stopped", "step": 8, "steps": 40}, None)
-    view.rows.see("grpo", {"event": "evaluating", "what": "problems", "done": 1, "total": 2}, None)
+    view.rows.see("grpo", {"event": "training", "step": 8, "steps": 40})
+    view.rows.see("grpo", {"event": "ill", "step": 8, "text": "It is. Rest."})
+    view.rows.see("grpo", {"event": "stopped", "step": 8, "steps": 40})
+    view.rows.see("grpo", {"event": "evaluating", "what": "problems", "done": 1, "total": 2})
     assert view.rows.texts == {
         "sft": ["waiting"],
         "grpo": [
@@ -130,6 +130,6 @@ def test_the_live_view_keeps_what_a_stage_was_ill_of_below_what_it_does() -> Non
         ],
     }
     notebook = NotebookView(["grpo"])
-    notebook.rows.see("grpo", {"event": "ill", "step": 8, "text": "<b>"}, None)
+    notebook.rows.see("grpo", {"event": "ill", "step": 8, "text": "<b>"})
     assert "<td>waiting<br>ill since step 8: &lt;b&gt;</td>" in notebook.table()
     assert describe({"event": "ill", "step": 8, "text": "It is."}) == "ill since step 8: It is."

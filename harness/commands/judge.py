@@ -9,6 +9,7 @@ from stagelift.harness.commands.endings import FAULT, interrupted_code
 from stagelift.harness.commands.examples import example_lines
 from stagelift.harness.commands.help import Command, Group
 from stagelift.harness.commands.options import (
+    Quiet,
     announce_first_use,
     quiet_environment,
     stop,
@@ -49,19 +50,21 @@ def judge_train(
             help="A TRL RewardConfig argument: --set max_steps=100 (repeatable).",
         ),
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Train a reward model with TRL's RewardTrainer and check it on pairs it was not trained on."""
     quiet_environment()
-    announce_first_use([model])
+    if not quiet:
+        announce_first_use([model])
     from stagelift.harness.judge_training import JudgeRequest, train_judge
-    from stagelift.harness.progress import open_view
+    from stagelift.harness.progress import QuietView, open_view
     from stagelift.harness.workers.executor import JobFailed, NoRoom
     from stagelift.reports.words.provenance import passport_lines
 
     try:
         with told_if_full(output), usage_errors():
             request = JudgeRequest(model, dataset, output, overrides or [])
-            passport = train_judge(request, open_view(["judge"]))
+            passport = train_judge(request, QuietView() if quiet else open_view(["judge"]))
     except JobFailed as error:
         stop(f"{error}\nWhat was done is kept.", FAULT if isinstance(error, NoRoom) else 1)
     except KeyboardInterrupt as error:

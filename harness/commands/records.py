@@ -2,6 +2,8 @@
 again.
 """
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +11,7 @@ import typer
 
 from stagelift.harness.commands.options import (
     OneRun,
+    Quiet,
     RunsFolder,
     TrustOption,
     keep_garbage,
@@ -64,6 +67,7 @@ def import_file(
     common: Common = False,
     verdicts: Verdicts = None,
     runs: RunsFolder = Path("runs"),
+    quiet: Quiet = False,
 ) -> None:
     """Make one run out of results produced elsewhere; every report works on it.
 
@@ -79,9 +83,9 @@ def import_file(
     wanted = Wanted(places, form, columns, common, verdicts or ())
     with usage_errors():
         imported = import_results(wanted, name, Store(runs))
-    for line in _recognised(imported):
+    for line in [] if quiet else _recognised(imported):
         typer.echo(safe_text(line), err=True)
-    write_reports(imported.folder)
+    write_reports(imported.folder, quiet=quiet)
     for note in imported.notes:
         typer.echo(f"Note: {safe_text(note)}.", err=True)
 
@@ -113,12 +117,13 @@ def rescore(
     quiet_environment()
     from stagelift.evals.trust import as_asked
     from stagelift.harness.checks.sources import run_folder
+    from stagelift.harness.progress import PlainView
     from stagelift.harness.rescoring import rescore as score_again
     from stagelift.reports.words.changes import describe_changes
 
     folder = run_folder(name, runs).path
-    with usage_errors(), as_asked(trust):
-        changes = score_again(folder)
+    with usage_errors(), as_asked(trust), PlainView(sys.stderr) as view:
+        changes = score_again(folder, partial(view.on_event, folder.name))
     typer.echo("\n".join(describe_changes(changes)))
     if any(change.metrics for change in changes):
         store_outputs(folder)

@@ -195,12 +195,14 @@ def _accuracies(record: "RunRecord") -> str:
     return "\n".join(lines)
 
 
-def write_reports(folder: Path) -> None:
-    """Write what a run leaves for its readers, and print the report."""
+def write_reports(folder: Path, *, quiet: bool = False) -> None:
+    """Write what a run leaves for its readers, and print the report, unless it is to be `quiet`."""
     keep_garbage()
     written = store_outputs(folder)
-    _print_report(written.report)
-    typer.echo(f"\nWritten: {' and '.join(map(str, written.reports))}")
+    if not quiet:
+        _print_report(written.report)
+        typer.echo()
+    typer.echo(f"Written: {' and '.join(map(str, written.reports))}")
     if written.cards:
         typer.echo("Model cards: README.md in the adapter folder of each trained stage.")
 

@@ -17,6 +17,7 @@ from stagelift.harness.commands.endings import FAULT, Terminated, interrupted_co
 from stagelift.harness.commands.options import (
     OneRecipe,
     Overrides,
+    Quiet,
     RunName,
     RunsFolder,
     TrustOption,
@@ -33,6 +34,7 @@ from stagelift.harness.commands.report import write_reports
 if TYPE_CHECKING:
     from stagelift.harness.graph.node import Node, Plan
     from stagelift.harness.graph.store import Store
+    from stagelift.harness.progress import View
     from stagelift.harness.recipes.sections import Recipe
     from stagelift.harness.workers.executor import Executor
 
@@ -110,6 +112,7 @@ def run(
     dry_run: DryRun = False,
     repair: Repair = False,
     trust: TrustOption = None,
+    quiet: Quiet = False,
 ) -> None:
     """Train and evaluate what is missing of a recipe, then report.
 
@@ -127,6 +130,7 @@ def run(
             jobs,
             dry_run=dry_run,
             repair=repair,
+            quiet=quiet,
         )
 
 
@@ -186,6 +190,7 @@ def evaluate(
     dry_run: DryRun = False,
     repair: Repair = False,
     trust: TrustOption = None,
+    quiet: Quiet = False,
 ) -> None:
     """Measure what was trained elsewhere as the `evals` of a recipe say, and report it like stages.
 
@@ -203,6 +208,7 @@ def evaluate(
             None,
             dry_run=dry_run,
             repair=repair,
+            quiet=quiet,
         )
 
 
@@ -285,6 +291,7 @@ def _run(
     *,
     dry_run: bool,
     repair: bool,
+    quiet: bool,
 ) -> None:
     """Check a recipe, do what is missing of it, and report."""
     from stagelift.evals.trust import only_looking
@@ -299,7 +306,7 @@ def _run(
                 _look(recipe, store, executor, jobs, repair=repair)
         else:
             with told_if_full(store.root):
-                _do(recipe, store, executor, jobs, repair=repair)
+                _do(recipe, store, executor, jobs, repair=repair, quiet=quiet)
 
 
 def _look(
@@ -326,11 +333,17 @@ def _look(
 
 
 def _do(
-    recipe: "Recipe", store: "Store", executor: ExecutorName, jobs: int | None, *, repair: bool
+    recipe: "Recipe",
+    store: "Store",
+    executor: ExecutorName,
+    jobs: int | None,
+    *,
+    repair: bool,
+    quiet: bool,
 ) -> None:
     """Check a recipe, do what is missing of it, and report."""
     from stagelift.evals.printed import one_line
-    from stagelift.harness.run import execute, titles
+    from stagelift.harness.run import execute
     from stagelift.harness.voting import read_votes, store_votes
     from stagelift.harness.workers.executor import JobFailed, NoRoom
 
@@ -338,14 +351,20 @@ def _do(
     try:
         with usage_errors():
             votes = read_votes(recipe.evals.preference.votes)
-            announce_first_use(recipe.weights())
+            if not quiet:
+                announce_first_use(recipe.weights())
             with closing(_executor(executor, jobs, recipe, store.root)) as workers:
                 plan = _prepared(recipe, store, workers, repair=repair)
-                from stagelift.harness.progress import open_view
-
-                with _kill_is_ctrl_c(), open_view(titles(plan)) as view:
+                view = _view(plan, store, workers, quiet=quiet)
+                with _kill_is_ctrl_c(), view:
                     folder = execute(
-                        plan, store, workers, view.on_event, repairs=repair, say=said.append
+                        plan,
+                        store,
+                        workers,
+                        view.on_event,
+                        repairs=repair,
+                        say=said.append,
+                        on_job=view.on_job,
                     )
     except JobFailed as error:
         stop(f"{error}\nWhat was done is kept.", FAULT if isinstance(error, NoRoom) else 1)
@@ -353,11 +372,26 @@ def _do(
         stop("\nInterrupted; what was done is kept.", interrupted_code(error))
     with usage_errors():
         unused = store_votes(folder, votes)
-    write_reports(folder)
+    write_reports(folder, quiet=quiet)
     for words in said:
         typer.echo(f"Repaired: {one_line(words)}", err=True)
     for problem in unused:
         typer.echo(f"Note: {one_line(problem)}", err=True)
+
+
+def _view(plan: "Plan", store: "Store", workers: "Executor", *, quiet: bool) -> "View":
+    """Say what the run will take, and return what shows how it goes on."""
+    from stagelift.harness.forecast.expected import expected
+    from stagelift.harness.progress import QuietView, open_view
+    from stagelift.harness.run import titles
+    from stagelift.harness.workers.local import LocalExecutor
+
+    if quiet:
+        return QuietView()
+    ahead = expected(plan, store, here=isinstance(workers, LocalExecutor))
+    if ahead.costs:
+        typer.echo(ahead.sentence(workers.jobs))
+    return open_view(titles(plan), ahead.seconds(), workers.jobs)
 
 
 def _prepared(recipe: "Recipe", store: "Store", workers: "Executor", *, repair: bool) -> "Plan":

@@ -13,6 +13,7 @@ from stagelift.harness.forecast.leaks import overlap_advice
 from stagelift.harness.forecast.material import Asked, TrainedOn
 from stagelift.harness.forecast.other_dtype import other_dtype_advice
 from stagelift.harness.forecast.sensitivity import Sensitivity, sensitivity
+from stagelift.harness.graph.jobs import EVALUATE, EXPORT, REPEAT, SELECT, TRAIN
 from stagelift.harness.graph.model_checks import trained_on_other_models
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.row_counts import row_notes
@@ -25,13 +26,14 @@ from stagelift.stages.rows.problems import answer_note
 @dataclass(frozen=True)
 class Job:
     """One training, export or evaluation of a node, done or still to do; `cost` is None where
-    nothing can be said. An export leaves so many `disk_bytes`.
+    nothing can be said. An export leaves so many `disk_bytes`; a repeated evaluation has a number.
     """
 
     what: str
     done: bool
     cost: Cost | None
     disk_bytes: int | None = None
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,6 @@ class Forecast:
         return [job for node in self.nodes for job in node.jobs if not job.done]
 
 
-TRAIN, SELECT, EVALUATE, REPEAT = "train", "select", "evaluate", "evaluate again"
-EXPORT = "export"
-
-
 def make_forecast(plan: Plan, store: Store) -> Forecast:
     """Look at everything a plan is made of; reads records and data, loads no weights and writes
     nothing.
@@ -89,7 +87,7 @@ def make_forecast(plan: Plan, store: Store) -> Forecast:
     return Forecast(
         plan=plan,
         device=device,
-        nodes=[NodeForecast(node, _jobs(node, plan, store, estimator)) for node in plan.nodes],
+        nodes=node_forecasts(plan, store, estimator),
         rows=seen_rows(plan),
         avoided=len(trainable) - len({node.id for node in trainable}),
         trainings_known=len(history.trainings),
@@ -107,6 +105,11 @@ def make_forecast(plan: Plan, store: Store) -> Forecast:
     )
 
 
+def node_forecasts(plan: Plan, store: Store, estimator: Estimator) -> list[NodeForecast]:
+    """Forecast the jobs of every node."""
+    return [NodeForecast(node, _jobs(node, plan, store, estimator)) for node in plan.nodes]
+
+
 def _jobs(node: Node, plan: Plan, store: Store, estimator: Estimator) -> list[Job]:
     jobs = []
     if node.settings is not None:
@@ -122,7 +125,7 @@ def _jobs(node: Node, plan: Plan, store: Store, estimator: Estimator) -> list[Jo
     for repeated, repeat in plan.repeats:
         if repeated.id == node.id:
             done = store.is_evaluated(node, plan, repeat)
-            jobs.append(Job(REPEAT, done, estimator.evaluation(node, repeat)))
+            jobs.append(Job(REPEAT, done, estimator.evaluation(node, repeat), repeat=repeat))
     return jobs
 
 

@@ -12,17 +12,11 @@ from rich.tree import Tree
 from stagelift.evals.metrics.measures import measure
 from stagelift.evals.models.model import model_title
 from stagelift.evals.printed import json_escaped
-from stagelift.harness.forecast import guess, sensitivity
-from stagelift.harness.forecast.estimate import Basis, Cost
-from stagelift.harness.forecast.forecast import (
-    EVALUATE,
-    EXPORT,
-    REPEAT,
-    TRAIN,
-    Forecast,
-    Job,
-    NodeForecast,
-)
+from stagelift.harness.forecast import sensitivity
+from stagelift.harness.forecast.estimate import Cost
+from stagelift.harness.forecast.forecast import Forecast, Job, NodeForecast
+from stagelift.harness.forecast.total import GROUNDS, total_cost
+from stagelift.harness.graph.jobs import EVALUATE, EXPORT, REPEAT, TRAIN
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.seen_rows import row_lines
 from stagelift.reports.formats.console import Console, Text
@@ -51,7 +45,7 @@ def render_json(forecast: Forecast, audits: list[dict[str, Any]] | None = None) 
     """Write all of it as JSON: seconds, bytes, and differences as shares; audits of rewards, where
     they were made.
     """
-    plan, todo = forecast.plan, _total(forecast.remaining())
+    plan, todo = forecast.plan, total_cost([job.cost for job in forecast.remaining()])
     content = {
         "recipe": plan.recipe.name,
         "model": model_title(plan.model.path),
@@ -145,46 +139,18 @@ def _to_do(forecast: Forecast) -> str:
 
 def _all_of(jobs: Sequence[Job]) -> str:
     """Say what jobs cost together, and how many of them nothing can be said of."""
-    total = _total(jobs)
+    total = total_cost([job.cost for job in jobs])
     if total is None:
         return "how long is not known"
-    said = f"{_figures(total)} at most, {_TOTALS[total.basis]}"
+    said = f"{_figures(total)} at most, {GROUNDS[total.basis]}"
     unknown = sum(job.cost is None for job in jobs)
     if unknown:
         said += f", {number_of(unknown, 'job')} left out that cannot be estimated"
     return said
 
 
-# from the firmest ground to the weakest
-_TOTALS: dict[Basis, str] = {
-    "measured": "as measured",
-    "same settings": "from earlier records",
-    "scaled": "in part scaled from earlier records",
-    "guess": f"in part a guess, which may be {guess.TIMES_OFF} times off",
-}
-
-
 def _evaluations(forecast: Forecast) -> list[Job]:
     return [job for what in (EVALUATE, REPEAT) for job in forecast.jobs(what, done=False)]
-
-
-def _total(jobs: Sequence[Job]) -> Cost | None:
-    """Add up what is known; the total rests on the weakest ground that any part does."""
-    known = [job.cost for job in jobs if job.cost is not None]
-    if not known:
-        return None
-    weakest = next(
-        basis for basis in reversed(list(_TOTALS)) if any(cost.basis == basis for cost in known)
-    )
-    return Cost(
-        seconds=sum(cost.seconds for cost in known),
-        low=sum(cost.low for cost in known),
-        high=sum(cost.high for cost in known),
-        memory_bytes=max(
-            (cost.memory_bytes for cost in known if cost.memory_bytes is not None), default=None
-        ),
-        basis=weakest,
-    )
 
 
 def _tree(forecast: Forecast) -> Tree:
