@@ -1,7 +1,8 @@
-"""Whether a text names a place on another machine."""
+"""Whether a text names a place on another machine, and which one it names on this."""
 
 import ipaddress
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 # a scheme wherever it stands: chained URLs have several (zip://a.zip::https://...)
@@ -35,3 +36,9 @@ def is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def in_full(path: str | Path) -> str:
+    """Quote a path as it is written; where it is relative, with the whole one behind it."""
+    whole = Path(path).absolute()
+    return f"'{path}'" if str(whole) == str(path) else f"'{path}' ({whole})"

@@ -33,6 +33,7 @@ from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.model_checks import check_models, with_candidates
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.plan import stage_launcher, stage_lora, stage_settings
+from stagelift.harness.recipes.gated import check_gates
 from stagelift.harness.recipes.sections import Recipe, StageSection
 from stagelift.harness.validation import check_validation
 from stagelift.harness.workers.launcher import read_launcher
@@ -59,6 +60,7 @@ def unreachable_sources(recipe: Recipe) -> list[str]:
 
     Raises UsageError for the rest.
     """
+    check_gates(recipe)
     try:
         check_models(recipe)
     except ValueError as error:

@@ -149,7 +149,7 @@ def test_missing_problems_are_allowed_only_by_number(
         (["--baseline", "one.json", "--margin", "win_rate_previous=2"], "cannot be gated"),
         (
             ["--baseline", "one.json", "--margin", "acuracy=2"],
-            "no metric 'acuracy'. The nearest name is 'accuracy'",
+            "no metric 'acuracy'. Did you mean 'accuracy'",
         ),
         (["--baseline", "one.json", "--gates", "no.yaml"], "does not exist"),
         (["--baseline", "broken.json"], "is not valid JSON"),

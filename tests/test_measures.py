@@ -91,7 +91,7 @@ def test_metrics_stand_in_the_order_of_a_report() -> None:
     ],
 )
 def test_an_unknown_name_is_an_error_that_names_the_nearest(name: str, nearest: str) -> None:
-    said = f"There is no metric '{name}'. The nearest name is '{nearest}'"
+    said = f"There is no metric '{name}'. Did you mean '{nearest}'"
     with pytest.raises(UnknownMetricError, match=said):
         measure(name)
 

@@ -310,7 +310,10 @@ def test_rows_keep_targets_of_every_kind_and_messages_with_their_system_prompt(
         (["evals.accuracy.scorers=[no_module.f]"], "cannot be imported"),
         (["evals.accuracy.scorers=[{json: {fields: [a]}}]"], "Row 1 of .* is no JSON"),
         (["evals.accuracy.scorers=[{regex: }]"], "pattern"),
-        (["evals.accuracy.data={path: nowhere.jsonl}"], "'nowhere.jsonl' does not exist"),
+        (
+            ["evals.accuracy.data={path: nowhere.jsonl}"],
+            "does not exist.*Did you mean 'objects.jsonl'",
+        ),
         (["evals.accuracy.scorers=[{json: {feilds: [a]}}]"], "did you mean 'fields'"),
         (
             ["evals.tasks=[{task: a, data: {path: objects.jsonl}, scorers: [json], limits: 3}]"],

@@ -130,7 +130,10 @@ def test_a_key_that_leads_nowhere_says_what_there_is(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (MINIMAL + "modle: {path: x}", "Unknown key 'modle' in mine.yaml: did you mean 'model'?"),
+        (
+            MINIMAL + "modle: {path: x}",
+            "Unknown key 'modle' in line 4 of mine.yaml: did you mean 'model'?",
+        ),
         (MINIMAL.replace("limit", "limti"), "did you mean 'limit'?"),
         (
             MINIMAL.replace("[sft]", "[ppo]"),
@@ -143,7 +146,7 @@ def test_a_key_that_leads_nowhere_says_what_there_is(
         (MINIMAL.replace("{limit: 8}", "{}"), "evals.accuracy.limit is missing"),
         (
             MINIMAL.replace("{limit: 8}", "{limit: many}"),
-            "'evals.accuracy.limit' in mine.yaml is 'many'",
+            "'evals.accuracy.limit' in line 3 of mine.yaml is 'many'",
         ),
         (MINIMAL.replace("{limit: 8}", "{task: gsm8k}"), "Task gsm8k needs GSM8K's files"),
         (MINIMAL.replace("name: mine", "name: ../mine"), "cannot be named '../mine'"),

@@ -221,7 +221,7 @@ def test_a_recipe_with_selection_is_written_as_it_was_read(recipe_file: Path) ->
 @pytest.mark.parametrize(
     ("metric", "sentence"),
     [
-        ("accurracy", "There is no metric 'accurracy'. The nearest name is 'accuracy'"),
+        ("accurracy", "There is no metric 'accurracy'. Did you mean 'accuracy'"),
         ("length_tokens", "a length, a time or a share of cut-off responses is no better"),
         ("win_rate_base", "it is against another model"),
         ("accuracy_held_out", "held-out problems are for testing"),

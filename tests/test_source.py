@@ -103,7 +103,7 @@ def test_a_validation_split_of_ones_own_may_be_trained_on(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (Source(path="./nowhere"), "'./nowhere' does not exist"),
+        (Source(path="./nowhere"), "does not exist. Give a file, a folder or a Hub name"),
         (Source(path="FOLDER", split="validation"), "no file for split 'validation'"),
         (
             Source(path="FOLDER", columns={"prompt": "text"}),

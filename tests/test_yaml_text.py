@@ -136,7 +136,7 @@ def test_a_pair_of_surrogates_is_a_character_as_in_json() -> None:
         (b"\xff\xfea\x00:\x00", "is text in UTF-16. Save it in UTF-8."),
         (b"", "expected keys such as name, model and stages"),
         (b"- a\n- b\n", "expected keys such as name, model and stages"),
-        (b"name: 2026-01-31\nseed: 2026-01-31\nstages: []\n", "Key 'seed' in mine.yaml"),
+        (b"name: 2026-01-31\nseed: 2026-01-31\nstages: []\n", "Key 'seed' in line 2 of mine.yaml"),
         (b"name: [" * 2000, "nested more than 50 deep"),
     ],
 )
@@ -227,7 +227,7 @@ def test_content_of_python_is_a_copy_with_all_that_was_there() -> None:
     [
         ("a: 1\n" + "# x\n" * 300_000, "mine.yaml holds more than 1 MiB of text"),
         ("".join(f"k{n}: 1\n" for n in range(20_000)), "more than 20,000 keys and values"),
-        ("k: '" + "x" * 1_000_000 + "'", "Unknown key 'k' in mine.yaml"),
+        ("k: '" + "x" * 1_000_000 + "'", "Unknown key 'k' in line 1 of mine.yaml"),
         ("k" * 900 + ": 1", "Unknown key 'kkkk"),
         ("name: x\nseed: [&a [1,1,1,1,1,1,1,1], [*a, *a, *a, *a, *a, *a, *a, *a]]", "Key 'seed'"),
     ],

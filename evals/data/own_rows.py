@@ -11,6 +11,7 @@ from typing import Any
 
 from stagelift.evals.data.alpaca import inputs_read, with_its_input
 from stagelift.evals.data.clusters import cluster_name, refuse_one_for_all, refuse_some_without
+from stagelift.evals.data.renamed import no_such_column
 from stagelift.evals.data.source import (
     Source,
     UnreachableError,
@@ -153,7 +154,7 @@ def _numbered(source: Source, limit: int | None) -> Iterator[tuple[int, dict[str
         if missing is not None:
             raise ValueError(
                 f"Row {number} of '{source.path}' has no column '{missing}' (mapped to "
-                f"'{renamed[missing]}'). Its columns: {', '.join(map(str, row))}."
+                f"'{renamed[missing]}'). {no_such_column(source.columns, [*map(str, row)])}"
             )
         named = {renamed.get(str(name), str(name)): value for name, value in row.items()}
         yield number, _plain(named, f"Row {number} of '{source.path}'")

@@ -8,11 +8,12 @@ import glob
 import hashlib
 import json
 import re
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stagelift.evals.data.answers import with_exact_answers
 from stagelift.evals.data.bundled_data import (
@@ -23,6 +24,8 @@ from stagelift.evals.data.bundled_data import (
 )
 from stagelift.evals.data.csv_texts import how_to_read, rewritten_columns
 from stagelift.evals.data.json_tables import table_rows
+from stagelift.evals.data.renamed import no_such_column
+from stagelift.evals.places import in_full
 from stagelift.evals.records import Written
 from stagelift.evals.strict_json import read_rows
 
@@ -62,6 +65,12 @@ class Source(Written):
     """How many rows, from the first; all if not given."""
     chat: bool = Field(default=True, exclude_if=bool)
     """Whether texts become turns of the chat template (chats.md)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_alone(cls, written: Any) -> Any:
+        """Take a file, a folder or a Hub name alone for a source of that path."""
+        return {"path": written} if isinstance(written, str) else written
 
 
 def rows(source: Source) -> "Dataset":
@@ -228,15 +237,15 @@ def _check_unicode(row: Any, place: str) -> None:
 
 def _check_columns(source: Source, present: list[str]) -> None:
     for wanted, name in source.columns.items():
-        if wanted in present and wanted not in source.columns.values():
+        if name in present and wanted in present and wanted not in source.columns.values():
             raise ValueError(
                 f"Column '{name}' of dataset '{source.path}' cannot become '{wanted}': it has a "
                 "column of that name already."
             )
         if name not in present:
             raise ValueError(
-                f"Column '{name}' (mapped to '{wanted}') is not in dataset '{source.path}'. Its "
-                f"columns: {', '.join(present)}."
+                f"Column '{name}' (mapped to '{wanted}') is not in dataset '{source.path}'. "
+                f"{no_such_column(source.columns, present)}"
             )
 
 
@@ -326,18 +335,34 @@ def check_file(source: Source) -> None:
         if not written_as_path:
             return
         raise ValueError(
-            f"Dataset '{source.path}' does not exist. Give a file, a folder or a Hub name."
+            f"Dataset {in_full(source.path)} does not exist. Give a file, a folder or a Hub "
+            f"name.{_near(path)}"
         )
     file = local_file(source)
     if file is None:
         raise ValueError(
-            f"Folder '{source.path}' has no file for split '{source.split}'. Expected "
-            f"{source.split}.jsonl, .json, .csv or .parquet in it."
+            f"Folder {in_full(source.path)} has no file for split '{source.split}'. Expected "
+            f"{source.split}.jsonl, .json, .csv or .parquet in it.{_seen(path)}"
         )
     if file.suffix not in _FORMATS:
         raise ValueError(
-            f"Dataset file '{file}' is of no known format. Known: {', '.join(_FORMATS)}."
+            f"Dataset file {in_full(file)} is of no known format. Known: {', '.join(_FORMATS)}; "
+            'write a row a line as JSON, such as {"prompt": "...", "completion": "..."}.'
         )
+
+
+def _near(path: Path) -> str:
+    """Name the file beside a missing one that is called nearly as it; "" where there is none."""
+    if not path.parent.is_dir():
+        return f" There is no folder {path.parent.absolute()} either."
+    near = get_close_matches(path.name, sorted(file.name for file in path.parent.iterdir()), n=1)
+    return f" Did you mean '{path.parent / near[0]}'?" if near else ""
+
+
+def _seen(folder: Path) -> str:
+    """Name files of rows in a folder, of which one may be the split; "" where there are none."""
+    files = sorted(file.name for file in folder.iterdir() if file.suffix in _FORMATS)
+    return f" It has {', '.join(files[:8])}: one file can be named by itself." if files else ""
 
 
 @cache

@@ -126,7 +126,7 @@ def measure(name: str) -> Measure:
     known = [*_BY_NAME, *passes]
     (nearest,) = get_close_matches(name, known, n=1, cutoff=0.0)
     raise UnknownMetricError(
-        f"There is no metric '{name}'. The nearest name is '{nearest}'; metrics of lm-eval's tasks "
+        f"There is no metric '{name}'. Did you mean '{nearest}'? Metrics of lm-eval's tasks "
         "are named like 'mmlu/acc', scores of your own like 'exact' or 'labels:exact'."
     )
 

@@ -16,6 +16,7 @@ from zipfile import is_zipfile
 from stagelift.evals.data.source import one_sentence
 from stagelift.evals.models import adapters, bundled, gguf
 from stagelift.evals.models.pickled import code_in
+from stagelift.evals.places import in_full
 from stagelift.evals.strict_json import parse_json, read_json
 
 What = Literal["model", "adapter", "gguf"]
@@ -63,7 +64,7 @@ def check_hub_name(path: str) -> None:
     """Raise ValueError in a sentence where what is not here cannot be on the Hub either."""
     if path.startswith((".", "/", "~", "bundled/")) or not _HUB_NAME.fullmatch(path):
         raise ValueError(
-            f"Model '{path}' does not exist. Give a folder, a .gguf file, a Hub name or "
+            f"Model {in_full(path)} does not exist. Give a folder, a .gguf file, a Hub name or "
             f"{bundled.NAME}."
         )
 

@@ -10,7 +10,14 @@ from typing import Any
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.yaml_text import read_yaml_file
 from stagelift.reports.gates.check import defaults
-from stagelift.reports.gates.margins import Margin, Tier, in_tiers, read_margins, read_tiers
+from stagelift.reports.gates.margins import (
+    Margin,
+    Tier,
+    in_tiers,
+    read_margins,
+    read_tiers,
+    refuse_fractions,
+)
 from stagelift.reports.gates.scores import StageScores
 
 
@@ -28,8 +35,11 @@ def read_asked(gates: Path | None, written: Mapping[str, object]) -> Asked:
     Raises UsageError or ValueError, in a sentence.
     """
     content = {} if gates is None else _gates_file(gates)
+    in_file = _gates_in(content, gates)
+    refuse_fractions(in_file)
+    refuse_fractions(written)
     margins = [
-        *read_margins(_gates_in(content, gates), given_by=gates.name if gates else ""),
+        *read_margins(in_file, given_by=gates.name if gates else ""),
         *read_margins(written, given_by="--margin"),
     ]
     return Asked(margins, read_tiers(content.get("tiers") or {}))
@@ -85,6 +95,11 @@ def _gates_file(path: Path) -> dict[str, Any]:
 
 def _gates_in(content: Mapping[str, Any], path: Path | None) -> dict[str, object]:
     """Return the gates of a file: a section of their own, or all but the tiers."""
+    if "gates" not in content and "stages" in content:
+        raise UsageError(
+            f"{path} is a recipe that declares no gates. Write `gates: {{accuracy: 2}}` in it, or "
+            "name another file."
+        )
     section = content.get("gates", {key: content[key] for key in content if key != "tiers"})
     if section is None:
         return {}

@@ -267,9 +267,24 @@ def _put_on(model: ModelRef, config: Any) -> Any:
                 "no layer's whole name matches. Write a list of last names, such as "
                 f"[{config.target_modules}], or an expression such as .*q_proj, or all-linear"
             ) from error
+        if "Target modules" in str(error) and "not found" in str(error):
+            raise ValueError(_no_such_layers(model, config)) from error
         raise
     check_targets(policy, config)
     return policy
+
+
+def _no_such_layers(model: ModelRef, config: Any) -> str:
+    """Say which layers a model has, where it has none of those that an adapter is asked for."""
+    from torch.nn import Linear
+
+    skeleton = pretrained.skeleton(model_folder(model.path), model.revision)
+    linear = [name for name, layer in skeleton.named_modules() if isinstance(layer, Linear)]
+    names = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in linear))
+    return (
+        f"no layer is called {', '.join(map(str, sorted(config.target_modules)))}. Its linear "
+        f"layers are {names}; all-linear takes every one"
+    )
 
 
 def _fit(model: ModelRef, load: Callable[[], Any]) -> Any:

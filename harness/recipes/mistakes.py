@@ -1,27 +1,45 @@
-"""What is wrong with a recipe, in one sentence."""
+"""What is wrong with a recipe, in one sentence, with the line of its file."""
 
 import difflib
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from stagelift.evals import records
 from stagelift.harness.recipes.sections import Recipe
+from stagelift.harness.recipes.yaml_text import line_of
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+# trainers have hundreds of arguments, and which ones there are is known when they are loaded
+_UNDER_ARGS = (
+    " An argument of a trainer stands under the args of its stage: sft: {args: {max_steps: 10}}, "
+    "or --set stages.sft.args.max_steps=10."
+)
 
 
-def first_mistake(error: ValidationError, where: str) -> str:
-    """Say the first thing that is wrong, with the nearest known key where a key is unknown."""
+def first_mistake(error: ValidationError, where: str, text: str = "") -> str:
+    """Say the first thing that is wrong, with the nearest known key where a key is unknown.
+
+    `text` is the recipe as it is written, for the line; "" where there is none.
+    """
     mistakes = error.errors()
     # a misspelt key is also a missing one: the misspelling is what is wrong
     misspelt = [mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"]
     mistake = [*misspelt, *mistakes][0]
+    line = line_of(text, mistake["loc"]) if text else None
+    return _said(mistake, where if line is None else f"line {line} of {where}", where)
+
+
+def _said(mistake: "ErrorDetails", where: str, whole: str) -> str:
     place = _written(mistake["loc"])
     match mistake["type"]:
         case "extra_forbidden":
             return _unknown_key(mistake["loc"], where)
         case "missing":
-            return f"Key '{place}' is missing in {where}."
+            return f"Key '{place}' is missing in {where}{_to_paste(place)}."
         case "union_tag_invalid":
             what = place.rpartition(".")[2]
             known = mistake["ctx"]["expected_tags"].replace("'", "")
@@ -32,11 +50,56 @@ def first_mistake(error: ValidationError, where: str) -> str:
             return f"Key '{_written([*mistake['loc'], key])}' in {where} is {value}, not a number."
         case "bool_parsing" | "bool_type":
             return f"Key '{place}' in {where} is {mistake['input']!r:.200}, neither true nor false."
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return _no_section(mistake, where)
         case "value_error":
-            return f"{mistake['ctx']['error']!s} (in {where})"
+            return f"{mistake['ctx']['error']!s} (in {where if mistake['loc'] else whole})"
         case _:
             value, reason = mistake["input"], mistake["msg"]
-            return f"Key '{place}' in {where} is {value!r:.200}, which does not fit: {reason}."
+            return (
+                f"Key '{place}' in {where} is {value!r:.200}, which does not fit: {reason}"
+                f"{_instead(mistake['type'], place, value)}."
+            )
+
+
+def _to_paste(place: str) -> str:
+    """Return, as a clause, a line that supplies a key that is missing."""
+    examples = {
+        "name": "name: mine",
+        "stages": "stages: [sft], or for an evaluation only stages: []",
+        "path": "path: train.jsonl",
+        "task": "task: ifeval",
+    }
+    example = examples.get(place.rpartition(".")[2])
+    return "" if example is None else f". Write it, such as: {example}"
+
+
+def _no_section(mistake: "ErrorDetails", where: str) -> str:
+    """Say that a value stands where keys are asked, and which these are."""
+    place, value = mistake["loc"], mistake["input"]
+    what = "a list" if isinstance(value, list) else repr(value)[:200]
+    known = _known_keys([*place]) if mistake["type"] != "dict_type" else []
+    keys = f" Known keys there: {', '.join(known)}." if known else ""
+    return (
+        f"Key '{_written(place)}' in {where} is {what}, and keys with values belong there"
+        f"{_of_source(known)}.{keys}"
+    )
+
+
+def _of_source(known: Sequence[str]) -> str:
+    is_source = {"path", "split", "columns"} <= {*known}
+    return ", or one file, folder or Hub name, such as train.jsonl" if is_source else ""
+
+
+def _instead(mistake: str, place: str, value: Any) -> str:
+    """Say, as a clause, what to write instead; "" where that is plain."""
+    last = place.rpartition(".")[2]
+    if value is None:
+        return f". Give it a value, or leave {last} out"
+    if mistake == "list_type" and isinstance(value, str | int | float):
+        return f". Write it as a list: {last}: [{value!s:.60}]"
+    is_all = isinstance(value, str) and value.strip().lower() in ("all", "none", "every")
+    return f". For all of them write {last}: null" if is_all and last == "limit" else ""
 
 
 def _written(place: Sequence[int | str]) -> str:
@@ -51,7 +114,9 @@ def _unknown_key(place: tuple[int | str, ...], where: str) -> str:
     near = difflib.get_close_matches(str(key)[:200], known, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     written = _written(place)[:200]
-    return f"Unknown key '{written}' in {where}: {hint}Known keys there: {', '.join(known)}."
+    under_args = "" if near or not {*known} & {"args", "stages"} else _UNDER_ARGS
+    keys = ", ".join(known)
+    return f"Unknown key '{written}' in {where}: {hint}Known keys there: {keys}.{under_args}"
 
 
 def _known_keys(place: list[int | str]) -> list[str]:
@@ -59,7 +124,7 @@ def _known_keys(place: list[int | str]) -> list[str]:
     for part in place:
         if isinstance(part, str):
             sections = _entered(sections, part)
-    fields = sections[0].model_fields
+    fields = sections[0].model_fields if sections else {}
     return [field.alias or name for name, field in fields.items() if name != "kind"]
 
 

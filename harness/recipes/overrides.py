@@ -11,6 +11,9 @@ from stagelift.harness.recipes.credentials import check_no_credentials, check_ov
 from stagelift.harness.recipes.stage_names import stage_names
 from stagelift.harness.recipes.yaml_text import read_yaml
 
+# sections that may be written as their path alone
+_PATH_ALONE = ("model", "data", "dataset", "prompts", "gold", "pairs")
+
 
 def apply_override(content: dict[str, Any], override: str) -> None:
     """Change a recipe's content by one `key=value` of `--set`. Raises UsageError."""
@@ -23,6 +26,7 @@ def read_override(override: str, example: str) -> tuple[str, Any]:
     key, equals, text = override.partition("=")
     if not equals or not key:
         shown = re.split(r"[:\s]", override)[0]
+        example = f"{shown}=VALUE" if ":" in override else example
         raise UsageError(f"--set {shown} is not key=value. Write it as --set {example}.")
     check_override(key, text)
     # what is no YAML is not quoted: nobody knows what stands in it
@@ -55,6 +59,8 @@ def _entered(place: Any, above: str, part: str, what: str) -> Any:
     if isinstance(place, dict):
         if place.get(part) is None:
             place[part] = {}
+        elif part in _PATH_ALONE and isinstance(place[part], str):
+            place[part] = {"path": place[part]}
         return place[part]
     if not isinstance(place, list):
         raise _leads_nowhere(what, place, part)

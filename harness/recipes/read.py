@@ -18,9 +18,11 @@ from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.credentials import check_no_credentials
 from stagelift.harness.recipes.mistakes import first_mistake
 from stagelift.harness.recipes.named_models import NamedModel
+from stagelift.harness.recipes.no_recipe import no_recipe, no_such_recipe
 from stagelift.harness.recipes.overrides import apply_override, set_field
+from stagelift.harness.recipes.relative import lead_from_here, refuse_left_behind
 from stagelift.harness.recipes.sections import RaySection, Recipe, ValidationSection
-from stagelift.harness.recipes.yaml_text import as_yaml_holds_it, read_yaml, read_yaml_file
+from stagelift.harness.recipes.yaml_text import as_yaml_holds_it, read_yaml, read_yaml_text
 from stagelift.stages.saved_checkpoints import base_of_adapters, saved_checkpoints
 
 # a recipe by name or path, or what its YAML holds
@@ -39,16 +41,19 @@ def load_recipe(name: Written, overrides: list[str], run_name: str | None = None
 
     `key=value` overrides and a run's name are put on top. Raises UsageError.
     """
-    content, where = _read(name)
+    content, text, where, file = _read(name)
     if not isinstance(content, dict):
-        raise UsageError(f"{where} is not a recipe: expected keys such as name, model and stages.")
+        raise UsageError(no_recipe(content, where))
     check_no_credentials(content, where)
+    left = [] if file is None else lead_from_here(content, file)
     for override in overrides:
         apply_override(content, override)
-        where = f"{where} with --set {override}"
+        # a line says nothing of what was put on top
+        where, text = f"{where} with --set {override}", ""
+    refuse_left_behind(content, left, where)
     if run_name is not None:
         content["name"] = run_name
-    return _checked(content, where)
+    return _checked(content, where, text)
 
 
 def evaluation_recipe(
@@ -194,28 +199,26 @@ def shipped_recipes() -> list[str]:
     )
 
 
-def _read(name: Written) -> tuple[Any, str]:
-    """Return what a recipe's YAML holds, and where it is from."""
+def _read(name: Written) -> tuple[Any, str, str, Path | None]:
+    """Return what a recipe's YAML holds, its text, where it is from, and its file."""
     if not isinstance(name, str):
-        return as_yaml_holds_it(name, "the recipe"), "the recipe"
+        return as_yaml_holds_it(name, "the recipe"), "", "the recipe", None
     if name in shipped_recipes():
         where = f"recipe '{name}'"
         text = (_shipped() / f"{name}.yaml").read_text(encoding="utf-8")
-        return read_yaml(text, where), where
+        return read_yaml(text, where), text, where, None
     path = Path(name)
     if not path.is_file():
-        raise UsageError(
-            f"No recipe '{name}': it is neither a file nor one of the shipped recipes "
-            f"({', '.join(shipped_recipes())})."
-        )
-    return read_yaml_file(path, path.name), path.name
+        raise UsageError(no_such_recipe(path, shipped_recipes()))
+    text = read_yaml_text(path)
+    return read_yaml(text, path.name), text, path.name, path
 
 
 def _shipped() -> Traversable:
     return files("stagelift.harness.recipes")
 
 
-def _checked(content: dict[str, Any], where: str) -> Recipe:
+def _checked(content: dict[str, Any], where: str, text: str = "") -> Recipe:
     # before any sentence quotes a value
     check_no_credentials(content, where)
     try:
@@ -223,7 +226,7 @@ def _checked(content: dict[str, Any], where: str) -> Recipe:
         with trusting(granted(content.get("trust") == {"code": True})):
             return Recipe.model_validate(content)
     except ValidationError as error:
-        raise UsageError(first_mistake(error, where)) from error
+        raise UsageError(first_mistake(error, where, text)) from error
 
 
 def _run_name(path: str) -> str:

@@ -34,7 +34,7 @@ from stagelift.evals.records import Written
 from stagelift.evals.settings import Against, RetentionSettings
 from stagelift.harness.recipes.stage_names import stage_names
 from stagelift.reports.folders import RESERVED_NAMES
-from stagelift.reports.gates.margins import in_tiers, read_margins, read_tiers
+from stagelift.reports.gates.margins import in_tiers, read_margins, read_tiers, refuse_fractions
 from stagelift.stages.exports.export import Export
 from stagelift.stages.kinds import KINDS, kind_named
 from stagelift.stages.lora_settings import numbers_in_strings
@@ -52,6 +52,13 @@ STAGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 UNNAMED = "checkpoint"
 # what pydantic calls stages that train, in the place of a mistake
 TRAINING = "StageSection"
+# no default would measure what the user trains for
+_HOW_TO_MEASURE = (
+    "evals.accuracy.limit is missing, so that nothing says what is measured. Paste one of these. "
+    "Your own rows of prompt and target: `evals: {accuracy: {task: mine, data: test.jsonl, "
+    "scorers: [exact]}}`. The bundled word problems, which are generated, so say how many: `evals: {accuracy: {task: "
+    "schoolmath, limit: 256, held_out: 64}}`. GSM8K in data: `evals: {accuracy: {task: gsm8k}}`."
+)
 # pairs that a judge is checked with, where the recipe names none
 BUNDLED_GOLD = 128
 
@@ -88,13 +95,19 @@ def check_folder_name(what: str, name: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
         raise ValueError(
             f"A {what} cannot be named {name!r}: at most 80 letters, digits and . _ - , the first "
-            "a letter or digit."
+            f"a letter or digit.{_instead(name)}"
         )
     if name.endswith(".") or name.partition(".")[0].casefold() in _DEVICES:
         raise ValueError(
             f"A {what} cannot be named {name!r}: Windows has no folder of that name. Put a letter "
             "after it."
         )
+
+
+def _instead(name: str) -> str:
+    """Return, as a sentence, a name near one that cannot be; "" where there is none."""
+    near = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:80]
+    return f" Such as: {near}." if near else ""
 
 
 def _is_none(value: object) -> bool:
@@ -136,6 +149,12 @@ class ModelSection(Written):
     """What reports call the model; `base` if not given."""
     quantization: Quantization | None = Field(default=None, exclude_if=_is_none)
     """`4bit` holds all weights of the run in 4 bits (qlora.md)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_alone(cls, written: Any) -> Any:
+        """Take a folder, a GGUF file or a Hub name alone for a model of that path."""
+        return {"path": written} if isinstance(written, str) else written
 
 
 class LauncherSection(Written):
@@ -516,9 +535,7 @@ class ValidationSection(Written):
     @classmethod
     def _for_validation(cls, source: Any) -> Any:
         """Pairs that are named here are for validation, unless they say their split."""
-        if isinstance(source, dict):
-            return {"split": "validation", "limit": 128, **source}
-        return source
+        return _with_defaults(source, split="validation", limit=128)
 
 
 class EvalsSection(Written):
@@ -687,7 +704,7 @@ class Recipe(Written):
     @field_validator("gates")
     @classmethod
     def _gates_can_be_read(cls, gates: dict[str, float | str]) -> dict[str, float | str]:
-        read_margins(gates)
+        refuse_fractions(gates)
         return gates
 
     @model_validator(mode="after")
@@ -717,10 +734,7 @@ class Recipe(Written):
                 "problems, not more."
             )
         if accuracy.task == "schoolmath" and accuracy.limit is None:
-            raise ValueError(
-                "evals.accuracy.limit is missing: schoolmath is generated, so say how many "
-                "problems to ask."
-            )
+            raise ValueError(_HOW_TO_MEASURE)
         if accuracy.task == "gsm8k" and accuracy.held_out:
             raise ValueError(
                 "evals.accuracy.held_out must be 0 for task gsm8k: only schoolmath has held-out "
@@ -911,9 +925,14 @@ def _without_reporting_below(key: str, value: Any) -> Any:
 
 def for_testing(source: Any) -> Any:
     """Take the test split where a source that is measured with does not say its split."""
-    if isinstance(source, dict):
-        return {"split": "test", **source}
-    return source
+    return _with_defaults(source, split="test")
+
+
+def _with_defaults(source: Any, **defaults: Any) -> Any:
+    """Put defaults below what a source says, which may be its path alone."""
+    if isinstance(source, str):
+        source = {"path": source}
+    return {**defaults, **source} if isinstance(source, dict) else source
 
 
 def _of_one_kind(written: Any, what: str, example: str) -> Any:
@@ -939,13 +958,24 @@ def _drop_unused(content: dict[str, Any], *names: str) -> None:
             content.pop(name, None)
 
 
+def _beside_kind(stage: Any) -> str:
+    """Say what to do where a stage's settings stand beside its kind, not below it."""
+    kind, *beside = stage if isinstance(stage, dict) and stage else [None]
+    if not beside or stage[kind] is not None:
+        return ""
+    return (
+        f" Here {', '.join(map(str, beside))[:200]} stands beside {str(kind)[:40]}: indent it by "
+        "two more spaces than the name of the stage."
+    )
+
+
 def _stage(stage: Any) -> dict[str, Any]:
     if isinstance(stage, str):
         stage = {stage: {}}
     if not isinstance(stage, dict) or len(stage) != 1:
         raise ValueError(
             "Each stage is one key with its settings, such as: - sft: {args: {max_steps: 10}} "
-            "(with --set: stages.sft.args.max_steps=10)."
+            f"(with --set: stages.sft.args.max_steps=10).{_beside_kind(stage)}"
         )
     ((kind, settings),) = stage.items()
     if kind != "checkpoint":

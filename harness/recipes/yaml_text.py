@@ -8,7 +8,7 @@ object: a change in one place is no change in another.
 import copy
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,23 @@ _STANDARD = "tag:yaml.org,2002:"
 _BASES = {"0x": 16, "0o": 8}
 # what 64 bits hold
 _LARGEST = {"int": 2**63, "float": math.inf}
+# by what PyYAML says; the first that fits counts
+_REMEDIES = {
+    "'\\t'": "There is a tab: YAML is indented with spaces. Replace each tab by two spaces",
+    "escape": "In double quotes a backslash begins an escape. Write a path in single quotes, "
+    "'C:\\data\\new.jsonl', or with slashes: C:/data/new.jsonl",
+    "mapping values are not allowed": "Two keys stand on one line, the line above lacks the space "
+    "after its colon, a key is indented further than the one above, or a text with `: ` in it "
+    "lacks its quotes",
+    "could not find expected ':'": "A key needs a colon and a space after it, such as `name: mine`",
+    "expected <block end>": "A line is not indented as those beside it. Keys of one section begin "
+    "in one column",
+    "but found '<stream end>'": "A bracket, brace or quote is not closed",
+    "while scanning a quoted scalar": "A quote is not closed",
+    "flow": "A bracket or brace is not closed, or a comma is missing",
+    "'%'": "Put a text that begins so in quotes",
+    "cannot start any token": "Put a text that begins so in quotes",
+}
 
 
 def read_yaml(text: str, where: str) -> Any:
@@ -53,11 +70,50 @@ def _composed(loader: "_Loader") -> yaml.Node | None:
 
 def read_yaml_file(path: Path, where: str) -> Any:
     """Read a YAML file. Raises UsageError, in a sentence that begins with `where`."""
+    return read_yaml(read_yaml_text(path), where)
+
+
+def read_yaml_text(path: Path) -> str:
+    """Read the text of a YAML file. Raises UsageError, in a sentence that names it."""
     try:
-        text = read_text(path, _LARGEST_BYTES)
+        return read_text(path, _LARGEST_BYTES)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return read_yaml(text, where)
+
+
+def line_of(text: str, place: Sequence[int | str]) -> int | None:
+    """Return the line on which the value of nested keys and positions begins, with its key.
+
+    What is not there is where the last thing is that is; None where nothing is. A name in the
+    place that is no key, such as that of a section's kind, is passed over.
+    """
+    try:
+        node = _composed(_Loader(text))
+    except (yaml.YAMLError, _RefusedError):
+        return None
+    line = None
+    for part in place:
+        found = _below(node, part)
+        if found is None:
+            continue
+        line, node = found
+    return line
+
+
+def _below(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] | None:
+    """Return the line of a part of a node, and the part."""
+    match node:
+        case yaml.SequenceNode() if isinstance(part, int) and part < len(node.value):
+            item = node.value[part]
+            return item.start_mark.line + 1, item
+        case yaml.MappingNode():
+            for key, value in node.value:
+                if key.value == part:
+                    return key.start_mark.line + 1, value
+            # a stage, a judge or an engine stands under its kind
+            if len(node.value) == 1 and isinstance(node.value[0][1], yaml.MappingNode):
+                return _below(node.value[0][1], part)
+    return None
 
 
 def write_yaml(content: dict[str, Any]) -> str:
@@ -243,8 +299,17 @@ def _problem(error: yaml.YAMLError) -> str:
     """Say what PyYAML found in one line, without the excerpt that it draws."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         said = ", ".join(_short(part, 150) for part in (error.context, error.problem) if part)
-        return f"{said} (line {error.problem_mark.line + 1})"
+        return f"{said} (line {error.problem_mark.line + 1}){_remedy(error)}"
     return _short(" ".join(str(error).split()), 300)
+
+
+def _remedy(error: yaml.MarkedYAMLError) -> str:
+    """Say what to write instead, of the mistakes that are made most."""
+    problem, context = str(error.problem), str(error.context)
+    for seen, remedy in _REMEDIES.items():
+        if seen in problem or seen in context:
+            return f". {remedy}"
+    return ""
 
 
 def _short(text: str, most: int = 60) -> str:

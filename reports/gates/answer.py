@@ -3,6 +3,7 @@ GitHub's annotations.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
@@ -12,7 +13,8 @@ from stagelift.evals.printed import one_line
 from stagelift.evals.stats.families import ALPHA
 from stagelift.evals.stats.two_levels import MOST_SEEDS
 from stagelift.reports.gates.check import Check
-from stagelift.reports.gates.gate import Gate
+from stagelift.reports.gates.gate import Gate, Outcome, decides
+from stagelift.reports.gates.margins import DEFAULT
 from stagelift.reports.gates.not_comparable import NotComparableError
 from stagelift.reports.gates.scores import StageScores
 from stagelift.reports.words import formatting
@@ -44,7 +46,7 @@ def headline(answer: Answer) -> str:
     first, second = answer.candidate, answer.baseline
     sides = f"{_name(first)}{_what(first, second)} against {_name(second)}{_what(second, first)}"
     missing = f" {answer.missing} problems were on one side only." if answer.missing else ""
-    return f"{sides}: {answer.outcome}.{missing}"
+    return f"{sides}: {answer.outcome}{_decided_by(answer.gates, answer.outcome)}.{missing}"
 
 
 def remark(gate: Gate) -> str:
@@ -63,7 +65,7 @@ def render_terminal(answer: Answer) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    below = [one_line(words) for words in [*_remarks(answer), *answer.notes]]
+    below = [one_line(words) for words in [*_remarks(answer), *_notes(answer)]]
     first = one_line(headline(answer))
     return "\n".join([first, "", *lines, *([""] if below else []), *below]) + "\n"
 
@@ -74,7 +76,7 @@ def render_markdown(answer: Answer) -> str:
         return f"# Regression check: not comparable\n\n{_inline(str(answer))}\n"
     lines = [table_line(_COLUMNS), table_line([":---"] * len(_COLUMNS))]
     lines += [table_line(list(map(inline, _cells(gate)))) for gate in answer.gates]
-    below = [f"- {_inline(words)}" for words in [*_remarks(answer), *answer.notes]]
+    below = [f"- {_inline(words)}" for words in [*_remarks(answer), *_notes(answer)]]
     note = (
         "Differences are paired by problem. The bounds are one-sided 95%: a metric passes where "
         "its lower bound lies above minus the margin."
@@ -121,7 +123,7 @@ def render_junit(answer: Answer) -> str:
         suite = ElementTree.Element("testsuite", {"name": "stagelift check", **counts})
         for gate in answer.gates:
             _add_case(suite, gate)
-        said = [one_line(words) for words in [headline(answer), *answer.notes]]
+        said = [one_line(words) for words in [headline(answer), *_notes(answer)]]
         ElementTree.SubElement(suite, "system-out").text = "\n".join(said)
     root = ElementTree.Element("testsuites")
     root.append(suite)
@@ -140,8 +142,42 @@ def render_github(answer: Answer) -> str:
         _annotation(_level(gate), f"stagelift check: {gate.metric}", _sentence(gate))
         for gate in answer.gates
     ]
-    notes = [_annotation("notice", "stagelift check", note) for note in answer.notes]
+    notes = [_annotation("notice", "stagelift check", note) for note in _notes(answer)]
     return "".join([*gates, *notes])
+
+
+def _decided_by(gates: Sequence[Gate], outcome: Outcome) -> str:
+    """Name, as a clause, the metrics that make the outcome what it is, each with its difference."""
+    deciding = [gate for gate in gates if gate.outcome == outcome and decides(gate)]
+    said = [f"{gate.metric} ({_against_margin(gate)})" for gate in deciding]
+    return f" on {', '.join(said)}"
+
+
+def _against_margin(gate: Gate) -> str:
+    change = formatting.change(gate.metric, gate.delta)
+    bounds = formatting.change_interval(gate.metric, gate.low, gate.high)
+    default = ", a default" if gate.given_by == DEFAULT else ""
+    return f"{change} {bounds}, margin {formatting.size(gate.metric, gate.margin)}{default}"
+
+
+def _notes(answer: Check) -> list[str]:
+    """Return what a reader must know: first that margins are defaults, where nobody declared
+    them.
+    """
+    return [*_of_defaults(answer.gates), *answer.notes]
+
+
+def _of_defaults(gates: Sequence[Gate]) -> list[str]:
+    usual = {gate.metric: measure(gate.metric).margin for gate in gates if gate.given_by == DEFAULT}
+    if not usual:
+        return []
+    written = " ".join(f"--margin {metric}={margin:g}" for metric, margin in usual.items())
+    gated = ", ".join(f"{metric}: {margin:g}" for metric, margin in usual.items())
+    return [
+        f"Nobody declared the margins of {', '.join(usual)}: they are defaults. Declare what a "
+        f"fall may cost before you look, with {written}, or in the baseline's recipe with gates: "
+        f"{{{gated}}}."
+    ]
 
 
 def _name(scores: StageScores) -> str:
@@ -287,7 +323,7 @@ def _document(answer: Answer) -> dict[str, Any]:
         **sides,
         "missing": answer.missing,
         "gates": gates,
-        "notes": list(answer.notes),
+        "notes": _notes(answer),
     }
 
 

@@ -93,8 +93,13 @@ def overall(gates: Sequence[Gate]) -> Outcome:
     """Return what the gates make together: every critical one must hold (intersection-union), and
     no supporting one may have regressed.
     """
-    counted = [gate.outcome for gate in gates if gate.tier == "critical" or gate.fails]
+    counted = [gate.outcome for gate in gates if decides(gate)]
     return min(counted, key=_WORST_FIRST.index)
+
+
+def decides(gate: Gate) -> bool:
+    """Say whether a gate counts in what all make together."""
+    return gate.tier == "critical" or gate.fails
 
 
 def decide(

@@ -10,15 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from stagelift.evals.metrics.measures import measure, ordered
+from stagelift.evals.metrics.measures import Measure, measure, ordered
 
 Tier = Literal["critical", "supporting", "advisory"]
+# who declared a margin that nobody did
+DEFAULT = "default"
 # what is better
 Direction = Literal["more", "less", "same"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 # of a length that may go neither way, where no number is written
 _DEFAULT_LENGTH = 10.0
-_WRITTEN = re.compile(r"(?P<size>\d+(\.\d+)?(e-?\d+)?)?\s*(?P<both>both)?", re.ASCII)
+_WRITTEN = re.compile(
+    r"(?P<size>\d+(\.\d+)?(e-?\d+)?)?\s*(?P<unit>points|percent|%)?\s*(?P<both>both)?", re.ASCII
+)
+# of points, or percent of a length: what is smaller was mostly meant as a fraction
+_LEAST = 0.1
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Margin:
     size: float
     both: bool = False
     tier: Tier = "critical"
-    given_by: str = "default"
+    given_by: str = DEFAULT
 
     def direction(self) -> Direction:
         """Say what is better; of what has no better direction, either one is worse."""
@@ -50,12 +56,31 @@ class Margin:
         return f"{self.size!r} both" if self.both else repr(self.size)
 
 
-def read_margins(written: Mapping[str, object], given_by: str = "default") -> list[Margin]:
+def read_margins(written: Mapping[str, object], given_by: str = DEFAULT) -> list[Margin]:
     """Read margins such as {"accuracy": 2, "length_tokens": "10 both"}.
 
     Raises ValueError, in a sentence.
     """
     return [_margin(metric, text, given_by) for metric, text in written.items()]
+
+
+def refuse_fractions(margins: Mapping[str, object]) -> None:
+    """Raise ValueError, in a sentence, where a margin of a share or a length, as it is written,
+    looks like a fraction.
+
+    Of text loss, seconds and scores of other scales small ones are as good as any; `0.02 points`
+    says that so little is meant.
+    """
+    for margin in read_margins(margins):
+        known = measure(margin.metric)
+        unit, is_exempt = _unit(known), known.unit != "share" and known.family != "length"
+        if is_exempt or margin.size >= _LEAST or unit.split()[-1] in str(margins[margin.metric]):
+            continue
+        raise ValueError(
+            f"The margin of '{margin.metric}' is {margin.size:g}, and margins of it are in {unit}. "
+            f"Did you mean {margin.size * 100:g}? Where so little is meant, write "
+            f"'{margin.size:g} {unit.split()[-1]}'."
+        )
 
 
 def default_margins(present: set[str]) -> list[Margin]:
@@ -145,6 +170,7 @@ def _margin(metric: str, written: object, given_by: str) -> Margin:
             "and people have voted on a few prompts only. Gate the judge's win rate, and read what "
             "votes make of it in the report."
         )
+    _refuse_unit(metric, found["size"], found["unit"])
     if found["both"] and (gated.family != "length" or gated.quantile is not None):
         raise ValueError(
             f"The margin of '{metric}' says `both`, which is for lengths: more of it is better or "
@@ -153,6 +179,21 @@ def _margin(metric: str, written: object, given_by: str) -> Margin:
     size = _DEFAULT_LENGTH if found["size"] is None else float(found["size"])
     _refuse_size(metric, size)
     return Margin(metric, size, bool(found["both"]), given_by=given_by)
+
+
+def _refuse_unit(metric: str, size: str, unit: str | None) -> None:
+    right = _unit(measure(metric))
+    if unit is None or (unit == "points") == right.endswith("points"):
+        return
+    raise ValueError(
+        f"The margin of '{metric}' is written as '{size} {unit}', and it is in {right}: write "
+        f"{size}, or '{size} {right.split()[-1]}'."
+    )
+
+
+def _unit(known: Measure) -> str:
+    """Return what a margin is in; its last word may be written behind the number."""
+    return "percentage points" if known.unit == "share" else "percent"
 
 
 def _refuse_size(metric: str, size: float) -> None:
