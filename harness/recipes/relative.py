@@ -15,6 +15,7 @@ from stagelift.evals.data.bundled_data import is_bundled
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.places import is_url
 from stagelift.harness.errors import UsageError
+from stagelift.reports.folders import RunFolder
 
 # what may be a name on the Hub, too
 _OR_HUB = {"path", "data", "dataset", "model", "adapter", "prompts", "gold", "pairs"}
@@ -105,7 +106,7 @@ def _from_here(folder: Path) -> Path | None:
     written.
     """
     whole, here = Path(os.path.normpath(Path.cwd() / folder)), Path.cwd()
-    if whole.resolve() == here.resolve() or (whole / "run.json").is_file():
+    if whole.resolve() == here.resolve() or RunFolder(whole).is_run():
         return None
     return whole.relative_to(here) if whole.is_relative_to(here) else whole
 

@@ -56,8 +56,9 @@ TRAINING = "StageSection"
 _HOW_TO_MEASURE = (
     "evals.accuracy.limit is missing, so that nothing says what is measured. Paste one of these. "
     "Your own rows of prompt and target: `evals: {accuracy: {task: mine, data: test.jsonl, "
-    "scorers: [exact]}}`. The bundled word problems, which are generated, so say how many: `evals: {accuracy: {task: "
-    "schoolmath, limit: 256, held_out: 64}}`. GSM8K in data: `evals: {accuracy: {task: gsm8k}}`."
+    "scorers: [exact]}}`. The bundled word problems, which are generated, so say how many: "
+    "`evals: {accuracy: {task: schoolmath, limit: 256, held_out: 64}}`. GSM8K in data: `evals: "
+    "{accuracy: {task: gsm8k}}`."
 )
 # pairs that a judge is checked with, where the recipe names none
 BUNDLED_GOLD = 128
