@@ -51,7 +51,8 @@ NOT_COMPARABLE = NotComparableError("task", f"Not comparable: task is {HOSTILE!r
 
 def test_a_check_of_scores_is_said_in_a_sentence() -> None:
     found = check(scores([0.0] * 400 + [1.0] * 400), scores([1.0] * 800), [Margin("accuracy", 2.0)])
-    assert headline(found) == "run/grpo against run/grpo: regressed."
+    assert headline(found).startswith("run/grpo against run/grpo: regressed on accuracy (-50.0 [")
+    assert headline(found).endswith("], margin 2.0, a default).")
     assert headline(NOT_COMPARABLE) == str(NOT_COMPARABLE)
 
 

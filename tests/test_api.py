@@ -102,7 +102,7 @@ def test_every_error_is_one_sentence_of_one_class() -> None:
         (lambda: run("smoke", set="lora.r=4"), "Give it as set="),
         (lambda: run("quickstart", set={"lora.rank": 4}), "rank"),
         (lambda: run("quickstart", set={"evals.accuracy.limti": 4}), "did you mean 'limit'?"),
-        (lambda: evaluate("./nowhere", recipe="quickstart"), "'./nowhere' does not exist"),
+        (lambda: evaluate("./nowhere", recipe="quickstart"), r"nowhere\) does not exist"),
         (lambda: evaluate({"base": "./nowhere"}, recipe="quickstart"), "./nowhere"),
         (lambda: evaluate({"b": "x"}, recipe="quickstart", adapter="y"), "for a single model"),
         (lambda: check("chain", "nothing", runs=STORED), "'nothing' is not"),
@@ -198,8 +198,8 @@ def test_a_check_answers_as_the_command_does(chain: Results) -> None:
     other = check("chain", "theirs", runs=STORED)
     assert (other.outcome, other.exit_code, other.passed) == ("not comparable", 4, False)
     assert other.gates.empty and "chain" in other.reason and isinstance(other, Decision)
-    loose = check(chain, chain, margins={"accuracy": 0.001}, inconclusive="pass")
-    strict = check(chain, chain, margins={"accuracy": 0.001})
+    loose = check(chain, chain, margins={"accuracy": "0.001 points"}, inconclusive="pass")
+    strict = check(chain, chain, margins={"accuracy": "0.001 points"})
     assert loose.exit_code == 0 and strict.exit_code in (0, 3)
 
 

@@ -39,7 +39,7 @@ def test_each_value_is_recognised_and_the_first_is_base_whatever_it_is_called() 
     [
         (["./qwen", "./sft"], "'./sft' has no name. .* such as sft=./sft"),
         (["sft=./dpo"], "sft=./dpo is an adapter, .* such as: base=qwen sft=./dpo"),
-        (["base=./qwen", "sft=./gone"], "sft=./gone: Model './gone' does not exist"),
+        (["base=./qwen", "sft=./gone"], r"sft=./gone: Model './gone' \(/.*gone\) does not exist"),
         (["base=./qwen", "a=./sft", "a=./dpo"], r"checkpoint\.name is 'a', as another stage"),
         (["base=./qwen", "base=./sft"], r"checkpoint\.name is 'base', as another stage"),
     ],
