@@ -13,6 +13,7 @@ from stagelift.reports.formats.console import Console
 from stagelift.reports.formats.document import render_json
 from stagelift.reports.formats.html import render_html
 from stagelift.reports.formats.markdown import render_markdown, render_markdown_summary
+from stagelift.reports.formats.scoreboard import print_scoreboard
 from stagelift.reports.formats.terminal import print_report
 from stagelift.reports.records import RunRecord
 from stagelift.reports.report import Report, build_report
@@ -67,15 +68,32 @@ def rendered(report: Report) -> dict[str, str]:
     for tag in ("style", "script", "svg"):
         page = re.sub(rf"<{tag}(?: [^>]*)?>.*?</{tag}>", f"<{tag}></{tag}>", page, flags=re.DOTALL)
     page = re.sub("'sha256-[^']*'", "'sha256-'", page)
+    study = build_report([golden_variants()])
     return {
-        "report.txt": "\n".join(line.rstrip() for line in terminal.getvalue().splitlines()) + "\n",
+        "report.txt": _without_ends(terminal.getvalue()),
+        "screen-80.txt": screen(report, 80),
+        "screen-120.txt": screen(report, 120),
+        "screen-study-80.txt": screen(study, 80),
+        "screen-lattice-80.txt": screen(build_report([golden_lattice()]), 80),
         "report.md": render_markdown(report),
         "summary.md": render_markdown_summary(report),
         "report.json": render_json(report),
         "report.html": page,
         "lattice.md": render_markdown(build_report([golden_lattice()])),
-        "variants.md": render_markdown(build_report([golden_variants()])),
+        "variants.md": render_markdown(study),
     }
+
+
+def screen(report: Report, width: int, encoding: str = "utf-8") -> str:
+    """Return what a terminal of so many columns shows."""
+    shown = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
+    print_scoreboard(report, Console(file=shown, width=width))
+    shown.seek(0)
+    return _without_ends(shown.read())
+
+
+def _without_ends(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
 if __name__ == "__main__":

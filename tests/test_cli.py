@@ -204,7 +204,10 @@ def test_runs_are_listed_and_reported_in_every_format(
         stagelift("report", str(finished_run), "--format", "markdown").output
         == (finished_run / "report.md").read_text()
     )
-    assert "trainable parameters" in stagelift("report", str(finished_run)).output
+    short = stagelift("report", str(finished_run)).output
+    full = stagelift("report", str(finished_run), "--full").output
+    assert full.startswith(short.split("\n\n")[0]) and "trainable parameters" not in short
+    assert full.index("trainable parameters") < full.index("Provenance")
 
 
 def test_a_run_leaves_a_page_and_a_report_can_be_written_anywhere(
@@ -262,6 +265,12 @@ def test_a_report_that_cannot_be_written_is_refused(
         before,
     )
     refused(stagelift("report", run, "--output", "."), "is a folder", tmp_path, before)
+    refused(
+        stagelift("report", run, "--full", "--output", "x.md"),
+        "--full is for the terminal",
+        tmp_path,
+        before,
+    )
     refused(stagelift("report", run, "--output", "file/report.md"), "file", tmp_path, before)
 
 

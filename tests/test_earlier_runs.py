@@ -43,7 +43,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def written(run: Path) -> dict[str, bytes]:
     """Every report of a run, made anew."""
     write_outputs(run)
-    terminal = stagelift("report", run.name, "--format", "terminal").stdout
+    terminal = stagelift("report", run.name, "--full").stdout
     summary = stagelift("report", run.name, "--summary").stdout
     (run / "report.txt").write_text(terminal, encoding="utf-8", newline="\n")
     (run / "summary.md").write_text(summary, encoding="utf-8", newline="\n")

@@ -20,6 +20,10 @@ def texts(report: Report) -> dict[str, str]:
     "name",
     [
         "report.txt",
+        "screen-80.txt",
+        "screen-120.txt",
+        "screen-study-80.txt",
+        "screen-lattice-80.txt",
         "report.md",
         "summary.md",
         "report.json",

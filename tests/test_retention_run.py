@@ -84,7 +84,7 @@ def test_a_run_is_measured_reported_checked_and_read_again(
     explored = problems(build_report([record]))
     assert "instructions" in explored.index["groups"]
     assert '"violated":"' in "".join(explored.chunks)
-    report = stagelift("report", "tiny")
+    report = stagelift("report", "tiny", "--full")
     assert report.exit_code == 0 and "Gained and lost" in report.output
     checked = stagelift("check", "tiny", "--baseline", "tiny", "--format", "json")
     gates = {gate["metric"]: gate["tier"] for gate in json.loads(checked.output)["gates"]}

@@ -61,6 +61,12 @@ def report(
     summary: Annotated[
         bool, typer.Option("--summary", help="Markdown short enough for a pull request's comment.")
     ] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="In the terminal: every table, the examples and the provenance, too."
+        ),
+    ] = False,
     across_engines: AcrossEngines = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
@@ -79,7 +85,9 @@ def report(
         fail(f"--figures {figures} is a file. Name a folder.")
     folders = [run_folder(name, runs).path for name in names]
     result = _load_report(folders, across_engines=across_engines)
-    _write(result, form, output, figures, summary=summary)
+    if full and (output is not None or form is not Format.terminal):
+        fail("--full is for the terminal: what is written to a file has everything. Leave it out.")
+    _write(result, form, output, figures, summary=summary, full=full)
     for folder in folders:
         _say_damaged_adapters(folder)
 
@@ -110,7 +118,13 @@ def _format(wanted: Format | None, output: Path | None, *, summary: bool) -> For
 
 
 def _write(
-    result: "Report", form: Format, output: Path | None, figures: Path | None, *, summary: bool
+    result: "Report",
+    form: Format,
+    output: Path | None,
+    figures: Path | None,
+    *,
+    summary: bool,
+    full: bool,
 ) -> None:
     """Write a report where it was asked for, and its figures; by default to the terminal."""
     from stagelift.harness.outputs import write_figures, write_report
@@ -123,7 +137,7 @@ def _write(
         elif form is not Format.terminal:
             write_document(render_text(result, form, summary=summary))
         elif figures is None:
-            _print_report(result)
+            _print_report(result, full=full)
         if figures is not None:
             drawn = write_figures(result, figures)
             written += drawn or _no_figure()
@@ -200,7 +214,7 @@ def write_reports(folder: Path, *, quiet: bool = False) -> None:
     keep_garbage()
     written = store_outputs(folder)
     if not quiet:
-        _print_report(written.report)
+        _print_report(written.report, full=False)
         typer.echo()
     typer.echo(f"Written: {' and '.join(map(str, written.reports))}")
     if written.cards:
@@ -221,7 +235,9 @@ def _load_report(folders: list[Path], *, across_engines: bool) -> "Report":
         return load_report(folders, across_engines=across_engines)
 
 
-def _print_report(result: "Report") -> None:
+def _print_report(result: "Report", *, full: bool) -> None:
+    from stagelift.reports.formats.scoreboard import print_scoreboard
     from stagelift.reports.formats.terminal import print_report
 
-    print_report(result, open_console())
+    show = print_report if full else print_scoreboard
+    show(result, open_console())

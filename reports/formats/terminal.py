@@ -1,4 +1,4 @@
-"""The report for a terminal, with Rich.
+"""The whole report for a terminal, with Rich; its scoreboard alone is what a screen holds.
 
 Model output is shown as text: no markup and no escape sequence in it acts.
 """
@@ -13,6 +13,7 @@ from rich.padding import Padding
 
 from stagelift.evals.printed import excerpt
 from stagelift.reports.formats.console import Console, Text
+from stagelift.reports.formats.scoreboard import print_scoreboard
 from stagelift.reports.report import Example, Report, StageFlips
 from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.gains import gain_notes, gain_table
@@ -35,11 +36,11 @@ _TITLES, _CELL = 25, 18
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print provenance, summary, tables and examples.
+    """Print the scoreboard, then the summary, every table, examples, and where it is all from.
 
     A table that is wider than the console is continued below itself.
     """
-    console.print(_provenance(report))
+    print_scoreboard(report, console)
     console.print(Padding(Text(summary(report)), (1, 0)))
     _print_gained_and_lost(report, console)
     _print_illnesses(report, console)
@@ -57,6 +58,8 @@ def print_report(report: Report, console: Console) -> None:
     _print_notes(footnotes(report), console)
     for flips in report.flips():
         console.print(_flips(flips, report))
+    console.print(Text("\nProvenance", style="bold"))
+    console.print(_provenance(report))
 
 
 def _print_gained_and_lost(report: Report, console: Console) -> None:

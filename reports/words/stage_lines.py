@@ -86,7 +86,7 @@ def basis(report: Report) -> str:
 
 def _marks(words: Sequence[str]) -> Iterator[str]:
     if any(formatting.OTHER_FAMILY in word for word in words):
-        yield f"{formatting.OTHER_FAMILY}: adjusted in a family of its own."
+        yield f"{formatting.OTHER_FAMILY}: a family of its own."
 
 
 def _missing(report: Report) -> Iterator[str]:
@@ -102,14 +102,15 @@ def _alone(model: Model, main: str, report: Report) -> StageLine:
     reading, title = model.readings.get(main), measure(main).title
     words = f"{title} not measured"
     if reading is not None:
-        words = f"{title} {_with_interval(main, reading)} ({reading.counted})"
+        words = f"{title} {with_interval(main, reading)} ({reading.counted})"
     is_rate = measure(main).family == "win rate"
     if is_rate and any(run.has_unfit_judge for run in report.runs):
         words = f"{words}; {UNFIT}"
     return StageLine(labelled(report, model.run, model.name), "", words, None, faint=False)
 
 
-def _with_interval(name: str, reading: Reading) -> str:
+def with_interval(name: str, reading: Reading) -> str:
+    """Write a model's value, with its interval where it has one."""
     value = formatting.plain(name, reading.value)
     if reading.low is None or reading.high is None:
         return value
@@ -178,7 +179,7 @@ def _headline(row: Added, known: _Known) -> str:
     now = known.values.get((row.run, row.model))
     before = known.values.get((row.against_run or row.run, row.against))
     if row.delta is None:
-        number = "not measured" if now is None else _with_interval(known.main, now)
+        number = "not measured" if now is None else with_interval(known.main, now)
         return f"{title} {number}, {row.word}"
     shown = [formatting.plain(known.main, one.value) for one in (before, now) if one is not None]
     numbers = f"{' -> '.join(shown)}, " if shown else ""

@@ -1,0 +1,325 @@
+"""The scoreboard for a terminal: a line a stage, bars of intervals, and the few other metrics that
+a report is read for, in as many lines as a screen has.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from stagelift.evals.metrics.measures import measure, ordered, without_stand_ins
+from stagelift.evals.printed import shown_name
+from stagelift.reports.formats.console import Console, Text
+from stagelift.reports.plots.labels import distinct_labels
+from stagelift.reports.report import Report
+from stagelift.reports.words.added import Added
+from stagelift.reports.words.illness import TITLE as ILL
+from stagelift.reports.words.illness import illnesses
+from stagelift.reports.words.scoreboard import (
+    Forest,
+    Measured,
+    Model,
+    Panel,
+    Scoreboard,
+    models,
+    scoreboard,
+)
+from stagelift.reports.words.stage_lines import StageLine, basis, stage_lines, with_interval
+
+# of a screen of 40 lines, what is left beside the closing words of a command
+LINES = 33
+_STYLES = {"improved": "bold green", "regressed": "bold red"}
+# cells: names, the least of a bar, and what stands between columns
+_NAME, _SHORT_NAME, _BAR, _GAP = 26, 10, 8, 2
+_MOST_BAR = 40
+
+
+@dataclass(frozen=True)
+class _Glyphs:
+    """What bars are drawn with, where the encoding has it."""
+
+    low: str = "├"
+    line: str = "─"
+    value: str = "●"
+    high: str = "┤"
+    center: str = "┊"
+    cut: str = "…"
+
+
+_ASCII = _Glyphs("|", "-", "o", "|", ":", "~")
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Where it is drawn: at most so many rows of each kind, in cells of the console."""
+
+    console: Console
+    glyphs: _Glyphs
+    most: int
+
+    @property
+    def width(self) -> int:
+        return self.console.width
+
+
+def print_scoreboard(report: Report, console: Console, limit: int = LINES) -> None:
+    """Print the answer in at most so many lines; what does not fit is said to be in --full."""
+    for line in _fitting(report, console, limit):
+        console.print(line, no_wrap=True, overflow="crop", crop=True)
+
+
+def _fitting(report: Report, console: Console, limit: int) -> list[Text]:
+    """Show as many rows of everything as fit; where a few do not, leave out what comes last."""
+    board, every = scoreboard(report), models(report)
+    glyphs = _glyphs(console)
+    largest = max(len(every), len(stage_lines(report)), 4)
+    for left_out in range(5):
+        for most in range(largest, 3, -1):
+            page = _Page(console, glyphs, most)
+            lines = _lines(report, board, every, page, left_out)
+            if len(lines) <= limit:
+                return lines
+    return lines[:limit]
+
+
+def _glyphs(console: Console) -> _Glyphs:
+    drawn = _Glyphs()
+    try:
+        "".join(vars(drawn).values()).encode(console.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return _ASCII
+    return drawn
+
+
+def _lines(
+    report: Report, board: Scoreboard, every: Sequence[Model], page: _Page, left_out: int
+) -> list[Text]:
+    first = [*_stage_lines(report, page), *_basis(report, page)]
+    main, *others = board.forests or (None,)
+    blocks = [
+        _panels(board.panels, page),
+        [] if main is None else _forest(main, page),
+        *(_forest(forest, page) for forest in others if forest is not None),
+        _other_metrics(board, every, page),
+    ]
+    # what can be done without: a second forest first, the panels last
+    unimportant = [*range(2, len(blocks) - 1), len(blocks) - 1, 1, 0]
+    gone = set(unimportant[:left_out])
+    kept = [block for place, block in enumerate(blocks) if block and place not in gone]
+    hidden = max(len(every), len(stage_lines(report))) > page.most or bool(gone)
+    lines = [*first, *(line for block in kept for line in (Text(), *block))]
+    return [*lines, _more()] if hidden else lines
+
+
+def _more() -> Text:
+    return Text("Not all of it fits here: --full shows everything.", style="dim")
+
+
+def _stage_lines(report: Report, page: _Page) -> Iterator[Text]:
+    for line in stage_lines(report)[: page.most]:
+        yield from _wrapped(_stage_line(line, page), page)
+
+
+def _stage_line(line: StageLine, page: _Page) -> Text:
+    subject, against = (_name(name, page) for name in (line.subject, line.against))
+    text = Text(subject, style="bold")
+    style = "dim" if line.faint else _STYLES.get(line.verdict or "", "")
+    if line.against:
+        text.append(f" against {against}", style="not bold")
+    text.append(f": {line.words}", style=f"not bold {style.removeprefix('bold ')}".rstrip())
+    return text
+
+
+def _name(name: str, page: _Page) -> str:
+    return _drawable(distinct_labels([name], _NAME)[0], page) if name else ""
+
+
+def _drawable(label: str, page: _Page) -> str:
+    return label.replace(_Glyphs().cut, page.glyphs.cut)
+
+
+def _basis(report: Report, page: _Page) -> Iterator[Text]:
+    yield from _wrapped(Text(basis(report), style="dim"), page)
+    ill = [shown_name(one.stage) for one in illnesses(report)]
+    if ill:
+        yield from _wrapped(Text(f"{ILL}: {', '.join(ill)} (--full)", style="yellow"), page)
+
+
+def _wrapped(text: Text, page: _Page) -> Iterator[Text]:
+    """Break a line, with what follows set in."""
+    first, *later = text.wrap(page.console, page.width - 2)
+    for margin, part in (("", first), *(("  ", line) for line in later)):
+        line = Text(margin)
+        line.append_text(part)
+        yield line
+
+
+def _panels(panels: Sequence[Panel], page: _Page) -> list[Text]:
+    """Draw panels side by side where names and numbers leave room for bars."""
+    if not panels:
+        return []
+    rows = [row for panel in panels for row in panel.rows[: page.most]]
+    numbers = max(cell_len(row.text) for row in rows)
+    widest = max(cell_len(shown_name(row.label)) for row in rows)
+    need = min(widest, _SHORT_NAME) + numbers + _BAR + 2 * _GAP
+    abreast = max(1, min(len(panels), (page.width + _GAP) // (need + _GAP)))
+    if widest > _SHORT_NAME + 6:
+        abreast = 1
+    width = (page.width - _GAP * (abreast - 1)) // abreast
+    lines: list[Text] = []
+    for start in range(0, len(panels), abreast):
+        drawn = [_panel(panel, width, page) for panel in panels[start : start + abreast]]
+        lines += [_abreast(line, width) for line in zip(*drawn, strict=True)]
+    notes = [f"{panel.title}: {panel.note}" for panel in panels if panel.note]
+    return [*lines, *(line for note in notes for line in _wrapped(Text(note, style="dim"), page))]
+
+
+def _abreast(parts: Sequence[Text], width: int) -> Text:
+    line = Text()
+    for place, part in enumerate(parts):
+        if place:
+            line.append(" " * _GAP)
+        line.append_text(_padded(part, width if place < len(parts) - 1 else 0))
+    return line
+
+
+def _padded(text: Text, width: int) -> Text:
+    if cell_len(text.plain) > width > 0:
+        text.truncate(width, overflow="crop")
+    return text.append(" " * max(0, width - cell_len(text.plain)))
+
+
+def _panel(panel: Panel, width: int, page: _Page) -> list[Text]:
+    rows = panel.rows[: page.most]
+    names = _labels([row.label for row in rows], width, page)
+    label, number = max(map(cell_len, names)), max(cell_len(row.text) for row in rows)
+    bar = min(_MOST_BAR, width - label - number - 2 * _GAP)
+    ends = _ends(panel)
+    lines = [_padded(Text(_title(panel, width), style="bold"), 0)]
+    for name, row in zip(names, rows, strict=True):
+        line = _padded(Text(name), label + _GAP)
+        drawn = _bar(row, ends, bar, panel.center, page.glyphs)
+        line.append_text(_padded(Text(drawn, style="cyan"), bar + _GAP))
+        lines.append(line.append(row.text, style=_STYLES.get(row.verdict or "", "")))
+    return lines
+
+
+def _title(panel: Panel, width: int) -> str:
+    """Say what the metric is, and how it was read where there is room."""
+    said = f"{panel.title}, {panel.reading}, {panel.counted}"
+    return said if len(said) <= width else f"{panel.title}, {panel.counted}"
+
+
+def _labels(names: Sequence[str], width: int, page: _Page) -> list[str]:
+    limit = min(_NAME, max(_SHORT_NAME, width // 3))
+    return [_drawable(label, page) for label in distinct_labels(names, limit)]
+
+
+def _ends(panel: Panel) -> tuple[float, float]:
+    """Shares go from 0 to 1; anything else to the largest end of an interval."""
+    if panel.unit == "share" and panel.bounds is not None:
+        return panel.bounds
+    seen = [end for row in panel.rows for end in (row.low, row.value, row.high) if end is not None]
+    return min(0.0, *seen), max(0.0, *seen)
+
+
+def _bar(
+    row: Measured | Added,
+    ends: tuple[float, float],
+    width: int,
+    center: float | None,
+    glyphs: _Glyphs,
+) -> str:
+    """Draw an interval with its value, on what it is held against."""
+    value = row.delta if isinstance(row, Added) else row.value
+    cells = [" "] * max(1, width)
+    if center is not None:
+        cells[_cell(center, ends, width)] = glyphs.center
+    if value is None:
+        return "".join(cells)
+    if row.low is not None and row.high is not None:
+        low, high = _cell(row.low, ends, width), _cell(row.high, ends, width)
+        cells[low : high + 1] = [glyphs.line] * (high + 1 - low)
+        cells[low], cells[high] = glyphs.low, glyphs.high
+    cells[_cell(value, ends, width)] = glyphs.value
+    return "".join(cells)
+
+
+def _cell(value: float, ends: tuple[float, float], width: int) -> int:
+    low, high = ends
+    share = (value - low) / (high - low) if high > low else 0.0
+    return round(min(1.0, max(0.0, share)) * (max(1, width) - 1))
+
+
+def _forest(forest: Forest, page: _Page) -> list[Text]:
+    rows = forest.rows[: page.most]
+    names = _labels([row.label for row in rows], page.width, page)
+    label, number = max(map(cell_len, names)), max(cell_len(row.text) for row in rows)
+    word = max(cell_len(row.word) for row in rows)
+    room = page.width - label - number - 3 * _GAP
+    bar = min(_MOST_BAR, max(_BAR, room - word))
+    lines = [Text(f"{forest.title}, {forest.counted}", style="bold")]
+    for name, row in zip(names, rows, strict=True):
+        line = _padded(Text(name), label + _GAP)
+        drawn = _bar(row, _around_zero(forest), bar, 0.0, page.glyphs)
+        line.append_text(_padded(Text(drawn, style="dim" if row.faint else "cyan"), bar + _GAP))
+        line.append_text(_padded(Text(row.text), number + _GAP))
+        style = "dim" if row.faint else _STYLES.get(row.verdict or "", "")
+        lines.append(line.append(_cut(row.word, room - bar, page), style))
+    return lines
+
+
+def _cut(words: str, width: int, page: _Page) -> str:
+    if len(words) <= width:
+        return words
+    return f"{words[: max(0, width - 1)]}{page.glyphs.cut}"
+
+
+def _around_zero(forest: Forest) -> tuple[float, float]:
+    rows = forest.rows
+    seen = [end for row in rows for end in (row.low, row.delta, row.high) if end is not None]
+    return min(0.0, *seen), max(0.0, *seen)
+
+
+def _other_metrics(board: Scoreboard, every: Sequence[Model], page: _Page) -> list[Text]:
+    """Write the headline metrics that are not drawn, as many as have room, a row a model."""
+    drawn = {panel.metric for panel in board.panels}
+    names = [name for name in _headline(every) if name not in drawn]
+    rows = every[: page.most]
+    if not names:
+        return []
+    labels = _labels([_label(row, every) for row in rows], page.width, page)
+    columns = [[_heading(name), *(_value(name, row) for row in rows)] for name in names]
+    lines = [_padded(Text(label), 0) for label in ("", *labels)]
+    left = max(map(cell_len, labels))
+    for column in columns:
+        width = max(map(cell_len, column))
+        if left + _GAP + width > page.width:
+            break
+        for place, cell in enumerate(column):
+            _padded(lines[place], left + _GAP).append(cell, style="" if place else "bold")
+        left += _GAP + width
+    return lines
+
+
+def _headline(every: Sequence[Model]) -> list[str]:
+    present = {name for model in every for name in model.readings}
+    return [
+        name
+        for name in ordered(without_stand_ins(present))
+        if measure(name).headline and measure(name).family != "win rate"
+    ]
+
+
+def _label(row: Model, every: Sequence[Model]) -> str:
+    runs = {model.run for model in every}
+    return row.name if len(runs) == 1 else f"{row.run}/{row.name}"
+
+
+def _heading(name: str) -> str:
+    return f"{measure(name).title}, {measure(name).reading}"
+
+
+def _value(name: str, row: Model) -> str:
+    reading = row.readings.get(name)
+    return "not measured" if reading is None else with_interval(name, reading)
