@@ -56,8 +56,9 @@ class StageRecord:
     the others. `verdicts` are keyed by the win rate they make (`win_rate_base`) and prompt id,
     `pairs` by id, `stored_values` by metric: what lm-eval measured by document, what was timed by
     batch, and what the retention suite read off log-probabilities, with the cluster of each of its
-    rows in `stored_clusters`. `source` is the file that an imported stage is from. `voted` is what
-    people's `votes` make of a win rate, by the win rate.
+    rows in `stored_clusters`. `adapter` is where the trained adapter lies, from the folder of
+    all runs on, None where the node has none. `source` is the file that an imported stage is from.
+    `voted` is what people's `votes` make of a win rate, by the win rate.
     """
 
     run: str
@@ -81,6 +82,7 @@ class StageRecord:
     voted: dict[str, Voted] = field(default_factory=dict)
     later_samples: tuple[Generation, ...] = ()
     exported: ExportResult | None = None
+    adapter: str | None = None
 
     def first_scores(self) -> dict[str, Score]:
         """Return the score of each prompt's first sample, by id."""
@@ -497,6 +499,7 @@ def _read_stage(run: str, stage: RunStage, runs: RunsFolder) -> StageRecord:
         voted=votes,
         later_samples=tuple(one for one in stored.generations if one.sample),
         exported=node.read_export() if node.is_exported() else None,
+        adapter=runs.relative(node.adapter) if node.is_trained() and node.has_adapter() else None,
     )
 
 

@@ -208,6 +208,10 @@ def test_runs_are_listed_and_reported_in_every_format(
     full = stagelift("report", str(finished_run), "--full").output
     assert full.startswith(short.split("\n\n")[0]) and "trainable parameters" not in short
     assert full.index("trainable parameters") < full.index("Provenance")
+    adapters = [stage["adapter"] for stage in document["stages"]]
+    assert adapters[0] is None and all((root / adapter).is_dir() for adapter in adapters[1:])
+    assert f"Adapter of grpo: {root / adapters[-1]}" in short
+    assert adapters[-1] in full and adapters[-1] in (finished_run / "report.html").read_text()
 
 
 def test_a_run_leaves_a_page_and_a_report_can_be_written_anywhere(

@@ -32,7 +32,7 @@ evals:
 """
 # what is the same bytes whenever it is made
 SAME = ("adapter_model.safetensors", "node.json", "generations.jsonl", "scores.jsonl")
-ENDED_WELL = "Written: "
+ENDED_WELL = "Open: "
 
 
 class Place:

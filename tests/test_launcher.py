@@ -137,7 +137,7 @@ def test_two_processes_that_were_killed_and_went_on_make_the_nodes_and_scores_of
     assert not psutil.wait_procs(seen, timeout=20)[1]
     assert not (node(root, "sft") / "stage.json").exists()
     output = finish(start("run", str(recipe), folder=tmp_path))
-    assert "Written" in output, output
+    assert "Open: " in output, output
     assert {one.name for one in (root / "nodes").iterdir()} == {
         one.name for one in (local / "nodes").iterdir()
     }

@@ -213,7 +213,7 @@ DAMAGE: tuple[Fault, ...] = (
         removed(_EVALUATED.format("grpo", "result.json")),
         ("run", "RECIPE"),
         (0,),
-        "Written",
+        "Open: ",
     ),
     _verified(
         "adapter, another's",
@@ -240,7 +240,7 @@ DAMAGE: tuple[Fault, ...] = (
         lambda _, place: _leave(file_of(place, "nodes/sft-*/node.json").parent),
         ("run", "RECIPE"),
         (0,),
-        "Written",
+        "Open: ",
     ),
     Fault(
         "disk",

@@ -110,7 +110,7 @@ def _machine(name: str, done: str, **more: object) -> Fault:
         "strike": _without_the_last_stage,
         "command": ("run", "RECIPE"),
         "codes": (0,),
-        "says": "Written",
+        "says": "Open: ",
     }
     return Fault("machine", name, done, **{**usual, **more})  # type: ignore[arg-type]  # fields of Fault
 
@@ -130,7 +130,7 @@ MACHINES: tuple[Fault, ...] = (
         "a second `run` of the same",
         strike=_another_writer,
         codes=(0, 2),
-        says="Written|Another",
+        says="Open: |Another",
         helps=(("run", "RECIPE"),),
         mended=_waited,
     ),

@@ -40,6 +40,13 @@ Figures = Annotated[
     ),
 ]
 
+Full = Annotated[
+    bool,
+    typer.Option(
+        "--full", help="In the terminal: every table, the examples and the provenance, too."
+    ),
+]
+
 
 def report(
     names: ManyRuns,
@@ -61,12 +68,7 @@ def report(
     summary: Annotated[
         bool, typer.Option("--summary", help="Markdown short enough for a pull request's comment.")
     ] = False,
-    full: Annotated[
-        bool,
-        typer.Option(
-            "--full", help="In the terminal: every table, the examples and the provenance, too."
-        ),
-    ] = False,
+    full: Full = False,
     across_engines: AcrossEngines = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
@@ -79,17 +81,25 @@ def report(
     from stagelift.harness.checks.sources import run_folder
 
     form = _format(format, output, summary=summary)
+    _check_places(form, output, figures, full=full)
+    folders = [run_folder(name, runs).path for name in names]
+    result = _load_report(folders, across_engines=across_engines)
+    _write(result, form, output, figures, summary=summary, full=full)
+    if form is Format.terminal and output is None and figures is None:
+        typer.echo()
+        _say_where(folders, result)
+    for folder in folders:
+        _say_damaged_adapters(folder)
+
+
+def _check_places(form: Format, output: Path | None, figures: Path | None, *, full: bool) -> None:
+    """Refuse what cannot be written there, before anything is read."""
     if output is not None and output.is_dir():
         fail(f"--output {output} is a folder. Name a file in it.")
     if figures is not None and figures.exists() and not figures.is_dir():
         fail(f"--figures {figures} is a file. Name a folder.")
-    folders = [run_folder(name, runs).path for name in names]
-    result = _load_report(folders, across_engines=across_engines)
     if full and (output is not None or form is not Format.terminal):
         fail("--full is for the terminal: what is written to a file has everything. Leave it out.")
-    _write(result, form, output, figures, summary=summary, full=full)
-    for folder in folders:
-        _say_damaged_adapters(folder)
 
 
 def _say_damaged_adapters(folder: Path) -> None:
@@ -164,12 +174,15 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
     if not listed:
         typer.echo(f"No runs in {runs}. Start one with: stagelift run quickstart")
         return
-    table = Table("run", "state", "last worked on", "size", "model", "accuracy by stage")
+    table = Table(
+        "run", "state", "last worked on", "size", "model", "accuracy by stage", "adapters"
+    )
     for run in listed:
-        state, model, stages = run.problem, "", run.details
+        state, model, stages, adapters = run.problem, "", run.details, ""
         if run.record is not None:
             state, model, stages = _state(run.record), run.record.model, _accuracies(run.record)
-        cells = (run.name, state, run.worked_on, _run_size(run), model, stages)
+            adapters = _adapters(run.record, runs)
+        cells = (run.name, state, run.worked_on, _run_size(run), model, stages, adapters)
         table.add_row(*(Text(cell) for cell in cells))
     open_console().print(table)
 
@@ -209,6 +222,14 @@ def _accuracies(record: "RunRecord") -> str:
     return "\n".join(lines)
 
 
+def _adapters(record: "RunRecord", runs: Path) -> str:
+    """Return where the adapter of each stage lies, a line each; a study has too many."""
+    from stagelift.reports.words.formatting import number_of
+
+    kept = [str(runs / stage.adapter) for stage in record.stages if stage.adapter is not None]
+    return number_of(len(kept), "adapter") if record.chains and kept else "\n".join(kept)
+
+
 def write_reports(folder: Path, *, quiet: bool = False) -> None:
     """Write what a run leaves for its readers, and print the report, unless it is to be `quiet`."""
     keep_garbage()
@@ -216,9 +237,16 @@ def write_reports(folder: Path, *, quiet: bool = False) -> None:
     if not quiet:
         _print_report(written.report, full=False)
         typer.echo()
-    typer.echo(f"Written: {' and '.join(map(str, written.reports))}")
-    if written.cards:
-        typer.echo("Model cards: README.md in the adapter folder of each trained stage.")
+    _say_where([folder], written.report)
+
+
+def _say_where(folders: list[Path], result: "Report") -> None:
+    """Say which page to open, where the models are, and what can be done next."""
+    from stagelift.harness.commands.closing import closing_lines
+    from stagelift.reports.folders import RunFolder
+
+    for folder, run in zip(folders, result.runs, strict=True):
+        typer.echo("\n".join(closing_lines(RunFolder(folder), run.record)))
 
 
 def store_outputs(folder: Path) -> "Outputs":

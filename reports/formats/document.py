@@ -96,6 +96,7 @@ def _stage(stage: StageRecord, run: RunReport) -> dict[str, Any]:
             "peak_memory_bytes": evaluation.peak_memory_bytes,
         },
         "scores": scores.model_dump(mode="json", include=_SCORES),
+        "adapter": stage.adapter,
     } | _votes(stage)
 
 

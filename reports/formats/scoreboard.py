@@ -27,7 +27,7 @@ from stagelift.reports.words.scoreboard import (
 from stagelift.reports.words.stage_lines import StageLine, basis, stage_lines, with_interval
 
 # of a screen of 40 lines, what is left beside the closing words of a command
-LINES = 33
+LINES = 32
 _STYLES = {"improved": "bold green", "regressed": "bold red"}
 # cells: names, the least of a bar, and what stands between columns
 _NAME, _SHORT_NAME, _BAR, _GAP = 26, 10, 8, 2
@@ -63,7 +63,7 @@ class _Page:
 
 
 def print_scoreboard(report: Report, console: Console, limit: int = LINES) -> None:
-    """Print the answer in at most so many lines; what does not fit is said to be in --full."""
+    """Print the answer in at most so many lines; it says how many rows are left out."""
     for line in _fitting(report, console, limit):
         console.print(line, no_wrap=True, overflow="crop", crop=True)
 
@@ -106,13 +106,11 @@ def _lines(
     unimportant = [*range(2, len(blocks) - 1), len(blocks) - 1, 1, 0]
     gone = set(unimportant[:left_out])
     kept = [block for place, block in enumerate(blocks) if block and place not in gone]
-    hidden = max(len(every), len(stage_lines(report))) > page.most or bool(gone)
+    rows = max(len(every), len(stage_lines(report)))
     lines = [*first, *(line for block in kept for line in (Text(), *block))]
-    return [*lines, _more()] if hidden else lines
-
-
-def _more() -> Text:
-    return Text("Not all of it fits here: --full shows everything.", style="dim")
+    if rows <= page.most:
+        return lines
+    return [*lines, Text(f"{page.most} of {rows} are shown; --full has all.", style="dim")]
 
 
 def _stage_lines(report: Report, page: _Page) -> Iterator[Text]:

@@ -29,6 +29,7 @@ def provenance_lines(report: Report) -> list[tuple[str, str]]:
             ("model", f"{run.model}{', in 4 bits' if is_in_four_bits(run.contract) else ''}"),
             ("checkpoints", _checkpoints(run)),
             ("exports", export_line(run)),
+            ("adapters", _adapters(run)),
             ("chat templates", _own(run, "chat_template")),
             ("tokenizers", _own(run, "tokenizers")),
             ("data", run.data),
@@ -51,6 +52,12 @@ def _checkpoints(run: RunRecord) -> str:
     """Say what each stage is that was trained elsewhere."""
     given = [f"{stage.name}: {stage.given}" for stage in run.stages if stage.given]
     return "; ".join(given)
+
+
+def _adapters(run: RunRecord) -> str:
+    """Say where in the folder of runs the adapter of each trained stage lies."""
+    kept = [f"{stage.name}: {stage.adapter}" for stage in run.stages if stage.adapter is not None]
+    return "; ".join([*kept, "from the folder of runs on"]) if kept else ""
 
 
 def export_line(run: RunRecord) -> str:
