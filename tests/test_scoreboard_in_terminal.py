@@ -70,7 +70,8 @@ def test_without_the_characters_bars_are_drawn_in_ascii() -> None:
 def test_what_does_not_fit_is_said_to_be_elsewhere() -> None:
     shown = screen(wide_study(), 80)
     assert "r=13,lora_alpha=26/sft" in shown and "r=2,lora_alpha=4/sft" not in shown
-    assert shown.endswith("4 of 15 are shown; --full has all.\n")
+    assert shown.endswith("3 of 15 are shown; --full has all.\n")
+    assert "accuracy beside the reference" in shown
     assert "--full" not in screen(build_report([golden_variants()]), 80)
 
 

@@ -32,6 +32,8 @@ _STYLES = {"improved": "bold green", "regressed": "bold red"}
 # cells: names, the least of a bar, and what stands between columns
 _NAME, _SHORT_NAME, _BAR, _GAP = 26, 10, 8, 2
 _MOST_BAR = 40
+# rows that are kept before a block is left out: the first two can be done without, forests can not
+_FEWEST = (4, 4, 2, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def _fitting(report: Report, console: Console, limit: int) -> list[Text]:
     board, every = scoreboard(report), models(report)
     glyphs = _glyphs(console)
     largest = max(len(every), len(stage_lines(report)), 4)
-    for left_out in range(5):
-        for most in range(largest, 3, -1):
+    for left_out, fewest in enumerate(_FEWEST):
+        for most in range(largest, fewest - 1, -1):
             page = _Page(console, glyphs, most)
             lines = _lines(report, board, every, page, left_out)
             if len(lines) <= limit:
