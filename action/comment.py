@@ -18,6 +18,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
@@ -153,7 +154,7 @@ def _on_github(environment: Mapping[str, str]) -> Place:
         one=f"/repos/{repository}/issues/comments",
         change="PATCH",
         # a person could write the first line, too
-        is_ours=lambda one: one["user"]["type"] == "Bot",
+        is_ours=lambda one: (one.get("user") or {}).get("type") == "Bot",
         link=f"{server}/{repository}/actions/runs/{quote(run)}",
         is_foreign=before is not None,
     )
@@ -169,6 +170,8 @@ def _number_after(api: Api, repository: str, run: dict[str, Any]) -> int:
     """Return the open pull request whose last commit a workflow ran on: the event itself names
     none where it is from a fork.
     """
+    if run.get("head_repository") is None:
+        raise NotWrittenError("the fork that was measured is gone.")
     owner = run["head_repository"]["owner"]["login"]
     query = urlencode({"state": "open", "head": f"{owner}:{run['head_branch']}"})
     for found in ask(api, "GET", f"/repos/{repository}/pulls?{query}"):
@@ -191,7 +194,7 @@ def _on_gitlab(environment: Mapping[str, str]) -> Place:
         comments=notes,
         one=notes,
         change="PUT",
-        is_ours=lambda one: one["author"]["id"] == account,
+        is_ours=lambda one: (one.get("author") or {}).get("id") == account,
         link=_needed(environment, "CI_JOB_URL"),
         is_foreign=False,
     )
@@ -218,7 +221,9 @@ def _all(where: Place) -> Iterator[dict[str, Any]]:
     for page in range(1, _MOST_PAGES + 1):
         query = urlencode({"per_page": _PAGE, "page": page})
         comments = ask(where.api, "GET", f"{where.comments}?{query}")
-        yield from comments
+        if not isinstance(comments, list):
+            raise NotWrittenError("the API's answer is no list of comments.")
+        yield from (one for one in comments if isinstance(one, dict))
         if len(comments) < _PAGE:
             return
 
@@ -239,7 +244,7 @@ def ask(api: Api, method: str, path: str, body: dict[str, str] | None = None) ->
             text = answer.read(_LARGEST_ANSWER + 1)
     except HTTPError as error:
         raise NotWrittenError(_refusal(error.code)) from None
-    except (URLError, OSError):
+    except (URLError, OSError, HTTPException):
         raise NotWrittenError("the API cannot be reached.") from None
     if len(text) > _LARGEST_ANSWER:
         raise NotWrittenError("the API's answer is too large.")

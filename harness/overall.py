@@ -155,19 +155,19 @@ class Overall:
     def see(self, stage: str, event: Mapping[str, Any]) -> None:
         """Take in how far a stage is."""
         count = count_of(event)
-        for begun in self.running.values():
+        for begun in [*self.running.values()]:
             if begun.stage == stage and count is not None:
                 begun.see(f"{event['event']} {event.get('what', '')}", count, self.clock())
 
     def stages(self) -> list[str]:
         """Name the stages that are worked on."""
-        return [begun.stage for begun in self.running.values()]
+        return [begun.stage for begun in [*self.running.values()]]
 
     def words(self) -> str:
         """Say how many jobs are done, and about how long the rest will take."""
         said = f"{len(self.ended)} of {self.jobs} jobs done"
         now = self.clock()
-        running = [begun.as_running(now) for begun in self.running.values()]
+        running = [begun.as_running(now) for begun in [*self.running.values()]]
         left = seconds_left([*self.waiting.values()], running, self.ended, self.at_once)
         if left is None or not (running or self.waiting):
             return said

@@ -25,7 +25,8 @@ def test_a_chain_has_a_line_a_stage_and_one_for_the_whole() -> None:
         "sft: accuracy 3.3% -> 70.0%, +66.7 [+51.0, +78.0] improved; length: not after Holm",
         "dpo: accuracy 70.0% -> 75.0%, +5.0 [-2.1, +11.8] no difference shown; "
         "length: no difference shown",
-        "grpo: accuracy 75.0% -> 26.7%, -48.3 [-60.0, -33.6] regressed; longer by 12%",
+        "grpo: accuracy 75.0% -> 26.7%, -48.3 [-60.0, -33.6] regressed; longer by 12%; "
+        "lost the share of cut-off responses +13.3 [+3.4, +22.4] points",
         "whole chain: accuracy 3.3% -> 26.7%, +23.3 [+10.4, +34.8] improved †; "
         "length: no difference shown †",
     ]
@@ -166,3 +167,23 @@ def test_the_first_score_of_ones_own_task_is_the_headline() -> None:
     report = build_report([replace(run, stages=stages)])
     assert scoreboard(report).panels[0].metric == "exact"
     assert lines(report)[0].startswith("sft: exact 25.0% -> 25.0%, 0.0 [")
+
+
+def test_what_a_stage_lost_beside_accuracy_is_in_its_line_and_takes_its_mark() -> None:
+    (line,) = stage_lines(retained(40, 10))
+    assert line.verdict is None and " improved; " in line.words
+    (kept,) = stage_lines(retained(40, 40))
+    assert kept.verdict == "improved"
+
+
+def test_what_was_asked_for_and_not_measured_is_not_said_to_be_kept() -> None:
+    run = make_chain(base="w" * 40, sft="c" * 40)
+    stages = [
+        replace(
+            stage,
+            evaluation=stage.evaluation.model_copy(update={"contract": CONTRACT | RETENTION}),
+        )
+        for stage in run.stages
+    ]
+    report = build_report([replace(run, stages=stages, contract=CONTRACT | RETENTION)])
+    assert "lost" not in lines(report)[0]

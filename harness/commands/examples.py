@@ -19,7 +19,7 @@ def example_lines(name: str) -> str:
 # by the command's name; "" are those of `stagelift` itself
 EXAMPLES: dict[str, tuple[Example, ...]] = {
     "": (
-        Example("first try, a few minutes on a CPU", "stagelift run quickstart"),
+        Example("first try, about ten minutes on two CPU cores", "stagelift run quickstart"),
         Example("the options and examples of one command", "stagelift run -h"),
     ),
     "plan": (

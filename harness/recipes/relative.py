@@ -31,11 +31,12 @@ _EATEN = re.compile(r"[\x00-\x1f\x7f\x85\xa0]")
 
 @dataclass(frozen=True)
 class LeftBehind:
-    """A path that leads nowhere from the recipe's folder, and somewhere from the working folder."""
+    """A path that leads nowhere from the recipe's `folder`, and somewhere from where we work."""
 
     key: str
     written: str
     path: str
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def lead_from_here(content: Any, file: Path) -> list[LeftBehind]:
         there = os.path.normpath(folder / written)
         is_left = not _exists(there) and _exists(written)
         if is_left:
-            left.append(LeftBehind(place.key, written, there))
+            left.append(LeftBehind(place.key, written, there, folder))
         if is_left or _exists(there) or _is_written_as_path(place):
             place.holder[place.name] = there
     return left
@@ -85,7 +86,7 @@ def refuse_left_behind(content: Any, left: Sequence[LeftBehind], where: str) -> 
         if path.path not in texts:
             continue
         there, here = Path(path.path).absolute(), Path(path.written).absolute()
-        remedy = os.path.relpath(here, there.parents[len(Path(path.written).parts) - 1])
+        remedy = os.path.relpath(here, path.folder.absolute())
         raise UsageError(
             f"{path.key} in {where} is '{path.written}'. Paths in a recipe are relative to its "
             f"folder, and {there} does not exist; in the working folder there is {here}. Write "

@@ -52,6 +52,20 @@ _ASCII = _Glyphs("|", "-", "o", "|", ":", "~")
 
 
 @dataclass(frozen=True)
+class _Shown:
+    """What there is to draw, however much of it fits."""
+
+    board: Scoreboard
+    every: Sequence[Model]
+    lines: Sequence[StageLine]
+    basis: Sequence[Text]
+
+    @property
+    def rows(self) -> int:
+        return max(len(self.every), len(self.lines))
+
+
+@dataclass(frozen=True)
 class _Page:
     """Where it is drawn: at most so many rows of each kind, in cells of the console."""
 
@@ -61,25 +75,25 @@ class _Page:
 
     @property
     def width(self) -> int:
-        return self.console.width
+        return max(20, self.console.width)
 
 
-def print_scoreboard(report: Report, console: Console, limit: int = LINES) -> None:
-    """Print the answer in at most so many lines; it says how many rows are left out."""
+def print_scoreboard(report: Report, console: Console, limit: int | None = LINES) -> None:
+    """Print the answer in at most so many lines (None: all); it says how many rows are left out."""
     for line in _fitting(report, console, limit):
         console.print(line, no_wrap=True, overflow="crop", crop=True)
 
 
-def _fitting(report: Report, console: Console, limit: int) -> list[Text]:
+def _fitting(report: Report, console: Console, limit: int | None) -> list[Text]:
     """Show as many rows of everything as fit; where a few do not, leave out what comes last."""
-    board, every = scoreboard(report), models(report)
+    shown = _Shown(scoreboard(report), models(report), stage_lines(report), _basis(report))
     glyphs = _glyphs(console)
-    largest = max(len(every), len(stage_lines(report)), 4)
+    largest = max(shown.rows, 4)
     for left_out, fewest in enumerate(_FEWEST):
         for most in range(largest, fewest - 1, -1):
             page = _Page(console, glyphs, most)
-            lines = _lines(report, board, every, page, left_out)
-            if len(lines) <= limit:
+            lines = _lines(shown, page, left_out)
+            if limit is None or len(lines) <= limit:
                 return lines
     return lines[:limit]
 
@@ -93,30 +107,28 @@ def _glyphs(console: Console) -> _Glyphs:
     return drawn
 
 
-def _lines(
-    report: Report, board: Scoreboard, every: Sequence[Model], page: _Page, left_out: int
-) -> list[Text]:
-    first = [*_stage_lines(report, page), *_basis(report, page)]
+def _lines(shown: _Shown, page: _Page, left_out: int) -> list[Text]:
+    board, first = shown.board, [*_stage_lines(shown.lines, page)]
+    first += [line for text in shown.basis for line in _wrapped(text, page)]
     main, *others = board.forests or (None,)
     blocks = [
         _panels(board.panels, page),
         [] if main is None else _forest(main, page),
         *(_forest(forest, page) for forest in others if forest is not None),
-        _other_metrics(board, every, page),
+        _other_metrics(board, shown.every, page),
     ]
     # what can be done without: a second forest first, the panels last
     unimportant = [*range(2, len(blocks) - 1), len(blocks) - 1, 1, 0]
     gone = set(unimportant[:left_out])
     kept = [block for place, block in enumerate(blocks) if block and place not in gone]
-    rows = max(len(every), len(stage_lines(report)))
     lines = [*first, *(line for block in kept for line in (Text(), *block))]
-    if rows <= page.most:
+    if shown.rows <= page.most:
         return lines
-    return [*lines, Text(f"{page.most} of {rows} are shown; --full has all.", style="dim")]
+    return [*lines, Text(f"{page.most} of {shown.rows} are shown; --full has all.", style="dim")]
 
 
-def _stage_lines(report: Report, page: _Page) -> Iterator[Text]:
-    for line in stage_lines(report)[: page.most]:
+def _stage_lines(lines: Sequence[StageLine], page: _Page) -> Iterator[Text]:
+    for line in lines[: page.most]:
         yield from _wrapped(_stage_line(line, page), page)
 
 
@@ -138,11 +150,12 @@ def _drawable(label: str, page: _Page) -> str:
     return label.replace(_Glyphs().cut, page.glyphs.cut)
 
 
-def _basis(report: Report, page: _Page) -> Iterator[Text]:
-    yield from _wrapped(Text(basis(report), style="dim"), page)
+def _basis(report: Report) -> list[Text]:
+    said = [Text(basis(report), style="dim")]
     ill = [shown_name(one.stage) for one in illnesses(report)]
     if ill:
-        yield from _wrapped(Text(f"{ILL}: {', '.join(ill)} (--full)", style="yellow"), page)
+        said.append(Text(f"{ILL}: {', '.join(ill)} (--full)", style="yellow"))
+    return said
 
 
 def _wrapped(text: Text, page: _Page) -> Iterator[Text]:

@@ -40,7 +40,7 @@ def print_report(report: Report, console: Console) -> None:
 
     A table that is wider than the console is continued below itself.
     """
-    print_scoreboard(report, console)
+    print_scoreboard(report, console, None)
     console.print(Padding(Text(summary(report)), (1, 0)))
     _print_gained_and_lost(report, console)
     _print_illnesses(report, console)

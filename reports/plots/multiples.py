@@ -198,7 +198,9 @@ def _draw_block(canvas: Canvas, block: Block, lines: Sequence[str], place: _Plac
     _write_title(canvas, block, place)
     right = place.end - max(text_width(point.text, SMALL) for point in block.points.values())
     first, last = place.top + TITLE, place.top + TITLE + LINE * len(lines)
-    panel = add_panel(canvas, place.start, first, right - 10 - place.start, last - first)
+    # long numbers leave no room: then they stand on the panel
+    width = max(20, right - 10 - place.start)
+    panel = add_panel(canvas, place.start, first, width, last - first)
     panel.set(ylim=(last, first), yticks=[])
     _scale(panel, block)
     for line, name in enumerate(lines):

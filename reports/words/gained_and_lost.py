@@ -27,13 +27,12 @@ _ASKED = {"retention_choices": "choice_acc_norm", "retention_text": "bits_per_by
 
 @dataclass(frozen=True)
 class GainedAndLost:
-    """What a stage gained and lost against an earlier one, in words; `losses` one by one."""
+    """What a stage gained and lost against an earlier one, in words."""
 
     stage: str
     against: str
     gained: str
     lost: str
-    losses: tuple[str, ...] = ()
 
 
 def gained_and_lost(report: Report) -> list[GainedAndLost]:
@@ -44,28 +43,48 @@ def gained_and_lost(report: Report) -> list[GainedAndLost]:
     return [line for run in report.runs if not run.record.chains for line in _of_run(run, report)]
 
 
+def asks_for_losses(stage: StageRecord) -> bool:
+    """Say whether the retention suite was asked, without which few losses could be seen."""
+    return LOOPING_FIELD in stage.evaluation.contract
+
+
+def not_measured(stage: StageRecord) -> list[str]:
+    """Name what was asked for and an engine without log-probabilities could not tell."""
+    return [
+        measure(name).title
+        for field, name in _ASKED.items()
+        if field in stage.evaluation.contract and name not in stage.evaluation.metrics
+    ]
+
+
+def losses(
+    stage: StageRecord, before: StageRecord, run: RunReport, besides: str | None = None
+) -> list[str]:
+    """Write what a stage lost against an earlier one, in all metrics that can say so but one."""
+    return [
+        _change(comparison)
+        for comparison in _compared(stage, before, run)
+        if comparison.verdict == "regressed" and comparison.metric != besides
+    ]
+
+
 def _of_run(run: RunReport, report: Report) -> list[GainedAndLost]:
     steps = [(stage, before) for before, stage in run.record.steps()]
     if len(steps) > 1:
         steps.append((run.stages[-1], run.stages[0]))
-    return [
-        _line(stage, before, run, report)
-        for stage, before in steps
-        if LOOPING_FIELD in stage.evaluation.contract
-    ]
+    return [_line(stage, before, run, report) for stage, before in steps if asks_for_losses(stage)]
 
 
 def _line(stage: StageRecord, before: StageRecord, run: RunReport, report: Report) -> GainedAndLost:
     compared = _compared(stage, before, run)
     gained = [_change(comparison) for comparison in compared if comparison.verdict == "improved"]
-    lost = [_change(comparison) for comparison in compared if comparison.verdict == "regressed"]
+    lost = losses(stage, before, run)
     said = formatting.listed(lost) if lost else f"{_NOTHING}{_would_have_shown(compared)}"
     return GainedAndLost(
         stage=report.column(stage),
         against=before.name,
         gained=formatting.listed(gained) if gained else _NOTHING,
-        lost=f"{said}{_not_measured(stage)}",
-        losses=tuple(lost),
+        lost=f"{said}{_with_missing(stage)}",
     )
 
 
@@ -111,11 +130,6 @@ def _would_have_shown(compared: Sequence[Comparison]) -> str:
     return f" (would likely have shown {formatting.listed(sizes)})" if sizes else ""
 
 
-def _not_measured(stage: StageRecord) -> str:
-    """Name what was asked for and an engine without log-probabilities could not tell."""
-    missing = [
-        measure(name).title
-        for field, name in _ASKED.items()
-        if field in stage.evaluation.contract and name not in stage.evaluation.metrics
-    ]
+def _with_missing(stage: StageRecord) -> str:
+    missing = not_measured(stage)
     return f"; not measured: {formatting.listed(missing)}" if missing else ""

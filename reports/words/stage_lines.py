@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from stagelift.evals.metrics.measures import Unit, measure
 from stagelift.reports.numbers.verdicts import SHOWN, Decision
-from stagelift.reports.report import Report
+from stagelift.reports.records import StageRecord
+from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
 from stagelift.reports.words.added import WHOLE_CHAIN, Added, added
-from stagelift.reports.words.gained_and_lost import gained_and_lost
+from stagelift.reports.words.gained_and_lost import asks_for_losses, losses, not_measured
 from stagelift.reports.words.scoreboard import (
     UNFIT,
     Model,
@@ -23,6 +24,9 @@ from stagelift.reports.words.scoreboard import (
     scoreboard,
 )
 
+# the share of responses cut off at the limit from which it is said beside every number
+_MANY_CUT = 0.2
+_CUT_OFF = "truncated"
 _UNITS: dict[Unit, str] = {"share": " points", "tokens": " tokens", "characters": " characters"}
 
 
@@ -52,7 +56,8 @@ class _Known:
     values: dict[tuple[str, str], Reading]
     win_rates: dict[str, str]
     lengths: dict[tuple[str, str, str], str]
-    losses: dict[tuple[str, str], tuple[str, ...]]
+    losses: dict[tuple[str, str], list[str]]
+    asked: set[tuple[str, str]]
 
 
 def stage_lines(report: Report) -> list[StageLine]:
@@ -80,13 +85,25 @@ def basis(report: Report) -> str:
     words += [row.word for panel in board.panels for row in panel.rows]
     if any(row.verdict for forest in board.forests for row in forest.rows):
         said[0] += "; verdicts after Holm's adjustment"
-    sentences = [f"{said[0]}.", *_marks(words), *_missing(report)]
+    sentences = [f"{said[0]}.", *_marks(words), *_cut_off(report), *_missing(report)]
     return " ".join(sentences)
 
 
 def _marks(words: Sequence[str]) -> Iterator[str]:
     if any(formatting.OTHER_FAMILY in word for word in words):
-        yield f"{formatting.OTHER_FAMILY}: a family of its own."
+        yield f"{formatting.OTHER_FAMILY}: not of the headline."
+
+
+def _cut_off(report: Report) -> Iterator[str]:
+    """Name the models whose responses often ended at the limit: others may only stop in time."""
+    often = [
+        f"{labelled(report, model.run, model.name)} {formatting.plain(_CUT_OFF, cut.value)}"
+        for model in models(report)
+        if (cut := model.readings.get(_CUT_OFF)) is not None and cut.value >= _MANY_CUT
+    ]
+    if often:
+        named = formatting.listed(often[:3]) + (" and others" if len(often) > 3 else "")
+        yield f"Cut off at the limit: {named}; a change may be of stopping in time (--full)."
 
 
 def _missing(report: Report) -> Iterator[str]:
@@ -119,6 +136,7 @@ def with_interval(name: str, reading: Reading) -> str:
 
 def _known(main: str, report: Report) -> _Known:
     length = length_metric(report)
+    steps = [step for run in report.runs for step in _steps(run)]
     lengths = [] if length in (None, main) else added(report, str(length))
     return _Known(
         main=main,
@@ -133,8 +151,24 @@ def _known(main: str, report: Report) -> _Known:
             for row in lengths
             if row.delta is not None
         },
-        losses={(line.stage, line.against): line.losses for line in gained_and_lost(report)},
+        losses={
+            (labelled(report, run.name, stage.name), before.name): losses(stage, before, run, main)
+            for run, stage, before in steps
+        },
+        asked={
+            (labelled(report, run.name, stage.name), before.name)
+            for run, stage, before in steps
+            if asks_for_losses(stage) and not not_measured(stage)
+        },
     )
+
+
+def _steps(run: RunReport) -> Iterator[tuple[RunReport, StageRecord, StageRecord]]:
+    """Yield each stage with the one before, and the last one with base."""
+    for before, stage in run.record.steps():
+        yield run, stage, before
+    if not run.record.chains:
+        yield run, run.stages[-1], run.stages[0]
 
 
 def _win_rates(main: str, report: Report) -> dict[str, str]:
@@ -162,16 +196,19 @@ def _length(row: Added, name: str) -> str:
 
 def _line(row: Added, known: _Known, report: Report) -> StageLine:
     model = labelled(report, row.run, row.model)
+    step = (model, row.against)
     is_whole = row.label == WHOLE_CHAIN
     said = [
         _headline(row, known),
         "" if is_whole else known.win_rates.get(model, ""),
         known.lengths.get((row.run, row.label, row.against), ""),
-        _lost(known.losses.get((model, row.against))),
+        _lost(row, known.losses.get(step, []), asked=step in known.asked),
     ]
     words = "; ".join(part for part in said if part)
     subject = labelled(report, row.run, row.label)
-    return StageLine(subject, row.beside, words, row.verdict, row.faint)
+    is_mixed = row.verdict == "improved" and bool(known.losses.get(step))
+    verdict = None if is_mixed else row.verdict
+    return StageLine(subject, row.beside, words, verdict, row.faint)
 
 
 def _headline(row: Added, known: _Known) -> str:
@@ -186,8 +223,8 @@ def _headline(row: Added, known: _Known) -> str:
     return f"{title} {numbers}{row.text} {row.word}".rstrip()
 
 
-def _lost(losses: tuple[str, ...] | None) -> str:
-    """Say what the retention suite says was lost; where it was not asked nothing is said."""
-    if losses is None:
-        return ""
-    return f"lost {formatting.listed(losses)}" if losses else "lost nothing shown"
+def _lost(row: Added, lost: Sequence[str], *, asked: bool) -> str:
+    """Say what was lost beside the main metric; that nothing was, only where it could be seen."""
+    if lost:
+        return f"lost {formatting.listed(lost)}"
+    return "lost nothing shown" if asked and row.verdict != "regressed" else ""
