@@ -175,6 +175,16 @@ def test_a_fork_that_went_on_meanwhile_has_no_comment(api: Comments, tmp_path: P
     assert ended == 0 and "no open pull request ends in the commit" in said and not api.kept
 
 
+def test_a_comment_of_a_deleted_account_and_a_deleted_fork_fail_no_job(
+    api: Comments, tmp_path: Path
+) -> None:
+    api.add(marker("candidate"))["user"] = None
+    assert write("accuracy 68.0%", tmp_path, on_github(api, tmp_path, PULL_REQUEST))[0] == 0
+    gone = {"workflow_run": {**OF_A_FORK["workflow_run"], "head_repository": None}}
+    code, said = write("accuracy 68.0%", tmp_path, on_github(api, tmp_path, gone))
+    assert code == 0 and "is gone" in said and "Traceback" not in said
+
+
 def test_what_a_fork_wrote_stands_there_as_text() -> None:
     hostile = "````\n@everyone\n[x](javascript:1)\n\u202e<img src=x>\x1b[2J"
     body = comment(hostile, marker("x"), "https://example.org", is_foreign=True)

@@ -113,6 +113,17 @@ def test_a_file_in_the_working_folder_alone_is_refused_with_both_places(project:
     assert load_recipe("recipes/mine.yaml", []).data.path == "rows/train.jsonl"
 
 
+def test_the_way_to_write_it_is_right_however_far_up_it_leads(project: Path) -> None:
+    deep = project / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    (project.parent / "rows.jsonl").write_text("{}\n")
+    (deep / "mine.yaml").write_text(
+        "name: x\nstages: []\ndata: ../rows.jsonl\nevals: {accuracy: {limit: 2}}\n"
+    )
+    with pytest.raises(UsageError, match=r"Write '(\.\./){4}rows\.jsonl' in the recipe"):
+        load_recipe("a/b/c/mine.yaml", [])
+
+
 def test_the_recipe_of_a_run_is_a_record_of_the_working_folder(project: Path) -> None:
     run = project / "runs" / "mine"
     run.mkdir(parents=True)

@@ -51,7 +51,11 @@ def test_it_fits_the_screen(make: Callable[[], Report], width: int, encoding: st
 def test_the_answer_comes_first_and_bars_have_their_numbers_beside_them() -> None:
     shown = screen(golden_report(), 80)
     assert shown.startswith("sft: accuracy 3.3% -> 70.0%, +66.7 [+51.0, +78.0] improved;")
-    for numbers in ("70.0% [57.5, 80.1]", "+23.3 [+10.4, +34.8]  improved †", "+13.3 [+3.4, +22.4]"):
+    for numbers in (
+        "70.0% [57.5, 80.1]",
+        "+23.3 [+10.4, +34.8]  improved †",
+        "+13.3 [+3.4, +22.4]",
+    ):
         assert numbers in shown
 
 
