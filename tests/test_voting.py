@@ -94,7 +94,7 @@ def test_votes_become_a_win_rate_with_an_interval_a_verdict_and_what_would_halve
     assert (mine["verdict"], mine["against"], mine["needed"]) == ("improved", "base", None)
     (told,) = next(one for one in report["stages"] if one["name"] == "dpo")["votes"]
     assert told["metric"] == NAME and told["prompts"] == metric.n
-    text = typed("report", "mine", runs=run.parents[1]).output
+    text = typed("report", "mine", "--full", runs=run.parents[1]).output
     assert "win rate by votes" in text and f"{metric.n} of 60 voted on" in text
     assert "prediction-powered inference" in (run / "report.html").read_text()
     (part,) = build_report([read_run(run)]).runs
@@ -167,7 +167,7 @@ def test_votes_that_leave_out_pairs_are_no_random_sample_and_that_is_said(run: P
     del said["votes"][:3]
     done = importing(run, said)
     assert "holds only if they are like a random sample" in done.output
-    assert "no random sample" in typed("report", "mine", runs=run.parents[1]).output
+    assert "no random sample" in typed("report", "mine", "--full", runs=run.parents[1]).output
 
 
 def test_a_pair_that_comes_twice_is_voted_on_no_further_than_the_voter_came(tmp_path: Path) -> None:

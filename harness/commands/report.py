@@ -166,6 +166,7 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
     """
     from rich.table import Table
 
+    from stagelift.evals.printed import one_line
     from stagelift.harness.listing import listed_runs
     from stagelift.reports.formats.console import Text
 
@@ -174,17 +175,17 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
     if not listed:
         typer.echo(f"No runs in {runs}. Start one with: stagelift run quickstart")
         return
-    table = Table(
-        "run", "state", "last worked on", "size", "model", "accuracy by stage", "adapters"
-    )
+    table = Table("run", "state", "last worked on", "size", "model", "accuracy by stage")
     for run in listed:
-        state, model, stages, adapters = run.problem, "", run.details, ""
+        state, model, stages = run.problem, "", run.details
         if run.record is not None:
             state, model, stages = _state(run.record), run.record.model, _accuracies(run.record)
-            adapters = _adapters(run.record, runs)
-        cells = (run.name, state, run.worked_on, _run_size(run), model, stages, adapters)
+        cells = (run.name, state, run.worked_on, _run_size(run), model, stages)
         table.add_row(*(Text(cell) for cell in cells))
     open_console().print(table)
+    for run in listed:
+        if run.record is not None and (adapters := _adapters(run.record, runs)):
+            typer.echo(one_line(f"Adapters of {run.name}: {adapters}"))
 
 
 def _run_size(run: "ListedRun") -> str:
@@ -223,11 +224,11 @@ def _accuracies(record: "RunRecord") -> str:
 
 
 def _adapters(record: "RunRecord", runs: Path) -> str:
-    """Return where the adapter of each stage lies, a line each; a study has too many."""
+    """Return where the adapter of each stage lies; a study has too many."""
     from stagelift.reports.words.formatting import number_of
 
     kept = [str(runs / stage.adapter) for stage in record.stages if stage.adapter is not None]
-    return number_of(len(kept), "adapter") if record.chains and kept else "\n".join(kept)
+    return number_of(len(kept), "adapter") if record.chains and kept else ", ".join(kept)
 
 
 def write_reports(folder: Path, *, quiet: bool = False) -> None:
