@@ -127,6 +127,8 @@ def _whole(recipe: Recipe, folder: Path) -> None:
     except UsageError as refused:
         assert_sentence(str(refused))
     json.dumps(recipe.identity(), allow_nan=False).encode()
+    # as a run keeps it: its paths lead from the working folder
+    (folder / "run.json").write_text("{}")
     again = folder / "again.yaml"
     again.write_text(write_yaml(as_written(recipe)), encoding="utf-8")
     assert load_recipe(str(again), []) == recipe
