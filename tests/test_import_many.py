@@ -24,6 +24,14 @@ def imported(folder: Path, *arguments: str, name: str = "many") -> tuple[RunReco
     return read_run(folder / "runs" / name), " ".join(done.output.split())
 
 
+def whole_report(folder: Path, name: str = "many") -> str:
+    """All that the terminal can say of a run that was imported."""
+    runs = ["--runs", str(folder / "runs")]
+    done = CliRunner().invoke(app, ["report", name, "--full", *runs], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())
+
+
 def refused(folder: Path, *arguments: str) -> str:
     """Import what must be refused and return what was said; nothing may be written."""
     done = run_import(folder, *arguments, name="refused")
@@ -75,7 +83,7 @@ def test_a_report_says_where_stages_are_from_and_what_was_left_out(tmp_path: Pat
     assert run.notes == ("1 of 2 documents are left out: not every stage answered them",)
     page = (tmp_path / "runs" / "many" / "report.html").read_text()
     for words in ("1 of 2 documents are left out", "a.jsonl (responses, sha256"):
-        assert words in page
+        assert words in page and words in whole_report(tmp_path)
     assert "a.jsonl" in said and "lacks" not in said
 
 
@@ -176,6 +184,7 @@ def test_win_rates_against_one_reference_are_compared_between_stages(tmp_path: P
     assert (step.stage, step.delta, step.n) == ("rlhf", pytest.approx(0.5), 40)
     assert step.verdict == "improved" and step.family == "headline"
     assert "+50.0 [" in said and "] improved" in said
+    assert "improved the win rate against the reference" in whole_report(tmp_path)
     other = [{**one, "annotator": "another"} for one in annotations("dpo", 9)]
     assert "they differ in judge ('judge' and 'another')" in refused(
         tmp_path, files[0], put(tmp_path, "dpo.jsonl", other)

@@ -110,11 +110,11 @@ def _step(
     if found is None:
         return
     faint = run.is_below_noise(found)
-    word = _marked(found)
+    word = marked_verdict(found)
     yield _row(found, stage.name, f"{word}, {BELOW}" if faint else word, faint=faint)
 
 
-def _marked(found: Comparison) -> str:
+def marked_verdict(found: Comparison) -> str:
     """Write the verdict, short, with a mark where its test is not of the headline family."""
     word = "not after Holm" if found.verdict == "not after Holm" else formatting.verdict(found)
     return f"{word} {formatting.OTHER_FAMILY}" if found.family in BESIDE_THE_MAIN else word
@@ -141,7 +141,8 @@ def _row(found: Comparison, label: str, word: str, *, faint: bool = False) -> Ad
 
 def _between(found: RunComparison) -> Added:
     """The later run's stage beside that of the first."""
-    row = _row(found, f"{found.stage} beside {found.against_run}/{found.against}", _marked(found))
+    label = f"{found.stage} beside {found.against_run}/{found.against}"
+    row = _row(found, label, marked_verdict(found))
     return replace(row, against_run=found.against_run)
 
 

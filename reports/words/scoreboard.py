@@ -15,7 +15,6 @@ from stagelift.evals.metrics.measures import (
     win_rate_name,
 )
 from stagelift.evals.records import Group, Metric, Role
-from stagelift.reports.numbers.families import BESIDE_THE_MAIN
 from stagelift.reports.numbers.headline import headline_metrics, is_accuracy_again
 from stagelift.reports.numbers.seeds import siblings
 from stagelift.reports.numbers.variants import RankedVariant
@@ -23,7 +22,7 @@ from stagelift.reports.numbers.verdicts import Decision
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
-from stagelift.reports.words.added import Added, added, variant_model
+from stagelift.reports.words.added import Added, added, marked_verdict, variant_model
 
 UNFIT = "judge not fit to decide: no verdict"
 NOT_MEASURED, OPPONENT = "not measured", "the opponent"
@@ -278,9 +277,7 @@ def _with_verdict(measured: Measured, name: str, row: Model, report: Report) -> 
     found = run.find(name, stage, "reference" if opponent is None else opponent.name)
     if found is None:
         return measured
-    word = "not after Holm" if found.verdict == "not after Holm" else formatting.verdict(found)
-    mark = f" {formatting.OTHER_FAMILY}" if found.family in BESIDE_THE_MAIN else ""
-    return replace(measured, verdict=found.verdict, word=f"{word}{mark}")
+    return replace(measured, verdict=found.verdict, word=marked_verdict(found))
 
 
 def _forest(name: str, report: Report) -> Forest:
