@@ -239,7 +239,7 @@ class PlainView(_View):
             key = (stage, activity(event))
             if key != self.last and event["event"] not in _BRIEF:
                 self.last = key
-                self._say(stage)
+                self._say(stage, self._doing(stage))
 
     def tick(self) -> None:
         """Say how far everything is that runs, where nothing was said for a while."""
@@ -247,13 +247,20 @@ class PlainView(_View):
             # the next look would be too late
             if time.monotonic() - self.printed_at > PLAIN_INTERVAL_SECONDS - 2 * _TICK_SECONDS:
                 for stage in self.overall.stages() or list(self.rows.texts):
-                    self._say(stage)
+                    self._say(stage, _still(self._doing(stage)))
 
-    def _say(self, stage: str) -> None:
+    def _doing(self, stage: str) -> str:
+        return self.rows.texts.get(stage, ["beginning"])[0]
+
+    def _say(self, stage: str, doing: str) -> None:
         whole = f" ({self.words()})" if self.words() else ""
         self.printed_at = time.monotonic()
-        doing = self.rows.texts.get(stage, ["beginning"])[0]
         say(f"{stage}: {doing}{whole}", self.stream)
+
+
+def _still(doing: str) -> str:
+    """Write what was said before in other words, lest it is taken for a second start."""
+    return doing.replace("starting to", "preparing to", 1)
 
 
 # what is mostly over before anyone has read it is said only where it takes long

@@ -304,8 +304,9 @@ def test_a_real_study_trains_only_what_is_missing_two_at_a_time(
     output = finish(process)
     assert process.returncode == 0, output
     assert output.count("starting to train") == 3 and output.count("starting to evaluate") == 4
-    assert "4 trainings and 5 evaluations, where the" in " ".join(output.split())
-    assert "Over training seeds" in output
+    whole = finish(start("report", "ranks", "--full", folder=tmp_path))
+    assert "4 trainings and 5 evaluations, where the" in " ".join(whole.split())
+    assert "Over training seeds" in whole
     assert_two_ranks_with_two_seeds(tmp_path / "runs")
 
 
