@@ -22,12 +22,13 @@ from stagelift.harness.recipes.read import load_recipe
 from stagelift.harness.verifying import verify
 from stagelift.reports.folders import RunFolder
 
-_REPORTS = ("report.md", "report.html", "report.json")
+_REPORTS = ("report.md", "report.svg", "report.html", "report.json")
 # written anew by every run, or of no run
 _NOT_RECORDS = (
     ".lock",
     ".log",
     "report.md",
+    "report.svg",
     "report.html",
     "report.json",
     "README.md",

@@ -19,6 +19,8 @@ from stagelift.reports.formats.markdown import render_markdown
 from stagelift.reports.formats.names import Format
 from stagelift.reports.formats.text import render_text
 from stagelift.reports.plots.figures import figure_files
+from stagelift.reports.plots.scoreboard import scoreboard_pictures
+from stagelift.reports.plots.standalone import standalone_svg
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import Report, build_report
 from stagelift.stages.folders import NodeFolder
@@ -51,20 +53,20 @@ def write_outputs(folder: Path) -> Outputs:
     run = with_base(read_agreeing_run(folder))
     report = build_report([run])
     place = RunFolder(folder)
-    files = {
-        place.report("md"): render_markdown(report),
-        place.report("json"): render_json(report),
-    }
-    for path, text in files.items():
-        write_text(path, text)
-    page = write_page(report, place.report("html"))
+    document = place.report("json")
+    write_text(document, render_json(report))
+    reports = [
+        *write_markdown(report, place.report("md")),
+        document,
+        *write_page(report, place.report("html")),
+    ]
     cards = {
         node.card: render_card(with_base(run, stage), stage)
         for stage, node in _with_adapters(run, place)
     }
     for path, text in cards.items():
         write_text(path, text)
-    return Outputs(report, [*files, *page], list(cards))
+    return Outputs(report, reports, list(cards))
 
 
 def write_report(
@@ -73,6 +75,8 @@ def write_report(
     """Write a report in a format, and return what was written."""
     if form is Format.html:
         return write_page(report, output)
+    if form is Format.markdown and not summary:
+        return write_markdown(report, output)
     write_text(output, render_text(report, form, summary=summary))
     return [output]
 
@@ -84,6 +88,22 @@ def write_figures(report: Report, folder: Path) -> list[Path]:
         write_bytes(folder / file.name, file.content)
         paths.append(folder / file.name)
     return paths
+
+
+def write_markdown(report: Report, path: Path) -> list[Path]:
+    """Write the Markdown report, and return what was written.
+
+    The scoreboard's picture lies beside it under its name. Both replace what is there, as every
+    output that was named does.
+    """
+    pictures, beside = scoreboard_pictures(report), path.with_suffix(".svg")
+    if pictures is None:
+        write_text(path, render_markdown(report))
+        return [path]
+    # first: a link to a picture that is not there would be of no use
+    write_text(beside, standalone_svg(pictures.wide))
+    write_text(path, render_markdown(report, beside.name))
+    return [path, beside]
 
 
 def write_page(report: Report, path: Path) -> list[Path]:

@@ -75,7 +75,7 @@ def rendered(report: Report) -> dict[str, str]:
         "screen-120.txt": screen(report, 120),
         "screen-study-80.txt": screen(study, 80),
         "screen-lattice-80.txt": screen(build_report([golden_lattice()]), 80),
-        "report.md": render_markdown(report),
+        "report.md": render_markdown(report, "report.svg"),
         "summary.md": render_markdown_summary(report),
         "report.json": render_json(report),
         "report.html": page,

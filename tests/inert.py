@@ -24,7 +24,7 @@ REFERENCE = re.compile(
 )
 OURS = {
     *("table", "thead", "tbody", "tr", "th", "td", "p", "h1", "h2", "h3", "ul", "ol", "li"),
-    *("strong", "code", "pre", "br", "details", "summary", "span", "a", "div"),
+    *("strong", "code", "pre", "br", "details", "summary", "span", "a", "div", "img"),
 }
 
 
@@ -37,8 +37,8 @@ def assert_printable(text: str) -> None:
 
 
 def assert_markdown(text: str, links: tuple[str, ...] = ()) -> None:
-    """GitHub would show it as text: no link but to `links`, no mention, no HTML but ours, and
-    tables keep their cells.
+    """GitHub would show it as text: no link or picture but `links`, no mention, no HTML but ours,
+    and tables keep their cells.
     """
     assert_printable(text)
     read = _Rendered()
@@ -46,7 +46,7 @@ def assert_markdown(text: str, links: tuple[str, ...] = ()) -> None:
     read.feed(cmarkgfm.github_flavored_markdown_to_html(_without_front_matter(text), options))
     assert set(read.tags) <= OURS, set(read.tags) - OURS
     assert all(link.startswith(links) for link in read.links), read.links
-    assert read.attributes <= {"align", "href", "lang"}, read.attributes
+    assert read.attributes <= {"align", "href", "lang", "src", "alt"}, read.attributes
     for words in read.words:
         found = REFERENCE.search(words)
         assert found is None, words[max(0, found.start() - 40) : found.end() + 40]

@@ -142,7 +142,7 @@ def test_every_format_says_how_runs_compare_and_none_that_they_are_not_compared(
     assert summary(report).count("second/sft improved accuracy against first/sft") == 1
     assert "not compared" not in summary(report) and "not with one another" not in summary(report)
     for text in (render_markdown(report), render_markdown_summary(report)):
-        assert "## second against first" in text and "second/sft against first/sft" in text
+        assert "### second against first" in text and "second/sft against first/sft" in text
         assert "**improved**" in text
     page = render_html(report).html
     assert 'id="between"' in page and "second/sft against first/sft" in page

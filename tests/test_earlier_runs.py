@@ -15,7 +15,7 @@ from tests.as_of_today import call_the_engine_as_today, call_the_problems_as_tod
 
 EARLIER = Path(__file__).parent / "data" / "earlier"
 RUNS = ["chain", "study", "theirs"]
-REPORTS = ["report.md", "report.html", "report.json", "report.txt", "summary.md"]
+REPORTS = ["report.md", "report.svg", "report.html", "report.json", "report.txt", "summary.md"]
 
 
 @pytest.fixture

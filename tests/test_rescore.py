@@ -81,7 +81,7 @@ def test_a_changed_scorer_says_what_it_changed_and_keeps_the_old_records(
     assert "read 77 before (correct)" in done.stdout
     assert "accuracy numeric: 8.3% [" in done.stdout
     after = tree(copied.parent)
-    written_anew = {"tiny/run.json", "tiny/report.md", "tiny/report.json"}
+    written_anew = {"tiny/run.json", "tiny/report.md", "tiny/report.svg", "tiny/report.json"}
     assert all(
         after[name] == content for name, content in before.items() if name not in written_anew
     )

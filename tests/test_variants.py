@@ -216,7 +216,7 @@ def report() -> Report:
 
 def test_the_table_has_a_row_per_variant_and_says_what_one_seed_is_worth(report: Report) -> None:
     text = render_markdown(report)
-    assert "## Variants after sft" in text
+    assert "### Variants after sft" in text
     assert (
         text.index("**1. r=64**")
         < text.index("**2. r=16**<br>the reference")

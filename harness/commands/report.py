@@ -60,8 +60,8 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write to a file. A page over 20 MB keeps its responses in a second file beside "
-            "it.",
+            help="Write to a file. Markdown has its picture beside it, and a page over 20 MB its "
+            "responses.",
         ),
     ] = None,
     figures: Figures = None,

@@ -4,65 +4,109 @@ Model output stands in fenced blocks that it cannot close.
 """
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from stagelift.evals.printed import excerpt
+from stagelift.reports.plots.scoreboard import TITLE as SCOREBOARD
 from stagelift.reports.report import Example, Report, StageFlips
 from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.gains import gain_notes, gain_table
-from stagelift.reports.tables.stages import headline_table, stage_table
+from stagelift.reports.tables.models import model_table
+from stagelift.reports.tables.stages import stage_table
 from stagelift.reports.tables.study import Section, study_sections
 from stagelift.reports.tables.table import Cell, Row, Table
 from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.escaping import fenced, folded, inline, paragraph, table_line
+from stagelift.reports.words.formatting import listed
 from stagelift.reports.words.gained_and_lost import TITLE, gained_and_lost
 from stagelift.reports.words.illness import TITLE as ILL
 from stagelift.reports.words.illness import illnesses
 from stagelift.reports.words.notes import brief_notes, footnotes
 from stagelift.reports.words.provenance import brief_provenance, provenance_lines
+from stagelift.reports.words.scoreboard import scoreboard
+from stagelift.reports.words.stage_lines import StageLine, basis, stage_lines
 from stagelift.reports.words.summary import summary
 
 _BOLD = ("improved", "regressed")
 
 
-def render_markdown(report: Report) -> str:
-    """Return the whole report, ending in a newline."""
-    parts = [_title(report), paragraph(summary(report)), *_gained_and_lost(report), *_ill(report)]
-    between, study = _sections(between_sections(report)), _sections(study_sections(report))
-    parts += [*between, *study]
-    if between or study:
-        parts.append("## Model by model" if study else "## Stage by stage")
-    parts.append(_table(stage_table(report)))
-    for section in trajectory_sections(report):
-        parts += [f"## {inline(section.title)}", _table(section.table)]
-        parts += map(paragraph, section.notes)
-    gains = gain_table(report)
-    if gains is not None:
-        parts += ["## Where accuracy came from", paragraph(gain_notes()), _table(gains)]
-    if report.flips():
-        changes = [_flips(flips, report) for flips in report.flips()]
-        parts += ["## What changed, problem by problem", *changes]
-    notes = "\n".join(f"- {paragraph(note)}" for note in footnotes(report))
-    parts.append(folded("How to read this", notes))
-    parts.append(folded("Provenance", _provenance(provenance_lines(report))))
+def render_markdown(report: Report, picture: str | None = None) -> str:
+    """Return the whole report, ending in a newline, in the order of the page: the answer first, all
+    else folded away.
+
+    `picture` is the name of the scoreboard's picture beside the file.
+    """
+    shown = [] if picture is None else [_picture(picture, report)]
+    parts = [*_answer(report), *shown, *_ill(report), _table(model_table(report))]
+    parts += _folds(report)
     return "\n\n".join(parts) + "\n"
 
 
 def render_markdown_summary(report: Report) -> str:
-    """Return what fits a pull request's comment.
-
-    That is verdicts in words, the main metrics, and what was measured how.
+    """Return what fits a pull request's comment: the answer, the headline metrics, and what was
+    measured how.
     """
-    parts = [
-        _title(report),
-        paragraph(summary(report)),
-        *_gained_and_lost(report),
-        *_ill(report),
-        *_sections(between_sections(report)),
-        *(_sections(study_sections(report)) or [_table(headline_table(report))]),
-        paragraph(brief_notes(report)),
-        _provenance(brief_provenance(report)),
-    ]
+    parts = [*_answer(report), *_ill(report), _table(model_table(report))]
+    parts += [folded("In words", _in_words(report)), *_of_several(report)]
+    parts += [paragraph(brief_notes(report)), _provenance(brief_provenance(report))]
     return "\n\n".join(parts) + "\n"
+
+
+def _answer(report: Report) -> list[str]:
+    """Write the title, a line a stage, and what they rest on."""
+    lines = "\n".join(map(_line, stage_lines(report)))
+    return [part for part in (_title(report), lines, paragraph(basis(report))) if part]
+
+
+def _title(report: Report) -> str:
+    return f"# What each stage added: {inline(', '.join(run.name for run in report.runs))}"
+
+
+def _line(line: StageLine) -> str:
+    against = f" against {inline(line.against)}" if line.against else ""
+    return f"- **{inline(line.subject)}**{against}: {inline(line.words.replace(' -> ', ' → '))}"
+
+
+def _picture(name: str, report: Report) -> str:
+    """Say what the picture shows: its numbers stand in the table below it."""
+    titles = [panel.title for panel in scoreboard(report).panels]
+    alt = f"{SCOREBOARD}: {listed(titles)} of each model, with 95% intervals, and what was added"
+    return f"![{inline(alt)}]({quote(name, errors='surrogateescape')})"
+
+
+def _folds(report: Report) -> list[str]:
+    """Fold away what the answer is made of, with where it is all from last."""
+    study = any(run.record.chains for run in report.runs)
+    stages = f"{'Model by model' if study else 'Stage by stage'}: every metric"
+    folds = [
+        folded("In words", _in_words(report)),
+        *_of_several(report),
+        folded(stages, _table(stage_table(report))),
+    ]
+    if checkpoints := trajectory_sections(report):
+        folds.append(folded("Checkpoints", _sections(checkpoints)))
+    if (gains := gain_table(report)) is not None:
+        came_from = f"{paragraph(gain_notes())}\n\n{_table(gains)}"
+        folds.append(folded("Where accuracy came from", came_from))
+    if report.flips():
+        changes = "\n\n".join(_flips(flips, report) for flips in report.flips())
+        folds.append(folded("What changed, problem by problem", changes))
+    notes = "\n".join(f"- {paragraph(note)}" for note in footnotes(report))
+    folds.append(folded("How to read this", notes))
+    return [*folds, folded("Provenance", _provenance(provenance_lines(report)))]
+
+
+def _in_words(report: Report) -> str:
+    return "\n\n".join([paragraph(summary(report)), *_gained_and_lost(report)])
+
+
+def _of_several(report: Report) -> list[str]:
+    """Fold away what several runs or a study ask."""
+    found = {
+        "Runs against one another": between_sections(report),
+        "Study": study_sections(report),
+    }
+    return [folded(title, _sections(sections)) for title, sections in found.items() if sections]
 
 
 def _gained_and_lost(report: Report) -> list[str]:
@@ -82,17 +126,12 @@ def _ill(report: Report) -> list[str]:
     return [f"**{ILL}**", "\n".join(lines)] if lines else []
 
 
-def _sections(sections: Sequence[Section]) -> list[str]:
-    """Write what several runs or a study ask, before their stages one by one."""
+def _sections(sections: Sequence[Section]) -> str:
     parts = []
     for section in sections:
-        parts += [f"## {inline(section.title)}", _table(section.table)]
+        parts += [f"### {inline(section.title)}", _table(section.table)]
         parts += map(paragraph, section.notes)
-    return parts
-
-
-def _title(report: Report) -> str:
-    return f"# What each stage added: {inline(', '.join(run.name for run in report.runs))}"
+    return "\n\n".join(parts)
 
 
 def _table(table: Table) -> str:

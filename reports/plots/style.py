@@ -43,6 +43,22 @@ PRINTED = {
         )
     ),
 }
+# the page's dark theme, for pictures that no page gives its colours
+DARK = {
+    INK: "#e4e7ea",
+    MUTED: "#a1aab3",
+    GRID: "#2a3037",
+    PAPER: "#14171a",
+    GOOD: "#6cc795",
+    BAD: "#f58f85",
+    **dict(
+        zip(
+            SERIES,
+            ("#86b8f7", "#f0a35e", "#63c7a2", "#d7a0e4", "#d8c35a", "#a1aab3"),
+            strict=True,
+        )
+    ),
+}
 
 
 @contextmanager
