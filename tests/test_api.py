@@ -26,6 +26,7 @@ from stagelift.reports.formats.text import render_text
 from stagelift.reports.report import build_report
 from tests.records import make_chain
 from tests.shared import copied
+from tests.test_markdown import without_picture
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "tests" / "data" / "earlier" / "stored"
@@ -118,7 +119,9 @@ def test_a_file_is_written_in_the_format_that_its_name_says(chain: Results, tmp_
     assert chain.save(tmp_path / "new" / "table.csv") == [tmp_path / "new" / "table.csv"]
     assert (tmp_path / "new" / "table.csv").read_text() == chain.report("csv")
     assert chain.save(tmp_path / "page.html")[0].read_text() == chain.report("html")
-    assert chain.save(tmp_path / "words.txt", "markdown")[0].read_text() == chain.report()
+    words, picture = chain.save(tmp_path / "words.txt", "markdown")
+    assert without_picture(words.read_text("utf-8")) == chain.report()
+    assert picture == tmp_path / "words.svg" and picture.exists()
     before = set(tmp_path.rglob("*"))
     with pytest.raises(UsageError, match=r"ends in \.pdf, and no report is written so"):
         chain.save(tmp_path / "page.pdf")
