@@ -25,8 +25,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-# GitHub takes 65,536 characters
-LONGEST = 60_000
+# characters of a text that are shown, and of a comment that GitHub takes
+LONGEST, LONGEST_COMMENT = 60_000, 65_536
 # of an answer in bytes, and of pages of a hundred comments
 _LARGEST_ANSWER, _MOST_PAGES, _PAGE = 20_000_000, 30, 100
 _SECONDS = 30
@@ -96,8 +96,17 @@ def marker(name: str) -> str:
 
 def comment(text: str, mark: str, link: str, *, is_foreign: bool) -> str:
     """Return the whole comment; a text that a fork may have written stands there as text."""
-    end = "" if len(text) <= LONGEST else "\n\nThe rest is left out here."
-    shown = text if len(text) <= LONGEST else text[:LONGEST].rpartition("\n")[0] or text[:LONGEST]
+    most = LONGEST
+    # what a text stands in may be longer than itself
+    while len(whole := _comment(text, most, mark, link, is_foreign=is_foreign)) > LONGEST_COMMENT:
+        most //= 2
+    return whole
+
+
+def _comment(text: str, most: int, mark: str, link: str, *, is_foreign: bool) -> str:
+    """Return the comment with so many characters of its text."""
+    end = "" if len(text) <= most else "\n\nThe rest is left out here."
+    shown = text if len(text) <= most else text[:most].rpartition("\n")[0] or text[:most]
     if is_foreign:
         said = "What the workflow of this pull request wrote, as text:"
         shown = f"{said}\n\n{_as_text(shown)}"

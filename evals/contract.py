@@ -51,6 +51,11 @@ def first_difference(
     return None
 
 
+def in_words(value: object) -> str:
+    """Write what a field holds as a sentence can have it: `is 4 here, and not set there`."""
+    return "not set" if value is None else f"{value!r:.300}"
+
+
 def engines_differ(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     """Say that two contracts name other engines; empty where they name the same."""
     if mine.get("engine") == theirs.get("engine"):

@@ -20,7 +20,7 @@ def read_agreeing_run(path: Path) -> RunRecord:
     run, folder = read_run(path), RunFolder(path)
     found = [damage for place in _evaluations(folder) for damage in disagreements(place)]
     if found:
-        raise DamagedError(found, folder.remedy())
+        raise DamagedError(found, folder.what_else())
     return run
 
 

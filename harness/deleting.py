@@ -48,10 +48,7 @@ def deletable(name: str, store: Store) -> RunFolder:
             f"link itself with: rm {folder.path}"
         )
     if not (folder.file.is_symlink() or folder.file.exists() or _taken(folder).is_dir()):
-        raise UsageError(
-            f"{folder.path} is not a run: it has no {folder.file.name}. `stagelift runs` lists the "
-            "runs there are."
-        )
+        raise UsageError(folder.no_run())
     return folder
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from stagelift.harness.errors import UsageError
+from stagelift.harness.errors import as_usage_errors
 from stagelift.reports.folders import RunFolder, RunsFolder
 from stagelift.reports.records import NothingEvaluatedError, RunRecord, read_run
 
@@ -35,9 +35,9 @@ class ListedRun:
 
 def listed_runs(root: Path) -> list[ListedRun]:
     """List what is, or was, a run in a folder. Raises UsageError where that is no folder."""
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"{root} is a file, so runs cannot lie in it. Give --runs a folder.")
     runs = RunsFolder(root)
+    with as_usage_errors():
+        runs.check_is_folder()
     named = {folder: _named_nodes(folder) for folder in runs.beside_nodes() if _is_run(folder)}
     users = Counter(name for names in named.values() for name in names)
     sizes = {name: _bytes_in(runs.node(name).path) for name in users}

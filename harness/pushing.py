@@ -1,6 +1,5 @@
 """What `stagelift push` uploads of a stage: its adapter and its model card, without local paths."""
 
-import difflib
 import json
 import re
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from stagelift.evals.models.adapters import CONFIG, settings_of
 from stagelift.evals.models.given import check_adapter
+from stagelift.evals.nearest import did_you_mean
 from stagelift.harness.agreeing import read_agreeing_run
 from stagelift.harness.errors import UsageError
 from stagelift.harness.outputs import with_base
@@ -70,7 +70,7 @@ def prepare_upload(folder: RunFolder, stage: str) -> Upload:
     _refuse_without_adapter(folder.name, listed, node)
     damages = node.damages_of_adapter()
     if damages:
-        raise UsageError(f"Nothing was uploaded: {damages[0]}. {folder.remedy()}")
+        raise UsageError(f"Nothing was uploaded: {damages[0]}. {folder.what_else()}")
     run = _read(folder, stage)
     record = run.stage(stage)
     run = with_base(run, record)
@@ -85,10 +85,9 @@ def prepare_upload(folder: RunFolder, stage: str) -> Upload:
 def _listed(folder: RunFolder, stage: str) -> RunStage:
     stages = {listed.name: listed for listed in folder.read().stages}
     if stage not in stages:
-        near = difflib.get_close_matches(stage, stages, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
         raise UsageError(
-            f"Run '{folder.name}' has no stage '{stage}'. Its stages: {', '.join(stages)}.{hint}"
+            f"Run '{folder.name}' has no stage '{stage}'. Its stages: {', '.join(stages)}."
+            f"{did_you_mean(stage, stages)}"
         )
     return stages[stage]
 

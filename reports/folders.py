@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from stagelift.evals.files import read_numbered, write_numbered
 from stagelift.evals.folders import JudgesFolder
 from stagelift.evals.hashes import MISSING, Damage, damages_of_sealed
+from stagelift.evals.nearest import did_you_mean
 from stagelift.reports.run_file import SCHEMA, RunFile, with_what_is_not_stored
 from stagelift.stages.folders import NODE_FILE, NodeFolder
 
@@ -61,6 +62,18 @@ class RunsFolder:
         for path in sorted(self.root.iterdir()) if self.root.is_dir() else ():
             if path.name not in RESERVED_NAMES:
                 yield RunFolder(path)
+
+    def check_is_folder(self) -> None:
+        """Raise ValueError where a file stands in the place of this folder."""
+        if self.root.exists() and not self.root.is_dir():
+            raise ValueError(
+                f"{self.root} is a file, so runs cannot lie in it. Give --runs a folder."
+            )
+
+    @property
+    def option(self) -> list[str]:
+        """The words by which a command finds this folder; none where it looks here anyway."""
+        return [] if str(self.root) == "runs" else ["--runs", str(self.root)]
 
     def relative(self, path: Path) -> str:
         """Write a path below this folder as run.json has it."""
@@ -124,12 +137,17 @@ class RunFolder:
     def check_is_run(self) -> None:
         """Raise ValueError where there is no run in this folder."""
         if not self.is_run() and self.damages():
-            raise ValueError(f"{self.file} {MISSING}. {self.remedy()}")
+            raise ValueError(f"{self.file} {MISSING}. {self.what_else()}")
         if not self.is_run():
-            raise ValueError(
-                f"{self.path} is not a run: it has no {self.file.name}. `stagelift runs` lists the "
-                "runs there are."
-            )
+            raise ValueError(self.no_run())
+
+    def no_run(self) -> str:
+        """Say, in sentences, that this is no run, and which one is near."""
+        why = f"it has no {self.file.name}" if self.path.exists() else "there is no such folder"
+        others = [run.name for run in self.runs.runs() if run.name != self.name]
+        near = did_you_mean(self.name, others)
+        listed = shlex.join(["stagelift", "runs", *self.runs.option])
+        return f"{self.path} is not a run: {why}.{near} `{listed}` lists the runs there are."
 
     def read(self) -> RunFile:
         """Read `run.json`. Raises ValueError, in a sentence, where it cannot be read."""
@@ -153,15 +171,18 @@ class RunFolder:
 
     def remedy(self) -> str:
         """Say what to do where something that belongs to the run is damaged."""
-        elsewhere = [] if str(self.runs.root) == "runs" else ["--runs", str(self.runs.root)]
-        verify = shlex.join(["stagelift", "verify", self.name, *elsewhere])
+        if not self.recipe.exists() and self.damages():
+            delete = shlex.join(["stagelift", "delete", self.name, *self.runs.option])
+            return f"Take it away with `{delete}`, and import its files again."
         if not self.recipe.exists():
-            return (
-                f"What else is: {verify}. Import its files again under this name, which writes it "
-                "anew."
-            )
-        repair = shlex.join(["stagelift", "run", str(self.recipe), *elsewhere, "--repair"])
-        return f"What else is: {verify}. Done again with: {repair}"
+            return "Import its files again under this name, which writes it anew."
+        words = ["stagelift", "run", str(self.recipe), *self.runs.option, "--repair"]
+        return f"What is damaged is made again by: {shlex.join(words)}"
+
+    def what_else(self) -> str:
+        """Say the same, and before it how to see all that is damaged."""
+        verify = shlex.join(["stagelift", "verify", self.name, *self.runs.option])
+        return f"All that is damaged is listed by: {verify}. {self.remedy()}"
 
     def read_recipe(self) -> str:
         """Read the recipe's text; "" where there is none, as of imported runs."""

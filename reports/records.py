@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from statistics import fmean
 from typing import Any
 
-from stagelift.evals.contract import first_difference
+from stagelift.evals.contract import first_difference, in_words
 from stagelift.evals.folders import REMEDY as ANEW
 from stagelift.evals.folders import EvaluationFolder, StoredEvaluation
 from stagelift.evals.hashes import MISSING, WAS_FINISHED, Damage, DamagedError
@@ -249,7 +249,7 @@ def read_run(path: Path) -> RunRecord:
     try:
         return _read_run(folder)
     except DamagedError as error:
-        raise DamagedError(error.damages, folder.remedy()) from error
+        raise DamagedError(error.damages, folder.what_else()) from error
 
 
 def _read_run(folder: RunFolder) -> RunRecord:
@@ -450,8 +450,8 @@ def _refuse_another_contract(run: str, base: StageRecord, stage: StageRecord) ->
     if difference is not None:
         raise ValueError(
             f"The validation of base and of {stage.name} in '{run}' is of different contracts: "
-            f"{difference.field} is {difference.mine!r} in one and {difference.theirs!r} in the "
-            f"other. {REMEDY}"
+            f"{difference.field} is {in_words(difference.mine)} in one and "
+            f"{in_words(difference.theirs)} in the other. {REMEDY}"
         )
 
 

@@ -2,8 +2,7 @@
 here.
 """
 
-from difflib import get_close_matches
-
+from stagelift.evals.nearest import did_you_mean
 from stagelift.stages.dpo import DPO
 from stagelift.stages.grpo import GRPO
 from stagelift.stages.kind import Kind
@@ -20,6 +19,5 @@ def kind_named(name: str) -> Kind:
         if kind.name == name:
             return kind
     known = ", ".join(kind.name for kind in KINDS)
-    near = get_close_matches(str(name).lower(), [kind.name for kind in KINDS], n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
+    hint = did_you_mean(name, [kind.name for kind in KINDS])
     raise ValueError(f"Unknown stage '{name}'. Known stages: {known}.{hint}")

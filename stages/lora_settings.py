@@ -4,11 +4,11 @@ A stage must start from the model that the one before ended with, and what is sa
 trained. Settings that cannot give both are refused here, each with its reason.
 """
 
-import difflib
 import re
 from dataclasses import fields
 from typing import Any
 
+from stagelift.evals.nearest import nearest
 from stagelift.evals.remembered import remembered
 from stagelift.stages.numbers import LORA, check_numbers
 
@@ -55,6 +55,8 @@ REFUSED = {
 _NOT_TRAINED_ON = ("alora_invocation_tokens", "arrow_config", "kasa_config", "layer_replication")
 _NUMBERS = {"r": int, "lora_alpha": int, "lora_dropout": float}
 _TASK = "CAUSAL_LM"
+# what other tools, and people, call them
+_ALSO_CALLED = {"rank": "r", "lora_r": "r", "lora_rank": "r", "targets": "target_modules"}
 
 
 def check_lora(lora: dict[str, Any]) -> None:
@@ -141,8 +143,8 @@ def lora_config(lora: dict[str, Any]) -> Any:
     known = [field.name for field in fields(LoraConfig)]
     for name in lora:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else "."
+            near = nearest(name, known, _ALSO_CALLED)
+            hint = "." if near is None else f"; did you mean '{near}'?"
             raise _refusal(f"LoraConfig has no argument '{name}'{hint}")
     _refuse(lora)
     try:

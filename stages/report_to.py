@@ -1,8 +1,9 @@
 """Which trackers a recipe may name in `report_to`, and whether they are installed."""
 
-import difflib
 from importlib.util import find_spec
 from typing import Any
+
+from stagelift.evals.nearest import did_you_mean
 
 # each is called like the library that writes to it
 TRACKERS = ("tensorboard", "mlflow", "wandb", "trackio")
@@ -63,10 +64,9 @@ def _check_known(name: Any) -> None:
         return
     if name in ("all", "none"):
         raise ValueError(f"report_to names '{name}' beside others. Write report_to: {name} alone.")
-    near = difflib.get_close_matches(str(name), TRACKERS, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
     raise ValueError(
-        f"report_to names {name!r}, and stagelift reports to {_OURS}; several are a list.{hint}"
+        f"report_to names {name!r}, and stagelift reports to {_OURS}; several are a list."
+        f"{did_you_mean(name, TRACKERS)}"
     )
 
 

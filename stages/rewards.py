@@ -22,6 +22,7 @@ from stagelift.evals.metrics.scorers.function import is_scorer
 from stagelift.evals.metrics.scorers.known import read_scorer, scored
 from stagelift.evals.metrics.scorers.scorer import Scorer
 from stagelift.evals.metrics.scoring import is_correct
+from stagelift.evals.nearest import did_you_mean
 from stagelift.evals.user_code import code_of, load_function, look_at_function
 
 _log = logging.getLogger(__name__)
@@ -164,6 +165,7 @@ def scorer_of(written: Written) -> Scorer | None:
         raise ValueError(
             f"Unknown reward '{written}'. Known rewards: correctness, brevity, scorers "
             f"({', '.join(BUILT_IN_SCORERS)}), or a path like package.module.function."
+            f"{did_you_mean(written, [*_OURS, *BUILT_IN_SCORERS])}"
         )
     return read_scorer(written) if is_scorer(look_at_function(written, "Reward")) else None
 

@@ -2,7 +2,6 @@
 before anything loads.
 """
 
-import difflib
 import re
 import typing
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pydantic import AfterValidator
 
 from stagelift.evals.data.source import Source
 from stagelift.evals.models.model import Device, Dtype
+from stagelift.evals.nearest import nearest
 from stagelift.evals.records import Record
 from stagelift.evals.remembered import remembered
 from stagelift.stages.arguments import UPLOADING
@@ -133,6 +133,14 @@ def _config_class(method: Method) -> Any:
 
 
 # Ours where the recipe is silent: log every step as it is, save ten times, keep two checkpoints.
+# what other tools, and people, call them
+_ALSO_CALLED = {
+    "lr": "learning_rate",
+    "steps": "max_steps",
+    "epochs": "num_train_epochs",
+    "batch_size": "per_device_train_batch_size",
+    "max_seq_length": "max_length",
+}
 _DEFAULTS = {
     "logging_steps": 1,
     "save_strategy": "steps",
@@ -166,8 +174,8 @@ def _checked(config_class: Any, name: str, value: Any) -> Any:
             f"{_later(name)}"
         )
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else "."
+        near = nearest(name, known, _ALSO_CALLED)
+        hint = "." if near is None else f"; did you mean '{near}'?"
         raise ValueError(f"{config_class.__name__} has no argument '{name}'{hint}")
     return _coerced(config_class, name, value)
 

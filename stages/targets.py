@@ -3,11 +3,11 @@
 peft takes a list of targets where any of them is there, and patterns that match nothing.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from stagelift.evals.nearest import nearest
 from stagelift.stages.lora_settings import begins_with_weights
 
 if TYPE_CHECKING:
@@ -138,6 +138,6 @@ def _ends_in(place: str, name: str) -> bool:
 
 def _instead(name: str, modules: Iterable[str]) -> str:
     last = {place.rpartition(".")[2] for place in modules}
-    near = difflib.get_close_matches(name, sorted(last - {"", "default"}), n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    near = nearest(name, sorted(last - {"", "default"}))
+    hint = "" if near is None else f"; did you mean '{near}'?"
     return f"the model has no such layer{hint}"

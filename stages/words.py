@@ -4,11 +4,12 @@ TRL's trainers look at them in their first step, when everything is loaded. Whic
 the configs themselves say: as choices, or quoted in the help text of an argument.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import Field, fields
 from typing import Any
+
+from stagelift.evals.nearest import nearest
 
 # those that the help text of each names all words of
 _NAMED_IN_HELP = (
@@ -34,8 +35,8 @@ def check_words(config: Any, given: Iterable[str]) -> None:
             raise ValueError(f"args.{name} is empty. Known: {', '.join(words)}.")
         for word in held if isinstance(held, list) else [held]:
             if words and isinstance(word, str) and word not in words:
-                near = difflib.get_close_matches(word, words, n=1)
-                hint = f"did you mean '{near[0]}'? " if near else ""
+                near = nearest(word, words)
+                hint = f"did you mean '{near}'? " if near else ""
                 raise ValueError(
                     f"args.{name} is '{word}', which TRL does not know: {hint}Known: "
                     f"{', '.join(words)}."

@@ -106,7 +106,7 @@ def test_every_error_is_one_sentence_of_one_class() -> None:
         (lambda: evaluate("./nowhere", recipe="quickstart"), r"nowhere\) does not exist"),
         (lambda: evaluate({"base": "./nowhere"}, recipe="quickstart"), "./nowhere"),
         (lambda: evaluate({"b": "x"}, recipe="quickstart", adapter="y"), "for a single model"),
-        (lambda: check("chain", "nothing", runs=STORED), "'nothing' is not"),
+        (lambda: check("chain", "nothing", runs=STORED), "'nothing' is neither"),
         (lambda: load("chain", runs=STORED).report("pdf"), "There is no format 'pdf'"),
     ]
     for call, says in wrong:

@@ -16,8 +16,8 @@ from tests.sources import LAYERS, MODULES, ROOT, syntax
 ARROWS = {
     "evals": "evaluate -> ask -> settings -> judges, imports, votes -> metrics -> lm_eval "
     "-> models -> data, stats, folders, remembered, servers, finish_reasons, contract "
-    "-> user_code, hashes -> files, records, printed, trust, places, credential_places "
-    "-> credentials; "
+    "-> user_code, hashes -> files, records, printed, trust, places, nearest, "
+    "credential_places -> credentials; "
     "files -> strict_json -> bounded_text; files -> whole -> disk_space",
     "stages": "faster -> packed",
     "reports": "formats -> plots, tables, gates -> words -> report -> numbers -> records "

@@ -140,7 +140,7 @@ def test_missing_problems_are_allowed_only_by_number(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--baseline", "nowhere"], "'nowhere' is not a run"),
+        (["--baseline", "nowhere"], "'nowhere' is neither a run"),
         ([], "--baseline is missing"),
         (["--baseline", "one.json", "--margin", "accuracy"], "has no value"),
         (["--baseline", "one.json", "--margin", "accuracy=much"], "is 'much'"),

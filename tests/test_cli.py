@@ -43,7 +43,14 @@ def test_version_and_help(stagelift: Callable[..., Result]) -> None:
         (["stages=[ppo]"], "Unknown stage 'ppo'"),
         (["stages.sft.args.learnin_rate=1"], "did you mean 'learning_rate'?"),
         (["stages.sft.args.max_steps=some"], "'max_steps' is 'some'"),
-        (["lora.rank=4"], "LoraConfig has no argument 'rank'"),
+        (["lora.rank=4"], "LoraConfig has no argument 'rank'; did you mean 'r'?"),
+        (["lora.dropout=0.1"], "did you mean 'lora_dropout'?"),
+        (["stages.sft.args.lr=0.1"], "did you mean 'learning_rate'?"),
+        (["stages.grpo.rewards=[correctnes]"], "Did you mean 'correctness'?"),
+        (["evals.accuracy.task=gms8k"], "Did you mean 'gsm8k'?"),
+        (["evals.preference.judge=longst"], "Did you mean 'longest'?"),
+        (["seeds=3"], "For 3 seeds write seeds: [0, 1, 2]."),
+        (["seeds=1234"], "Write it as a list: seeds: [1234]."),
         (["lora.r=0"], "r is 0"),
         (["lora.target_modules=[no_proj]"], "does not fit"),
         (
@@ -123,6 +130,28 @@ def test_an_unknown_recipe_or_run_is_refused(
     refused(stagelift("report", "nothing"), "is not a run", tmp_path, set())
 
 
+def test_the_name_of_a_run_that_is_near_is_named(
+    stagelift: Callable[..., Result], finished_run: Path, tmp_path: Path
+) -> None:
+    copied(finished_run, tmp_path / "mine" / "tiny")
+    before, runs = set(tmp_path.rglob("*")), ("--runs", "mine")
+    for words in (
+        ("report", "tniy"),
+        ("verify", "tinny"),
+        ("delete", "tinyy"),
+        ("rescore", "tinyx"),
+        ("vote", "TINY2"),
+        ("export", "tinyx", "out", "--format", "lm-eval"),
+        ("push", "tinyx", "--stage", "sft", "--to", "me/x"),
+    ):
+        said = stagelift(*words, *runs)
+        refused(said, "Did you mean 'tiny'? `stagelift runs --runs mine`", tmp_path, before)
+    for words in (("check", "x", "--baseline", "tinyx"), ("baseline", "set", "tinyx")):
+        said = stagelift(*words, *runs)
+        refused(said, "'tinyx' is neither a run in mine", tmp_path, before)
+        assert "Did you mean 'tiny'? `stagelift runs --runs mine` lists the runs." in said.stderr
+
+
 def test_a_dry_run_lists_the_nodes_and_writes_nothing(
     stagelift: Callable[..., Result], tiny_recipe: Path, tmp_path: Path
 ) -> None:
@@ -166,6 +195,8 @@ def test_a_folder_of_another_recipe_is_refused(
     before = set(tmp_path.rglob("*"))
     result = stagelift("run", str(tiny_recipe_file), "--set", "lora.r=8")
     refused(result, "lora.r is 4 there and 8 here", tmp_path, before)
+    result = stagelift("run", str(tiny_recipe_file), "--set", "model.name=X")
+    refused(result, "model.name is not set there and 'X' here", tmp_path, before)
 
 
 def test_two_runs_cannot_write_one_folder(
@@ -279,6 +310,27 @@ def test_a_report_that_cannot_be_written_is_refused(
         before,
     )
     refused(stagelift("report", run, "--output", "file/report.md"), "file", tmp_path, before)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["report", "tiny", "--figures", "f", "--full"], "--full would do nothing beside"),
+        (["report", "tiny", "--output", "r.html", "--full"], "--full is for the terminal"),
+        (
+            ["vote", "tiny", "--import", "v.json", "--stage", "sft", "--seed", "3"],
+            "--stage and --seed would do nothing beside --import",
+        ),
+        (
+            ["export", "tiny", "x", "--format", "lm-eval", "--organization", "me"],
+            "--organization would do nothing beside --format lm-eval",
+        ),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    stagelift: Callable[..., Result], tmp_path: Path, words: list[str], says: str
+) -> None:
+    refused(stagelift(*words), says, tmp_path, set())
 
 
 def test_every_trained_stage_has_a_model_card_beside_its_adapter(finished_run: Path) -> None:

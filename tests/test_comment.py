@@ -1,6 +1,7 @@
 """`action/comment.py`: one comment, written once and renewed, by whom and with what."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from action.comment import LONGEST, comment, marker
+from action.comment import LONGEST, LONGEST_COMMENT, comment, marker
 from tests.comment_server import TOKEN, Comments, served
 
 SCRIPT = Path(__file__).resolve().parent.parent / "action" / "comment.py"
@@ -200,6 +201,20 @@ def test_a_long_text_is_cut_at_a_line_and_says_so() -> None:
     body = comment("\n".join([line] * 9_000), marker("x"), "https://example.org", is_foreign=False)
     assert len(body) < 65_536 and "The rest is left out here." in body
     assert len(body) > LONGEST - 1_000 and f"{line}\n\nThe rest" in body
+
+
+def test_no_text_of_a_fork_makes_a_comment_too_long() -> None:
+    for hostile in (
+        "`" * 60_000,
+        "\n".join(["`" * 5_000] * 12),
+        "`" * 59_999 + "\nx",
+        "\u202e" * 70_000,
+    ):
+        body = comment(hostile, marker("x"), "https://example.org", is_foreign=True)
+        assert len(body) <= LONGEST_COMMENT
+        assert body.startswith(marker("x")) and body.endswith("(https://example.org)\n")
+        fence = re.findall("^(`+)text$", body, re.MULTILINE)[0]
+        assert body.count(fence) == 2
 
 
 def test_a_name_cannot_end_the_first_line() -> None:

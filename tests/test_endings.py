@@ -1,5 +1,6 @@
 """How commands end: with a sentence, and an exit code that means one thing."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import typer
@@ -14,6 +16,7 @@ from typer.testing import CliRunner
 
 from stagelift.harness.cli import app
 from stagelift.harness.commands.endings import Commands, Terminated, ended
+from stagelift.harness.commands.failures import asked_format
 from stagelift.harness.commands.options import usage_errors
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "exit-codes.md"
@@ -63,6 +66,80 @@ def test_what_the_user_can_put_right_ends_as_before(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == "Error: Give a number.\n"
     with ends_with(1), ended():
         raise SystemExit(1)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["check", "no-run", "--baseline", "x", "--format", "json"], "'x' is neither a run"),
+        (["check", "no-run", "--format=json"], "--baseline is missing"),
+        (["verify", "no-run", "--format", "json"], "runs/no-run is not a run"),
+        (["report", "no-run", "--format", "json"], "runs/no-run is not a run"),
+        (["plan", "no-recipe", "--format", "json"], "No recipe 'no-recipe'"),
+        (["check", "--format", "json"], "Missing argument 'RUN'"),
+        (["check", "no-run", "--no-option", "--format", "json"], "No such option: --no-option"),
+    ],
+)
+def test_bad_input_is_json_on_standard_output_where_json_was_asked_for(
+    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, words)
+    document = json.loads(done.stdout)
+    assert done.exit_code == 2 and document["exit_code"] == 2
+    assert says in document["error"] and says in done.stderr
+    assert not document["error"].startswith("Error")
+
+
+@pytest.mark.parametrize(
+    ("words", "form"),
+    [
+        (["check", "x", "--format", "json"], "json"),
+        (["check", "--format=junit", "x"], "junit"),
+        (["check", "x"], None),
+        (["check", "--format"], None),
+    ],
+)
+def test_the_format_is_seen_in_any_command_line(words: list[str], form: str | None) -> None:
+    assert asked_format(words) == form
+
+
+def test_a_check_that_cannot_be_made_is_an_error_in_junit_and_an_annotation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["check", "no-run", "--baseline", "<x>", "--format"]
+    suite = ElementTree.fromstring(CliRunner().invoke(app, [*words, "junit"]).stdout)
+    (error,) = suite.iter("error")
+    assert "'<x>' is neither a run" in error.attrib["message"]
+    assert suite.findall("testsuite")[0].attrib["errors"] == "1"
+    noted = CliRunner().invoke(app, [*words, "github"]).stdout
+    assert (
+        noted.startswith("::error title=stagelift check::'<x>' is neither")
+        and "\n" not in noted[:-1]
+    )
+
+
+@pytest.mark.parametrize("words", [["check", "no-run", "--baseline", "x"], ["report", "no-run"]])
+def test_people_read_the_sentence_alone(words: list[str]) -> None:
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, done.stdout) == (2, "")
+
+
+def test_a_fault_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with ends_with(70), ended("json"):
+        raise ZeroDivisionError("division by zero")
+    said = capsys.readouterr()
+    assert json.loads(said.out)["exit_code"] == 70 and "not of yours" in said.err
+    for file in re.findall(r"What led to it is in (\S+), with", said.err):
+        Path(file).unlink()
+
+
+def test_a_value_in_two_words_is_said_to_stand_in_quotes() -> None:
+    done = CliRunner().invoke(app, ["check", "x", "--margin", "length_tokens=0.05", "%"])
+    assert (
+        done.exit_code == 2 and "stands in quotes: --margin 'length_tokens=10 both'" in done.stderr
+    )
 
 
 def test_a_fault_inside_of_a_command_never_ends_with_1() -> None:

@@ -113,8 +113,32 @@ def test_what_runs_share_is_no_run(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"is not a run: it has no run\.json\. `stagelift runs`"):
+    said = r"is not a run: it has no run\.json\. `stagelift runs --runs \S+` lists the runs"
+    with pytest.raises(ValueError, match=said):
         RunFolder(tmp_path).check_is_run()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "run.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"there is no such folder\. Did you mean 'mine'\?"):
+        RunsFolder(tmp_path).run("mien").check_is_run()
+
+
+def test_a_file_is_no_folder_of_runs(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(ValueError, match="is a file, so runs cannot lie in it"):
+        RunsFolder(tmp_path / "runs").check_is_folder()
+
+
+def test_what_is_damaged_has_a_remedy_that_works(tmp_path: Path) -> None:
+    runs = RunsFolder(tmp_path)
+    trained, imported, broken = (runs.run(name) for name in ("trained", "imported", "broken"))
+    for folder, text in ((trained, "{}"), (imported, "{}"), (broken, "{")):
+        folder.path.mkdir()
+        folder.file.write_text(text)
+    trained.recipe.write_text("name: trained\n")
+    assert trained.remedy().startswith("What is damaged is made again by: stagelift run ")
+    assert imported.remedy().startswith("Take it away with `stagelift delete imported --runs ")
+    assert broken.remedy().startswith("Take it away with `stagelift delete broken --runs ")
+    assert f"stagelift verify trained --runs {tmp_path}. What" in trained.what_else()
 
 
 @pytest.mark.parametrize(

@@ -410,7 +410,7 @@ def run(folder: Path, *arguments: str, **variables: str) -> "subprocess.Complete
 def test_in_an_empty_folder_nothing_is_found_and_nothing_passes(tmp_path: Path) -> None:
     done = run(tmp_path, "check", "candidate", "--baseline", "main")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"'main' is not a run in runs" in done.stderr and b"Traceback" not in done.stderr
+    assert b"'main' is neither a run in runs" in done.stderr and b"Traceback" not in done.stderr
 
 
 @pytest.mark.real
@@ -443,6 +443,8 @@ def test_a_self_test_ends_with_0_where_each_gate_has_its_power_else_with_3(
     (power,) = json.loads(result.stdout)["self_test"]
     assert result.exit_code == 0 and power["is_seen"] and power["caught"] > 0.8
     refused(stagelift("check", many, "--self-test", "--format", "junit"), "terminal or json")
+    ignored = stagelift("check", many, "--self-test", "--inconclusive", "pass")
+    refused(ignored, "--inconclusive would do nothing beside --self-test")
     empty = write(tmp_path / "empty.json", scores([], values={"accuracy": {}}))
     asked = stagelift("check", empty, "--self-test", "--margin", "accuracy=2")
     not_comparable(asked, "has no scores of 'accuracy'")

@@ -38,6 +38,8 @@ def test_a_fraction_is_refused_with_the_number_that_was_meant(
         ("accuracy", "0.02 points", 0.02),
         ("accuracy", "2 points", 2),
         ("length_tokens", "0.05 percent", 0.05),
+        ("length_tokens", "0.05 %", 0.05),
+        ("length_tokens", "0.05%", 0.05),
         ("length_tokens", "10 percent both", 10),
         # text loss, seconds and other scales: percent of the baseline's mean
         ("bits_per_byte", "0.02", 0.02),
@@ -68,6 +70,13 @@ def test_another_unit_is_refused_with_its_own(metric: str, written: str, says: s
 
 def test_a_blessed_margin_counts_however_small() -> None:
     assert read_margins({"accuracy": "0.02"}, given_by="baseline")[0].size == 0.02
+
+
+def test_a_metric_has_one_margin() -> None:
+    said = CliRunner().invoke(
+        app, ["check", "x", "--baseline", "y", *["--margin", "accuracy=2"] * 2]
+    )
+    assert said.exit_code == 2 and "says twice what 'accuracy' may lose" in said.stderr
 
 
 def test_a_recipes_gates_are_no_fractions() -> None:

@@ -31,7 +31,7 @@ PLAIN: dict[str, Any] = {
         ),
         ({"evals": {"accuracy": {"zzz": 2}}}, "in mine.yaml: Known keys there: "),
         ({"seed": "some"}, "Key 'seed' in mine.yaml is 'some', which does not fit: "),
-        ({"name": None, "evals": None}, "in mine.yaml is None, which does not fit: "),
+        ({"name": None, "evals": None}, "in mine.yaml is empty, which does not fit: "),
         ({"seed": -1}, "Key 'seed' in mine.yaml is -1, which does not fit: "),
         ({"seed": 2**32}, "Key 'seed' in mine.yaml is 4294967296, which does not fit: "),
         ({"seed": True}, "Key 'seed' in mine.yaml is True, not a number."),
@@ -73,7 +73,7 @@ def test_the_first_mistake_is_said_with_its_place(changes: dict[str, Any], says:
         ("name: mine\nstages: [SFT]\n", "Did you mean 'sft'? (in line 2 of mine.yaml)"),
         ("name: mine\nstages: []\nlora:\n- r\n", "'lora' in line 3 of mine.yaml is a list, and"),
         ("name: mine\nstages: []\ndata: [a, b]\n", "or one file, folder or Hub name"),
-        ("name: mine\nstages: []\nseeds: 3\n", "Write it as a list: seeds: [3]"),
+        ("name: mine\nstages: []\nseeds: 3\n", "For 3 seeds write seeds: [0, 1, 2]"),
         ("name: mine\nstages: []\ndata:\n", "keys with values belong there"),
         ("name: my run\nstages: []\nevals: {accuracy: {limit: 2}}\n", "Such as: my-run."),
         ("stages: []\n", "Write it, such as: name: mine"),
@@ -126,13 +126,21 @@ def test_a_path_alone_stands_for_a_section_of_it() -> None:
         "model": "some/model",
         "data": "mine.jsonl",
         "stages": [{"sft": {"dataset": "more"}}],
-        "evals": {"accuracy": {"limit": 2}, "preference": {"prompts": "held.jsonl"}},
+        "evals": {
+            "accuracy": {"limit": 2},
+            "preference": {"prompts": "held.jsonl"},
+            "validation": "for.jsonl",
+        },
     }
     whole = {
         "model": {"path": "some/model"},
         "data": {"path": "mine.jsonl"},
         "stages": [{"sft": {"dataset": {"path": "more"}}}],
-        "evals": {"accuracy": {"limit": 2}, "preference": {"prompts": {"path": "held.jsonl"}}},
+        "evals": {
+            "accuracy": {"limit": 2},
+            "preference": {"prompts": {"path": "held.jsonl"}},
+            "validation": {"path": "for.jsonl"},
+        },
     }
     read, same = (load_recipe({"name": "mine"} | written, []) for written in (short, whole))
     assert read == same and read.identity() == same.identity()

@@ -6,7 +6,7 @@ import pytest
 
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.read import load_recipe
-from stagelift.harness.recipes.relative import lead_from_here
+from stagelift.harness.recipes.relative import lead_from_here, with_same_files
 from stagelift.harness.recipes.sections import Recipe
 
 MINE = """
@@ -131,6 +131,43 @@ def test_the_recipe_of_a_run_is_a_record_of_the_working_folder(project: Path) ->
     plain = "name: x\nstages: []\ndata: rows/train.jsonl\nevals: {accuracy: {limit: 2}}\n"
     (run / "recipe.yaml").write_text(plain)
     assert load_recipe("runs/mine/recipe.yaml", []).data.path == "rows/train.jsonl"
+
+
+def test_the_recipe_of_a_run_is_read_from_another_folder(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = project / "runs" / "mine"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    (run / "recipe.yaml").write_text(
+        "name: x\nstages: []\ndata: recipes/mine.yaml\nevals: {accuracy: {limit: 2}}\n"
+    )
+    monkeypatch.chdir(project.parent)
+    recipe = load_recipe("project/runs/mine/recipe.yaml", [])
+    assert recipe.data.path == "project/recipes/mine.yaml"
+
+
+def test_it_does_not_count_from_which_folder_a_recipe_was_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "recipes" / "rows" / "train.jsonl").touch()
+    (project / "recipes" / "other.jsonl").touch()
+    written = "name: x\nstages: []\ndata: rows/train.jsonl\nevals: {accuracy: {limit: 2}}\n"
+    (project / "recipes" / "x.yaml").write_text(written)
+    seen = []
+    for folder, name in (
+        (project, "recipes/x.yaml"),
+        (project / "recipes", "x.yaml"),
+        (project.parent, "project/recipes/x.yaml"),
+        (project, str(project / "recipes" / "x.yaml")),
+    ):
+        monkeypatch.chdir(folder)
+        seen.append(load_recipe(name, []).identity())
+        for held in seen:
+            assert with_same_files(held, seen[-1], project / "recipes" / "runs") == seen[-1]
+    monkeypatch.chdir(project)
+    other = load_recipe("recipes/x.yaml", ["data=recipes/other.jsonl"]).identity()
+    assert with_same_files(seen[0], other, project / "runs") == seen[0] != other
 
 
 @pytest.mark.usefixtures("project")

@@ -20,6 +20,10 @@ from stagelift.evals.data.source import Source, column_names
             "Write columns: {prompt: question, target: answer}",
         ),
         ({"prompt": "Question"}, ["question", "answer"], "Did you mean 'question' for 'Question'?"),
+        ({"prompt": "qestion"}, ["prompt", "question"], "Did you mean 'question' for 'qestion'?"),
+        ({"question": "Question"}, ["question"], "Did you mean 'question' for 'Question'?"),
+        ({"Question": "question"}, ["Question"], "Write columns: {question: Question}"),
+        ({"answers": "answer"}, ["answers"], "Write columns: {answer: answers}"),
         ({"prompt": "zzz"}, ["question", "answer"], "Its columns: question, answer."),
     ],
 )

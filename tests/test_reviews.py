@@ -39,6 +39,23 @@ def test_the_model_shown_first_has_scores_and_verdicts_against_the_other(tmp_pat
     assert "1 of 4 reviews could not be read" in said and "judged in one order" in said
 
 
+@pytest.mark.parametrize(
+    ("name", "model", "reference"),
+    [
+        ("review_my_model_v2_vicuna-13b.jsonl", "my_model_v2", "vicuna-13b"),
+        ("review_alpaca-13b_gpt35.jsonl", "alpaca-13b", "gpt35"),
+        ("review_alpaca-13b.jsonl", "alpaca-13b", "the second answer"),
+        ("review_.jsonl", "", "the second answer"),
+    ],
+)
+def test_the_last_part_of_a_files_name_is_the_reference(
+    name: str, model: str, reference: str, tmp_path: Path
+) -> None:
+    imported = read_reviews(write_lines(tmp_path / name, [review(1, 8, 9)]))
+    assert (imported.model, imported.contract["reference"]) == (model, reference)
+    assert any("several _" in note for note in imported.notes) == ("_" in model)
+
+
 def test_the_judge_is_all_of_its_prompts(tmp_path: Path) -> None:
     rows = [review(1, 8, 9, reviewer_id=2), review(2, 8, 9, reviewer_id=1)]
     assert read_reviews(write_lines(tmp_path / "r.jsonl", rows)).contract == {

@@ -8,7 +8,6 @@ import glob
 import hashlib
 import json
 import re
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from stagelift.evals.data.bundled_data import (
 from stagelift.evals.data.csv_texts import how_to_read, rewritten_columns
 from stagelift.evals.data.json_tables import table_rows
 from stagelift.evals.data.renamed import no_such_column
+from stagelift.evals.nearest import nearest
 from stagelift.evals.places import in_full
 from stagelift.evals.records import Written
 from stagelift.evals.strict_json import read_rows
@@ -355,8 +355,8 @@ def _near(path: Path) -> str:
     """Name the file beside a missing one that is called nearly as it; "" where there is none."""
     if not path.parent.is_dir():
         return f" There is no folder {path.parent.absolute()} either."
-    near = get_close_matches(path.name, sorted(file.name for file in path.parent.iterdir()), n=1)
-    return f" Did you mean '{path.parent / near[0]}'?" if near else ""
+    near = nearest(path.name, sorted(file.name for file in path.parent.iterdir()))
+    return "" if near is None else f" Did you mean '{path.parent / near}'?"
 
 
 def _seen(folder: Path) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from stagelift.evals.nearest import did_you_mean
+
 # the name known here -> the file's own
 Columns = Mapping[str, str]
 NO_COLUMNS: Columns = MappingProxyType({})
@@ -28,7 +30,7 @@ def parse_columns(text: str, known: Collection[str]) -> Columns:
         if name not in known:
             raise ValueError(
                 f"--columns names '{name}', which is not known. Known: {', '.join(known)}. The "
-                "name known here comes first, then the file's own."
+                f"name known here comes first, then the file's own.{did_you_mean(name, known)}"
             )
         if name in columns:
             raise ValueError(f"--columns says twice what '{name}' is. Leave one of the two out.")

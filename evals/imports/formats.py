@@ -19,6 +19,7 @@ from stagelift.evals.imports.responses import RESPONSES
 from stagelift.evals.imports.reviews import REVIEWS
 from stagelift.evals.imports.seen import Seen, look_at
 from stagelift.evals.imports.trl_completions import TRL_COMPLETIONS
+from stagelift.evals.nearest import did_you_mean
 
 # the first that recognises a file reads it
 READERS: tuple[Reader, ...] = (
@@ -111,8 +112,9 @@ def reader_named(name: str) -> Reader:
     for reader in READERS:
         if reader.name == name:
             return reader
-    names = ", ".join(reader.name for reader in READERS)
-    raise ValueError(f"There is no format '{name}'. Known: {names}.")
+    known = [reader.name for reader in READERS]
+    names = ", ".join(known)
+    raise ValueError(f"There is no format '{name}'. Known: {names}.{did_you_mean(name, known)}")
 
 
 def _of_no_use(seen: Seen) -> str | None:

@@ -53,7 +53,9 @@ def read_reviews(path: Path) -> Imported:
         "reference": reference,
     }
     verdicts = [_verdict(row, reference) for row in rows]
-    return Imported([stage._replace(verdicts=verdicts)], model, contract, _notes(rows, reference))
+    return Imported(
+        [stage._replace(verdicts=verdicts)], model, contract, _notes(rows, model, reference)
+    )
 
 
 def _refuse_duplicates(path: Path, lines: list[tuple[int, ReviewRow]]) -> None:
@@ -68,10 +70,14 @@ def _refuse_duplicates(path: Path, lines: list[tuple[int, ReviewRow]]) -> None:
 
 
 def _models(path: Path) -> tuple[str, str]:
-    """Rows do not name the models, their file does."""
-    name = path.name.removesuffix(".gz").removesuffix(".jsonl")
-    model, _, reference = name.removeprefix("review_").partition("_")
-    return model, reference or "the second answer"
+    """Rows do not name the models, their file does.
+
+    Of several `_` the last one is between the two: references are other people's models, whose
+    names have hyphens.
+    """
+    name = path.name.removesuffix(".gz").removesuffix(".jsonl").removeprefix("review_")
+    model, _, reference = name.rpartition("_")
+    return (model, reference) if model and reference else (name, "the second answer")
 
 
 def _measured(row: ReviewRow) -> Measured:
@@ -93,12 +99,14 @@ def _verdict(row: ReviewRow, reference: str) -> Verdict:
     )
 
 
-def _notes(rows: list[ReviewRow], reference: str) -> tuple[str, ...]:
+def _notes(rows: list[ReviewRow], model: str, reference: str) -> tuple[str, ...]:
     unread = sum(not row.is_read for row in rows)
     left_out = f"{unread} of {len(rows)} reviews could not be read (-1): they are left out"
+    guessed = f"the file's name has several _: '{model}' is taken for the model, '{reference}' for "
     one_order = f"each pair was judged in one order, '{reference}' second: a judge's taste for a "
     return (
         *([left_out] if unread else []),
+        *([f"{guessed}the reference"] if "_" in model else []),
         f"{one_order}place is in every verdict",
         "reviews hold neither prompts nor responses: questions go by their number",
     )

@@ -7,10 +7,10 @@ and read in this module alone; those of lm-eval's tasks are made where lm-eval i
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from typing import Literal
 
+from stagelift.evals.nearest import did_you_mean
 from stagelift.evals.records import Group, Role
 
 Family = Literal[
@@ -124,10 +124,11 @@ def measure(name: str) -> Measure:
         return _own_score(name, own)
     passes = [in_group(pass_name(1), group) for group in ("test", "held_out", "sampled")]
     known = [*_BY_NAME, *passes]
-    (nearest,) = get_close_matches(name, known, n=1, cutoff=0.0)
+    usual = ", ".join(each.name for each in FIXED if each.margin is not None)
     raise UnknownMetricError(
-        f"There is no metric '{name}'. Did you mean '{nearest}'? Metrics of lm-eval's tasks "
-        "are named like 'mmlu/acc', scores of your own like 'exact' or 'labels:exact'."
+        f"There is no metric '{name}'.{did_you_mean(name, known) or f' The usual ones: {usual}.'} "
+        "Metrics of lm-eval's tasks are named like 'mmlu/acc', scores of your own like 'exact' or "
+        "'labels:exact'."
     )
 
 

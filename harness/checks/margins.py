@@ -63,6 +63,8 @@ def written_margins(options: Sequence[str]) -> dict[str, str]:
         metric, equals, size = text.partition("=")
         if not equals:
             raise UsageError(f"--margin {text!r} has no value. Write it as accuracy=2.")
+        if metric.strip() in margins:
+            raise UsageError(f"--margin says twice what '{metric.strip()}' may lose. Keep one.")
         margins[metric.strip()] = size.strip()
     return margins
 

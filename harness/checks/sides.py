@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from stagelift.evals.nearest import did_you_mean
 from stagelift.harness.checks.baselines import Baseline
 from stagelift.harness.checks.margins import recipe_margins
 from stagelift.harness.checks.sources import Source, open_source
@@ -103,7 +104,10 @@ def _last(source: Source) -> str:
 def _refuse_unknown(source: Source, stage: str) -> None:
     known = [*source.planned, *source.trainings, *source.exports]
     if stage not in known:
-        raise UsageError(f"'{source.where}' has no stage '{stage}'. It has: {', '.join(known)}.")
+        raise UsageError(
+            f"'{source.where}' has no stage '{stage}'. It has: {', '.join(known)}."
+            f"{did_you_mean(stage, known)}"
+        )
 
 
 def _named(source: Source) -> str:

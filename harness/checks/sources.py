@@ -1,5 +1,6 @@
 """What a name in a check stands for: a blessed baseline, a run, or a report.json."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,16 +8,18 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from stagelift.evals.nearest import did_you_mean
 from stagelift.harness.agreeing import read_agreeing_run
 from stagelift.harness.checks.baselines import (
     Baseline,
+    baseline_names,
     history,
     parse_baseline,
     read_baseline,
     read_side,
 )
 from stagelift.harness.errors import UsageError
-from stagelift.reports.folders import RunFolder
+from stagelift.reports.folders import RunFolder, RunsFolder
 from stagelift.reports.gates.recipe_scores import recipe_scores
 from stagelift.reports.gates.scores import StageScores, stage_scores
 from stagelift.reports.gates.sound import refuse_unsound
@@ -156,13 +159,14 @@ def _refuse_twice(run: RunRecord, stage: str) -> None:
 
 
 def _no_such_side(name: str, runs: Path, baselines: Path | None) -> UsageError:
-    places = f"a run in {runs}, a report.json"
+    known = [run.name for run in RunsFolder(runs).runs()]
+    listed = shlex.join(["stagelift", "runs", *RunsFolder(runs).option])
+    places, lists = f"neither a run in {runs} nor a file", [f"`{listed}` lists the runs."]
     if baselines is not None:
-        places += f" or a baseline in {baselines}"
-    return UsageError(
-        f"'{name}' is not {places}. `stagelift runs` and `stagelift baseline show` list what "
-        "there is."
-    )
+        known += baseline_names(baselines)
+        places = f"neither a run in {runs}, nor a baseline in {baselines}, nor a file"
+        lists.append("`stagelift baseline show` lists the baselines.")
+    return UsageError(f"'{name}' is {places}.{did_you_mean(name, known)} {' '.join(lists)}")
 
 
 class _Chain(BaseModel):

@@ -20,11 +20,14 @@ from stagelift.harness.commands.options import (
     RunsFolder,
     fail,
     keep_garbage,
+    refuse_beside,
     usage_errors,
 )
 from stagelift.harness.streams import write_document
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stagelift.harness.checks.checking import Request
     from stagelift.reports.gates.answer import Answer
     from stagelift.reports.gates.scores import StageScores
@@ -36,6 +39,7 @@ baseline_app = typer.Typer(
     no_args_is_help=True,
 )
 
+_BLESS = "Bless one with: stagelift baseline set RUN"
 # of a baseline that declares no gates
 _SHOWN = ("accuracy", "win_rate_base", "win_rate", "length_tokens", "length_chars")
 
@@ -154,6 +158,10 @@ def check(
             "--baseline is missing. Name a run, a report.json or a blessed baseline, or ask for "
             "--self-test."
         )
+    if self_test:
+        passes = inconclusive is Inconclusive.let_pass
+        asked = {"--inconclusive": passes, "--allow-missing": allow_missing}
+        _check_self_test(format, {**asked, "--across-engines": across_engines})
     with usage_errors():
         request = Request(
             candidate=candidate,
@@ -228,15 +236,13 @@ def baseline_show(
     baselines: Baselines = Path("baselines"),
 ) -> None:
     """Show what is blessed now."""
-    from stagelift.harness.checks.baselines import baseline_names, history
+    from stagelift.harness.checks.baselines import baseline_names
 
-    names = baseline_names(baselines) if name is None else [name]
-    histories = [history(baselines, wanted) for wanted in names]
-    if not histories or not all(histories):
-        what = "No baseline" if name is None else f"No baseline {name!r}"
-        fail(f"{what} in {baselines}. Bless one with: stagelift baseline set RUN")
-    for files in histories:
-        _describe(files[-1])
+    names = baseline_names(baselines)
+    if name is None and not names:
+        fail(f"No baseline in {baselines}. {_BLESS}")
+    for wanted in names if name is None else [name]:
+        _describe(_history(baselines, wanted)[-1])
 
 
 @baseline_app.command(
@@ -250,13 +256,20 @@ def baseline_history(
     baselines: Baselines = Path("baselines"),
 ) -> None:
     """List every baseline of a name, the newest last."""
-    from stagelift.harness.checks.baselines import history
+    for file in _history(baselines, name):
+        _describe(file)
+
+
+def _history(baselines: Path, name: str) -> list[Path]:
+    """Return every baseline of a name, or end with the name that is near."""
+    from stagelift.evals.nearest import did_you_mean
+    from stagelift.harness.checks.baselines import baseline_names, history
 
     files = history(baselines, name)
     if not files:
-        fail(f"No baseline '{name}' in {baselines}. Bless one with: stagelift baseline set RUN")
-    for file in files:
-        _describe(file)
+        near = did_you_mean(name, baseline_names(baselines))
+        fail(f"No baseline '{name}' in {baselines}.{near} {_BLESS}")
+    return files
 
 
 def _describe(file: Path) -> None:
@@ -318,14 +331,17 @@ def _self_test(request: "Request", format: CheckFormat) -> int:
     except NotComparableError as error:
         _write(error, format)
         return 4
-    match format:
-        case CheckFormat.terminal:
-            typer.echo(self_test_answer.render_terminal(powers), nl=False)
-        case CheckFormat.json:
-            write_document(self_test_answer.render_json(powers))
-        case _:
-            fail(f"A self-test is written as terminal or json, not as {format.value}.")
+    if format is CheckFormat.json:
+        write_document(self_test_answer.render_json(powers))
+    else:
+        typer.echo(self_test_answer.render_terminal(powers), nl=False)
     return 0 if all(power.is_enough for power in powers) else 3
+
+
+def _check_self_test(format: CheckFormat, others: "Mapping[str, object]") -> None:
+    refuse_beside("--self-test", others)
+    if format not in (CheckFormat.terminal, CheckFormat.json):
+        fail(f"A self-test is written as terminal or json, not as {format.value}.")
 
 
 def _write(answer: "Answer", format: CheckFormat) -> None:

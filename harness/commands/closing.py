@@ -42,6 +42,4 @@ def _next(folder: RunFolder) -> Iterator[str]:
 
 
 def _command(folder: RunFolder, command: str, *more: str) -> str:
-    root = folder.runs.root
-    elsewhere = [] if str(root) == "runs" else ["--runs", str(root)]
-    return shlex.join(["stagelift", command, folder.name, *more, *elsewhere])
+    return shlex.join(["stagelift", command, folder.name, *more, *folder.runs.option])

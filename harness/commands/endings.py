@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
+from stagelift.harness.commands.failures import asked_format, write_failure
 from stagelift.harness.commands.help import Group
 
 # neither an answer nor the input's fault: EX_SOFTWARE of sysexits.h
@@ -25,21 +26,34 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a run as Ctrl-C does."""
 
 
+class Refused(SystemExit):
+    """Bad input, after its sentence was printed."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(BAD_INPUT)
+        self.sentence = sentence
+
+
 class Commands(Group):
     """The commands, each of which ends as this module says."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        with ended():
-            return super().make_context(*args, **kwargs)
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **named: Any) -> Any:
+        form = asked_format(args)
+        with ended(form):
+            context = super().make_context(info_name, args, *more, **named)
+        context.obj = form
+        return context
 
-    def invoke(self, *args: Any, **kwargs: Any) -> Any:
-        with ended():
-            return super().invoke(*args, **kwargs)
+    def invoke(self, ctx: Any) -> Any:
+        with ended(ctx.obj):
+            return super().invoke(ctx)
 
 
 @contextlib.contextmanager
-def ended() -> Iterator[None]:
-    """End the process with a sentence and an exit code that says what it was."""
+def ended(form: str | None = None) -> Iterator[None]:
+    """End the process with a sentence and an exit code that says what it was; in the `form` that
+    was asked for, too, where machines read it.
+    """
     try:
         try:
             yield
@@ -52,17 +66,22 @@ def ended() -> Iterator[None]:
         # who reads has enough
         _drop_output()
         raise SystemExit(BROKEN_PIPE) from None
+    except Refused as error:
+        write_failure(form, error.sentence, BAD_INPUT)
+        raise
     except Exception as error:
         # the command line's own, which it shows by itself
         if hasattr(error, "exit_code"):
+            if hasattr(error, "format_message"):
+                write_failure(form, error.format_message(), error.exit_code)
             raise
         from stagelift.harness.commands.faults import told
         from stagelift.harness.commands.refused_paths import refused_path
 
         refused = refused_path(error)
         if refused is not None:
-            _end(f"Error: {refused}", BAD_INPUT)
-        _end(told(error), FAULT)
+            _end(f"Error: {refused}", BAD_INPUT, form)
+        _end(told(error), FAULT, form)
 
 
 def interrupted_code(error: KeyboardInterrupt) -> int:
@@ -70,11 +89,12 @@ def interrupted_code(error: KeyboardInterrupt) -> int:
     return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
 
 
-def _end(message: str, code: int) -> NoReturn:
+def _end(message: str, code: int, form: str | None = None) -> NoReturn:
     from stagelift.evals.printed import one_line
 
     with contextlib.suppress(OSError):
         typer.echo(one_line(message), err=True)
+        write_failure(form, message, code)
     try:
         sys.stdout.flush()
     except OSError:

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from stagelift.harness.commands.options import OneRun, RunsFolder, keep_garbage, usage_errors
+from stagelift.harness.commands.options import (
+    OneRun,
+    RunsFolder,
+    keep_garbage,
+    refuse_beside,
+    usage_errors,
+)
+
+# who publishes results, where nobody says
+_UNKNOWN = "unknown"
 
 
 class Layout(StrEnum):
@@ -25,11 +34,14 @@ def export(
     organization: Annotated[
         str,
         typer.Option(metavar="NAME", help="Who publishes the results, for every-eval-ever."),
-    ] = "unknown",
+    ] = _UNKNOWN,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Write a run's results and responses as another tool has them, stage by stage."""
     keep_garbage()
+    if layout is Layout.lm_eval:
+        named = organization != _UNKNOWN
+        refuse_beside("--format lm-eval, which has no such field,", {"--organization": named})
     from stagelift.harness.checks.sources import run_folder
     from stagelift.harness.exporting import export as write
 

@@ -13,9 +13,19 @@ _RANGES = (
     (re.compile(r"x>=(\d+)"), r"at least \1"),
 )
 
+_IN_QUOTES = "A value with a space in it stands in quotes: --margin 'length_tokens=10 both'."
+
 
 class Command(TyperCommand):
     """A command whose help names what it takes in plain words, and ends with its examples."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if "extra argument" in getattr(error, "message", ""):
+                error.message = f"{error.message}. {_IN_QUOTES}"  # type: ignore[attr-defined]  # seen above
+            raise
 
     def collect_usage_pieces(self, _: Any) -> list[str]:
         taken = [param for param in self.params if param.param_type_name == "argument"]

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from stagelift.harness.commands import completing
+from stagelift.harness.commands.endings import Refused
 from stagelift.harness.quiet import QUIET
 from stagelift.harness.streams import for_styled
 
@@ -130,8 +131,16 @@ def fail(message: str) -> NoReturn:
     """End with a sentence and exit code 2. What it says of files cannot act on a terminal."""
     from stagelift.evals.printed import one_line, without_its_middle
 
-    typer.echo(f"Error: {without_its_middle(one_line(message), _LONGEST)}", err=True)
-    raise SystemExit(2)
+    sentence = without_its_middle(one_line(message), _LONGEST)
+    typer.echo(f"Error: {sentence}", err=True)
+    raise Refused(sentence)
+
+
+def refuse_beside(option: str, others: Mapping[str, object]) -> None:
+    """End where one of the others was given, by its name: it would do nothing beside the option."""
+    given = " and ".join(name for name, value in others.items() if value)
+    if given:
+        fail(f"{given} would do nothing beside {option}. Leave out the one or the other.")
 
 
 def quiet_environment() -> None:

@@ -66,15 +66,17 @@ def plan(
     from stagelift.harness.audit.view import audits_as_data, print_audits
     from stagelift.harness.forecast.view import print_forecast, render_json
     from stagelift.harness.recipes.read import load_recipe
+    from stagelift.reports.folders import RunsFolder
 
     working = error_console().status("Checking the recipe and looking at its data")
     with as_asked(trust), only_looking(), usage_errors(), working:
         planned = load_recipe(recipe, overrides or [], name)
         if format is PlanFormat.terminal:
             announce_first_use(planned.weights())
-        words = [recipe, *(overrides or []), *([] if name is None else ["--name", name])]
-        elsewhere = [] if runs == Path("runs") else ["--runs", str(runs)]
-        with trusted_as_asked(planned), _repair_named([*words, *elsewhere]):
+        changes = [word for override in overrides or [] for word in ("--set", override)]
+        named = [] if name is None else ["--name", name]
+        words = [recipe, *changes, *named, *RunsFolder(runs).option]
+        with trusted_as_asked(planned), _repair_named(words):
             forecast, audits = _looked_at(planned, runs, audit_rewards=audit_rewards)
     match format:
         case PlanFormat.json:

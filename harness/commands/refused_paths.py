@@ -12,6 +12,8 @@ _SENTENCES = {
     "such as with --runs or --output.",
     errno.EACCES: "{} may not be read or written by this user. Change its rights, or name another "
     "one.",
+    errno.ENOTDIR: "{} is a file or lies below one, where a folder is needed. Name another path.",
+    errno.EISDIR: "{} is a folder, where a file is needed. Name a file.",
     errno.ELOOP: "{} is a symbolic link that leads back to itself. Remove it, or name another "
     "path.",
 }

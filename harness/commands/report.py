@@ -12,6 +12,7 @@ from stagelift.harness.commands.options import (
     fail,
     keep_garbage,
     open_console,
+    refuse_beside,
     size_words,
     usage_errors,
 )
@@ -100,6 +101,8 @@ def _check_places(form: Format, output: Path | None, figures: Path | None, *, fu
         fail(f"--figures {figures} is a file. Name a folder.")
     if full and (output is not None or form is not Format.terminal):
         fail("--full is for the terminal: what is written to a file has everything. Leave it out.")
+    if figures is not None and output is None and form is Format.terminal:
+        refuse_beside("--figures, which writes pictures alone,", {"--full": full})
 
 
 def _say_damaged_adapters(folder: Path) -> None:
@@ -109,7 +112,7 @@ def _say_damaged_adapters(folder: Path) -> None:
 
     run = RunFolder(folder)
     for damage in run.damaged_adapters():
-        typer.echo(f"Warning: {one_line(f'{damage}. {run.remedy()}')}", err=True)
+        typer.echo(f"Warning: {one_line(f'{damage}. {run.what_else()}')}", err=True)
 
 
 def _format(wanted: Format | None, output: Path | None, *, summary: bool) -> Format:

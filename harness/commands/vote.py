@@ -11,9 +11,13 @@ from stagelift.harness.commands.options import (
     RunsFolder,
     keep_garbage,
     quiet_environment,
+    refuse_beside,
     usage_errors,
 )
 from stagelift.harness.commands.report import store_outputs
+
+# how many are drawn, where nobody says
+_PAIRS = 50
 
 
 class Prompts(StrEnum):
@@ -55,7 +59,7 @@ def vote(
     stage: Stage = None,
     against: Against = None,
     prompts: WhichPrompts = None,
-    pairs: Pairs = 50,
+    pairs: Pairs = _PAIRS,
     seed: Seed = 0,
     output: Annotated[
         Path | None,
@@ -82,6 +86,9 @@ def vote(
 
     folder = run_folder(name, runs).path
     if votes:
+        asked = {"--stage": stage, "--against": against, "--prompts": prompts, "--output": output}
+        drawn = {"--pairs": pairs != _PAIRS, "--seed": seed != 0}
+        refuse_beside("--import, whose files know their pairs,", {**asked, **drawn})
         _import(folder, votes)
         return
     wanted = Wanted(stage, against, None if prompts is None else prompts.value)

@@ -6,7 +6,7 @@ It goes field by field, so that a difference can be named, and its hash names th
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stagelift.evals.contract import EACH_ITS_OWN, first_difference
+from stagelift.evals.contract import EACH_ITS_OWN, first_difference, in_words
 from stagelift.evals.data.gsm8k import shipped_config
 from stagelift.evals.data.instruction_prompts import VERSION as PROMPTS_VERSION
 from stagelift.evals.data.own_rows import has_own_clusters, own_fingerprint
@@ -123,8 +123,8 @@ def shared_contract(
         if difference is not None:
             raise UsageError(
                 f"Variants '{first}' and '{variant}' could not be compared: {difference.field} is "
-                f"{difference.mine!r} in one and {difference.theirs!r} in the other. Vary what "
-                "is trained, not how it is measured."
+                f"{in_words(difference.mine)} in one and {in_words(difference.theirs)} in the "
+                "other. Vary what is trained, not how it is measured."
             )
     return without_unused(contract, LATER)
 

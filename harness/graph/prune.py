@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stagelift.harness.errors import UsageError
+from stagelift.harness.errors import UsageError, as_usage_errors
 from stagelift.harness.graph.store import Store
 from stagelift.harness.locks import is_held
 from stagelift.reports.folders import RunFolder
@@ -62,6 +62,8 @@ def find_unneeded(store: Store) -> Findings:
 
     Raises UsageError where one that may name others cannot be read.
     """
+    with as_usage_errors():
+        store.check_is_folder()
     nodes = {
         path.name: NodeFolder(path) for path in sorted(store.nodes.glob("*")) if _is_node(path)
     }

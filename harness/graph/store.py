@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from stagelift.evals.contract import first_difference
+from stagelift.evals.contract import first_difference, in_words
 from stagelift.evals.folders import EvaluationFolder
-from stagelift.harness.errors import UsageError
+from stagelift.harness.errors import UsageError, as_usage_errors
 from stagelift.harness.graph.earlier import earlier_nodes
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.locks import Held, held, on_standard_error
+from stagelift.harness.recipes.relative import with_same_files
 from stagelift.harness.recipes.sections import without_reporting
 from stagelift.reports.folders import RunFolder, RunsFolder
 from stagelift.stages.folders import NodeFolder, NodeRecord
@@ -90,9 +91,8 @@ def check_run_folder(folder: RunFolder, recipe: dict[str, object]) -> None:
 
     It holds a run of another recipe, or something that is not a run.
     """
-    above = folder.runs.root
-    if above.exists() and not above.is_dir():
-        raise UsageError(f"{above} is a file, so runs cannot lie in it. Give --runs a folder.")
+    with as_usage_errors():
+        folder.runs.check_is_folder()
     if not folder.is_run():
         _refuse_what_is_no_run(folder)
         return
@@ -100,6 +100,7 @@ def check_run_folder(folder: RunFolder, recipe: dict[str, object]) -> None:
         held = without_reporting(folder.read().recipe)
     except ValueError as error:
         raise UsageError(f"{error} Or give this run a name of its own with --name.") from error
+    held = with_same_files(held, recipe, folder.runs.root)
     if held != recipe:
         raise UsageError(
             f"Folder {folder.path} holds a run of another recipe: "
@@ -161,4 +162,4 @@ def _first_difference(held: object, wanted: object, place: str = "") -> str:
         for index, (old, new) in enumerate(zip(held, wanted, strict=True)):
             if old != new:
                 return _first_difference(old, new, f"{place}.{index}")
-    return f"{place} is {held!r} there and {wanted!r} here"
+    return f"{place} is {in_words(held)} there and {in_words(wanted)} here"

@@ -4,10 +4,9 @@ Which metrics one of lm-eval's tasks has is known when it runs, and whether a ju
 too: what may come is let through.
 """
 
-import difflib
-
 from stagelift.evals.metrics.measures import FIXED, Measure, measure, ordered, pass_name
 from stagelift.evals.metrics.scorers.known import named
+from stagelift.evals.nearest import did_you_mean
 from stagelift.evals.records import Group
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.sections import Recipe
@@ -51,13 +50,12 @@ def known_metrics(recipe: Recipe) -> list[str]:
 
 def _not_measured(recipe: Recipe, section: str, known: Measure) -> str:
     names = known_metrics(recipe)
-    near = difflib.get_close_matches(known.name, names, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
     asks = _WHAT_ASKS.get(known.group) if known.group is not None else None
     turn_on = "" if asks is None or known.name in names else f" It comes with {asks}."
     return (
         f"{section} names '{known.name}', which recipe '{recipe.name}' does not measure, so that "
-        f"no check could pass.{hint}{turn_on} It measures: {', '.join(names)}."
+        f"no check could pass.{did_you_mean(known.name, names)}{turn_on} It measures: "
+        f"{', '.join(names)}."
     )
 
 

@@ -1,12 +1,13 @@
 """What is wrong with a recipe, in one sentence, with the line of its file."""
 
-import difflib
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from stagelift.evals import records
+from stagelift.evals.nearest import did_you_mean, nearest
 from stagelift.harness.recipes.sections import Recipe
 from stagelift.harness.recipes.yaml_text import line_of
 
@@ -18,6 +19,9 @@ _UNDER_ARGS = (
     " An argument of a trainer stands under the args of its stage: sft: {args: {max_steps: 10}}, "
     "or --set stages.sft.args.max_steps=10."
 )
+
+# a whole number above this is a seed rather than how many
+_MANY_SEEDS = 17
 
 
 def first_mistake(error: ValidationError, where: str, text: str = "") -> str:
@@ -44,12 +48,17 @@ def _said(mistake: "ErrorDetails", where: str, whole: str) -> str:
             what = place.rpartition(".")[2]
             known = mistake["ctx"]["expected_tags"].replace("'", "")
             tag = str(mistake["ctx"]["tag"])[:200]
-            return f"Key '{place}' in {where} names an unknown {what}, '{tag}'. Known: {known}."
+            return (
+                f"Key '{place}' in {where} names an unknown {what}, '{tag}'. Known: {known}."
+                f"{did_you_mean(tag, known.split(', '))}"
+            )
         case records.NO_NUMBER:
             key, value = mistake["ctx"]["field"], mistake["ctx"]["given"]
             return f"Key '{_written([*mistake['loc'], key])}' in {where} is {value}, not a number."
         case "bool_parsing" | "bool_type":
-            return f"Key '{place}' in {where} is {mistake['input']!r:.200}, neither true nor false."
+            return (
+                f"Key '{place}' in {where} is {_value(mistake['input'])}, neither true nor false."
+            )
         case "model_type" | "dict_type" | "model_attributes_type":
             return _no_section(mistake, where)
         case "value_error":
@@ -57,8 +66,8 @@ def _said(mistake: "ErrorDetails", where: str, whole: str) -> str:
         case _:
             value, reason = mistake["input"], mistake["msg"]
             return (
-                f"Key '{place}' in {where} is {value!r:.200}, which does not fit: {reason}"
-                f"{_instead(mistake['type'], place, value)}."
+                f"Key '{place}' in {where} is {_value(value)}, which does not fit: {reason}"
+                f"{_instead(mistake['type'], place, value)}.{_meant(mistake)}"
             )
 
 
@@ -77,7 +86,7 @@ def _to_paste(place: str) -> str:
 def _no_section(mistake: "ErrorDetails", where: str) -> str:
     """Say that a value stands where keys are asked, and which these are."""
     place, value = mistake["loc"], mistake["input"]
-    what = "a list" if isinstance(value, list) else repr(value)[:200]
+    what = "a list" if isinstance(value, list) else _value(value)
     known = _known_keys([*place]) if mistake["type"] != "dict_type" else []
     keys = f" Known keys there: {', '.join(known)}." if known else ""
     return (
@@ -96,23 +105,46 @@ def _instead(mistake: str, place: str, value: Any) -> str:
     last = place.rpartition(".")[2]
     if value is None:
         return f". Give it a value, or leave {last} out"
+    if mistake == "list_type" and last == "seeds" and value in range(2, _MANY_SEEDS):
+        return f". For {value} seeds write seeds: {[*range(value)]}"
     if mistake == "list_type" and isinstance(value, str | int | float):
         return f". Write it as a list: {last}: [{value!s:.60}]"
     is_all = isinstance(value, str) and value.strip().lower() in ("all", "none", "every")
     return f". For all of them write {last}: null" if is_all and last == "limit" else ""
 
 
+def _value(value: Any) -> str:
+    """Write a value as YAML has it."""
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return str(value).lower()
+        case _:
+            return f"{value!r:.200}"
+
+
+def _meant(mistake: "ErrorDetails") -> str:
+    """Return, as a sentence, the one of several words that was meant; "" where that is unknown."""
+    if mistake["type"] not in ("literal_error", "enum"):
+        return ""
+    words = re.findall("'([^']*)'", mistake["ctx"]["expected"])
+    return did_you_mean(mistake["input"], words)
+
+
 def _written(place: Sequence[int | str]) -> str:
     """Write a place as a recipe has it: which of two sections was read there is no part of it."""
     names = [str(part) for part in place]
-    return ".".join(name for name in names if not name.endswith(("Section", "Settings")))
+    return ".".join(
+        name for name in names if not name.endswith(("Section", "Settings")) and "[" not in name
+    )
 
 
 def _unknown_key(place: tuple[int | str, ...], where: str) -> str:
     *parents, key = place
     known = _known_keys(parents)
-    near = difflib.get_close_matches(str(key)[:200], known, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
+    near = nearest(key, known)
+    hint = f"did you mean '{near}'? " if near else ""
     written = _written(place)[:200]
     under_args = "" if near or not {*known} & {"args", "stages"} else _UNDER_ARGS
     keys = ", ".join(known)

@@ -1,9 +1,10 @@
 """What is said where a recipe was meant and there is none: no such file, a folder, other YAML."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from stagelift.evals.nearest import nearest
 
 _EXAMPLE = (
     "A recipe begins with keys such as `name: mine`, `stages: [sft]` and `evals: {accuracy: "
@@ -49,5 +50,5 @@ def _near(path: Path, shipped: Sequence[str]) -> str | None:
                 return str(candidate)
     beside = path.parent.glob("*.y*ml") if path.parent.is_dir() else ()
     names = {file.name: str(file) for file in beside} | {name: name for name in shipped}
-    near = difflib.get_close_matches(path.name, [*names], n=1)
-    return names[near[0]] if near else None
+    near = nearest(path.name, names)
+    return None if near is None else names[near]

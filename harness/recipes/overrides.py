@@ -6,13 +6,14 @@ A stage is reached by its name (`stages.sft-2.args.max_steps`) or its position.
 import re
 from typing import Any
 
+from stagelift.evals.nearest import did_you_mean
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.credentials import check_no_credentials, check_override
 from stagelift.harness.recipes.stage_names import stage_names
 from stagelift.harness.recipes.yaml_text import read_yaml
 
 # sections that may be written as their path alone
-_PATH_ALONE = ("model", "data", "dataset", "prompts", "gold", "pairs")
+PATH_ALONE = ("model", "data", "dataset", "prompts", "gold", "pairs", "validation")
 
 
 def apply_override(content: dict[str, Any], override: str) -> None:
@@ -59,7 +60,7 @@ def _entered(place: Any, above: str, part: str, what: str) -> Any:
     if isinstance(place, dict):
         if place.get(part) is None:
             place[part] = {}
-        elif part in _PATH_ALONE and isinstance(place[part], str):
+        elif part in PATH_ALONE and isinstance(place[part], str):
             place[part] = {"path": place[part]}
         return place[part]
     if not isinstance(place, list):
@@ -80,7 +81,10 @@ def _stage_position(stages: list[Any], name: str, what: str) -> int:
     names = stage_names([_called(stage) for stage in stages])
     if name not in names:
         known = ", ".join(filter(None, names)) or "none"
-        raise UsageError(f"{what} leads nowhere: there is no stage '{name}'. Stages: {known}.")
+        raise UsageError(
+            f"{what} leads nowhere: there is no stage '{name}'. Stages: {known}."
+            f"{did_you_mean(name, names)}"
+        )
     return names.index(name)
 
 

@@ -4,6 +4,7 @@ Which texts are paths is told by the keys that they stand under, also by dotted 
 What `--set` says comes later, and is relative to the working folder.
 """
 
+import copy
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -15,10 +16,11 @@ from stagelift.evals.data.bundled_data import is_bundled
 from stagelift.evals.models.bundled import NAME as BUNDLED_MODEL
 from stagelift.evals.places import is_url
 from stagelift.harness.errors import UsageError
+from stagelift.harness.recipes.overrides import PATH_ALONE
 from stagelift.reports.folders import RunFolder
 
 # what may be a name on the Hub, too
-_OR_HUB = {"path", "data", "dataset", "model", "adapter", "prompts", "gold", "pairs"}
+_OR_HUB = {"path", *PATH_ALONE, "adapter"}
 _FILES = {"gguf", "checkpoints", "votes", "chat_template", "config_file", "schema", "artefacts"}
 # names of lm-eval's tasks, or files of them
 _TASKS = {"task", "tasks"}
@@ -63,10 +65,15 @@ def lead_from_here(content: Any, file: Path) -> list[LeftBehind]:
     Raises UsageError where a path in double quotes lost its backslashes.
     """
     folder, left = _from_here(file.parent), []
+    run = RunFolder(file.parent)
     for place in list(_places(content, "")):
         written = place.text
         _refuse_eaten(place, file.name)
-        if folder is None or not _is_relative(written):
+        if not _is_relative(written):
+            continue
+        if folder is None:
+            if run.is_run() and not _exists(written):
+                place.holder[place.name] = _found_above(written, run.runs.root)
             continue
         there = os.path.normpath(folder / written)
         is_left = not _exists(there) and _exists(written)
@@ -95,6 +102,28 @@ def refuse_left_behind(content: Any, left: Sequence[LeftBehind], where: str) -> 
         )
 
 
+def with_same_files(held: Any, wanted: Any, runs: Path) -> Any:
+    """Return the content of a stored recipe with the paths of another one where both mean the same
+    file, so that it does not count from which folder a command was given.
+
+    Which folder a stored path led from nobody wrote down: the working folder of today, or one that
+    the runs lie below.
+    """
+    held = copy.deepcopy(held)
+    texts = {place.key: place.text for place in _places(wanted, "")}
+    folders = [Path.cwd(), *runs.resolve().parents]
+    for place in list(_places(held, "")):
+        text = texts.get(place.key, place.text)
+        if text != place.text and _is_same_file(place.text, text, folders):
+            place.holder[place.name] = text
+    return held
+
+
+def _is_same_file(held: str, wanted: str, folders: Sequence[Path]) -> bool:
+    file = Path(wanted).resolve()
+    return _exists(wanted) and any((folder / held).resolve() == file for folder in folders)
+
+
 def _settable(key: str) -> str:
     """Return the key that a source's path has, where it is written as the path alone."""
     return f"{key}.path" if key.rpartition(".")[2] in ("data", "dataset") else key
@@ -106,9 +135,23 @@ def _from_here(folder: Path) -> Path | None:
     The recipe of a finished run is a record: its paths led from the working folder when it was
     written.
     """
-    whole, here = Path(os.path.normpath(Path.cwd() / folder)), Path.cwd()
-    if whole.resolve() == here.resolve() or RunFolder(whole).is_run():
+    whole = Path(os.path.normpath(Path.cwd() / folder))
+    if whole.resolve() == Path.cwd().resolve() or RunFolder(whole).is_run():
         return None
+    return _shortly(whole)
+
+
+def _found_above(written: str, runs: Path) -> str:
+    """Return where a path of a stored recipe leads from a folder that its runs lie below; as it is
+    written where it leads nowhere.
+    """
+    found = (folder / written for folder in runs.resolve().parents)
+    there = next((path for path in found if _exists(str(path))), None)
+    return written if there is None else str(_shortly(there))
+
+
+def _shortly(whole: Path) -> Path:
+    here = Path.cwd()
     return whole.relative_to(here) if whole.is_relative_to(here) else whole
 
 

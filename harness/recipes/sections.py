@@ -532,6 +532,12 @@ class ValidationSection(Written):
     pairs: Source | None = None
     """Rows of a preference dataset, to select by preference accuracy."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _path_alone(cls, written: Any) -> Any:
+        """Take a file, a folder or a Hub name alone for validation data of that path."""
+        return {"path": written} if isinstance(written, str) else written
+
     @field_validator("pairs", mode="before")
     @classmethod
     def _for_validation(cls, source: Any) -> Any:

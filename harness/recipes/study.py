@@ -10,6 +10,7 @@ from itertools import combinations, pairwise, product
 from math import prod
 from typing import Any
 
+from stagelift.evals.nearest import did_you_mean
 from stagelift.harness.errors import UsageError
 from stagelift.harness.recipes.read import ONE_CHAIN, with_settings
 from stagelift.harness.recipes.sections import (
@@ -77,7 +78,7 @@ def reference_variant(recipe: Recipe) -> str | None:
         if recipe.reference not in names:
             raise UsageError(
                 f"reference is '{recipe.reference}', which is no variant. Variants: "
-                f"{', '.join(names)}."
+                f"{', '.join(names)}.{did_you_mean(recipe.reference, names)}"
             )
         return recipe.reference
     plain = _one_chain(recipe)

@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stagelift.evals.contract import engines_differ, first_difference, same_tokenizer
+from stagelift.evals.contract import engines_differ, first_difference, in_words, same_tokenizer
 from stagelift.evals.metrics.measures import FIXED, as_judged, at_equal_lengths, measure
 from stagelift.reports.gates.equal_lengths import evidence_at_equal_lengths
 from stagelift.reports.gates.evidence import Evidence, evidence
@@ -124,8 +124,8 @@ def _refuse_other_contract(
             remedy = f"{remedy[:-1]}, or ask for it with --across-engines."
         raise NotComparableError(
             difference.field,
-            f"Not comparable: {difference.field} is {reprlib.repr(difference.mine)} in the "
-            f"candidate's contract and {reprlib.repr(difference.theirs)} in the baseline's. "
+            f"Not comparable: {difference.field} is {in_words(difference.mine)} in the "
+            f"candidate's contract and {in_words(difference.theirs)} in the baseline's. "
             f"{remedy}",
         )
 

@@ -74,7 +74,7 @@ def refuse_fractions(margins: Mapping[str, object]) -> None:
     for margin in read_margins(margins):
         known = measure(margin.metric)
         unit, is_exempt = _unit(known), known.unit != "share" and known.family != "length"
-        if is_exempt or margin.size >= _LEAST or unit.split()[-1] in str(margins[margin.metric]):
+        if is_exempt or margin.size >= _LEAST or _has_unit(margins[margin.metric]):
             continue
         raise ValueError(
             f"The margin of '{margin.metric}' is {margin.size:g}, and margins of it are in {unit}. "
@@ -179,6 +179,11 @@ def _margin(metric: str, written: object, given_by: str) -> Margin:
     size = _DEFAULT_LENGTH if found["size"] is None else float(found["size"])
     _refuse_size(metric, size)
     return Margin(metric, size, bool(found["both"]), given_by=given_by)
+
+
+def _has_unit(written: object) -> bool:
+    found = _WRITTEN.fullmatch(str(written).strip())
+    return found is not None and found["unit"] is not None
 
 
 def _refuse_unit(metric: str, size: str, unit: str | None) -> None:

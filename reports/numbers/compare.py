@@ -8,7 +8,7 @@ characters).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stagelift.evals.contract import first_difference
+from stagelift.evals.contract import first_difference, in_words
 from stagelift.evals.metrics.measures import at_equal_lengths, measure, without_stand_ins
 from stagelift.evals.metrics.winrate import length_controlled_win_rate
 from stagelift.evals.records import Metric, Verdict
@@ -174,8 +174,8 @@ def _refuse_unequal_contracts(runs: Sequence[RunRecord], *, across_engines: bool
                 remedy += ", or ask for it with --across-engines"
             raise ValueError(
                 f"Runs '{first.name}' and '{stage.run}' were evaluated under different contracts: "
-                f"{difference.field} is {difference.mine!r} in one and {difference.theirs!r} in "
-                f"the other. {remedy}."
+                f"{difference.field} is {in_words(difference.mine)} in one and "
+                f"{in_words(difference.theirs)} in the other. {remedy}."
             )
 
 

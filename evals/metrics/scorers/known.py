@@ -19,6 +19,7 @@ from stagelift.evals.metrics.scorers.mathematics import Mathematics
 from stagelift.evals.metrics.scorers.pattern import Pattern
 from stagelift.evals.metrics.scorers.scorer import Row, Scorer
 from stagelift.evals.metrics.scorers.texts import written
+from stagelift.evals.nearest import did_you_mean
 from stagelift.evals.records import Scored
 from stagelift.evals.trust import is_only_looking
 
@@ -48,7 +49,7 @@ def as_settings(scorer: Any) -> Any:
     if kind == "function" and "." not in name:
         raise ValueError(
             f"There is no scorer '{name}'. Write scorers as {_EXAMPLES}: a function is named by "
-            "its module and its name."
+            f"its module and its name.{did_you_mean(name, BUILT_IN_SCORERS)}"
         )
     settings = given if isinstance(given, dict) else {}
     if given is not None and not isinstance(given, dict):
