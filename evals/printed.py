@@ -5,6 +5,7 @@ brackets, `<U+202E>`, in every format alike. Nothing is dropped. This module loa
 command prints.
 """
 
+import codecs
 import re
 from functools import lru_cache
 
@@ -48,6 +49,10 @@ _EMOJI = re.compile("[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]")
 _MARKED_COMMAND = re.compile(r"##(?=[A-Za-z]*\[)")
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 _COLONS = re.compile(r":(?=:)")
+# what marks of ours become where an encoding lacks them; as wide as they are, so that columns stay
+_PLAIN_MARKS = dict(zip("├─●┤┊…†×✓✗·→–≥", "|-o|:~*xvx.>->", strict=True))
+# how a stream writes what its encoding lacks: `errors=PLAIN`
+PLAIN = "stagelift-plain"
 
 
 def safe_text(text: str) -> str:
@@ -103,6 +108,18 @@ def without_its_middle(text: str, limit: int) -> str:
     first, last = limit // 2, limit // 2 - 50
     left_out = len(clean) - first - last
     return f"{clean[:first]}... ({left_out:,} characters left out) ...{clean[-last:]}"
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Write marks of ours plainly, and anything else by its escape."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    shown = (_PLAIN_MARKS.get(each, each.encode("ascii", "backslashreplace")) for each in lacking)
+    return "".join(s if isinstance(s, str) else s.decode() for s in shown), error.end
+
+
+codecs.register_error(PLAIN, _plain)
 
 
 def json_escaped(document: str) -> str:

@@ -1,7 +1,8 @@
 """How far a run is, and what is left of it: from what its jobs were forecast to take, from what
 those that ended took against that, and from how far the running ones are.
 
-A job that stands still has ever more left, never nothing.
+A worker says how much is there already before it does anything: the first count of a job is what
+was done before it began. A job that stands still has ever more left, never nothing.
 """
 
 import time
@@ -25,8 +26,9 @@ class Pace:
 
     @property
     def share(self) -> float:
-        """How much of the whole was done since the first count."""
-        return (self.done - self.first) / self.total if self.total else 0.0
+        """How much was done of what there was to do at the first count."""
+        rest = self.total - self.first
+        return (self.done - self.first) / rest if rest else 0.0
 
     def seconds_left(self, now: float) -> float | None:
         """Return what is left at this pace; None before there is one.
@@ -47,8 +49,9 @@ class Pace:
 
 @dataclass(frozen=True)
 class Running:
-    """A job that runs: what it was forecast to take, what it has taken, how much of it was done
-    meanwhile, and what is left by its own pace. A pace of a part alone has no share.
+    """A job that runs: what it was forecast to take for what was to be done of it here, what it has
+    taken, how much of that was done meanwhile, and what is left by its own pace. A pace of a part
+    alone has no share.
     """
 
     forecast: float | None
@@ -149,8 +152,7 @@ class Overall:
     def end(self, job: str) -> None:
         """Take in that a job ended."""
         begun = self.running.pop(job)
-        forecast = None if begun.forecast is None else begun.forecast * begun.done_here
-        self.ended.append(Ended(forecast, self.clock() - begun.at))
+        self.ended.append(Ended(begun.forecast_here, self.clock() - begun.at))
 
     def see(self, stage: str, event: Mapping[str, Any]) -> None:
         """Take in how far a stage is."""
@@ -186,6 +188,10 @@ class _Begun:
 
     pace: Pace | None
 
+    @property
+    def forecast_here(self) -> float | None:
+        return None if self.forecast is None else self.forecast * self.done_here
+
     def see(self, part: str, count: tuple[int, int], now: float) -> None:
         if self.first_part is None:
             self.first_part = part
@@ -196,9 +202,9 @@ class _Begun:
 
     def as_running(self, now: float) -> Running:
         if self.pace is None:
-            return Running(self.forecast, now - self.at)
+            return Running(self.forecast_here, now - self.at)
         # a training is one count from its begin to its end, an evaluation several
         whole = self.part.startswith("training")
         left = self.pace.seconds_left(now)
         share = self.pace.share if whole else 0.0
-        return Running(self.forecast, now - self.at, share, left)
+        return Running(self.forecast_here, now - self.at, share, left)

@@ -14,7 +14,7 @@ from threading import RLock
 from typing import Any, TextIO, cast
 
 from stagelift.evals.credentials import words_without_credentials
-from stagelift.evals.printed import safe_text, without_commands
+from stagelift.evals.printed import PLAIN, safe_text, without_commands
 
 # the number of the last of the three standard streams
 _STANDARD = 2
@@ -171,4 +171,4 @@ def _take_everything(stream: TextIO) -> None:
     if not isinstance(stream, io.TextIOWrapper):
         return
     is_given = "PYTHONIOENCODING" in os.environ or stream.isatty()
-    stream.reconfigure(encoding=None if is_given else "utf-8", errors="backslashreplace")
+    stream.reconfigure(encoding=None if is_given else "utf-8", errors=PLAIN)

@@ -98,6 +98,11 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
             logs={**logs, _TOKENS: float(tokens)} if _TOKENS in logs else logs,
         )
 
+    def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        """Tell what is trained already, so that nobody takes it for work of this process."""
+        if self.accelerator.is_main_process:
+            self._tell(self.before.step, state.max_steps, {})
+
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
         """Log the steps that are saved, and the last: tokens are known only where they are logged,
         however seldom that is asked for.
@@ -141,7 +146,10 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         self.untold += self.watch.add(as_history(self.rows[-1]))
         self.stop = self.watch.stop(step, steps, when_ill=self.stop_when_ill)
         known = {name: value for name, value in logs.items() if isinstance(value, float)}
-        self.on_step(LoggedStep(step, steps, known, self.untold, self.stop, self.untold_notes))
+        self._tell(step, steps, known)
+
+    def _tell(self, step: int, steps: int, logs: dict[str, float]) -> None:
+        self.on_step(LoggedStep(step, steps, logs, self.untold, self.stop, self.untold_notes))
         self.untold, self.untold_notes = [], ()
 
     def _tokens(self, logs: dict[str, JsonValue]) -> int:

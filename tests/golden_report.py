@@ -9,6 +9,7 @@ import io
 import re
 from pathlib import Path
 
+from stagelift.evals.printed import PLAIN
 from stagelift.reports.formats.console import Console
 from stagelift.reports.formats.document import render_json
 from stagelift.reports.formats.html import render_html
@@ -86,7 +87,7 @@ def rendered(report: Report) -> dict[str, str]:
 
 def screen(report: Report, width: int, encoding: str = "utf-8") -> str:
     """Return what a terminal of so many columns shows."""
-    shown = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
+    shown = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=PLAIN)
     print_scoreboard(report, Console(file=shown, width=width))
     shown.seek(0)
     return _without_ends(shown.read())

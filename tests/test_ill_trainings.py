@@ -83,6 +83,7 @@ def test_lost_weights_leave_the_last_checkpoint_or_fail_in_a_sentence(
     result = trained("sft", tiny_model, node.path, told=told, **LOSES_WEIGHTS)
     assert result.stopped is not None
     assert result.stopped.step == result.steps == 9
+    assert [(step.step, step.logs) for step in told[:1]] == [(0, {})]
     assert result.stopped.kept == 8
     assert {sign.sign for sign in result.signs} == {"weights lost", "loss not finite"}
     assert result.history[-1]["loss"] is None and "NaN" not in node.log_rows.read_text()
@@ -142,4 +143,6 @@ def test_signs_from_before_a_kill_are_told_again_and_a_stage_that_may_goes_on(
     result = trained("grpo", tiny_model, tmp_path, stop_when_ill=False, max_steps=12, told=told)
     assert result.stopped is None and result.steps == 12
     assert [(sign.sign, sign.step) for sign in told[0].signs] == [("no signal", 5)]
+    # what was trained before it was killed is told before anything is done
+    assert told[0].step == 6 and told[1].step == 7
     assert [sign.sign for sign in result.signs] == ["no signal", "cut off"]

@@ -98,6 +98,32 @@ def test_a_resumed_job_counts_for_what_was_done_here() -> None:
     assert run.words() == "1 of 2 jobs done, about 2 min left in all"
 
 
+def test_a_resumed_job_has_left_what_was_not_done_before_it_began() -> None:
+    now = [0.0]
+    run = Overall({"a": 100.0, "b": 20.0}, clock=lambda: now[0])
+    run.begin("a", "sft")
+    run.see("sft", {"event": "training", "step": 60, "steps": 100})
+    # 40 of 100 steps, and the other job
+    assert run.words() == "0 of 2 jobs done, about 60 s left in all"
+    now[0] = 40.0
+    run.see("sft", {"event": "training", "step": 80, "steps": 100})
+    # 20 steps of 2 s, and the other job twice as slow as forecast
+    assert run.words() == "0 of 2 jobs done, about 80 s left in all"
+
+
+def test_the_first_count_of_a_job_that_logs_seldom_is_work_of_its_own() -> None:
+    now = [0.0]
+    run = Overall({"a": 100.0, "b": 100.0}, clock=lambda: now[0])
+    run.begin("a", "sft")
+    run.see("sft", {"event": "training", "step": 0, "steps": 100})
+    now[0] = 50.0
+    run.see("sft", {"event": "training", "step": 50, "steps": 100})
+    assert run.words() == "0 of 2 jobs done, about 2 min left in all"
+    now[0] = 100.0
+    run.end("a")
+    assert run.ended == [Ended(100.0, 100.0)]
+
+
 def test_nothing_is_said_of_time_where_nothing_is_known() -> None:
     run = Overall({"a": None, "b": None})
     assert run.words() == "0 of 2 jobs done"

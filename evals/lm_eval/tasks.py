@@ -168,6 +168,7 @@ class _Progress:
                 instance for task in self.loading.tasks.values() for instance in task.instances
             ]
             self.total = sum(instance.repeats for instance in instances)
+            self.on_progress(0, self.total)
         self.done += 1
         if self.done % self.batch_size == 0 or self.done == self.total:
             self.on_progress(self.done, self.total)

@@ -72,6 +72,8 @@ class Generator:
         """
         known = _by_sample(read_records(self.path, Generation))
         wanted = [(prompt.id, sample) for prompt in prompts for sample in self._samples()]
+        # what is there already is no work of now
+        self.on_progress(sum(key in known for key in wanted), len(wanted))
         for chunk in self._chunks(prompts):
             if not all(each.key in known for each in chunk):
                 before = sum(key in known for key in {*wanted} - {each.key for each in chunk})

@@ -117,6 +117,8 @@ def _stored(
 ) -> list[Stored]:
     """Ask for what is not held yet, some rows at once; each time all that came is stored."""
     known = {stored.id: stored for stored in held}
+    # what is there already is no work of now
+    on_progress(sum(row.id in known for row in rows), len(rows))
     for start in range(0, len(rows), _AT_ONCE):
         asked = rows[start : start + _AT_ONCE]
         if not all(row.id in known for row in asked):

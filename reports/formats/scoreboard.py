@@ -13,6 +13,7 @@ from stagelift.reports.formats.console import Console, Text
 from stagelift.reports.plots.labels import distinct_labels
 from stagelift.reports.report import Report
 from stagelift.reports.words.added import Added
+from stagelift.reports.words.formatting import number_of
 from stagelift.reports.words.illness import TITLE as ILL
 from stagelift.reports.words.illness import illnesses
 from stagelift.reports.words.scoreboard import (
@@ -32,23 +33,9 @@ _STYLES = {"improved": "bold green", "regressed": "bold red"}
 # cells: names, the least of a bar, and what stands between columns
 _NAME, _SHORT_NAME, _BAR, _GAP = 26, 10, 8, 2
 _MOST_BAR = 40
+_LOW, _LINE, _VALUE, _HIGH, _CENTER, _CUT = "├─●┤┊…"
 # rows that are kept before a block is left out: the first two can be done without, forests can not
 _FEWEST = (4, 4, 2, 1, 1)
-
-
-@dataclass(frozen=True)
-class _Glyphs:
-    """What bars are drawn with, where the encoding has it."""
-
-    low: str = "├"
-    line: str = "─"
-    value: str = "●"
-    high: str = "┤"
-    center: str = "┊"
-    cut: str = "…"
-
-
-_ASCII = _Glyphs("|", "-", "o", "|", ":", "~")
 
 
 @dataclass(frozen=True)
@@ -70,7 +57,6 @@ class _Page:
     """Where it is drawn: at most so many rows of each kind, in cells of the console."""
 
     console: Console
-    glyphs: _Glyphs
     most: int
 
     @property
@@ -78,8 +64,19 @@ class _Page:
         return max(20, self.console.width)
 
 
+@dataclass(frozen=True)
+class _Block:
+    """Lines that are shown together or not at all; `what` says of what they are, `left_out` which
+    parts of it had no room.
+    """
+
+    what: str
+    lines: Sequence[Text]
+    left_out: str = ""
+
+
 def print_scoreboard(report: Report, console: Console, limit: int | None = LINES) -> None:
-    """Print the answer in at most so many lines (None: all); it says how many rows are left out."""
+    """Print the answer in at most so many lines (None: all); it says what is left out."""
     for line in _fitting(report, console, limit):
         console.print(line, no_wrap=True, overflow="crop", crop=True)
 
@@ -87,44 +84,45 @@ def print_scoreboard(report: Report, console: Console, limit: int | None = LINES
 def _fitting(report: Report, console: Console, limit: int | None) -> list[Text]:
     """Show as many rows of everything as fit; where a few do not, leave out what comes last."""
     shown = _Shown(scoreboard(report), models(report), stage_lines(report), _basis(report))
-    glyphs = _glyphs(console)
     largest = max(shown.rows, 4)
+    if limit is None:
+        # what has no room here stands in the tables
+        return _lines(shown, _Page(console, largest), 0)[0]
     for left_out, fewest in enumerate(_FEWEST):
         for most in range(largest, fewest - 1, -1):
-            page = _Page(console, glyphs, most)
-            lines = _lines(shown, page, left_out)
-            if limit is None or len(lines) <= limit:
+            lines, gone = _lines(shown, _Page(console, most), left_out)
+            lines += _more(gone, _Page(console, most))
+            if len(lines) <= limit:
                 return lines
-    return lines[:limit]
+    return [*lines[: limit - 1], Text(f"{_CUT} {len(lines) - limit + 1} more: --full", style="dim")]
 
 
-def _glyphs(console: Console) -> _Glyphs:
-    drawn = _Glyphs()
-    try:
-        "".join(vars(drawn).values()).encode(console.encoding)
-    except (UnicodeEncodeError, LookupError):
-        return _ASCII
-    return drawn
+def _more(gone: Sequence[str], page: _Page) -> list[Text]:
+    """Say what is left out, and where it is."""
+    said = Text(f"{_CUT} {'; '.join(gone)}: --full", style="dim")
+    return list(_wrapped(said, page)) if gone else []
 
 
-def _lines(shown: _Shown, page: _Page, left_out: int) -> list[Text]:
+def _lines(shown: _Shown, page: _Page, left_out: int) -> tuple[list[Text], list[str]]:
+    """Draw what is shown, and say what is not."""
     board, first = shown.board, [*_stage_lines(shown.lines, page)]
     first += [line for text in shown.basis for line in _wrapped(text, page)]
     main, *others = board.forests or (None,)
     blocks = [
-        _panels(board.panels, page),
-        [] if main is None else _forest(main, page),
-        *(_forest(forest, page) for forest in others if forest is not None),
+        _Block("the values", _panels(board.panels, page)),
+        _Block("", []) if main is None else _Block(main.title, _forest(main, page)),
+        *(_Block(forest.title, _forest(forest, page)) for forest in others if forest is not None),
         _other_metrics(board, shown.every, page),
     ]
     # what can be done without: a second forest first, the panels last
     unimportant = [*range(2, len(blocks) - 1), len(blocks) - 1, 1, 0]
     gone = set(unimportant[:left_out])
-    kept = [block for place, block in enumerate(blocks) if block and place not in gone]
-    lines = [*first, *(line for block in kept for line in (Text(), *block))]
-    if shown.rows <= page.most:
-        return lines
-    return [*lines, Text(f"{page.most} of {shown.rows} are shown; --full has all.", style="dim")]
+    kept = [block for place, block in enumerate(blocks) if block.lines and place not in gone]
+    lines = [*first, *(line for block in kept for line in (Text(), *block.lines))]
+    more = shown.rows - page.most
+    absent = [number_of(more, "more row")] if more > 0 else []
+    absent += [block.what for place, block in enumerate(blocks) if block.lines and place in gone]
+    return lines, [*absent, *(block.left_out for block in blocks if block.left_out)]
 
 
 def _stage_lines(lines: Sequence[StageLine], page: _Page) -> Iterator[Text]:
@@ -143,11 +141,7 @@ def _stage_line(line: StageLine, page: _Page) -> Text:
 
 
 def _name(name: str, page: _Page) -> str:
-    return _drawable(distinct_labels([name], _NAME)[0], page) if name else ""
-
-
-def _drawable(label: str, page: _Page) -> str:
-    return label.replace(_Glyphs().cut, page.glyphs.cut)
+    return distinct_labels([name], min(_NAME, page.width // 2))[0] if name else ""
 
 
 def _basis(report: Report) -> list[Text]:
@@ -179,12 +173,23 @@ def _panels(panels: Sequence[Panel], page: _Page) -> list[Text]:
     if widest > _SHORT_NAME + 6:
         abreast = 1
     width = (page.width - _GAP * (abreast - 1)) // abreast
+    notes = [f"{panel.title}: {panel.note}" for panel in panels if panel.note]
+    below = [line for note in notes for line in _wrapped(Text(note, style="dim"), page)]
+    if width < need:
+        return [*(line for panel in panels for line in _panel_in_words(panel, page)), *below]
     lines: list[Text] = []
     for start in range(0, len(panels), abreast):
         drawn = [_panel(panel, width, page) for panel in panels[start : start + abreast]]
         lines += [_abreast(line, width) for line in zip(*drawn, strict=True)]
-    notes = [f"{panel.title}: {panel.note}" for panel in panels if panel.note]
-    return [*lines, *(line for note in notes for line in _wrapped(Text(note, style="dim"), page))]
+    return [*lines, *below]
+
+
+def _panel_in_words(panel: Panel, page: _Page) -> Iterator[Text]:
+    """Write a panel where there is no room for bars, a row a model."""
+    yield from _wrapped(Text(_title(panel, page.width), style="bold"), page)
+    for row in panel.rows[: page.most]:
+        line = Text(f"{_name(row.label, page)}: ")
+        yield from _wrapped(line.append(row.text, _STYLES.get(row.verdict or "", "")), page)
 
 
 def _abreast(parts: Sequence[Text], width: int) -> Text:
@@ -204,14 +209,14 @@ def _padded(text: Text, width: int) -> Text:
 
 def _panel(panel: Panel, width: int, page: _Page) -> list[Text]:
     rows = panel.rows[: page.most]
-    names = _labels([row.label for row in rows], width, page)
+    names = _labels([row.label for row in rows], width)
     label, number = max(map(cell_len, names)), max(cell_len(row.text) for row in rows)
     bar = min(_MOST_BAR, width - label - number - 2 * _GAP)
     ends = _ends(panel)
     lines = [_padded(Text(_title(panel, width), style="bold"), 0)]
     for name, row in zip(names, rows, strict=True):
         line = _padded(Text(name), label + _GAP)
-        drawn = _bar(row, ends, bar, panel.center, page.glyphs)
+        drawn = _bar(row, ends, bar, panel.center)
         line.append_text(_padded(Text(drawn, style="cyan"), bar + _GAP))
         lines.append(line.append(row.text, style=_STYLES.get(row.verdict or "", "")))
     return lines
@@ -223,9 +228,8 @@ def _title(panel: Panel, width: int) -> str:
     return said if len(said) <= width else f"{panel.title}, {panel.counted}"
 
 
-def _labels(names: Sequence[str], width: int, page: _Page) -> list[str]:
-    limit = min(_NAME, max(_SHORT_NAME, width // 3))
-    return [_drawable(label, page) for label in distinct_labels(names, limit)]
+def _labels(names: Sequence[str], width: int) -> list[str]:
+    return distinct_labels(names, min(_NAME, max(_SHORT_NAME, width // 3)))
 
 
 def _ends(panel: Panel) -> tuple[float, float]:
@@ -236,25 +240,19 @@ def _ends(panel: Panel) -> tuple[float, float]:
     return min(0.0, *seen), max(0.0, *seen)
 
 
-def _bar(
-    row: Measured | Added,
-    ends: tuple[float, float],
-    width: int,
-    center: float | None,
-    glyphs: _Glyphs,
-) -> str:
+def _bar(row: Measured | Added, ends: tuple[float, float], width: int, center: float | None) -> str:
     """Draw an interval with its value, on what it is held against."""
     value = row.delta if isinstance(row, Added) else row.value
     cells = [" "] * max(1, width)
     if center is not None:
-        cells[_cell(center, ends, width)] = glyphs.center
+        cells[_cell(center, ends, width)] = _CENTER
     if value is None:
         return "".join(cells)
     if row.low is not None and row.high is not None:
         low, high = _cell(row.low, ends, width), _cell(row.high, ends, width)
-        cells[low : high + 1] = [glyphs.line] * (high + 1 - low)
-        cells[low], cells[high] = glyphs.low, glyphs.high
-    cells[_cell(value, ends, width)] = glyphs.value
+        cells[low : high + 1] = [_LINE] * (high + 1 - low)
+        cells[low], cells[high] = _LOW, _HIGH
+    cells[_cell(value, ends, width)] = _VALUE
     return "".join(cells)
 
 
@@ -266,26 +264,36 @@ def _cell(value: float, ends: tuple[float, float], width: int) -> int:
 
 def _forest(forest: Forest, page: _Page) -> list[Text]:
     rows = forest.rows[: page.most]
-    names = _labels([row.label for row in rows], page.width, page)
+    names = _labels([row.label for row in rows], page.width)
     label, number = max(map(cell_len, names)), max(cell_len(row.text) for row in rows)
     word = max(cell_len(row.word) for row in rows)
     room = page.width - label - number - 3 * _GAP
     bar = min(_MOST_BAR, max(_BAR, room - word))
-    lines = [Text(f"{forest.title}, {forest.counted}", style="bold")]
+    title = Text(f"{forest.title}, {forest.counted}", style="bold")
+    if room < 2 * _BAR:
+        return [*_wrapped(title, page), *_forest_in_words(forest, page)]
+    lines = [title]
     for name, row in zip(names, rows, strict=True):
         line = _padded(Text(name), label + _GAP)
-        drawn = _bar(row, _around_zero(forest), bar, 0.0, page.glyphs)
+        drawn = _bar(row, _around_zero(forest), bar, 0.0)
         line.append_text(_padded(Text(drawn, style="dim" if row.faint else "cyan"), bar + _GAP))
         line.append_text(_padded(Text(row.text), number + _GAP))
         style = "dim" if row.faint else _STYLES.get(row.verdict or "", "")
-        lines.append(line.append(_cut(row.word, room - bar, page), style))
+        lines.append(line.append(_cut(row.word, room - bar), style))
     return lines
 
 
-def _cut(words: str, width: int, page: _Page) -> str:
+def _forest_in_words(forest: Forest, page: _Page) -> Iterator[Text]:
+    for row in forest.rows[: page.most]:
+        line = Text(f"{_name(row.label, page)}: ")
+        style = "dim" if row.faint else _STYLES.get(row.verdict or "", "")
+        yield from _wrapped(line.append(f"{row.text} {row.word}".strip(), style), page)
+
+
+def _cut(words: str, width: int) -> str:
     if len(words) <= width:
         return words
-    return f"{words[: max(0, width - 1)]}{page.glyphs.cut}"
+    return f"{words[: max(0, width - 1)]}{_CUT}"
 
 
 def _around_zero(forest: Forest) -> tuple[float, float]:
@@ -294,25 +302,24 @@ def _around_zero(forest: Forest) -> tuple[float, float]:
     return min(0.0, *seen), max(0.0, *seen)
 
 
-def _other_metrics(board: Scoreboard, every: Sequence[Model], page: _Page) -> list[Text]:
+def _other_metrics(board: Scoreboard, every: Sequence[Model], page: _Page) -> _Block:
     """Write the headline metrics that are not drawn, as many as have room, a row a model."""
     drawn = {panel.metric for panel in board.panels}
     names = [name for name in _headline(every) if name not in drawn]
     rows = every[: page.most]
-    if not names:
-        return []
-    labels = _labels([_label(row, every) for row in rows], page.width, page)
+    labels = _labels([_label(row, every) for row in rows], page.width)
     columns = [[_heading(name), *(_value(name, row) for row in rows)] for name in names]
     lines = [_padded(Text(label), 0) for label in ("", *labels)]
-    left = max(map(cell_len, labels))
+    left, fitting = max(map(cell_len, labels), default=0), 0
     for column in columns:
         width = max(map(cell_len, column))
         if left + _GAP + width > page.width:
             break
         for place, cell in enumerate(column):
             _padded(lines[place], left + _GAP).append(cell, style="" if place else "bold")
-        left += _GAP + width
-    return lines
+        left, fitting = left + _GAP + width, fitting + 1
+    others = number_of(len(names) - fitting, "more metric") if fitting < len(names) else ""
+    return _Block(number_of(fitting, "more metric"), lines if fitting else [], others)
 
 
 def _headline(every: Sequence[Model]) -> list[str]:

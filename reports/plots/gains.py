@@ -76,7 +76,8 @@ def waterfall(report: Report, run: RunReport) -> list[Step]:
 
 def _main(run: RunReport) -> str:
     """Name what the waterfall is of: accuracy, or the first score of a user's own task."""
-    return leading(run.stages[0].evaluation.metrics) or "accuracy"
+    every = (name for stage in run.stages for name in stage.evaluation.metrics)
+    return leading(every) or "accuracy"
 
 
 def _parts(gain: Gain, start: float) -> Iterator[Step]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stagelift.evals.metrics.measures import measure
+from stagelift.reports.numbers.headline import main_metric
 from stagelift.reports.plots.canvas import (
     Canvas,
     add_panel,
@@ -27,7 +28,6 @@ from stagelift.reports.words.scoreboard import (
     Reading,
     labelled,
     length_metric,
-    main_metric,
     models,
 )
 
@@ -50,7 +50,7 @@ class Traded:
 
 def tradeoff_plot(report: Report) -> Plot | None:
     """Draw a point for each model of a study; None where fewer than two have both numbers."""
-    main, length = main_metric(report), length_metric(report)
+    main, length = main_metric(report.measured()), length_metric(report)
     is_study = any(run.record.chains for run in report.runs)
     if main is None or length is None or main == length or not is_study:
         return None

@@ -88,15 +88,16 @@ def _steps(run: RunReport, metric: str, variants: set[str]) -> Iterator[Added]:
     """What each stage added that is no variant: over its seeds, where there are several."""
     seeds = [one for one in run.seeds if one.metric == metric and not variants & {*one.members}]
     trained_again = {name for one in seeds for name in one.members}
-    steps = [
-        (before, stage)
-        for before, stage in run.record.steps()
-        if stage.name not in variants | trained_again
-    ]
-    for before, stage in steps:
-        rows = _step(run, metric, stage, before)
-        yield from (replace(row, beside=row.against if run.record.chains else "") for row in rows)
-    yield from _seeds(run, [one for one in seeds if one.against is not None])
+    over = _by_stage([one for one in seeds if one.against is not None])
+    for before, stage in run.record.steps():
+        # of the trainings of a stage the first stands for all
+        firsts = [one[0] for one in over if one[0].members[0] == stage.name]
+        yield from (_over_seeds(run, first, first.stage) for first in firsts)
+        if stage.name not in variants | trained_again:
+            for row in _step(run, metric, stage, before):
+                yield replace(row, beside=row.against) if run.record.chains else row
+    if over and not run.variants and len(over[-1]) > 1:
+        yield _over_seeds(run, over[-1][-1], WHOLE_CHAIN)
     last = run.stages[-1]
     base = run.record.base(last)
     if not run.record.chains and run.record.before(last) not in (None, base):
@@ -220,15 +221,12 @@ def _share(share: Attribution, label: str, effect: Attribution | Effect) -> Adde
     )
 
 
-def _seeds(run: RunReport, found: Sequence[OverSeeds]) -> Iterator[Added]:
-    """The step to the stage before, which comes first, and of the last stage the one to base."""
+def _by_stage(found: Sequence[OverSeeds]) -> list[list[OverSeeds]]:
+    """Put together what is of one stage: its step to the stage before, then the one to base."""
     steps: dict[str, list[OverSeeds]] = {}
     for one in found:
         steps.setdefault(one.stage, []).append(one)
-    for stage, to in steps.items():
-        yield _over_seeds(run, to[0], stage)
-    if steps and not run.variants and len(last := list(steps.values())[-1]) > 1:
-        yield _over_seeds(run, last[-1], WHOLE_CHAIN)
+    return list(steps.values())
 
 
 def _over_seeds(run: RunReport, one: OverSeeds, label: str) -> Added:
@@ -250,11 +248,12 @@ def _over_seeds(run: RunReport, one: OverSeeds, label: str) -> Added:
         text=text,
         verdict=None,
         word=_beside_floor(floor, one.value),
-        faint=floor is not None and abs(one.value) < floor,
+        faint=floor is not None and abs(one.value) <= floor,
     )
 
 
 def _beside_floor(floor: float | None, value: float) -> str:
     if floor is None:
         return "no noise floor is known"
-    return BELOW if abs(value) < floor else ABOVE
+    # a difference of nothing is not above a floor of nothing
+    return BELOW if abs(value) <= floor else ABOVE

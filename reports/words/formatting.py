@@ -25,9 +25,17 @@ def full_title(name: str) -> str:
     return f"{known.title} {known.reading}"
 
 
+def short_title(name: str) -> str:
+    """Return what a metric is called where there is little room; of a task, which may have several,
+    and of a win rate with how it was read: `arc_easy acc_norm`.
+    """
+    known = measure(name)
+    return full_title(name) if known.family in ("lm-eval task", "win rate") else known.title
+
+
 def value(name: str, metric: Metric) -> str:
     """Write a value with its interval: `52.3% [43.7, 60.8]`, lengths without the percent sign."""
-    return f"{point(name, metric)} {interval(name, metric)}"
+    return f"{point(name, metric)} {interval(name, metric)}".rstrip()
 
 
 def share(metric: Metric) -> str:
@@ -55,8 +63,13 @@ def plain(name: str, number: float) -> str:
 
 
 def interval(name: str, metric: Metric) -> str:
-    """Write a value's interval: `[43.7, 60.8]`."""
-    return plain_interval(name, metric.low, metric.high)
+    """Write a value's interval: `[43.7, 60.8]`; "" where it has none."""
+    return plain_interval(name, metric.low, metric.high) if has_interval(name, metric) else ""
+
+
+def has_interval(name: str, metric: Metric) -> bool:
+    """Say whether a value has an interval: of a mean of one value nothing says how it spreads."""
+    return measure(name).bounds is not None or (metric.clusters or metric.n) > 1
 
 
 def plain_interval(name: str, low: float, high: float) -> str:

@@ -6,16 +6,9 @@ Terminal, page and Markdown draw it, each in its own way. Every number stands in
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from stagelift.evals.metrics.measures import (
-    Unit,
-    by_votes,
-    leading,
-    measure,
-    ordered,
-    win_rate_name,
-)
-from stagelift.evals.records import Group, Metric, Role
-from stagelift.reports.numbers.headline import headline_metrics, is_accuracy_again
+from stagelift.evals.metrics.measures import Unit, measure
+from stagelift.evals.records import Metric
+from stagelift.reports.numbers.headline import is_accuracy_again, main_metric, main_win_rate
 from stagelift.reports.numbers.seeds import siblings
 from stagelift.reports.numbers.variants import RankedVariant
 from stagelift.reports.numbers.verdicts import Decision
@@ -35,7 +28,7 @@ _ADDED_IN: dict[Unit, str] = {"share": "points"}
 class Reading:
     """A value of a model in one metric, over so many prompts or seeds (`counted`).
 
-    An interval is None where there is none, as over two seeds.
+    An interval is None where there is none, as over two seeds or of one batch.
     """
 
     value: float
@@ -113,30 +106,15 @@ def scoreboard(report: Report) -> Scoreboard:
     first and the last.
     """
     rows = models(report)
-    main, length = main_metric(report), length_metric(report)
-    names = dict.fromkeys((main, _win_rate(rows), length))
+    main, length = main_metric(report.measured()), length_metric(report)
+    rate = main_win_rate(name for row in rows for name in row.readings)
+    names = dict.fromkeys((main, rate, length))
     panels = [_panel(name, rows, report) for name in names if name is not None]
     forests = [_forest(name, report) for name in dict.fromkeys((main, length)) if name is not None]
     return Scoreboard(
         tuple(panel for panel in panels if any(row.value is not None for row in panel.rows)),
         tuple(forest for forest in forests if any(row.delta is not None for row in forest.rows)),
     )
-
-
-def main_metric(report: Report) -> str | None:
-    """Name what a report is read for: accuracy, the first score of the user's own, else the first
-    of the headline, of which a win rate and a length come last.
-    """
-    stages = report.measured()
-    main = leading(name for stage in stages for name in stage.evaluation.metrics)
-    if main is not None:
-        return main
-    headline = {name for stage in stages for name in headline_metrics(stage)}
-    present = ordered(headline or {name for one in stages for name in one.evaluation.metrics})
-    last = ("win rate", "win rate by votes", "length")
-    others = [name for name in present if measure(name).family not in last]
-    first = (*others, _win_rate(models(report)), *present)
-    return next((name for name in first if name is not None), None)
 
 
 def length_metric(report: Report) -> str | None:
@@ -176,25 +154,30 @@ def _of_run(run: RunReport) -> Iterator[Model]:
 
 def _stage(stage: StageRecord) -> Model:
     metrics = stage.evaluation.metrics
-    readings = {
-        name: _reading(metric, _prompts(metric.n, stage.clusters(name)))
-        for name, metric in metrics.items()
-    }
+    readings = {name: stage_reading(stage, name) for name in metrics}
     return Model(stage.run, stage.name, readings)
+
+
+def stage_reading(stage: StageRecord, name: str) -> Reading:
+    """Return the value of a stage in a metric that it has."""
+    metric = stage.evaluation.metrics[name]
+    return _reading(name, metric, _prompts(metric.n, stage.clusters(name)))
 
 
 def _prompts(n: int, clusters: Mapping[str, str]) -> str:
     return formatting.counted(n, len({*clusters.values()}))
 
 
-def _reading(metric: Metric, counted: str) -> Reading:
+def _reading(name: str, metric: Metric, counted: str) -> Reading:
+    if not formatting.has_interval(name, metric):
+        return Reading(metric.value, None, None, counted)
     return Reading(metric.value, metric.low, metric.high, counted)
 
 
 def _variant(variant: RankedVariant) -> Model:
     seeds = len(variant.members)
     readings = {
-        name: _reading(value, f"{seeds} seeds" if 1 < value.n == seeds else f"n={value.n}")
+        name: _reading(name, value, f"{seeds} seeds" if 1 < value.n == seeds else f"n={value.n}")
         for name, value in variant.values.items()
     }
     return Model(variant.run, variant_model(variant.variant, variant.stage), readings)
@@ -207,16 +190,6 @@ def _over_seeds(title: str, run: RunReport) -> Model:
         if one.stage == title and one.against is None
     }
     return Model(run.name, title, readings)
-
-
-def _win_rate(rows: Iterable[Model]) -> str | None:
-    """Name the win rate that the most can be said of: on the problems, against base, by votes."""
-    present = {name for row in rows for name in row.readings}
-    groups: tuple[Group, ...] = ("test", "preference")
-    roles: tuple[Role, ...] = ("base", "previous", "reference")
-    rates = [win_rate_name(role, group) for group in groups for role in roles]
-    candidates = [name for rate in rates for name in (by_votes(rate), rate)]
-    return next((name for name in candidates if name in present), None)
 
 
 def _panel(name: str, rows: Iterable[Model], report: Report) -> Panel:
@@ -284,8 +257,8 @@ def _forest(name: str, report: Report) -> Forest:
     known = measure(name)
     rows = [replace(row, label=labelled(report, row.run, row.label)) for row in added(report, name)]
     unit = _ADDED_IN.get(known.unit, known.unit)
-    title = f"added to {known.title}, {unit}"
+    title = f"added to {formatting.short_title(name)}, {unit}"
     if any(run.variants for run in report.runs):
-        title = f"{known.title} beside the reference, {unit}"
+        title = f"{formatting.short_title(name)} beside the reference, {unit}"
     counts = dict.fromkeys(row.counted for row in rows if row.counted)
     return Forest(name, title, " / ".join(counts), known.unit, tuple(rows))

@@ -7,22 +7,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stagelift.evals.metrics.measures import Unit, measure
+from stagelift.evals.printed import shown_name
+from stagelift.evals.records import Metric
+from stagelift.reports.numbers.headline import main_metric
+from stagelift.reports.numbers.seeds import siblings
 from stagelift.reports.numbers.verdicts import SHOWN, Decision
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
-from stagelift.reports.words.added import WHOLE_CHAIN, Added, added
+from stagelift.reports.words.added import WHOLE_CHAIN, Added, added, variant_model
 from stagelift.reports.words.gained_and_lost import asks_for_losses, losses, not_measured
 from stagelift.reports.words.scoreboard import (
+    NOT_MEASURED,
+    OPPONENT,
     UNFIT,
     Model,
     Reading,
     labelled,
     length_metric,
-    main_metric,
     models,
     scoreboard,
+    stage_reading,
 )
+from stagelift.reports.words.study_summary import without_shares
 
 # the share of responses cut off at the limit from which it is said beside every number
 _MANY_CUT = 0.2
@@ -61,32 +68,47 @@ class _Known:
 
 
 def stage_lines(report: Report) -> list[StageLine]:
-    """Return a line for each stage, share, variant or export; where nothing was added to anything,
-    one for each model.
+    """Return a line for each stage, share, variant or export: what it added, else what it is and
+    why it is compared with nothing.
     """
-    main = main_metric(report)
+    main = main_metric(report.measured())
     if main is None:
         return []
-    rows = added(report, main)
-    if not any(row.delta is not None for row in rows):
-        return [_alone(model, main, report) for model in models(report)]
-    known = _known(main, report)
-    return [_line(row, known, report) for row in rows]
+    known, rows = _known(main, report), added(report, main)
+    lines = [line for run in report.runs for line in _of_run(run, rows, known, report)]
+    return [*lines, *(_line(row, known, report) for row in rows if row.against_run)]
 
 
 def basis(report: Report) -> str:
     """Say what the lines rest on: how many prompts, whose verdicts, and what is missing."""
-    board = scoreboard(report)
-    counts = dict.fromkeys(forest.counted for forest in board.forests if forest.counted)
+    forests = [row for forest in scoreboard(report).forests for row in forest.rows]
+    counts = [(row.counted, row.low is not None) for row in forests if row.counted]
+    said = _counted(counts or list(_of_panels(report)))
+    if any(row.verdict for row in forests):
+        said += "; verdicts after Holm's adjustment"
+    words = [row.word for row in forests] + [line.words for line in stage_lines(report)]
+    return " ".join([f"{said}.", *_marks(words), *_cut_off(report), *_missing(report)])
+
+
+def _of_panels(report: Report) -> Iterator[tuple[str, bool]]:
+    """Yield over what each value of the panels is, and whether it has an interval."""
+    metrics = [panel.metric for panel in scoreboard(report).panels]
+    for model in models(report):
+        for reading in (model.readings[name] for name in metrics if name in model.readings):
+            yield reading.counted, reading.low is not None
+
+
+def _counted(counts: Sequence[tuple[str, bool]]) -> str:
+    """Say over what numbers are, and which of them have intervals."""
     if not counts:
-        counts = dict.fromkeys(panel.counted for panel in board.panels)
-    said = [f"{'; '.join(counts)}; 95% intervals" if counts else "Nothing was measured"]
-    words = [row.word for forest in board.forests for row in forest.rows]
-    words += [row.word for panel in board.panels for row in panel.rows]
-    if any(row.verdict for forest in board.forests for row in forest.rows):
-        said[0] += "; verdicts after Holm's adjustment"
-    sentences = [f"{said[0]}.", *_marks(words), *_cut_off(report), *_missing(report)]
-    return " ".join(sentences)
+        return "Nothing was measured"
+    every = dict.fromkeys(counted for counted, _ in counts)
+    with_interval = {counted for counted, has_interval in counts if has_interval}
+    without = [counted for counted in every if counted not in with_interval]
+    said = "95% intervals" if with_interval else "no intervals"
+    if with_interval and without:
+        said += f", none over {formatting.listed(without)}"
+    return f"{' / '.join(every)}; {said}"
 
 
 def _marks(words: Sequence[str]) -> Iterator[str]:
@@ -112,18 +134,100 @@ def _missing(report: Report) -> Iterator[str]:
         if missing:
             named = ", ".join(missing) if len(missing) < 4 else f"{len(missing)} models"
             yield f"Not evaluated yet: {named}."
+            yield from filter(None, [without_shares(run)])
 
 
-def _alone(model: Model, main: str, report: Report) -> StageLine:
-    """Say what a model is, where no stage was compared with another."""
-    reading, title = model.readings.get(main), measure(main).title
-    words = f"{title} not measured"
-    if reading is not None:
-        words = f"{title} {with_interval(main, reading)} ({reading.counted})"
-    is_rate = measure(main).family == "win rate"
-    if is_rate and any(run.has_unfit_judge for run in report.runs):
-        words = f"{words}; {UNFIT}"
+def _of_run(
+    run: RunReport, every: Sequence[Added], known: _Known, report: Report
+) -> Iterator[StageLine]:
+    """Yield what was added in a run, and in their places the models that nothing is said of."""
+    rows = [row for row in every if row.run == run.name and not row.against_run]
+    places = {model.name: place for place, model in enumerate(_models(run, report))}
+    alone = [model for model in _models(run, report) if _is_alone(model, rows, run)]
+    for row in rows:
+        while alone and places[alone[0].name] < places.get(row.model, -1):
+            yield _alone(alone.pop(0), run, known.main, report)
+        yield _line(row, known, report)
+    yield from (_alone(model, run, known.main, report) for model in alone)
+
+
+def _models(run: RunReport, report: Report) -> list[Model]:
+    return [model for model in models(report) if model.run == run.name]
+
+
+def _is_alone(model: Model, rows: Sequence[Added], run: RunReport) -> bool:
+    """Say whether no row is of a model; base is what others are compared with, and shares of a
+    lattice are of all its models.
+    """
+    if any(row.model in ("", model.name) for row in rows):
+        return False
+    is_base = any(stage.name == model.name and stage.parent is None for stage in run.stages)
+    compared_with = {row.against for row in rows}
+    return not is_base or not (model.name in compared_with or (run.variants and any(compared_with)))
+
+
+def _alone(model: Model, run: RunReport, main: str, report: Report) -> StageLine:
+    """Say what a model is, and why no difference is told."""
+    said = [_measured(model, main, run)]
+    why = _why_alone(model, run, main)
+    said += [f"no comparison: {why}"] if why and main in model.readings else []
+    words = "; ".join(said)
     return StageLine(labelled(report, model.run, model.name), "", words, None, faint=False)
+
+
+def _measured(model: Model, main: str, run: RunReport) -> str:
+    """Write what a model is read for; where it lacks that, what it has."""
+    if (reading := model.readings.get(main)) is not None:
+        unfit = f"; {UNFIT}" if _is_unfit(main, run) else ""
+        title = formatting.short_title(main)
+        return f"{title} {with_interval(main, reading)} ({reading.counted}){unfit}"
+    own = main_metric(_stages(model, run))
+    absent = _absent(model, main, run)
+    if own is None or own not in model.readings:
+        return absent
+    has = model.readings[own]
+    return f"{formatting.short_title(own)} {with_interval(own, has)} ({has.counted}); {absent}"
+
+
+def _absent(model: Model, main: str, run: RunReport) -> str:
+    bases = [stage.name for stage in run.stages if stage.parent is None]
+    if model.name in bases and measure(main).against in ("base", "previous"):
+        return OPPONENT
+    return f"{formatting.short_title(main)} {NOT_MEASURED}"
+
+
+def _is_unfit(main: str, run: RunReport) -> bool:
+    return measure(main).family == "win rate" and run.has_unfit_judge
+
+
+def _stages(model: Model, run: RunReport) -> list[StageRecord]:
+    """Return the stages behind a model: one, or one a seed."""
+    over = {group.title: list(group.stages) for group in siblings(run.record)}
+    of_variant = {
+        variant_model(one.variant, one.stage): [run.record.stage(name) for name in one.members]
+        for one in run.variants
+    }
+    alone = [stage for stage in run.record.measured() if stage.name == model.name]
+    return of_variant.get(model.name) or over.get(model.name) or alone
+
+
+def _why_alone(model: Model, run: RunReport, main: str) -> str:
+    """Say why a model that was measured has no difference; "" of base, and of a judge that says it
+    itself.
+    """
+    if _is_unfit(main, run):
+        return ""
+    for one in run.variants:
+        if variant_model(one.variant, one.stage) == model.name:
+            reference = variant_model(one.reference, one.stage)
+            return f"the reference {shown_name(reference)} is not measured"
+    before = run.record.before(_stages(model, run)[0])
+    if before is None:
+        return ""
+    name = shown_name(before.name)
+    if main not in before.evaluation.metrics:
+        return f"{name} was not measured in it"
+    return f"{name} shares no prompt with it"
 
 
 def with_interval(name: str, reading: Reading) -> str:
@@ -140,11 +244,7 @@ def _known(main: str, report: Report) -> _Known:
     lengths = [] if length in (None, main) else added(report, str(length))
     return _Known(
         main=main,
-        values={
-            (model.run, model.name): model.readings[main]
-            for model in models(report)
-            if main in model.readings
-        },
+        values=_values(main, report),
         win_rates=_win_rates(main, report),
         lengths={
             (row.run, row.label, row.against): _length(row, str(length))
@@ -161,6 +261,17 @@ def _known(main: str, report: Report) -> _Known:
             if asks_for_losses(stage) and not not_measured(stage)
         },
     )
+
+
+def _values(main: str, report: Report) -> dict[tuple[str, str], Reading]:
+    """Return the main metric of every model, and of every stage behind one."""
+    measured = [stage for stage in report.measured() if main in stage.evaluation.metrics]
+    values = {(stage.run, stage.name): stage_reading(stage, main) for stage in measured}
+    return values | {
+        (model.run, model.name): model.readings[main]
+        for model in models(report)
+        if main in model.readings
+    }
 
 
 def _steps(run: RunReport) -> Iterator[tuple[RunReport, StageRecord, StageRecord]]:
@@ -183,15 +294,37 @@ def _win_rates(main: str, report: Report) -> dict[str, str]:
 
 
 def _length(row: Added, name: str) -> str:
-    """Say by how many percent, where the ratio goes where the mean goes, else by how much."""
+    """Say by how much, where the verdict says longer or shorter."""
     if row.verdict is None:
-        return f"length {row.text} {row.word}".rstrip()
+        return f"length {row.text}{_UNITS.get(measure(name).unit, '')} {row.word}".rstrip()
     if row.verdict not in SHOWN:
         return f"length: {row.word}"
-    ratio, mark = row.ratio, row.word.removeprefix(row.verdict)
-    if ratio is not None and (ratio.value < 1) == (row.verdict == "shorter"):
-        return f"{row.verdict} by {100 * abs(ratio.value - 1):.0f}%{mark}"
-    return f"{row.verdict}: {row.text}{_UNITS.get(measure(name).unit, '')}{mark}"
+    return f"{row.verdict} by {_by_how_much(row, name)}{row.word.removeprefix(row.verdict)}"
+
+
+def _by_how_much(row: Added, name: str) -> str:
+    """Write the mean ratio by problem where its interval tells what the verdict tells, else the
+    difference that the verdict is of.
+    """
+    ratio, is_shorter = row.ratio, row.verdict == "shorter"
+    # equal ratios show no spread to take an interval from
+    if ratio is not None and ratio.low < ratio.high and _tells(ratio, is_shorter=is_shorter):
+        return f"{_percent(ratio)} per problem"
+    low, high = sorted(abs(end) for end in (row.low or 0.0, row.high or 0.0))
+    ends = formatting.plain_interval(name, low, high)
+    return f"{formatting.size(name, abs(row.delta or 0.0))} {ends}{_UNITS[measure(name).unit]}"
+
+
+def _tells(ratio: Metric, *, is_shorter: bool) -> bool:
+    return ratio.high < 1 if is_shorter else ratio.low > 1
+
+
+def _percent(ratio: Metric) -> str:
+    """Write by how many percent: `42% [39, 45]`."""
+    value, *ends = (100 * abs(each - 1) for each in (ratio.value, ratio.low, ratio.high))
+    decimals = 0 if min(ends) >= 1 else 1
+    low, high = sorted(ends)
+    return f"{value:.{decimals}f}% [{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
 def _line(row: Added, known: _Known, report: Report) -> StageLine:
@@ -212,7 +345,7 @@ def _line(row: Added, known: _Known, report: Report) -> StageLine:
 
 
 def _headline(row: Added, known: _Known) -> str:
-    title = measure(known.main).title
+    title = formatting.short_title(known.main)
     now = known.values.get((row.run, row.model))
     before = known.values.get((row.against_run or row.run, row.against))
     if row.delta is None:

@@ -5,9 +5,10 @@ seeds make of it.
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from stagelift.evals.metrics.measures import leading, measure
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.stats.families import ALPHA
 from stagelift.reports.numbers.attribution import Interaction
+from stagelift.reports.numbers.headline import main_metric
 from stagelift.reports.numbers.seeds import Floor, OverSeeds
 from stagelift.reports.numbers.variants import RankedVariant, VariantDifference
 from stagelift.reports.numbers.verdicts import SHOWN
@@ -20,9 +21,25 @@ def study_sentences(run: RunReport) -> list[str]:
     return [*_lattice(run), *_variants(run), *_seeds(run)]
 
 
+def told_of(run: RunReport) -> set[str]:
+    """Name the stages that these sentences are of."""
+    main = _main(run)
+    if any(one.metric == main for one in run.attribution):
+        return {stage.name for stage in run.stages}
+    variants = {name for one in run.variants if main in one.values for name in one.members}
+    return variants | {name for one in run.seeds if one.metric == main for name in one.members}
+
+
+def without_shares(run: RunReport) -> str:
+    """Say why a lattice that is not finished has no shares; "" where nothing is to be said."""
+    if not run.record.lattice or not run.record.missing:
+        return ""
+    return "What each stage's share is can be said when all models are evaluated."
+
+
 def _main(run: RunReport) -> str:
     """Name the metric that the sentences are about; the tables have the others."""
-    return leading(run.stages[0].evaluation.metrics) or "accuracy"
+    return main_metric(run.stages) or "accuracy"
 
 
 def _lattice(run: RunReport) -> Iterator[str]:
@@ -57,11 +74,13 @@ def _variants(run: RunReport) -> Iterator[str]:
         here = [one for one in found if one.stage == place]
         yield from _place(place, here, run)
     if found and all(one.on_front is not None for one in found):
+        so_far = "Of what is evaluated, on" if run.record.missing else "On"
         last = [one for one in found if one.stage == found[-1].stage]
         front = [one.variant for one in last if one.on_front]
         yield (
-            f"On the Pareto front of {measure(_main(run)).title}, trained parameters, minutes and "
-            f"peak memory after {last[0].stage}, noise and all: {formatting.listed(front)}."
+            f"{so_far} the Pareto front of {measure(_main(run)).title}, trained parameters, "
+            f"minutes and peak memory after {last[0].stage}, noise and all: "
+            f"{formatting.listed(front)}."
         )
 
 
@@ -79,6 +98,8 @@ def _place(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterato
         if found.metric != main and _differs(found)
     ]
     names = [one.variant for one, _ in alike]
+    if not pairs:
+        yield from _without_reference(place, here, main)
     if pairs and not apart:
         only = f" by {title}" if elsewhere else ""
         yield (
@@ -100,6 +121,20 @@ def _place(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterato
             for one, found in elsewhere
         ]
         yield f"In other metrics: {'; '.join(said)}."
+
+
+def _without_reference(place: str, here: Sequence[RankedVariant], main: str) -> Iterator[str]:
+    """Say what variants are that nothing can be compared with."""
+    values = [
+        f"{formatting.value(main, one.values[main])} (n={one.values[main].n}) for {one.variant}"
+        for one in here
+        if main in one.values
+    ]
+    if values:
+        yield (
+            f"After {place} {measure(main).title} is {formatting.listed(values)}; none is compared "
+            f"with {here[0].reference}, which is not measured there."
+        )
 
 
 def _differs(found: VariantDifference) -> bool:
@@ -159,7 +194,8 @@ def _by_floor(found: Sequence[OverSeeds], run: RunReport) -> tuple[list[str], li
         floor = run.floor(step.metric, *stages)
         if floor is None or floor.of(runs) is None:
             seen.append(_step(step, floor))
-        elif run.is_below(step.metric, step.value, *stages, runs=runs):
+        # a difference of nothing is not above a floor of nothing
+        elif not step.value or run.is_below(step.metric, step.value, *stages, runs=runs):
             below.append(_step(step, floor))
         else:
             above.append(_step(step, floor))

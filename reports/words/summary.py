@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from stagelift.evals.metrics.measures import (
-    leading,
     measure,
     ordered,
     win_rate_name,
@@ -17,13 +16,13 @@ from stagelift.evals.metrics.measures import (
 from stagelift.evals.records import Group, Role
 from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.numbers.families import BESIDE_THE_MAIN
-from stagelift.reports.numbers.headline import is_accuracy_again
+from stagelift.reports.numbers.headline import is_accuracy_again, main_metric
 from stagelift.reports.numbers.seeds import without_seed
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
 from stagelift.reports.words.formatting import OTHER_FAMILY
-from stagelift.reports.words.study_summary import study_sentences
+from stagelift.reports.words.study_summary import study_sentences, told_of, without_shares
 from stagelift.reports.words.trajectory import trajectory_sentence
 
 
@@ -35,9 +34,8 @@ def summary(report: Report) -> str:
     parts += _between(report)
     if any(OTHER_FAMILY in part for part in parts):
         parts.append(f"{OTHER_FAMILY}: not of the headline, adjusted in a family of its own.")
-    if any("no difference" in part for part in parts) and not all(
-        run.record.chains for run in report.runs
-    ):
+    # studies say of their own differences what would go unseen
+    if any("no difference was shown" in part for part in parts):
         parts.append(f"That none was shown does not mean that there is none{_detectable(report)}.")
     return " ".join(parts)
 
@@ -50,6 +48,7 @@ def _run(run: RunReport, report: Report) -> list[str]:
     missing = [*run.record.missing, *run.record.missing_exports]
     if missing:
         sentences.append(f"Not evaluated yet: {', '.join(missing)}.")
+        sentences += filter(None, [without_shares(run)])
     if not sentences:
         alone = "Only one stage was measured, so nothing can be said of what any added."
         sentences = [
@@ -88,9 +87,15 @@ def _end(run: RunRecord) -> str:
 
 
 def _chain(run: RunReport) -> list[str]:
+    """A study's sentences come first; the stages that they are not of, as those of a study that is
+    not finished, are told as those of a chain.
+    """
+    told = told_of(run)
+    steps = [
+        _step(stage, before, run) for before, stage in run.record.steps() if stage.name not in told
+    ]
     if run.record.chains:
-        return study_sentences(run)
-    steps = [_step(stage, before, run) for before, stage in run.record.steps()]
+        return [*study_sentences(run), *steps]
     return [*steps, _whole_chain(run)]
 
 
@@ -226,7 +231,7 @@ def _detectable(report: Report) -> str:
         (comparison.mde, comparison.n, comparison.metric)
         for run in report.runs
         for comparison in run.comparisons
-        if comparison.metric == leading(run.stages[0].evaluation.metrics)
+        if comparison.metric == main_metric(run.stages)
         and comparison.family in ("headline", "other")
         and comparison.verdict in ("no difference shown", "not after Holm")
         and comparison.mde is not None
