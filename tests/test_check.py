@@ -83,12 +83,62 @@ def test_without_margins_what_both_sides_have_is_gated(
 ) -> None:
     one = write_report(tmp_path / "one.json", make_chain("new", base="w" * 200, sft="c" * 200))
     result = stagelift("check", one, "--baseline", one, "--format", "json")
-    assert [gate["metric"] for gate in json.loads(result.stdout)["gates"]] == [
-        "accuracy",
-        "win_rate_base",
-        "length_tokens",
-    ]
-    assert json.loads(result.stdout)["outcome"] == "identical"
+    answer = json.loads(result.stdout)
+    assert [gate["metric"] for gate in answer["gates"]] == ["accuracy", "length_tokens"]
+    assert answer["outcome"] == "identical"
+    # the reference judge knows the targets
+    (said,) = [note for note in answer["notes"] if "accuracy again" in note]
+    assert said.startswith("win_rate_base is not gated by default: its judge 'reference-")
+    assert said.endswith("Gate it with --margin win_rate_base=3.")
+
+
+def test_another_judges_win_rate_and_one_that_is_asked_for_are_gated() -> None:
+    rate = {"win_rate_base": {f"p/{number}": 0.5 for number in range(200)}}
+    right = {"accuracy": {f"p/{number}": 1.0 for number in range(200)}}
+    foreign = scores([], values={**right, **rate})
+    assert [gate.metric for gate in check(foreign, foreign).gates] == ["accuracy", "win_rate_base"]
+    ours = scores([], values={**right, **rate}, contract={"task": "t", "judge": "reference-1"})
+    assert [gate.metric for gate in check(ours, ours).gates] == ["accuracy"]
+    asked = check(ours, ours, [Margin("win_rate_base", 3.0, given_by="--margin")])
+    assert [gate.metric for gate in asked.gates] == ["win_rate_base"]
+    assert not any("accuracy again" in note for note in asked.notes)
+    # where there is no accuracy it is not that again
+    alone = scores([], values=rate, contract={"task": "t", "judge": "reference-1"})
+    assert [gate.metric for gate in check(alone, alone).gates] == ["win_rate_base"]
+
+
+def test_an_import_says_what_of_the_usual_gates_it_lacks_and_how_to_give_it() -> None:
+    contract = {"imported": "responses", "data": "c0ffee"}
+    lengths = {"length_chars": {f"p/{number}": 40.0 for number in range(200)}}
+    right = {"accuracy": {f"p/{number}": 1.0 for number in range(200)}}
+    first = scores([], values={**right, **lengths}, contract=contract)
+    assert check(first, first).notes[0] == (
+        "Length: not measured in tokens, the import has none. Gate its characters with --margin "
+        "length_chars=10."
+    )
+    second = scores([], values=lengths, contract=contract)
+    notes = check(second, second, [Margin("length_chars", 10.0)]).notes
+    assert notes[0].startswith("Accuracy: not measured, the import has no targets")
+    assert "--columns target=COLUMN" in notes[0]
+
+
+def test_other_problems_are_told_by_how_many_there_are_and_of_what() -> None:
+    first = scores([1.0] * 5, contract={"task": "gsm8k", "imported": "lm-eval", "data": "1a"})
+    second = scores([1.0] * 8, contract={"task": "gsm8k", "imported": "lm-eval", "data": "2b"})
+    with pytest.raises(NotComparableError) as refused:
+        check(first, second)
+    assert refused.value.field == "data"
+    assert str(refused.value) == (
+        "Not comparable: the problems differ (data): the candidate has 5 problems of 'gsm8k' and "
+        "the baseline 8 problems of 'gsm8k', 5 ids are on both sides. Import both on the same "
+        "problems, or bless a new baseline."
+    )
+    mine = scores([1.0] * 5, contract={"task": "t", "data": "mine.jsonl test"})
+    other = scores([1.0] * 5, contract={"task": "t", "data": "other.jsonl test"})
+    with pytest.raises(
+        NotComparableError, match=r"5 problems of 't', 'other.jsonl test', with the"
+    ):
+        check(mine, other)
 
 
 def test_a_stage_can_be_named(stagelift: Callable[..., Result], tmp_path: Path) -> None:

@@ -16,12 +16,15 @@ from lm_eval.utils import (
 )
 from typer.testing import CliRunner
 
+from stagelift.evals.files import write_text
+from stagelift.evals.imports.sources import find_sources
 from stagelift.harness.cli import app
 from stagelift.harness.exporting import export
 from stagelift.reports.exports.every_eval_ever import SCHEMA
 from stagelift.reports.exports.lm_eval import lm_eval_files
 from stagelift.reports.exports.values import plain_name
 from stagelift.reports.records import RunRecord, read_run
+from tests.records import make_chain
 
 STORED = Path(__file__).parent / "data" / "earlier" / "stored"
 TEXT = {"type": "string"}
@@ -275,3 +278,13 @@ def test_no_name_leads_out_of_the_folder(chain: RunRecord) -> None:
     assert plain_name("..") == "unnamed" and plain_name("gsm8k/é") == "gsm8k_"
     names = lm_eval_files(chain, datetime(2026, 1, 2, tzinfo=UTC))
     assert {len(name.parts) for name in names} == {2}
+
+
+def test_stages_come_back_in_the_order_of_the_run_whatever_they_are_called(tmp_path: Path) -> None:
+    run = make_chain("demo", base="wc" * 4, zebra="c" * 8, dpo="cw" * 4, ant="c" * 8)
+    for path, text in lm_eval_files(run, datetime(2026, 1, 1, tzinfo=UTC)).items():
+        write_text(tmp_path / "out" / path, text)
+    found = find_sources([str(tmp_path / "out")])
+    assert [source.path.name for source in found.taken] == [
+        f"demo__{stage}" for stage in ("base", "zebra", "dpo", "ant")
+    ]

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from stagelift.reports.formats.page import LARGEST, TEMPLATES
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, build_report
 from tests.browser import HOSTILE, hostile_report, one_score, one_stage
-from tests.records import CONTRACT, chain, make_run, make_score, make_stage
+from tests.records import CONTRACT, chain, make_chain, make_run, make_score, make_stage
 
 VOID = {"meta", "link", "br", "input", "img", "hr"}
 ROOT = Path(__file__).resolve().parent.parent
@@ -195,6 +196,13 @@ def test_the_second_file_is_calls_with_strings_that_hold_the_chunks() -> None:
     characters = re.findall(r"[^'\\]+|\\['\\]", text)
     assert "".join(characters) == text
     assert "".join(part.removeprefix("\\") for part in characters) == found.chunks[0]
+
+
+def test_results_without_responses_say_that_there_is_nothing_to_open() -> None:
+    bare = replace(make_stage("base", [make_score("p/0", True)]), scores=[], generations={})
+    said = "There is nothing to open: no problem of these results has its question and responses."
+    assert said in render_html(build_report([make_run([bare])])).html
+    assert said not in render_html(build_report([make_chain(base="wc")])).html
 
 
 def test_what_was_not_measured_is_null_and_never_zero() -> None:

@@ -82,6 +82,16 @@ def test_what_another_seed_shares_is_done_and_the_rest_rests_on_records(
     assert (accuracy["n"], held_out["n"]) == (12, 4)
 
 
+def test_variants_name_the_one_that_differences_are_to_and_power_is_of_one_seed(
+    stagelift: Callable[..., Result], tiny_recipe: Path
+) -> None:
+    variants = "--set", "variants={lora.r: [2, 4]}", "--set", "reference=r=4"
+    assert planned(stagelift, str(tiny_recipe), *variants)["reference"] == "r=4"
+    said = " ".join(stagelift("plan", str(tiny_recipe), *variants).output.split())
+    assert "reference r=4: the differences of the other variants are to it" in said
+    assert "Of one training of each stage: how much another seed would change" in said
+
+
 def test_a_lattice_says_which_trainings_its_chains_share(
     stagelift: Callable[..., Result], tiny_recipe: Path
 ) -> None:

@@ -59,6 +59,18 @@ def read_lm_eval(path: Path) -> Imported:
     return Imported([stage], stage.name, contract, tuple(dict.fromkeys(notes)))
 
 
+def place_of(folder: Path) -> int | None:
+    """Say which stage of its run a folder is that we exported; None of any other."""
+    for file in sorted(folder.glob(_RESULTS)):
+        results = read_object(file)
+        config = results.get("config")
+        arguments = config.get("model_args") if isinstance(config, dict) else None
+        place = arguments.get("place") if isinstance(arguments, dict) else None
+        if results.get("model_source") == "stagelift" and type(place) is int:
+            return place
+    return None
+
+
 def _tasks_of(folder: Path) -> dict[str, _Samples]:
     """Find the files of samples, by task."""
     tasks: dict[str, _Samples] = {}

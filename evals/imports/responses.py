@@ -136,6 +136,7 @@ def read_responses(path: Path, columns: Columns = NO_COLUMNS) -> Imported:
         *unknown_words(row.finish_reason for _, row in lines),
         *_empty(lines),
         *_without_ids(lines),
+        *_without_targets(lines),
         *(note for key, rows in stages.items() for note in _without_verdicts(key, rows)),
     )
     return Imported(
@@ -173,6 +174,15 @@ def _without_ids(lines: list[Line]) -> list[str]:
     if not missing:
         return []
     return [f"{missing} of {len(lines)} rows have no id: they go by a hash of prompt and target"]
+
+
+def _without_targets(lines: list[Line]) -> list[str]:
+    if any(row.target is not None for _, row in lines):
+        return []
+    return [
+        "no row has a target, so there is no accuracy: give the right answers in a column "
+        "`target`, or name theirs with --columns target=COLUMN"
+    ]
 
 
 def _id(row: ResponseRow) -> str:

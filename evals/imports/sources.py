@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stagelift.evals.imports.formats import READERS, reader_of, recognise
+from stagelift.evals.imports.lm_eval_folder import place_of
 from stagelift.evals.imports.reader import Reader
 from stagelift.evals.imports.results import STAGE_NAME
 from stagelift.evals.imports.seen import Seen, look_at
@@ -118,7 +119,18 @@ def _in_folder(folder: Path, wanted: Reader | None) -> tuple[list[Source], list[
             sources.append(Source(seen.path, reader))
     if not sources:
         raise ValueError(_nothing_in(folder, others, wanted))
-    return sorted(sources, key=lambda source: _usual_place(source.path, folder)), others
+    return _in_order(sources, folder), others
+
+
+def _in_order(sources: Sequence[Source], folder: Path) -> list[Source]:
+    """Put stages as they were exported, where all say so, else in the usual order."""
+    usual = sorted(sources, key=lambda source: _usual_place(source.path, folder))
+    places = [place_of(source.path) if source.path.is_dir() else None for source in usual]
+    told = [place for place in places if place is not None]
+    if len(told) < len(usual):
+        return usual
+    order = sorted(range(len(usual)), key=lambda at: told[at])
+    return [usual[at] for at in order]
 
 
 def _reader_for(seen: Seen, wanted: Reader | None) -> Reader | None:

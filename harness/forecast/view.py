@@ -35,6 +35,7 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
         console.print()
     if forecast.sensitivity:
         console.print(_sensitivity(forecast.sensitivity))
+        console.print(Text(_OF_ONE_SEED, style="dim"), end="\n\n")
     for advice in sorted(forecast.advice, key=lambda advice: advice.level == "note"):
         style = "bold yellow" if advice.level == "warning" else "bold dim"
         level = Text(f"{advice.level}: ", style=style)
@@ -54,6 +55,7 @@ def render_json(forecast: Forecast, audits: list[dict[str, Any]] | None = None) 
         "device": forecast.device,
         "contract_id": plan.contract_id,
         "chains": len(plan.chains),
+        "reference": plan.reference,
         "trainings_avoided": forecast.avoided,
         "to_do": {
             "trainings": len(forecast.jobs(TRAIN, done=False)),
@@ -84,6 +86,12 @@ _SCALED = (
 )
 
 
+_OF_ONE_SEED = (
+    "Of one training of each stage: how much another seed would change, and so what several seeds "
+    "can show, is known when they are trained."
+)
+
+
 def _bits(plan: Plan) -> str:
     return "" if plan.model.quantization is None else " on weights in 4 bits"
 
@@ -101,12 +109,19 @@ def _header(forecast: Forecast) -> Table:
             "graph",
             f"{number_of(nodes, 'node')} in {number_of(chains, 'chain')}{_avoided(forecast)}",
         ),
+        *_reference(plan),
         ("records", _records(forecast)),
         ("to do", _to_do(forecast)),
     ]
     for name, text in lines:
         grid.add_row(Text(name, style="bold"), Text(text))
     return grid
+
+
+def _reference(plan: Plan) -> list[tuple[str, str]]:
+    if plan.reference is None:
+        return []
+    return [("reference", f"{plan.reference}: the differences of the other variants are to it")]
 
 
 def _records(forecast: Forecast) -> str:

@@ -50,19 +50,28 @@ class _Column:
     measured: Measured
 
 
+@dataclass(frozen=True)
+class _Placed:
+    """A stage, and which one of its run it is."""
+
+    stage: StageRecord
+    place: int
+
+
 def lm_eval_files(run: RunRecord, when: datetime) -> dict[PurePosixPath, str]:
     """Return the texts of all stages by path; `when` stands in the files' names."""
     files: dict[PurePosixPath, str] = {}
     names = plain_names(stage.name for stage in run.measured())
-    for stage in run.measured():
+    for place, stage in enumerate(run.measured()):
         folder = f"{plain_name(run.name)}__{names[stage.name]}"
-        files |= _stage_files(stage, run, when, folder)
+        files |= _stage_files(_Placed(stage, place), run, when, folder)
     return files
 
 
 def _stage_files(
-    stage: StageRecord, run: RunRecord, when: datetime, folder: str
+    placed: _Placed, run: RunRecord, when: datetime, folder: str
 ) -> dict[PurePosixPath, str]:
+    stage = placed.stage
     tasks: dict[str, list[_Column]] = {}
     for found in measured(stage, run):
         tasks.setdefault(found.task, []).append(_column(found))
@@ -71,6 +80,8 @@ def _stage_files(
     time = when.strftime("%Y-%m-%dT%H-%M-%S.%f")
     results = _results(stage, run, tasks, samples, when)
     results |= {"model_name": f"{run.name}/{stage.name}", "model_name_sanitized": folder}
+    # by this an import knows the order of stages, whatever they are called
+    results["config"]["model_args"]["place"] = placed.place
     files = {place / f"results_{time}.json": _json(results, indent=2) + "\n"}
     for task, rows in samples.items():
         if rows:

@@ -7,15 +7,16 @@ field that differs is named.
 """
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stagelift.evals.contract import engines_differ, first_difference, in_words, same_tokenizer
+from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import FIXED, as_judged, at_equal_lengths, measure
 from stagelift.reports.gates.equal_lengths import evidence_at_equal_lengths
 from stagelift.reports.gates.evidence import Evidence, evidence
 from stagelift.reports.gates.gate import Gate, Outcome, decide_all, overall
-from stagelift.reports.gates.margins import Margin, default_margins, in_tiers
+from stagelift.reports.gates.margins import DEFAULT, Margin, default_margins, in_tiers
 from stagelift.reports.gates.not_comparable import NotComparableError
 from stagelift.reports.gates.scores import OTHER_TOKENS, StageScores, without_tokens
 
@@ -70,14 +71,19 @@ def check(
         *notes,
         *left_out,
         *([engines] if engines else []),
+        *_not_gated(wanted, baseline),
         *_of_one_checkpoint(candidate, baseline),
     )
     return Check(candidate, baseline, gates, overall(gates), missing, every_note)
 
 
 def defaults(baseline: StageScores) -> list[Margin]:
-    """Return the margins that count where none is declared. Raises ValueError where none does."""
-    margins = default_margins(gateable(baseline))
+    """Return the margins that count where none is declared. Raises ValueError where none does.
+
+    A win rate that is accuracy again is none of them: one claim would have to be shown twice.
+    """
+    again = _accuracies_again(baseline)
+    margins = default_margins(gateable(baseline) - again)
     if not margins:
         usual = ", ".join(known.name for known in FIXED if known.margin is not None)
         raise ValueError(
@@ -85,6 +91,14 @@ def defaults(baseline: StageScores) -> list[Margin]:
             f"it has: {', '.join(sorted(gateable(baseline))) or 'nothing by problem'}."
         )
     return margins
+
+
+def _accuracies_again(scores: StageScores) -> set[str]:
+    """Name the win rates whose judge decides by the targets that accuracy is read against."""
+    present = gateable(scores)
+    if "accuracy" not in present or not knows_targets(str(scores.contract.get("judge"))):
+        return set()
+    return {name for name in present if measure(name).family == "win rate"}
 
 
 def gateable(scores: StageScores) -> set[str]:
@@ -103,6 +117,39 @@ def refuse_ungateable(margins: Sequence[Margin], scores: StageScores, side: str)
             _refuse_missing_metric(margin, scores, side)
 
 
+def _not_gated(wanted: Sequence[Margin], baseline: StageScores) -> Iterator[str]:
+    """Say what would be gated by default and is not, and why."""
+    gated = {margin.metric for margin in wanted}
+    again = default_margins(_accuracies_again(baseline) - gated)
+    if again and any(margin.given_by == DEFAULT for margin in wanted):
+        judge = reprlib.repr(baseline.contract.get("judge"))
+        yield from (
+            f"{one.metric} is not gated by default: its judge {judge} knows the targets, so that "
+            f"it is accuracy again. Gate it with --margin {one.metric}={one.size:g}."
+            for one in again
+        )
+    if "imported" in baseline.contract:
+        is_a_table = "responses" in str(baseline.contract["imported"])
+        yield from _not_imported(gated, gateable(baseline), is_a_table=is_a_table)
+
+
+def _not_imported(gated: set[str], present: set[str], *, is_a_table: bool) -> Iterator[str]:
+    """Say which of the usual metrics an import lacks, and how they are given."""
+    families = {measure(name).family for name in gated}
+    if "length" not in families and "length_tokens" not in present:
+        remedy = ""
+        if "length_chars" in present:
+            remedy = " Gate its characters with --margin length_chars=10."
+        yield f"Length: not measured in tokens, the import has none.{remedy}"
+    if "accuracy" not in present and not families & {"own score", "lm-eval task"}:
+        remedy = (
+            " Import it again with them in a column `target`, or named by --columns target=COLUMN."
+            if is_a_table
+            else ""
+        )
+        yield f"Accuracy: not measured, the import has no targets that are numbers.{remedy}"
+
+
 def _of_one_checkpoint(candidate: StageScores, baseline: StageScores) -> list[str]:
     """Say what is not in a check of single trainings."""
     if candidate.trainings or baseline.trainings:
@@ -118,6 +165,8 @@ def _refuse_other_contract(
     difference = first_difference(
         candidate.contract, baseline.contract, across_engines=across_engines
     )
+    if difference is not None and difference.field == "data":
+        raise NotComparableError("data", _other_data(candidate, baseline))
     if difference is not None:
         remedy = "Evaluate both in one way, or bless a new baseline."
         if difference.field == "engine":
@@ -128,6 +177,35 @@ def _refuse_other_contract(
             f"candidate's contract and {in_words(difference.theirs)} in the baseline's. "
             f"{remedy}",
         )
+
+
+def _other_data(candidate: StageScores, baseline: StageScores) -> str:
+    """Say whose problems are which: hashes of them would tell nobody anything."""
+    mine, theirs = (_problems(scores) for scores in (candidate, baseline))
+    sides = [f"the candidate has {_asked(candidate)}", f"the baseline {_asked(baseline)}"]
+    if mine == theirs:
+        ids = "with the same ids, so questions or targets differ"
+    else:
+        ids = f"{len(mine & theirs)} ids are on both sides"
+    where = "Import" if "imported" in baseline.contract else "Evaluate"
+    return (
+        f"Not comparable: the problems differ (data): {' and '.join(sides)}, {ids}. {where} both "
+        "on the same problems, or bless a new baseline."
+    )
+
+
+def _problems(scores: StageScores) -> set[str]:
+    return {problem for values in scores.values.values() for problem in values}
+
+
+def _asked(scores: StageScores) -> str:
+    """Say how many problems of what a side was asked."""
+    task, data = scores.contract.get("task"), scores.contract.get("data")
+    # of an import `data` is a hash
+    named = [task] if "imported" in scores.contract else [task, data]
+    of = ", ".join(reprlib.repr(name) for name in named if name)
+    n = max((len(values) for values in scores.values.values()), default=0)
+    return f"{n:,} problems of {of or scores.run}"
 
 
 def _measured(
