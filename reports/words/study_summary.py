@@ -172,7 +172,9 @@ def _seeds(run: RunReport) -> Iterator[str]:
     if above:
         yield f"Above the noise floor of means: {formatting.listed(above)}."
     if below:
-        yield f"Below it, so that other seeds alone may do as much: {formatting.listed(below)}."
+        floor = "it" if above else "the noise floor of means"
+        said = formatting.listed(below)
+        yield f"Below {floor}, so that other seeds alone may do as much: {said}."
     if seen:
         yield f"What two seeds were seen to do is no noise floor: {formatting.listed(seen)}."
 
