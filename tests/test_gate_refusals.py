@@ -442,7 +442,9 @@ def test_a_self_test_ends_with_0_where_each_gate_has_its_power_else_with_3(
     result = stagelift("check", many, "--baseline", other, "--self-test", "--format", "json")
     (power,) = json.loads(result.stdout)["self_test"]
     assert result.exit_code == 0 and power["is_seen"] and power["caught"] > 0.8
-    refused(stagelift("check", many, "--self-test", "--format", "junit"), "terminal or json")
+    other_form = stagelift("check", many, "--self-test", "--format", "junit")
+    assert other_form.exit_code == 2 and "terminal or json" in other_form.stderr
+    assert "<error" in other_form.stdout
     ignored = stagelift("check", many, "--self-test", "--inconclusive", "pass")
     refused(ignored, "--inconclusive would do nothing beside --self-test")
     empty = write(tmp_path / "empty.json", scores([], values={"accuracy": {}}))
