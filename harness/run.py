@@ -22,6 +22,7 @@ from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.export_checks import check_exports
 from stagelift.harness.graph.jobs import EVALUATE, EXPORT, REPEAT, SELECT, TRAIN, job_name
 from stagelift.harness.graph.left import remove_left
+from stagelift.harness.graph.lora_scales import scale_notes
 from stagelift.harness.graph.model_checks import check_adapters
 from stagelift.harness.graph.node import Node, Plan, Precise, candidates
 from stagelift.harness.graph.plan import make_plan
@@ -179,10 +180,10 @@ def execute(
 
 
 def answer_warnings(plan: Plan) -> list[str]:
-    """Say from how many rows stages cannot learn."""
+    """Say from how many rows stages cannot learn, and what variants change unsaid."""
     settings = [node.settings for node in plan.nodes if node.settings is not None]
     notes = [answer_note(each) for each in settings]
-    said = [*(note for note in notes if note is not None), *row_notes(plan)]
+    said = [*(note for note in notes if note is not None), *row_notes(plan), *scale_notes(plan)]
     return list(dict.fromkeys(said))
 
 

@@ -51,7 +51,8 @@ def test_a_plan_of_nothing_yet_is_a_tree_of_guesses(
         assert words in result.output
     # seven jobs and their sum
     assert result.output.count("a guess") == 8
-    assert "Smallest change that would likely show" in result.output
+    assert "Smallest change that the report would likely call shown" in result.output
+    assert "assumed: 20% change" in result.output
     assert set(tmp_path.rglob("*")) == before
 
 
@@ -80,6 +81,9 @@ def test_what_another_seed_shares_is_done_and_the_rest_rests_on_records(
     assert plan["to_do"]["basis"] == "same settings"
     (accuracy, held_out) = plan["minimum_detectable_effect"]
     assert (accuracy["n"], held_out["n"]) == (12, 4)
+    assert (accuracy["clusters"], held_out["clusters"]) == (None, 4)
+    said = stagelift("plan", str(tiny_recipe_file), *seeds).output
+    assert "evaluate again: the same model is asked once more" in said
 
 
 def test_variants_name_the_one_that_differences_are_to_and_power_is_of_one_seed(
@@ -89,7 +93,9 @@ def test_variants_name_the_one_that_differences_are_to_and_power_is_of_one_seed(
     assert planned(stagelift, str(tiny_recipe), *variants)["reference"] == "r=4"
     said = " ".join(stagelift("plan", str(tiny_recipe), *variants).output.split())
     assert "reference r=4: the differences of the other variants are to it" in said
-    assert "Of one training of each stage: how much another seed would change" in said
+    assert "Both are of one training: how much another seed would change" in said
+    assert "accuracy, against r=4" in said
+    assert "rank 2 and 4 all have lora_alpha 8" in said
 
 
 def test_a_lattice_says_which_trainings_its_chains_share(

@@ -98,6 +98,7 @@ def test_a_run_is_measured_reported_checked_and_read_again(
     effects = {found["metric"]: found for found in planned["minimum_detectable_effect"]}
     assert effects["bits_per_byte"]["earlier"] is not None
     assert effects["choice_acc_norm"]["n"] == 20
+    assert effects["choice_acc_norm"]["clusters"] == 10
 
 
 @pytest.mark.real

@@ -10,7 +10,7 @@ from stagelift.evals.models.model import Device, Dtype
 class Advice:
     """A sentence about one thing, by its name in JSON."""
 
-    about: Literal["precision", "groups", "overlap", "checkpoints", "answers", "rows"]
+    about: Literal["precision", "groups", "overlap", "checkpoints", "answers", "rows", "scale"]
     level: Literal["warning", "note"]
     text: str
 

@@ -12,8 +12,10 @@ from stagelift.harness.forecast.history import read_history
 from stagelift.harness.forecast.leaks import overlap_advice
 from stagelift.harness.forecast.material import Asked, TrainedOn
 from stagelift.harness.forecast.other_dtype import other_dtype_advice
-from stagelift.harness.forecast.sensitivity import Sensitivity, sensitivity
+from stagelift.harness.forecast.planned_tests import step_tests
+from stagelift.harness.forecast.sensitivity import Sensitivity, of_variants, sensitivity
 from stagelift.harness.graph.jobs import EVALUATE, EXPORT, REPEAT, SELECT, TRAIN
+from stagelift.harness.graph.lora_scales import scale_notes
 from stagelift.harness.graph.model_checks import trained_on_other_models
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.row_counts import row_notes
@@ -92,13 +94,17 @@ def make_forecast(plan: Plan, store: Store) -> Forecast:
         avoided=len(trainable) - len({node.id for node in trainable}),
         trainings_known=len(history.trainings),
         evaluations_known=len(history.evaluations),
-        sensitivity=sensitivity(store.root, plan.contract_id, asked.counts()),
+        sensitivity=[
+            *sensitivity(store.root, plan.contract_id, asked.counts(), step_tests(plan)),
+            *of_variants(plan, asked.counts()),
+        ],
         advice=[
             *_precision_advice(plan),
             *other_dtype_advice(plan, store),
             *_checkpoint_advice(plan),
             *_answer_advice(plan),
             *(Advice("rows", "warning", text) for text in row_notes(plan)),
+            *(Advice("scale", "warning", text) for text in scale_notes(plan)),
             *group_advice(plan, store),
             *overlap_advice(plan, asked, texts),
         ],

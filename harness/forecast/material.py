@@ -2,15 +2,16 @@
 read.
 """
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 
+from stagelift.evals.data.instruction_prompts import instruction_prompts
 from stagelift.evals.data.own_rows import OwnProblem
 from stagelift.evals.data.preferences import Preference, words
 from stagelift.evals.data.problems import ProblemSet
+from stagelift.evals.data.retained import choices, passages
 from stagelift.evals.evaluate import asked_own, asked_preferences, asked_problems
 from stagelift.evals.judges.load import judges_prompts
 from stagelift.evals.metrics.measures import in_group
@@ -38,6 +39,14 @@ class Questions:
     responses: int
     max_tokens: int
     prompt_tokens: float
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """How many prompts a metric is over, and in how many clusters; None where each stands alone."""
+
+    n: int
+    clusters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,8 @@ class Asked:
         responses += sum(samples[problem.task] for problem in own)
         if judges_prompts(self.settings.preference.judge):
             responses += len(self.preferences or [])
-        responses += self._retained().get(INSTRUCTIONS_FOLLOWED, 0)
+        retained = self.settings.retention
+        responses += 0 if retained is None else retained.instructions
         return Questions(responses, asked.max_tokens, characters / CHARACTERS_A_TOKEN)
 
     def _of_pairs(self) -> Questions:
@@ -101,39 +111,46 @@ class Asked:
         characters = fmean([len(text) for text in texts] or [0])
         return Questions(len(texts), 1, characters / CHARACTERS_A_TOKEN)
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, "Prompts"]:
         """Count the problems, and the rows of the retention suite, by the metric that is read for
         each; where problems cannot be read, as many as were asked for.
         """
         return self._problem_counts() | self._retained()
 
-    def _problem_counts(self) -> dict[str, int]:
+    def _problem_counts(self) -> dict[str, "Prompts"]:
         if self.settings.problems.scorers:
             return self._own_counts()
         limit = self.settings.problems.limit
         if self.problems is None:
-            return {} if limit is None else {"accuracy": limit}
+            return {} if limit is None else {"accuracy": Prompts(limit)}
         groups: tuple[Group, ...] = ("test", "held_out")
-        counted = Counter(problem.group for problem in self.problems.problems)
-        ours = {in_group("accuracy", group): counted[group] for group in groups}
+        ours = {
+            in_group("accuracy", group): _prompts(
+                problem.cluster for problem in self.problems.problems if problem.group == group
+            )
+            for group in groups
+        }
         return ours | self._own_counts()
 
-    def _retained(self) -> dict[str, int]:
+    def _retained(self) -> dict[str, "Prompts"]:
         asked = self.settings.retention
         if asked is None:
             return {}
+        kinds = (prompt.kind for prompt in instruction_prompts(asked.instructions))
         return {
-            INSTRUCTIONS_FOLLOWED: asked.instructions,
-            CHOICE_ACC_NORM: asked.choices,
-            BITS_PER_BYTE: asked.passages,
+            INSTRUCTIONS_FOLLOWED: _prompts(kinds),
+            CHOICE_ACC_NORM: _prompts(choice.topic for choice in choices(asked.choices)),
+            BITS_PER_BYTE: _prompts(passage.document for passage in passages(asked.passages)),
         }
 
-    def _own_counts(self) -> dict[str, int]:
+    def _own_counts(self) -> dict[str, "Prompts"]:
         """Count the prompts of the user's tasks by their first scores."""
-        counted = Counter(problem.task for problem in self.own or [])
         scorers = self.settings.own_scorers()
         return {
-            scorers[task.task][0].metric: counted[task.task] for task in self.settings.own_tasks()
+            scorers[task.task][0].metric: _prompts(
+                problem.cluster for problem in self.own or [] if problem.task == task.task
+            )
+            for task in self.settings.own_tasks()
         }
 
     def texts(self) -> Mapping[str, Mapping[str, str]]:
@@ -181,3 +198,10 @@ class Asked:
             return asked_preferences(self.settings)
         except Exception:  # noqa: BLE001 - as for what stages train on
             return None
+
+
+def _prompts(clusters: Iterable[str | None]) -> Prompts:
+    """Count prompts by what each comes in."""
+    names = list(clusters)
+    known = {name for name in names if name is not None}
+    return Prompts(len(names), len(known) or None)

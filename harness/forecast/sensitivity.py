@@ -1,22 +1,29 @@
 """Which change the chosen number of problems can show: the minimum detectable effect of accuracy,
 and of what the retention suite measures, before anything is paid.
 
-It hangs on how many problems change between two stages. Where earlier runs were measured under the
-same contract, their stages say; two assumptions stand beside them: one problem in five changes, or
-every second one, which is about the most. The assumptions take prompts as standing alone; where
-they come in clusters less can be shown, as earlier stages then tell.
+It is of the verdict, as in a report: of the same tests, in clusters where problems come in any, at
+the level that Holm leaves each test of a family of which nothing else is shown. It hangs on how
+many problems change between two models. Where earlier runs were measured under the same contract,
+their stages say; two assumptions stand beside them: one problem in five changes, or every second
+one, which is about the most. They take the problems of a cluster to be no more alike than others:
+where they are, less can be shown, as earlier stages then tell.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import sqrt
 from pathlib import Path
 
 from stagelift.evals.metrics.clusters import clusters_of
 from stagelift.evals.metrics.measures import SHARE, measure
 from stagelift.evals.metrics.retention import likelihood_clusters, likelihood_values
 from stagelift.evals.stats.difference import Difference, difference
+from stagelift.evals.stats.families import ALPHA
 from stagelift.evals.stats.planning import detectable, detectable_share
 from stagelift.harness.forecast.history import parents
+from stagelift.harness.forecast.material import Prompts
+from stagelift.harness.forecast.planned_tests import variant_tests
+from stagelift.harness.graph.node import Plan
 from stagelift.reports.folders import RunsFolder
 from stagelift.reports.numbers.values import largest_difference, score_values
 
@@ -26,7 +33,10 @@ ASSUMED, MOST = 0.2, 0.5
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Smallest differences, as shares (or bits per byte), that `n` problems show with 80% power.
+    """Smallest differences, as shares (or bits per byte), that `n` problems show with 80% power, in
+    so many `clusters` where they come in any, in a family of so many `tests`.
+
+    They are between a stage and the one before it, or `against` the variant that is the reference.
 
     `earlier` goes from the least to the most of `pairs` of stages that were measured before, None
     where there are none; `assumed` and `most` are for shares of problems that change, None where
@@ -35,30 +45,68 @@ class Sensitivity:
 
     metric: str
     n: int
+    clusters: int | None
+    tests: int
     earlier: tuple[float, float] | None
     pairs: int
     assumed: float | None
     most: float | None
+    against: str | None = None
 
 
-def sensitivity(root: Path, contract_id: str, counts: Mapping[str, int]) -> list[Sensitivity]:
-    """Return it for each metric, by how many prompts there are."""
-    return [_of_metric(root, contract_id, metric, n) for metric, n in counts.items() if n > 1]
+def sensitivity(
+    root: Path, contract_id: str, prompts: Mapping[str, Prompts], tests: Mapping[str, int]
+) -> list[Sensitivity]:
+    """Return it for each metric, by how many prompts there are, and how many tests are made."""
+    return [
+        _of_metric(metric, of, tests.get(metric, 1), list(_earlier(root, contract_id, metric)))
+        for metric, of in prompts.items()
+        if of.n > 1
+    ]
 
 
-def _of_metric(root: Path, contract_id: str, metric: str, n: int) -> Sensitivity:
-    earlier = [_planned(seen, n) for seen in _earlier(root, contract_id, metric)]
-    effects = sorted(effect for seen in earlier if (effect := detectable(seen)) is not None)
+def of_variants(plan: Plan, prompts: Mapping[str, Prompts]) -> list[Sensitivity]:
+    """Return it for variants against their reference; empty where there are none, and with three
+    seeds or more, whose differences are over seeds.
+    """
+    if len(plan.recipe.seeds) > 2:
+        return []
+    tests = variant_tests(plan)
+    return [
+        replace(_of_metric(metric, of, tests[metric], []), against=plan.reference)
+        for metric, of in prompts.items()
+        if of.n > 1 and metric in tests
+    ]
+
+
+def _of_metric(metric: str, prompts: Prompts, tests: int, earlier: list[Difference]) -> Sensitivity:
+    level = ALPHA / tests
+    planned = [detectable(_planned(seen, prompts.n), level) for seen in earlier]
+    effects = sorted(effect for effect in planned if effect is not None)
     # which share changes says nothing of what is no share
     is_share = measure(metric).bounds == SHARE
     return Sensitivity(
         metric=metric,
-        n=n,
+        n=prompts.n,
+        clusters=prompts.clusters,
+        tests=tests,
         earlier=(effects[0], effects[-1]) if effects else None,
         pairs=len(effects),
-        assumed=detectable_share(n, ASSUMED) if is_share else None,
-        most=detectable_share(n, MOST) if is_share else None,
+        assumed=_of_share(ASSUMED, prompts, level) if is_share else None,
+        most=_of_share(MOST, prompts, level) if is_share else None,
     )
+
+
+def _of_share(moved: float, prompts: Prompts, level: float) -> float | None:
+    """Return what is shown where that share of problems changes."""
+    if prompts.clusters in (None, prompts.n):
+        return detectable_share(prompts.n, moved, level)
+    size = prompts.n / prompts.clusters
+    # the mean of a cluster's changes
+    spread = sqrt(moved / size)
+    whole = Difference(0.0, -1.0, 1.0, prompts.n, 1.0, spread, prompts.clusters, prompts.clusters)
+    effect = detectable(whole, level)
+    return None if effect is None or effect > 1 else effect
 
 
 def _planned(seen: Difference, n: int) -> Difference:

@@ -1,7 +1,7 @@
 """A forecast for a terminal, with Rich, and as JSON for machines."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich import box
@@ -29,13 +29,17 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
     console.print(Padding(_tree(forecast), (1, 0)))
     if any(job.cost is not None and job.cost.basis == "scaled" for job in forecast.remaining()):
         console.print(Text(_SCALED, style="dim"), end="\n\n")
+    if any(job.what == REPEAT for node in forecast.nodes for job in node.jobs):
+        console.print(Text(_AGAIN, style="dim"), end="\n\n")
     for line in row_lines(forecast.rows):
         console.print(Text(line))
     if forecast.rows:
         console.print()
     if forecast.sensitivity:
         console.print(_sensitivity(forecast.sensitivity))
-        console.print(Text(_OF_ONE_SEED, style="dim"), end="\n\n")
+        for line in _explained(forecast.sensitivity):
+            console.print(Text(line, style="dim"))
+        console.print()
     for advice in sorted(forecast.advice, key=lambda advice: advice.level == "note"):
         style = "bold yellow" if advice.level == "warning" else "bold dim"
         level = Text(f"{advice.level}: ", style=style)
@@ -86,9 +90,13 @@ _SCALED = (
 )
 
 
-_OF_ONE_SEED = (
-    "Of one training of each stage: how much another seed would change, and so what several seeds "
-    "can show, is known when they are trained."
+_OF_SEEDS = (
+    "how much another seed would change, and so what several seeds can show, is known when they "
+    "are trained."
+)
+_AGAIN = (
+    "evaluate again: the same model is asked once more, so that the report knows how much two "
+    "evaluations of one model differ."
 )
 
 
@@ -226,22 +234,26 @@ def _sensitivity(effects: Sequence[sensitivity.Sensitivity]) -> Table:
         box=box.SIMPLE_HEAD,
         header_style="bold",
         pad_edge=False,
-        title="Smallest change that would likely show (80% power, two-sided 5%, paired), in points",
+        title="Smallest change that the report would likely call shown (80% power), in points",
         title_justify="left",
         title_style="bold",
     )
     table.add_column("metric")
     for header in (
         "n",
-        "between earlier stages",
-        f"if {100 * sensitivity.ASSUMED:.0f}% of problems change",
-        f"if {100 * sensitivity.MOST:.0f}% change",
+        "clusters",
+        "tests",
+        "earlier stages",
+        f"assumed: {100 * sensitivity.ASSUMED:.0f}% change",
+        f"assumed: {100 * sensitivity.MOST:.0f}% change",
     ):
         table.add_column(header, justify="right")
     for effect in effects:
         table.add_row(
-            _title(effect.metric),
+            _title(effect),
             f"{effect.n:,}",
+            "" if effect.clusters is None else f"{effect.clusters:,}",
+            f"{effect.tests:,}",
             _earlier(effect),
             _assumed(effect, effect.assumed),
             _assumed(effect, effect.most),
@@ -249,24 +261,49 @@ def _sensitivity(effects: Sequence[sensitivity.Sensitivity]) -> Table:
     return table
 
 
-def _title(metric: str) -> str:
-    known = measure(metric)
-    return known.title if known.unit == "share" else f"{known.title} ({known.reading})"
+def _title(effect: sensitivity.Sensitivity) -> str:
+    known = measure(effect.metric)
+    title = known.title if known.unit == "share" else f"{known.title} ({known.reading})"
+    return title if effect.against is None else f"{title}, against {effect.against}"
 
 
 def _assumed(effect: sensitivity.Sensitivity, amount: float | None) -> str:
     if measure(effect.metric).unit != "share":
-        # it has no share of problems that change
-        return "–"
+        return "no share"
     return "none" if amount is None else size(effect.metric, amount)
 
 
 def _earlier(effect: sensitivity.Sensitivity) -> str:
     if effect.earlier is None:
-        return "–"
+        return "none yet"
     low, high = (size(effect.metric, value) for value in effect.earlier)
     reach = low if low == high else f"{low}–{high}"
     return f"{reach} ({number_of(effect.pairs, 'pair')})"
+
+
+def _explained(effects: Sequence[sensitivity.Sensitivity]) -> Iterator[str]:
+    """Say what the columns mean, and of which models they are."""
+    compared = "A line is of a stage and the one before it"
+    against = next((effect.against for effect in effects if effect.against is not None), None)
+    if against is not None:
+        compared += f'; "against {against}": of another variant and that one, the reference'
+    yield f"{compared}. Both are of one training: {_OF_SEEDS}"
+    yield (
+        "tests: that many of a report share the 5% (Holm). The numbers are for the case that none "
+        "of the others is shown; each that is lets a little less be enough."
+    )
+    yield (
+        "earlier stages: as stages changed that were measured here before, asked the same. "
+        "assumed: of so many problems only one of the two models is right, and those of one "
+        "cluster are no more alike than others. Where they are more alike, less is shown."
+    )
+    if any(measure(effect.metric).unit != "share" for effect in effects):
+        yield (
+            "no share: it is no share of problems, so that nothing can be assumed. What shows is "
+            "known when stages were measured."
+        )
+    if any(effect.most is None and measure(effect.metric).unit == "share" for effect in effects):
+        yield "none: not even a change of all problems."
 
 
 def _node(forecast_of: NodeForecast) -> dict[str, Any]:
