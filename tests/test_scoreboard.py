@@ -102,7 +102,8 @@ def test_seeds_are_one_row_and_two_of_them_have_no_interval() -> None:
     assert [*rows] == ["base", "sft", "dpo", "sft+dpo"]
     assert (rows["sft"].value, rows["sft"].low, rows["sft"].text) == (0.625, None, "62.5%")
     (sft, *_) = added(report, "accuracy")
-    assert (sft.text, sft.verdict, sft.word) == ("+62.5", None, "no noise floor is known")
+    text = "+62.5 (seeds +50.0, +75.0)"
+    assert (sft.text, sft.verdict, sft.word) == (text, None, "no noise floor is known")
 
 
 def test_a_study_that_is_not_finished_says_what_is_there_and_what_is_missing() -> None:

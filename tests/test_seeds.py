@@ -99,7 +99,7 @@ def test_the_summary_and_the_tables_use_the_larger_floor_of_both_stages() -> Non
     small, large = of_dpo.of(3), of_sft.of(3)
     assert small is not None and large is not None and small < abs(added.value) < large
     assert run.is_below("accuracy", added.value, *added.members, *added.others, runs=3)
-    assert "+12.5 of dpo against sft" in summary(report).partition("Below it")[2]
+    assert "+12.5 of dpo against sft" in summary(report).partition("Below ")[2]
 
 
 def test_the_floor_by_hand() -> None:
@@ -139,6 +139,16 @@ def test_two_seeds_are_what_was_seen_and_no_floor() -> None:
     assert "What two seeds were seen to do is no noise floor: +55.0 of sft against base" in text
     noise = report_document(report)["noise"]
     assert {one["floor"] for one in noise} == {one["floor_of_means"] for one in noise} == {None}
+
+
+def test_two_seeds_have_no_floor_though_measuring_again_gave_the_same() -> None:
+    run = seeds_run(20, 24, dpo=(20, 23))
+    report = build_report([replace(run, repeats=(run.stages[1],))])
+    found = next(one for one in report.runs[0].floors if one.metric == "accuracy")
+    assert (found.between_evaluations, found.of(1), found.of(2)) == (0.0, None, None)
+    text = render_markdown(report)
+    assert "no noise floor is known" in text
+    assert "above the noise floor" not in text.lower()
 
 
 def test_measuring_again_counts_where_it_differs_more() -> None:

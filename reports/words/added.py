@@ -233,9 +233,6 @@ def _over_seeds(run: RunReport, one: OverSeeds, label: str) -> Added:
     members = (*one.members, *one.others)
     known = run.floor(one.metric, *members)
     floor = None if known is None else known.of(len(one.seeds))
-    text = formatting.change(one.metric, one.value)
-    if one.low is not None and one.high is not None:
-        text = formatting.change_with_interval(one.metric, one.value, one.low, one.high)
     return Added(
         run=one.run,
         label=label,
@@ -245,11 +242,19 @@ def _over_seeds(run: RunReport, one: OverSeeds, label: str) -> Added:
         low=one.low,
         high=one.high,
         counted=f"{len(one.seeds)} seeds",
-        text=text,
+        text=_mean_of_seeds(one),
         verdict=None,
         word=_beside_floor(floor, one.value),
         faint=floor is not None and abs(one.value) <= floor,
     )
+
+
+def _mean_of_seeds(one: OverSeeds) -> str:
+    """Write a mean with its interval, and with its seeds where they are too few for one."""
+    if one.low is not None and one.high is not None:
+        return formatting.change_with_interval(one.metric, one.value, one.low, one.high)
+    seeds = ", ".join(formatting.change(one.metric, value) for value in one.values)
+    return f"{formatting.change(one.metric, one.value)} (seeds {seeds})"
 
 
 def _beside_floor(floor: float | None, value: float) -> str:
