@@ -147,6 +147,7 @@ def test_reports_read_records_and_pure_functions_of_them_only() -> None:
         "printed",
         "stats",
         "metrics",
+        "nearest",
         "votes",
     }
     for name, imported in imports():
