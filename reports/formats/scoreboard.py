@@ -4,6 +4,7 @@ a report is read for, in as many lines as a screen has.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rich.cells import cell_len
 
@@ -22,6 +23,9 @@ from stagelift.reports.words.scoreboard import (
     Model,
     Panel,
     Scoreboard,
+    absent,
+    by_importance,
+    labelled,
     models,
     scoreboard,
 )
@@ -33,6 +37,7 @@ _STYLES = {"improved": "bold green", "regressed": "bold red"}
 # cells: names, the least of a bar, and what stands between columns
 _NAME, _SHORT_NAME, _BAR, _GAP = 26, 10, 8, 2
 _MOST_BAR = 40
+_Row = TypeVar("_Row", Measured, Added)
 _LOW, _LINE, _VALUE, _HIGH, _CENTER, _CUT = "├─●┤┊…"
 # rows that are kept before a block is left out: the first two can be done without, forests can not
 _FEWEST = (4, 4, 2, 1, 1)
@@ -42,22 +47,28 @@ _FEWEST = (4, 4, 2, 1, 1)
 class _Shown:
     """What there is to draw, however much of it fits."""
 
+    report: Report
     board: Scoreboard
     every: Sequence[Model]
     lines: Sequence[StageLine]
     basis: Sequence[Text]
+    # what each row is called, those to keep first
+    labels: Sequence[str]
 
     @property
     def rows(self) -> int:
-        return max(len(self.every), len(self.lines))
+        return max(len(self.every), sum(not line.of_all for line in self.lines))
 
 
 @dataclass(frozen=True)
 class _Page:
-    """Where it is drawn: at most so many rows of each kind, in cells of the console."""
+    """Where it is drawn, in cells of the console: at most so many rows of each kind, `without` the
+    same models in all of them.
+    """
 
     console: Console
     most: int
+    without: frozenset[str] = frozenset()
 
     @property
     def width(self) -> int:
@@ -83,15 +94,23 @@ def print_scoreboard(report: Report, console: Console, limit: int | None = LINES
 
 def _fitting(report: Report, console: Console, limit: int | None) -> list[Text]:
     """Show as many rows of everything as fit; where a few do not, leave out what comes last."""
-    shown = _Shown(scoreboard(report), models(report), stage_lines(report), _basis(report))
+    shown = _Shown(
+        report,
+        scoreboard(report),
+        models(report),
+        stage_lines(report),
+        _basis(report),
+        by_importance(report),
+    )
     largest = max(shown.rows, 4)
     if limit is None:
         # what has no room here stands in the tables
         return _lines(shown, _Page(console, largest), 0)[0]
     for left_out, fewest in enumerate(_FEWEST):
         for most in range(largest, fewest - 1, -1):
-            lines, gone = _lines(shown, _Page(console, most), left_out)
-            lines += _more(gone, _Page(console, most))
+            page = _Page(console, most, frozenset(shown.labels[most:]))
+            lines, gone = _lines(shown, page, left_out)
+            lines += _more(gone, page)
             if len(lines) <= limit:
                 return lines
     return [*lines[: limit - 1], Text(f"{_CUT} {len(lines) - limit + 1} more: --full", style="dim")]
@@ -112,7 +131,7 @@ def _lines(shown: _Shown, page: _Page, left_out: int) -> tuple[list[Text], list[
         _Block("the values", _panels(board.panels, page)),
         _Block("", []) if main is None else _Block(main.title, _forest(main, page)),
         *(_Block(forest.title, _forest(forest, page)) for forest in others if forest is not None),
-        _other_metrics(board, shown.every, page),
+        _other_metrics(shown, page),
     ]
     # what can be done without: a second forest first, the panels last
     unimportant = [*range(2, len(blocks) - 1), len(blocks) - 1, 1, 0]
@@ -126,7 +145,9 @@ def _lines(shown: _Shown, page: _Page, left_out: int) -> tuple[list[Text], list[
 
 
 def _stage_lines(lines: Sequence[StageLine], page: _Page) -> Iterator[Text]:
-    for line in lines[: page.most]:
+    kept = [line for line in lines if line.model not in page.without]
+    models_lines = [line for line in kept if not line.of_all][: page.most]
+    for line in (line for line in kept if line.of_all or line in models_lines):
         yield from _wrapped(_stage_line(line, page), page)
 
 
@@ -145,7 +166,7 @@ def _name(name: str, page: _Page) -> str:
 
 
 def _basis(report: Report) -> list[Text]:
-    said = [Text(basis(report), style="dim")]
+    said = [Text(basis(report, "--full"), style="dim")]
     ill = [shown_name(one.stage) for one in illnesses(report)]
     if ill:
         said.append(Text(f"{ILL}: {', '.join(ill)} (--full)", style="yellow"))
@@ -165,7 +186,7 @@ def _panels(panels: Sequence[Panel], page: _Page) -> list[Text]:
     """Draw panels side by side where names and numbers leave room for bars."""
     if not panels:
         return []
-    rows = [row for panel in panels for row in panel.rows[: page.most]]
+    rows = [row for panel in panels for row in _kept(panel.rows, page)]
     numbers = max(cell_len(row.text) for row in rows)
     widest = max(cell_len(shown_name(row.label)) for row in rows)
     need = min(widest, _SHORT_NAME) + numbers + _BAR + 2 * _GAP
@@ -187,9 +208,13 @@ def _panels(panels: Sequence[Panel], page: _Page) -> list[Text]:
 def _panel_in_words(panel: Panel, page: _Page) -> Iterator[Text]:
     """Write a panel where there is no room for bars, a row a model."""
     yield from _wrapped(Text(_title(panel, page.width), style="bold"), page)
-    for row in panel.rows[: page.most]:
+    for row in _kept(panel.rows, page):
         line = Text(f"{_name(row.label, page)}: ")
         yield from _wrapped(line.append(row.text, _STYLES.get(row.verdict or "", "")), page)
+
+
+def _kept(rows: Sequence[_Row], page: _Page) -> list[_Row]:
+    return [row for row in rows if row.label not in page.without][: page.most]
 
 
 def _abreast(parts: Sequence[Text], width: int) -> Text:
@@ -208,7 +233,7 @@ def _padded(text: Text, width: int) -> Text:
 
 
 def _panel(panel: Panel, width: int, page: _Page) -> list[Text]:
-    rows = panel.rows[: page.most]
+    rows = _kept(panel.rows, page)
     names = _labels([row.label for row in rows], width)
     label, number = max(map(cell_len, names)), max(cell_len(row.text) for row in rows)
     bar = min(_MOST_BAR, width - label - number - 2 * _GAP)
@@ -263,7 +288,7 @@ def _cell(value: float, ends: tuple[float, float], width: int) -> int:
 
 
 def _forest(forest: Forest, page: _Page) -> list[Text]:
-    rows = forest.rows[: page.most]
+    rows = _kept(forest.rows, page)
     names = _labels([row.label for row in rows], page.width)
     label, number = max(map(cell_len, names)), max(cell_len(row.text) for row in rows)
     word = max(cell_len(row.word) for row in rows)
@@ -284,7 +309,7 @@ def _forest(forest: Forest, page: _Page) -> list[Text]:
 
 
 def _forest_in_words(forest: Forest, page: _Page) -> Iterator[Text]:
-    for row in forest.rows[: page.most]:
+    for row in _kept(forest.rows, page):
         line = Text(f"{_name(row.label, page)}: ")
         style = "dim" if row.faint else _STYLES.get(row.verdict or "", "")
         yield from _wrapped(line.append(f"{row.text} {row.word}".strip(), style), page)
@@ -302,13 +327,17 @@ def _around_zero(forest: Forest) -> tuple[float, float]:
     return min(0.0, *seen), max(0.0, *seen)
 
 
-def _other_metrics(board: Scoreboard, every: Sequence[Model], page: _Page) -> _Block:
+def _other_metrics(shown: _Shown, page: _Page) -> _Block:
     """Write the headline metrics that are not drawn, as many as have room, a row a model."""
-    drawn = {panel.metric for panel in board.panels}
-    names = [name for name in _headline(every) if name not in drawn]
-    rows = every[: page.most]
-    labels = _labels([_label(row, every) for row in rows], page.width)
-    columns = [[_heading(name), *(_value(name, row) for row in rows)] for name in names]
+    drawn = {panel.metric for panel in shown.board.panels}
+    names = [name for name in _headline(shown.every) if name not in drawn]
+    labelled_rows = [(labelled(shown.report, row.run, row.name), row) for row in shown.every]
+    kept = [(label, row) for label, row in labelled_rows if label not in page.without]
+    rows = [row for _, row in kept[: page.most]]
+    labels = _labels([label for label, _ in kept[: page.most]], page.width)
+    columns = [
+        [_heading(name), *(_value(name, row, shown.report) for row in rows)] for name in names
+    ]
     lines = [_padded(Text(label), 0) for label in ("", *labels)]
     left, fitting = max(map(cell_len, labels), default=0), 0
     for column in columns:
@@ -331,15 +360,10 @@ def _headline(every: Sequence[Model]) -> list[str]:
     ]
 
 
-def _label(row: Model, every: Sequence[Model]) -> str:
-    runs = {model.run for model in every}
-    return row.name if len(runs) == 1 else f"{row.run}/{row.name}"
-
-
 def _heading(name: str) -> str:
     return f"{measure(name).title}, {measure(name).reading}"
 
 
-def _value(name: str, row: Model) -> str:
+def _value(name: str, row: Model, report: Report) -> str:
     reading = row.readings.get(name)
-    return "not measured" if reading is None else with_interval(name, reading)
+    return absent(name, row, report) if reading is None else with_interval(name, reading)

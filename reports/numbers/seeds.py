@@ -17,6 +17,7 @@ from stagelift.evals.records import Metric
 from stagelift.evals.stats import estimates
 from stagelift.evals.stats.difference import Difference, seed_difference
 from stagelift.reports.numbers.values import (
+    can_be,
     model_metrics,
     model_values,
     of_differences,
@@ -214,7 +215,7 @@ def mean_over_seeds(
     """
     if len(values) < SEEDS_FOR_AN_INTERVAL or estimates.is_constant(values):
         return None
-    bounds = measure(name).bounds
+    bounds = can_be(name)
     if difference:
         bounds = of_differences(bounds)
     return within(bounds, estimates.over_seeds(values))

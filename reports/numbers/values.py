@@ -5,6 +5,7 @@ characters.
 """
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 from stagelift.evals.metrics.accuracy import pass_at
 from stagelift.evals.metrics.measures import SHARE, Bounds, Measure, measure, without_stand_ins
@@ -147,10 +148,18 @@ def _has(name: str, stage: StageRecord) -> bool:
 
 def mean_of(name: str, values: Sequence[float]) -> Metric:
     """Return the mean over prompts with its interval, cut off at what the metric can be."""
-    bounds = measure(name).bounds
+    bounds = can_be(name)
     if bounds == SHARE:
         return estimates.rate(values)
     return within(bounds, estimates.mean(values))
+
+
+def can_be(name: str) -> Bounds | None:
+    """Return the least and the most that a metric can be: no length and no time is below zero."""
+    known = measure(name)
+    if known.bounds is None and known.family in ("length", "time"):
+        return 0.0, inf
+    return known.bounds
 
 
 def within(bounds: Bounds | None, metric: Metric) -> Metric:

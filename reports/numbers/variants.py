@@ -17,6 +17,7 @@ from stagelift.evals.records import Metric
 from stagelift.evals.stats.difference import Difference, difference
 from stagelift.evals.stats.planning import detectable, needed
 from stagelift.reports.numbers.families import Decided, Test, adjust, equal_test
+from stagelift.reports.numbers.headline import is_headline
 from stagelift.reports.numbers.seeds import (
     difference_over_seeds,
     mean_over_seeds,
@@ -32,7 +33,8 @@ from stagelift.reports.numbers.values import (
 from stagelift.reports.numbers.verdicts import Decision, decide
 from stagelift.reports.records import RunRecord, StageRecord
 
-COMPARED = ("accuracy", "accuracy_held_out", "win_rate_base", "length_tokens", "length_chars")
+# what is compared beside the headline metrics: they have no win rate against base
+_COMPARED_TOO = ("win_rate_base", "length_chars")
 WHOLE_CHAIN = "the whole chain"
 
 
@@ -113,7 +115,7 @@ class _Tested:
 
 def rank_variants(run: RunRecord) -> list[RankedVariant]:
     """Return every variant at every stage at which variants differ, best accuracy first; Holm runs
-    over all of them, equal tests once.
+    over all of them and all their metrics, equal tests once.
     """
     if run.reference is None:
         return []
@@ -181,12 +183,7 @@ def _compared(
     if len(models) < 2 or run.reference is None:
         return []
     every = [stage for seeds in stages.values() for stage in seeds]
-    names = [
-        name
-        for name in model_metrics(every)
-        if (name in COMPARED or is_of_own_task(name, None))
-        and all(name in stage.evaluation.metrics for stage in every)
-    ]
+    names = [name for name in model_metrics(every) if _counts(name, every)]
     reference = stages.get(run.reference)
     compared = []
     for variant, seeds in stages.items():
@@ -205,6 +202,17 @@ def _compared(
         )
         compared.append((ranked, list(_tests(run, names, seeds, reference))))
     return compared
+
+
+def _counts(name: str, stages: Sequence[StageRecord]) -> bool:
+    """Say whether variants are compared in a metric that all of them have: what reports are read
+    for, and every score of the user's main task.
+    """
+    is_told = name in _COMPARED_TOO or is_of_own_task(name, None)
+    return all(
+        name in stage.evaluation.metrics and (is_told or is_headline(measure(name), stage))
+        for stage in stages
+    )
 
 
 def _value(name: str, run: RunRecord, stages: Sequence[StageRecord]) -> Metric:

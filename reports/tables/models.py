@@ -1,7 +1,8 @@
 """The table of headline metrics: a line for each model, a column for each metric that the report is
-read for, and in each cell the value with what was added to it.
+read for, and in each cell the value with how it differs from the one model that the line names.
 
-A win rate is a difference already: in its cell stands whether it is above one half.
+That is the model before, of variants the reference. A win rate is a difference already: in its cell
+stands whether it is above one half.
 """
 
 from collections.abc import Iterator
@@ -11,13 +12,22 @@ from stagelift.evals.metrics.measures import measure, ordered
 from stagelift.reports.numbers.headline import headline_metrics
 from stagelift.reports.numbers.verdicts import Decision
 from stagelift.reports.report import Report
-from stagelift.reports.tables.table import NOTHING, Cell, Column, Row, Table
+from stagelift.reports.tables.table import HALF, NOTHING, Cell, Column, Row, Table
 from stagelift.reports.words import formatting
-from stagelift.reports.words.added import added
-from stagelift.reports.words.scoreboard import Model, labelled, models, scoreboard
+from stagelift.reports.words.added import added, variant_model
+from stagelift.reports.words.scoreboard import (
+    HALF_IN_WORDS,
+    Model,
+    absent,
+    labelled,
+    models,
+    scoreboard,
+)
 
 # a model's run and name
 _Place = tuple[str, str]
+# the run and name of what it is compared with, the run "" where it is the same
+_Other = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -32,11 +42,15 @@ class _Said:
 def model_table(report: Report) -> Table:
     """Return the table, with the models in the order of the report."""
     rows, names = models(report), _names(report)
-    said = {name: dict(_said(name, rows, report)) for name in names}
+    against = _against(names, report)
+    said = {name: dict(_said(name, rows, against, report)) for name in names}
     lines = []
     for row in rows:
-        cells = [_cell(name, row, said[name].get((row.run, row.name))) for name in names]
-        lines.append(Row(labelled(report, row.run, row.name), tuple(cells)))
+        place = (row.run, row.name)
+        cells = [_cell(name, row, said[name].get(place), report) for name in names]
+        is_said = any(place in said[name] for name in names)
+        note = _note(against[place]) if is_said and place in against else ""
+        lines.append(Row(labelled(report, row.run, row.name), tuple(cells), note))
     columns = tuple(Column(_title(name, rows)) for name in names)
     is_study = any(run.record.chains for run in report.runs)
     return Table("model" if is_study else "stage", columns, (tuple(lines),))
@@ -55,13 +69,40 @@ def _title(name: str, rows: list[Model]) -> str:
     return f"{title}, {' / '.join(counts)}"
 
 
-def _said(name: str, rows: list[Model], report: Report) -> Iterator[tuple[_Place, _Said]]:
-    """Yield what was added to each model, last what came first: the step from the model before."""
-    if measure(name).against is None or any(run.variants for run in report.runs):
+def _against(names: list[str], report: Report) -> dict[_Place, _Other]:
+    """Return the one model that each is compared with: the reference, else the model before."""
+    found: dict[_Place, _Other] = {}
+    for run in report.runs:
+        for one in run.variants:
+            place = (run.name, variant_model(one.variant, one.stage))
+            found[place] = ("", variant_model(one.reference, one.stage))
+    for name in names:
+        for change in added(report, name):
+            # the whole chain comes after the step
+            if change.delta is not None and change.model:
+                place = (change.run, change.model)
+                found.setdefault(place, (change.against_run, change.against))
+    return found
+
+
+def _note(other: _Other) -> str:
+    run, name = other
+    return f"against {run}/{name}" if run else f"against {name}"
+
+
+def _said(
+    name: str, rows: list[Model], against: dict[_Place, _Other], report: Report
+) -> Iterator[tuple[_Place, _Said]]:
+    """Yield how each model differs from the one that its line is of."""
+    has_variants = any(run.variants for run in report.runs)
+    if measure(name).against is None or has_variants:
         for change in reversed(added(report, name)):
-            if change.delta is not None:
+            place, other = (change.run, change.model), (change.against_run, change.against)
+            if change.delta is not None and against.get(place) == other:
                 words = f"{change.text} {change.word}".strip()
-                yield (change.run, change.model), _Said(words, change.verdict, change.faint)
+                yield place, _Said(words, change.verdict, change.faint)
+    if has_variants:
+        return
     places = {labelled(report, row.run, row.name): (row.run, row.name) for row in rows}
     for panel in scoreboard(report).panels:
         for one in panel.rows:
@@ -69,10 +110,10 @@ def _said(name: str, rows: list[Model], report: Report) -> Iterator[tuple[_Place
                 yield places[one.label], _Said(one.word, one.verdict)
 
 
-def _cell(name: str, row: Model, said: _Said | None) -> Cell:
+def _cell(name: str, row: Model, said: _Said | None, report: Report) -> Cell:
     reading = row.readings.get(name)
     if reading is None:
-        return Cell(NOTHING)
+        return HALF if absent(name, row, report) == HALF_IN_WORDS else Cell(NOTHING)
     text, interval = formatting.plain(name, reading.value), ""
     if reading.low is not None and reading.high is not None:
         interval = formatting.plain_interval(name, reading.low, reading.high)

@@ -14,8 +14,18 @@ from stagelift.reports.numbers.families import BESIDE_THE_MAIN
 from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
-from stagelift.reports.tables.table import BELOW_NOISE, NOTHING, Cell, Column, Row, Table, merged
+from stagelift.reports.tables.table import (
+    BELOW_NOISE,
+    HALF,
+    NOTHING,
+    Cell,
+    Column,
+    Row,
+    Table,
+    merged,
+)
 from stagelift.reports.words import formatting
+from stagelift.reports.words.gained_and_lost import is_by_construction
 from stagelift.reports.words.votes import vote_notes
 from stagelift.stages.records import EXPORT, StageResult
 
@@ -147,6 +157,8 @@ def _value(name: str, place: _Place) -> Cell:
     is_win_rate = measure(name).against is not None
     if metric is None:
         nobody_before = is_win_rate and place.before is None
+        if is_by_construction(name, place.stage):
+            return HALF
         return Cell() if nobody_before else Cell(NOTHING)
     cell = Cell(formatting.point(name, metric), formatting.interval(name, metric))
     if is_win_rate:

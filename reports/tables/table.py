@@ -31,6 +31,10 @@ class Cell:
         return self in (Cell(), Cell(NOTHING))
 
 
+# of what base has in preference accuracy, in which it is set against itself
+HALF = Cell("50%", notes=("by construction",))
+
+
 @dataclass(frozen=True)
 class Column:
     """What a column holds: a stage's own values, or what a stage `added`; `title` names it."""

@@ -53,6 +53,7 @@ class Added:
     ratio: Metric | None = None
     beside: str = ""
     against_run: str = ""
+    is_of_variants: bool = False
 
 
 def added(report: Report, metric: str) -> list[Added]:
@@ -178,6 +179,7 @@ def _beside_reference(run: RunReport, variant: RankedVariant, found: VariantDiff
         verdict=found.verdict,
         word=f"{found.verdict}, {BELOW}" if faint else found.verdict,
         faint=faint,
+        is_of_variants=True,
     )
 
 

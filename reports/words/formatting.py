@@ -110,15 +110,21 @@ def change(metric: str, delta: float) -> str:
 def change_interval(metric: str, low: float, high: float) -> str:
     """Write a difference's interval: `[+38.1, +57.2]`.
 
-    Where it leaves out zero by less than is written the end next to it keeps its sign: `[+0.0,
-    +5.1]`.
+    Where it leaves out zero by less than is written, the end next to it has a digit more: `[+0.04,
+    +5.1]`; by less than that too, it keeps its sign.
     """
-    ends = [change(metric, low), change(metric, high)]
-    if low > 0 and not ends[0].startswith("+"):
-        ends[0] = f"+{ends[0]}"
-    if high < 0 and not ends[1].startswith("-"):
-        ends[1] = f"-{ends[1]}"
-    return f"[{', '.join(ends)}]"
+    first = _apart_from_zero(metric, low) if low > 0 else change(metric, low)
+    last = _apart_from_zero(metric, high) if high < 0 else change(metric, high)
+    return f"[{first}, {last}]"
+
+
+def _apart_from_zero(metric: str, end: float) -> str:
+    """Write an end of an interval that leaves out zero so that it does not look like zero."""
+    unit = measure(metric).unit
+    number, decimals = _scaled(unit, end), _DECIMALS[unit]
+    if abs(number) < 0.5 * 10**-decimals:
+        decimals += 1
+    return f"{number:+.{decimals}f}"
 
 
 def change_with_interval(metric: str, delta: float, low: float, high: float) -> str:
@@ -185,8 +191,11 @@ def _many(count: int) -> str:
 
 
 def p_value(p: float) -> str:
-    """Write a p value: `p = 0.041`, or `p < 0.001`."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    """Write a p value: `p = 0.041`, or `p < 0.001`; next to 0.05 with a digit more."""
+    if p < 0.001:
+        return "p < 0.001"
+    written = f"{p:.3f}"
+    return f"p = {p:.4f}" if written == "0.050" else f"p = {written}"
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:

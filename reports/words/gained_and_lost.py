@@ -13,12 +13,13 @@ from stagelift.evals.metrics.looping import LOOPING_FIELD
 from stagelift.evals.metrics.measures import Unit, measure, ordered
 from stagelift.evals.records import Role
 from stagelift.reports.numbers.compare import Comparison
-from stagelift.reports.numbers.headline import is_accuracy_again
+from stagelift.reports.numbers.headline import headline_metrics, is_accuracy_again
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
 
 TITLE = "Gained and lost"
+BY_CONSTRUCTION = "(base: 50% by construction)"
 _NOTHING = "nothing shown"
 _UNITS: dict[Unit, str] = {"share": " points", "bits": " bits per byte"}
 # fields of a contract, and the metric that each asks for
@@ -62,9 +63,38 @@ def losses(
 ) -> list[str]:
     """Write what a stage lost against an earlier one, in all metrics that can say so but one."""
     return [
-        _change(comparison)
+        _change(comparison, before)
+        for comparison in lost(stage, before, run)
+        if comparison.metric != besides
+    ]
+
+
+def gains(stage: StageRecord, before: StageRecord, run: RunReport, besides: str) -> list[str]:
+    """Write what a stage gained against an earlier one in the metrics that its report is read for,
+    but one; a win rate is told by itself.
+    """
+    return [
+        _change(comparison, before)
+        for comparison in gained(stage, before, run)
+        if comparison.metric != besides and measure(comparison.metric).against is None
+    ]
+
+
+def lost(stage: StageRecord, before: StageRecord, run: RunReport) -> list[Comparison]:
+    """Return the comparisons in which a stage was shown to be worse than an earlier one."""
+    compared = _compared(stage, before, run)
+    return [comparison for comparison in compared if comparison.verdict == "regressed"]
+
+
+def gained(stage: StageRecord, before: StageRecord, run: RunReport) -> list[Comparison]:
+    """Return those in which it was shown to be better, of the metrics that its report is read
+    for.
+    """
+    headline = headline_metrics(stage)
+    return [
+        comparison
         for comparison in _compared(stage, before, run)
-        if comparison.verdict == "regressed" and comparison.metric != besides
+        if comparison.verdict == "improved" and comparison.metric in headline
     ]
 
 
@@ -77,13 +107,15 @@ def _of_run(run: RunReport, report: Report) -> list[GainedAndLost]:
 
 def _line(stage: StageRecord, before: StageRecord, run: RunReport, report: Report) -> GainedAndLost:
     compared = _compared(stage, before, run)
-    gained = [_change(comparison) for comparison in compared if comparison.verdict == "improved"]
-    lost = losses(stage, before, run)
-    said = formatting.listed(lost) if lost else f"{_NOTHING}{_would_have_shown(compared)}"
+    better = [
+        _change(comparison, before) for comparison in compared if comparison.verdict == "improved"
+    ]
+    worse = losses(stage, before, run)
+    said = formatting.listed(worse) if worse else f"{_NOTHING}{_would_have_shown(compared)}"
     return GainedAndLost(
         stage=report.column(stage),
         against=before.name,
-        gained=formatting.listed(gained) if gained else _NOTHING,
+        gained=formatting.listed(better) if better else _NOTHING,
         lost=f"{said}{_with_missing(stage)}",
     )
 
@@ -106,24 +138,31 @@ def _counts(name: str, role: Role, stage: StageRecord) -> bool:
     return is_told and known.against in (None, role)
 
 
-def _change(comparison: Comparison) -> str:
+def _change(comparison: Comparison, before: StageRecord) -> str:
     name = comparison.metric
     change = formatting.change_with_interval(
         name, comparison.delta, comparison.low, comparison.high
     )
-    return f"{_noun(name)} {change}{_UNITS.get(measure(name).unit, '')}"
+    of_base = f" {BY_CONSTRUCTION}" if is_by_construction(name, before) else ""
+    return f"{noun(name)} {change}{_UNITS.get(measure(name).unit, '')}{of_base}"
 
 
-def _noun(name: str) -> str:
+def noun(name: str) -> str:
+    """Name a metric as something that can be gained and lost."""
     known = measure(name)
     return known.noun or known.title
+
+
+def is_by_construction(name: str, stage: StageRecord) -> bool:
+    """Say whether a model has one half in a metric because it is set against itself."""
+    return measure(name).family == "preference accuracy" and stage.parent is None
 
 
 def _would_have_shown(compared: Sequence[Comparison]) -> str:
     """Say how large a loss of what a stage may cost would likely have been seen."""
     sizes = [
         f"{formatting.size(comparison.metric, comparison.mde)}"
-        f"{_UNITS.get(measure(comparison.metric).unit, '')} of {_noun(comparison.metric)}"
+        f"{_UNITS.get(measure(comparison.metric).unit, '')} of {noun(comparison.metric)}"
         for comparison in compared
         if measure(comparison.metric).supporting and comparison.mde is not None
     ]

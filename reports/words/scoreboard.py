@@ -19,6 +19,8 @@ from stagelift.reports.words.added import Added, added, marked_verdict, variant_
 
 UNFIT = "judge not fit to decide: no verdict"
 NOT_MEASURED, OPPONENT = "not measured", "the opponent"
+# of preference accuracy, in which base is set against itself
+HALF_IN_WORDS = "50% by construction"
 ACCURACY_AGAIN = "accuracy again: the judge knows the targets"
 _LENGTHS = ("length_tokens", "length_chars")
 _ADDED_IN: dict[Unit, str] = {"share": "points"}
@@ -130,6 +132,23 @@ def models(report: Report) -> list[Model]:
     return [model for run in report.runs for model in _of_run(run)]
 
 
+def by_importance(report: Report) -> list[str]:
+    """Label the rows of variants, and put first those to keep where there is no room for all: the
+    last stage's, then what is no variant, then earlier stages'. Empty where there are none.
+    """
+    places = {
+        (run.name, variant_model(one.variant, one.stage)): one.stage
+        for run in report.runs
+        for one in run.variants
+    }
+    if not places:
+        return []
+    last = list(dict.fromkeys(places.values()))[::-1]
+    order: list[str | None] = [*last[:1], None, *last[1:]]
+    rows = sorted(models(report), key=lambda row: order.index(places.get((row.run, row.name))))
+    return [labelled(report, row.run, row.name) for row in rows]
+
+
 def labelled(report: Report, run: str, name: str) -> str:
     """Name a row, with its run where there are several."""
     return name if len(report.runs) == 1 else f"{run}/{name}"
@@ -221,8 +240,7 @@ def _note(name: str, report: Report) -> str:
 def _measured(name: str, row: Model, report: Report) -> Measured:
     label, reading = labelled(report, row.run, row.name), row.readings.get(name)
     if reading is None:
-        absent = OPPONENT if _is_opponent(name, row, report) else NOT_MEASURED
-        return Measured(row.run, label, None, None, None, absent)
+        return Measured(row.run, label, None, None, None, absent(name, row, report))
     low, high = reading.low, reading.high
     text = formatting.plain(name, reading.value)
     if low is not None and high is not None:
@@ -231,11 +249,14 @@ def _measured(name: str, row: Model, report: Report) -> Measured:
     return _with_verdict(measured, name, row, report)
 
 
-def _is_opponent(name: str, row: Model, report: Report) -> bool:
-    """Say whether a model has no win rate because the others are judged against it."""
+def absent(name: str, row: Model, report: Report) -> str:
+    """Say why a model has no value in a metric: the others may be measured against it."""
     stages = [stage for stage in report.stages() if (stage.run, stage.name) == (row.run, row.name)]
-    is_base = any(stage.parent is None for stage in stages)
-    return is_base and measure(name).against in ("base", "previous")
+    if not any(stage.parent is None for stage in stages):
+        return NOT_MEASURED
+    if measure(name).family == "preference accuracy":
+        return HALF_IN_WORDS
+    return OPPONENT if measure(name).against in ("base", "previous") else NOT_MEASURED
 
 
 def _with_verdict(measured: Measured, name: str, row: Model, report: Report) -> Measured:

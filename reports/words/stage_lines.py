@@ -11,12 +11,18 @@ from stagelift.evals.printed import shown_name
 from stagelift.evals.records import Metric
 from stagelift.reports.numbers.headline import main_metric
 from stagelift.reports.numbers.seeds import siblings
+from stagelift.reports.numbers.variants import RankedVariant
 from stagelift.reports.numbers.verdicts import SHOWN, Decision
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
 from stagelift.reports.words.added import WHOLE_CHAIN, Added, added, variant_model
-from stagelift.reports.words.gained_and_lost import asks_for_losses, losses, not_measured
+from stagelift.reports.words.gained_and_lost import (
+    asks_for_losses,
+    gains,
+    losses,
+    not_measured,
+)
 from stagelift.reports.words.scoreboard import (
     NOT_MEASURED,
     OPPONENT,
@@ -30,6 +36,7 @@ from stagelift.reports.words.scoreboard import (
     stage_reading,
 )
 from stagelift.reports.words.study_summary import without_shares
+from stagelift.reports.words.variants import changed, unshown, variant_findings
 
 # the share of responses cut off at the limit from which it is said beside every number
 _MANY_CUT = 0.2
@@ -41,6 +48,8 @@ _UNITS: dict[Unit, str] = {"share": " points", "tokens": " tokens", "characters"
 class StageLine:
     """What is said of one stage. `subject` and `against` come from recipes and files, and may be
     long; `against` is "" where it goes without saying. `words` are ours but for names of metrics.
+    `model` labels the model that it is of, "" where it is of several; what a study found is
+    `of_all`, and has a model where it goes with it.
     """
 
     subject: str
@@ -48,6 +57,8 @@ class StageLine:
     words: str
     verdict: Decision | None
     faint: bool
+    model: str = ""
+    of_all: bool = False
 
     @property
     def text(self) -> str:
@@ -63,8 +74,10 @@ class _Known:
     values: dict[tuple[str, str], Reading]
     win_rates: dict[str, str]
     lengths: dict[tuple[str, str, str], str]
+    gains: dict[tuple[str, str], list[str]]
     losses: dict[tuple[str, str], list[str]]
     asked: set[tuple[str, str]]
+    unshown: dict[tuple[str, str], str]
 
 
 def stage_lines(report: Report) -> list[StageLine]:
@@ -75,19 +88,25 @@ def stage_lines(report: Report) -> list[StageLine]:
     if main is None:
         return []
     known, rows = _known(main, report), added(report, main)
-    lines = [line for run in report.runs for line in _of_run(run, rows, known, report)]
+    lines = [
+        line
+        for run in report.runs
+        for line in (*_findings(run, report), *_of_run(run, rows, known, report))
+    ]
     return [*lines, *(_line(row, known, report) for row in rows if row.against_run)]
 
 
-def basis(report: Report) -> str:
-    """Say what the lines rest on: how many prompts, whose verdicts, and what is missing."""
+def basis(report: Report, rest: str = "folded below") -> str:
+    """Say what the lines rest on: how many prompts, whose verdicts, and what is missing; `rest`
+    says where all else is.
+    """
     forests = [row for forest in scoreboard(report).forests for row in forest.rows]
     counts = [(row.counted, row.low is not None) for row in forests if row.counted]
     said = _counted(counts or list(_of_panels(report)))
     if any(row.verdict for row in forests):
         said += "; verdicts after Holm's adjustment"
     words = [row.word for row in forests] + [line.words for line in stage_lines(report)]
-    return " ".join([f"{said}.", *_marks(words), *_cut_off(report), *_missing(report)])
+    return " ".join([f"{said}.", *_marks(words), *_cut_off(report, rest), *_missing(report)])
 
 
 def _of_panels(report: Report) -> Iterator[tuple[str, bool]]:
@@ -116,16 +135,35 @@ def _marks(words: Sequence[str]) -> Iterator[str]:
         yield f"{formatting.OTHER_FAMILY}: not of the headline."
 
 
-def _cut_off(report: Report) -> Iterator[str]:
-    """Name the models whose responses often ended at the limit: others may only stop in time."""
+def _cut_off(report: Report, rest: str) -> Iterator[str]:
+    """Name the models whose responses often ended at the limit, where others are compared with
+    them: these may only stop in time.
+    """
+    compared = _compared(report)
     often = [
         f"{labelled(report, model.run, model.name)} {formatting.plain(_CUT_OFF, cut.value)}"
         for model in models(report)
-        if (cut := model.readings.get(_CUT_OFF)) is not None and cut.value >= _MANY_CUT
+        if (model.run, model.name) in compared
+        and (cut := model.readings.get(_CUT_OFF)) is not None
+        and cut.value >= _MANY_CUT
     ]
     if often:
         named = formatting.listed(often[:3]) + (" and others" if len(often) > 3 else "")
-        yield f"Cut off at the limit: {named}; a change may be of stopping in time (--full)."
+        yield f"Cut off at the limit: {named}; a change may be of stopping in time ({rest})."
+
+
+def _compared(report: Report) -> set[tuple[str, str]]:
+    """Return the models of which the lines and forests compare responses: shares of a lattice
+    compare all of its.
+    """
+    rows = [row for one in scoreboard(report).forests for row in one.rows if row.delta is not None]
+    of_all = {row.run for row in rows if not row.model}
+    found = {(model.run, model.name) for model in models(report) if model.run in of_all}
+    for row in rows:
+        found |= {(row.run, row.model), (row.against_run or row.run, row.against)}
+    for run in report.runs:
+        found |= {(run.name, name) for one in variant_findings(run) for name in one.compared}
+    return found
 
 
 def _missing(report: Report) -> Iterator[str]:
@@ -137,13 +175,31 @@ def _missing(report: Report) -> Iterator[str]:
             yield from filter(None, [without_shares(run)])
 
 
+def _findings(run: RunReport, report: Report) -> Iterator[StageLine]:
+    """Yield what a study of variants found, before its models."""
+    for one in variant_findings(run):
+        subject = one.subject if len(report.runs) == 1 else f"{run.name}: {one.subject}"
+        model = labelled(report, run.name, one.earlier) if one.earlier else ""
+        yield StageLine(subject, one.against, one.words, None, False, model, of_all=True)
+
+
+def _told_together(run: RunReport) -> set[str]:
+    """Name the variants' models of earlier stages: what was found of these stands in a line."""
+    if not variant_findings(run):
+        return set()
+    last = run.variants[-1].stage
+    return {variant_model(one.variant, one.stage) for one in run.variants if one.stage != last}
+
+
 def _of_run(
     run: RunReport, every: Sequence[Added], known: _Known, report: Report
 ) -> Iterator[StageLine]:
     """Yield what was added in a run, and in their places the models that nothing is said of."""
     rows = [row for row in every if row.run == run.name and not row.against_run]
+    together = _told_together(run)
     places = {model.name: place for place, model in enumerate(_models(run, report))}
     alone = [model for model in _models(run, report) if _is_alone(model, rows, run)]
+    rows = [row for row in rows if row.model not in together]
     for row in rows:
         while alone and places[alone[0].name] < places.get(row.model, -1):
             yield _alone(alone.pop(0), run, known.main, report)
@@ -172,7 +228,8 @@ def _alone(model: Model, run: RunReport, main: str, report: Report) -> StageLine
     why = _why_alone(model, run, main)
     said += [f"no comparison: {why}"] if why and main in model.readings else []
     words = "; ".join(said)
-    return StageLine(labelled(report, model.run, model.name), "", words, None, faint=False)
+    label = labelled(report, model.run, model.name)
+    return StageLine(label, "", words, None, faint=False, model=label)
 
 
 def _measured(model: Model, main: str, run: RunReport) -> str:
@@ -241,6 +298,7 @@ def with_interval(name: str, reading: Reading) -> str:
 def _known(main: str, report: Report) -> _Known:
     length = length_metric(report)
     steps = [step for run in report.runs for step in _steps(run)]
+    variants = [step for run in report.runs for step in _beside_reference(run, report)]
     lengths = [] if length in (None, main) else added(report, str(length))
     return _Known(
         main=main,
@@ -249,18 +307,34 @@ def _known(main: str, report: Report) -> _Known:
         lengths={
             (row.run, row.label, row.against): _length(row, str(length))
             for row in lengths
-            if row.delta is not None
+            if row.delta is not None and not (row.is_of_variants and row.verdict not in SHOWN)
         },
+        gains={
+            (labelled(report, run.name, stage.name), before.name): gains(stage, before, run, main)
+            for run, stage, before in steps
+        }
+        | {step: changed(one, "improved", main) for step, one in variants},
         losses={
             (labelled(report, run.name, stage.name), before.name): losses(stage, before, run, main)
             for run, stage, before in steps
-        },
+        }
+        | {step: changed(one, "regressed", main) for step, one in variants},
         asked={
             (labelled(report, run.name, stage.name), before.name)
             for run, stage, before in steps
             if asks_for_losses(stage) and not not_measured(stage)
         },
+        unshown={step: unshown(one, main) for step, one in variants},
     )
+
+
+def _beside_reference(
+    run: RunReport, report: Report
+) -> Iterator[tuple[tuple[str, str], RankedVariant]]:
+    """Yield each variant with its label and the name of what it is compared with."""
+    for one in run.variants:
+        label = labelled(report, run.name, variant_model(one.variant, one.stage))
+        yield (label, variant_model(one.reference, one.stage)), one
 
 
 def _values(main: str, report: Report) -> dict[tuple[str, str], Reading]:
@@ -335,13 +409,16 @@ def _line(row: Added, known: _Known, report: Report) -> StageLine:
         _headline(row, known),
         "" if is_whole else known.win_rates.get(model, ""),
         known.lengths.get((row.run, row.label, row.against), ""),
+        known.unshown.get(step, ""),
+        _gained(known.gains.get(step, [])),
         _lost(row, known.losses.get(step, []), asked=step in known.asked),
     ]
     words = "; ".join(part for part in said if part)
     subject = labelled(report, row.run, row.label)
     is_mixed = row.verdict == "improved" and bool(known.losses.get(step))
     verdict = None if is_mixed else row.verdict
-    return StageLine(subject, row.beside, words, verdict, row.faint)
+    label = model if row.model else ""
+    return StageLine(subject, row.beside, words, verdict, row.faint, label)
 
 
 def _headline(row: Added, known: _Known) -> str:
@@ -354,6 +431,11 @@ def _headline(row: Added, known: _Known) -> str:
     shown = [formatting.plain(known.main, one.value) for one in (before, now) if one is not None]
     numbers = f"{' -> '.join(shown)}, " if shown else ""
     return f"{title} {numbers}{row.text} {row.word}".rstrip()
+
+
+def _gained(gained: Sequence[str]) -> str:
+    """Say what was gained beside the main metric."""
+    return f"gained {formatting.listed(gained)}" if gained else ""
 
 
 def _lost(row: Added, lost: Sequence[str], *, asked: bool) -> str:

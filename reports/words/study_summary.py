@@ -10,15 +10,14 @@ from stagelift.evals.stats.families import ALPHA
 from stagelift.reports.numbers.attribution import Interaction
 from stagelift.reports.numbers.headline import main_metric
 from stagelift.reports.numbers.seeds import Floor, OverSeeds
-from stagelift.reports.numbers.variants import RankedVariant, VariantDifference
-from stagelift.reports.numbers.verdicts import SHOWN
 from stagelift.reports.report import RunReport
 from stagelift.reports.words import formatting
+from stagelift.reports.words.variants import variant_sentences
 
 
 def study_sentences(run: RunReport) -> list[str]:
     """Return the sentences of one run; empty where its study is not far enough to say anything."""
-    return [*_lattice(run), *_variants(run), *_seeds(run)]
+    return [*_lattice(run), *variant_sentences(run), *_seeds(run)]
 
 
 def told_of(run: RunReport) -> set[str]:
@@ -68,98 +67,6 @@ def _interaction(one: Interaction) -> str:
     )
 
 
-def _variants(run: RunReport) -> Iterator[str]:
-    found = run.variants
-    for place in dict.fromkeys(one.stage for one in found):
-        here = [one for one in found if one.stage == place]
-        yield from _place(place, here, run)
-    if found and all(one.on_front is not None for one in found):
-        so_far = "Of what is evaluated, on" if run.record.missing else "On"
-        last = [one for one in found if one.stage == found[-1].stage]
-        front = [one.variant for one in last if one.on_front]
-        yield (
-            f"{so_far} the Pareto front of {measure(_main(run)).title}, trained parameters, "
-            f"minutes and peak memory after {last[0].stage}, noise and all: "
-            f"{formatting.listed(front)}."
-        )
-
-
-def _place(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterator[str]:
-    """Say which variants differ from the reference, and plainly where the data cannot tell."""
-    reference, main = here[0].reference, _main(run)
-    title = measure(main).title
-    pairs = [(one, found) for one in here if (found := one.difference(main)) is not None]
-    apart = [pair for pair in pairs if _differs(pair[1])]
-    alike = [pair for pair in pairs if not _differs(pair[1])]
-    elsewhere = [
-        (one, found)
-        for one in here
-        for found in one.differences
-        if found.metric != main and _differs(found)
-    ]
-    names = [one.variant for one, _ in alike]
-    if not pairs:
-        yield from _without_reference(place, here, main)
-    if pairs and not apart:
-        only = f" by {title}" if elsewhere else ""
-        yield (
-            f"After {place} the data cannot tell the variants apart{only}: no difference to "
-            f"{reference} in {title} was shown for "
-            f"{formatting.listed(names, 'or')}{_unseen(alike)}."
-        )
-    if apart:
-        said = [f"{one.variant} {_change(one, found, run)}" for one, found in apart]
-        said += (
-            [f"{formatting.listed(names)} cannot be told apart from it{_unseen(alike)}"]
-            if alike
-            else []
-        )
-        yield f"After {place}, against {reference} in {title}: {'; '.join(said)}."
-    if elsewhere:
-        said = [
-            f"{one.variant}'s {_title(found)} {_change(one, found, run)}"
-            for one, found in elsewhere
-        ]
-        yield f"In other metrics: {'; '.join(said)}."
-
-
-def _without_reference(place: str, here: Sequence[RankedVariant], main: str) -> Iterator[str]:
-    """Say what variants are that nothing can be compared with."""
-    values = [
-        f"{formatting.value(main, one.values[main])} (n={one.values[main].n}) for {one.variant}"
-        for one in here
-        if main in one.values
-    ]
-    if values:
-        yield (
-            f"After {place} {measure(main).title} is {formatting.listed(values)}; none is compared "
-            f"with {here[0].reference}, which is not measured there."
-        )
-
-
-def _differs(found: VariantDifference) -> bool:
-    return found.verdict in SHOWN
-
-
-def _unseen(alike: Sequence[tuple[RankedVariant, VariantDifference]]) -> str:
-    unseen = max((found.mde or 0.0 for _, found in alike), default=0.0)
-    if not unseen:
-        return ""
-    amount = formatting.size(alike[0][1].metric, unseen)
-    return f"; a change below {amount} points would often go unseen"
-
-
-def _title(found: VariantDifference) -> str:
-    known = measure(found.metric)
-    return formatting.full_title(known.name) if known.family == "win rate" else known.title
-
-
-def _change(variant: RankedVariant, found: VariantDifference, run: RunReport) -> str:
-    below = ", which is below the noise floor" if run.is_variant_below_noise(found, variant) else ""
-    change = formatting.change_with_interval(found.metric, found.delta, found.low, found.high)
-    return f"{found.verdict} by {change}{below}"
-
-
 def _seeds(run: RunReport) -> Iterator[str]:
     main = _main(run)
     found = [one for one in run.seeds if one.metric == main]
@@ -170,11 +77,15 @@ def _seeds(run: RunReport) -> Iterator[str]:
     yield f"Over {len(values[0].seeds)} training seeds {measure(main).title} is {means}."
     above, below, seen = _by_floor(found, run)
     if above:
-        yield f"Above the noise floor of means: {formatting.listed(above)}."
+        yield (
+            "Above the noise floor of means, more than two recipes differ by seeds alone: "
+            f"{formatting.listed(above)}."
+        )
     if below:
-        floor = "it" if above else "the noise floor of means"
-        said = formatting.listed(below)
-        yield f"Below {floor}, so that other seeds alone may do as much: {said}."
+        yield (
+            "Below the noise floor of means, no more than two equal recipes may differ by their "
+            f"seeds alone: {formatting.listed(below)}."
+        )
     if seen:
         yield f"What two seeds were seen to do is no noise floor: {formatting.listed(seen)}."
 
