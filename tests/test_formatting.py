@@ -79,10 +79,17 @@ def interval(delta: float, *ends: float) -> Difference:
     return Difference(delta, min(ends), max(ends), n=40, p=0.01, sd=1.0, units=40)
 
 
-def test_an_end_next_to_zero_keeps_its_sign() -> None:
-    assert formatting.change_interval("accuracy", 0.0001, 0.2) == "[+0.0, +20.0]"
-    assert formatting.change_interval("accuracy", -0.2, -0.0001) == "[-20.0, -0.0]"
+def test_an_end_next_to_zero_does_not_look_like_zero() -> None:
+    assert formatting.change_interval("accuracy", 0.0001, 0.2) == "[+0.01, +20.0]"
+    assert formatting.change_interval("accuracy", -0.2, -0.0001) == "[-20.0, -0.01]"
+    assert formatting.change_interval("accuracy", 0.00001, 0.2) == "[+0.00, +20.0]"
     assert formatting.change_interval("accuracy", 0.0, 0.2) == "[0.0, +20.0]"
+    assert formatting.change_interval("accuracy", -0.0001, 0.2) == "[0.0, +20.0]"
+
+
+def test_a_p_next_to_one_in_twenty_says_on_which_side_it_is() -> None:
+    written = [formatting.p_value(p) for p in (0.0004, 0.041, 0.0496, 0.0502)]
+    assert written == ["p < 0.001", "p = 0.041", "p = 0.0496", "p = 0.0502"]
 
 
 def test_one_of_something_is_no_plural() -> None:

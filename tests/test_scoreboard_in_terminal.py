@@ -101,7 +101,7 @@ def test_what_does_not_fit_is_said_to_be_elsewhere() -> None:
     shown = screen(wide_study(), 80)
     assert "r=13,lora_alpha=26/sft" in shown and "r=2,lora_alpha=4/sft" not in shown
     assert shown.endswith(
-        "… 12 more rows; length beside the reference, tokens; 1 more metric: --full\n"
+        "… 13 more rows; length beside the reference, tokens; 1 more metric: --full\n"
     )
     assert "accuracy beside the reference" in shown
     assert "--full" not in screen(build_report([golden_variants()]), 80)

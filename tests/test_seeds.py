@@ -99,7 +99,8 @@ def test_the_summary_and_the_tables_use_the_larger_floor_of_both_stages() -> Non
     small, large = of_dpo.of(3), of_sft.of(3)
     assert small is not None and large is not None and small < abs(added.value) < large
     assert run.is_below("accuracy", added.value, *added.members, *added.others, runs=3)
-    assert "+12.5 of dpo against sft" in summary(report).partition("Below ")[2]
+    _, _, below = summary(report).partition("Below the noise floor of means")
+    assert "+12.5 of dpo against sft" in below
 
 
 def test_the_floor_by_hand() -> None:
@@ -193,10 +194,13 @@ def test_the_summary_says_what_seeds_make_of_it() -> None:
         "Over 3 training seeds accuracy is 55.0% [42.6, 67.4] after sft and 57.5% [38.9, 76.1] "
         "after dpo." in text
     )
-    assert "Above the noise floor of means: +55.0 of sft against base (floor 17.6)." in text
     assert (
-        "Below it, so that other seeds alone may do as much: +2.5 of dpo against sft (floor 26.3)"
-        in text
+        "Above the noise floor of means, more than two recipes differ by seeds alone: +55.0 of sft "
+        "against base (floor 17.6)." in text
+    )
+    assert (
+        "Below the noise floor of means, no more than two equal recipes may differ by their seeds "
+        "alone: +2.5 of dpo against sft (floor 26.3)" in text
     )
 
 

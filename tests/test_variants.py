@@ -11,7 +11,10 @@ from stagelift.reports.formats.markdown import render_markdown
 from stagelift.reports.numbers.variants import RankedVariant, rank_variants
 from stagelift.reports.records import RunRecord
 from stagelift.reports.report import Report, build_report
+from stagelift.reports.tables.models import model_table
+from stagelift.reports.words.stage_lines import basis, stage_lines
 from stagelift.reports.words.summary import summary
+from stagelift.reports.words.variants import variant_findings
 from tests.records import make_chain, make_study, make_training
 
 
@@ -191,17 +194,18 @@ def said(run: RunRecord) -> str:
 def test_it_is_said_plainly_where_the_data_cannot_tell() -> None:
     text = said(variants_run(r_4=39, r_16=40, r_64=41))
     assert (
-        "After sft the data cannot tell the variants apart: no difference to r=16 in accuracy was "
+        "After sft: the data cannot tell the variants apart: no difference to r=16 in accuracy was "
         "shown for" in text
     )
-    assert "r=64 or r=4" in text and "points would often go unseen" in text
+    assert "r=64 or r=4 (n=60). The 95% intervals leave room for" in text
+    assert "to be shown again with 80% chance, after Holm, one has to be" in text
 
 
 def test_what_differs_is_named_and_what_does_not_is_not_told_apart() -> None:
     text = said(variants_run(r_4=10, r_16=40, r_64=41))
     assert (
-        "After sft, against r=16 in accuracy: r=4 regressed by -50.0 [-61.6, -35.2]; r=64 cannot "
-        "be told apart" in text
+        "After sft: against r=16 in accuracy (n=60): r=4 regressed by -50.0 [-61.6, -35.2]; "
+        "r=64 cannot be told apart from it." in text
     )
     assert (
         "On the Pareto front of accuracy, trained parameters, minutes and peak memory after sft, "
@@ -233,3 +237,47 @@ def test_the_document_has_them_by_rank(report: Report) -> None:
 
 def test_a_plain_chain_has_none() -> None:
     assert rank_variants(make_chain(base="ww", sft="cc")) == []
+
+
+def two_stages() -> RunRecord:
+    """Three ranks that differ in nothing after sft, and of which dpo moves one."""
+    stages: dict[str, tuple[str | None, str]] = {"base": (None, "t" * 30 + "w" * 30)}
+    chains = []
+    for name in ("r=4", "r=16", "r=64"):
+        stages[f"{name}/sft"] = ("base", "c" * 30 + "w" * 30)
+        right = 55 if name == "r=4" else 30
+        stages[f"{name}/dpo"] = (f"{name}/sft", "c" * right + "w" * (60 - right))
+        chains.append((name, 0, {"base": "base", "sft": f"{name}/sft", "dpo": f"{name}/dpo"}))
+    return make_study(stages, chains, reference="r=16")
+
+
+def test_the_last_stage_comes_first_and_each_step_says_what_it_added() -> None:
+    (run,) = build_report([two_stages()]).runs
+    found = variant_findings(run)
+    assert [(one.subject, one.against) for one in found] == [
+        ("After dpo", ""),
+        ("By accuracy, noise and all", ""),
+        ("dpo", "sft"),
+        ("After sft", ""),
+        ("sft", "base"),
+    ]
+    assert found[0].words.startswith("against r=16 in accuracy (n=60): r=4 improved by +41.7 [")
+    assert found[2].words.startswith("gained accuracy +41.7 [") and "(r=16)" not in found[2].words
+    assert found[3].words.startswith("the data cannot tell the variants apart")
+
+
+def test_a_row_of_variants_holds_one_comparison_and_names_it() -> None:
+    table = model_table(build_report([two_stages()]))
+    rows = {row.title: row for row in table.groups[0]}
+    assert rows["r=4/dpo"].note == "against r=16/dpo"
+    assert "+41.7" in rows["r=4/dpo"].cells[0].word
+    for name in ("r=16/sft", "r=16/dpo"):
+        assert not any(cell.verdict or cell.notes for cell in rows[name].cells)
+        assert rows[name].note == ""
+
+
+def test_being_cut_off_is_told_where_what_was_cut_off_is_compared() -> None:
+    report = build_report([two_stages()])
+    assert "base 50.0%" in basis(report) and "(folded below)" in basis(report)
+    assert "(--full)" in basis(report, "--full")
+    assert all("base 50.0%" not in line.text for line in stage_lines(report))

@@ -17,7 +17,7 @@ from stagelift.evals.records import Group
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.recipes.gated import known_metrics
 from stagelift.harness.recipes.sections import Recipe
-from stagelift.reports.numbers.variants import COMPARED
+from stagelift.reports.numbers.variants import COMPARED_TOO
 
 
 def step_tests(plan: Plan) -> dict[str, int]:
@@ -44,8 +44,14 @@ def variant_tests(plan: Plan) -> dict[str, int]:
     for chain in plan.chains:
         for slot, node in chain.slots:
             slots.setdefault(slot, {})[chain.variant] = node
+    recipe = plan.recipe
     names = [
-        name for name in _metrics(plan.recipe) if name in COMPARED or is_of_own_task(name, None)
+        name
+        for name in _metrics(recipe)
+        if name in COMPARED_TOO
+        or is_of_own_task(name, None)
+        or _is_headline(recipe, measure(name))
+        and measure(name).against != "previous"
     ]
     others = sum(
         variants[plan.reference].id != node.id
@@ -53,7 +59,8 @@ def variant_tests(plan: Plan) -> dict[str, int]:
         for node in variants.values()
         if plan.reference in variants
     )
-    return dict.fromkeys(names, others * len(names)) if others else {}
+    tests = others * (len(names) + len(recipe.evals.lm_eval_tasks))
+    return dict.fromkeys(names, tests) if others else {}
 
 
 def _metrics(recipe: Recipe) -> list[str]:

@@ -34,7 +34,7 @@ from stagelift.reports.numbers.verdicts import Decision, decide
 from stagelift.reports.records import RunRecord, StageRecord
 
 # what is compared beside the headline metrics: they have no win rate against base
-_COMPARED_TOO = ("win_rate_base", "length_chars")
+COMPARED_TOO = ("win_rate_base", "length_chars")
 WHOLE_CHAIN = "the whole chain"
 
 
@@ -208,7 +208,7 @@ def _counts(name: str, stages: Sequence[StageRecord]) -> bool:
     """Say whether variants are compared in a metric that all of them have: what reports are read
     for, and every score of the user's main task.
     """
-    is_told = name in _COMPARED_TOO or is_of_own_task(name, None)
+    is_told = name in COMPARED_TOO or is_of_own_task(name, None)
     return all(
         name in stage.evaluation.metrics and (is_told or is_headline(measure(name), stage))
         for stage in stages

@@ -42,17 +42,17 @@ class _Said:
 def model_table(report: Report) -> Table:
     """Return the table, with the models in the order of the report."""
     rows, names = models(report), _names(report)
-    against = _against(names, report)
+    against, is_study = _against(names, report), any(run.record.chains for run in report.runs)
     said = {name: dict(_said(name, rows, against, report)) for name in names}
     lines = []
     for row in rows:
         place = (row.run, row.name)
         cells = [_cell(name, row, said[name].get(place), report) for name in names]
-        is_said = any(place in said[name] for name in names)
+        # in a chain it is the one before
+        is_said = is_study and any(place in said[name] for name in names)
         note = _note(against[place]) if is_said and place in against else ""
         lines.append(Row(labelled(report, row.run, row.name), tuple(cells), note))
     columns = tuple(Column(_title(name, rows)) for name in names)
-    is_study = any(run.record.chains for run in report.runs)
     return Table("model" if is_study else "stage", columns, (tuple(lines),))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stagelift.evals.metrics.measures import Unit, measure
 from stagelift.evals.printed import shown_name
 from stagelift.reports.numbers.compare import Comparison
-from stagelift.reports.numbers.headline import main_metric
+from stagelift.reports.numbers.headline import is_accuracy_again, main_metric
 from stagelift.reports.numbers.variants import WHOLE_CHAIN, RankedVariant, VariantDifference
 from stagelift.reports.numbers.verdicts import SHOWN, Decision
 from stagelift.reports.records import StageRecord
@@ -22,8 +22,8 @@ from stagelift.reports.words.gained_and_lost import (
     noun,
 )
 
-# variants that a rank is told of in a line
-_MOST = 6
+# variants that are named in a line
+_MOST = 3
 _UNITS: dict[Unit, str] = {"share": " points", "tokens": " tokens", "characters": " characters"}
 
 
@@ -50,12 +50,12 @@ def variant_findings(run: RunReport) -> list[Finding]:
         return []
     last, here = places[-1]
     found = [
-        Finding(f"After {last}", shown_name(" ".join(_told(here, run)))),
+        Finding(f"After {last}", shown_name(" ".join(_told(here, run, _MOST)))),
         *_ranks(here, run),
         *_steps(last, here, run),
     ]
     for place, earlier in reversed(places[:-1]):
-        if told := _told(earlier, run, is_brief=True):
+        if told := _told(earlier, run, _MOST, is_brief=True):
             model = f"{earlier[0].variant}/{place}"
             found.append(Finding(f"After {place}", shown_name(" ".join(told)), earlier=model))
         found += _steps(place, earlier, run)
@@ -141,9 +141,16 @@ def _place(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterato
         )
 
 
-def _told(here: Sequence[RankedVariant], run: RunReport, *, is_brief: bool = False) -> list[str]:
+def _told(
+    here: Sequence[RankedVariant],
+    run: RunReport,
+    most: int | None = None,
+    *,
+    is_brief: bool = False,
+) -> list[str]:
     """Say which variants differ from the reference, and plainly where the data cannot tell; nothing
-    where none is compared. What `is_brief` does not say what would go unseen.
+    where none is compared. At `most` so many are named; what `is_brief` does not say what would go
+    unseen.
     """
     main = _main(run)
     pairs = [(one, found) for one in here if (found := one.difference(main)) is not None]
@@ -151,31 +158,48 @@ def _told(here: Sequence[RankedVariant], run: RunReport, *, is_brief: bool = Fal
         f"{one.variant}'s {_title(found)} {_change(one, found, run)}"
         for one in here
         for found in one.differences
-        if found.metric != main and found.verdict in SHOWN
+        if found.metric != main and found.verdict in SHOWN and not _is_again(found, one, run)
     ]
     if not pairs:
         return []
-    alike = [found for _, found in pairs if found.verdict not in SHOWN]
-    said = [_in_main(pairs, run, is_all=not elsewhere)]
-    said += [_unseen(alike)] if alike and not is_brief else []
-    return [*said, *([f"In other metrics: {'; '.join(elsewhere)}."] if elsewhere else [])]
+    said = [_in_main(pairs, run, most, is_all=not elsewhere)]
+    if not is_brief and not any(found.verdict in SHOWN for _, found in pairs):
+        said.append(_unseen([found for _, found in pairs]))
+    others = "; ".join(_first(elsewhere, most))
+    return [*said, f"In other metrics: {others}."] if others else said
+
+
+def _is_again(found: VariantDifference, variant: RankedVariant, run: RunReport) -> bool:
+    """Say whether a win rate's difference is that of accuracy."""
+    return is_accuracy_again(found.metric, run.record.stage(variant.members[0]))
+
+
+def _first(said: Sequence[str], most: int | None) -> list[str]:
+    """Keep so many, and count the others."""
+    if most is None or len(said) <= most:
+        return [*said]
+    return [*said[:most], f"{len(said) - most} more"]
 
 
 def _in_main(
-    pairs: Sequence[tuple[RankedVariant, VariantDifference]], run: RunReport, *, is_all: bool
+    pairs: Sequence[tuple[RankedVariant, VariantDifference]],
+    run: RunReport,
+    most: int | None,
+    *,
+    is_all: bool,
 ) -> str:
     """Say what the main metric tells; `is_all`: and no other metric tells more."""
     reference, title = pairs[0][0].reference, measure(pairs[0][1].metric).title
     apart = [pair for pair in pairs if pair[1].verdict in SHOWN]
     alike = [pair for pair in pairs if pair[1].verdict not in SHOWN]
-    names = [one.variant for one, _ in alike]
+    names = _first([one.variant for one, _ in alike], most)
     if not apart:
         only = "" if is_all else f" by {title}"
         return (
             f"the data cannot tell the variants apart{only}: no difference to {reference} in "
             f"{title} was shown for {formatting.listed(names, 'or')} ({_counted(alike)})."
         )
-    said = [f"{one.variant} {_change(one, found, run)}" for one, found in apart]
+    said = _first([f"{one.variant} {_change(one, found, run)}" for one, found in apart], most)
     said += [f"{formatting.listed(names)} cannot be told apart from it"] if alike else []
     return f"against {reference} in {title} ({_counted(pairs)}): {'; '.join(said)}."
 
@@ -220,12 +244,10 @@ def _ranks(here: Sequence[RankedVariant], run: RunReport) -> Iterator[Finding]:
         for one in here
         if main in one.values
     ]
-    more = [f"{len(ranked) - _MOST} more"] if len(ranked) > _MOST else []
-    said = f"{', '.join([*ranked[:_MOST], *more])}"
+    said = ", ".join(_first(ranked, _MOST))
     if all(one.on_front is not None for one in here):
-        front = [*_front(here)[:_MOST]]
-        front += ["others"] if len(_front(here)) > _MOST else []
-        said += f"; on the Pareto front of {_weighed(run)}: {formatting.listed(front)}"
+        front = formatting.listed(_first(_front(here), _MOST))
+        said += f"; on the Pareto front of {_weighed(run)}: {front}"
     yield Finding(f"By {measure(main).title}, noise and all", shown_name(said))
 
 
