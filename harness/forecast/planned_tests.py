@@ -50,8 +50,7 @@ def variant_tests(plan: Plan) -> dict[str, int]:
         for name in _metrics(recipe)
         if name in COMPARED_TOO
         or is_of_own_task(name, None)
-        or _is_headline(recipe, measure(name))
-        and measure(name).against != "previous"
+        or (_is_headline(recipe, measure(name)) and measure(name).against != "previous")
     ]
     others = sum(
         variants[plan.reference].id != node.id
