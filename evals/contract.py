@@ -3,7 +3,7 @@
 A contract is everything that makes two evaluations comparable, field by field.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 # what a contract says of what the engine's server decides, and no recipe knows
@@ -38,8 +38,15 @@ class Difference(NamedTuple):
 def first_difference(
     mine: Mapping[str, Any], theirs: Mapping[str, Any], *, across_engines: bool = False
 ) -> Difference | None:
-    """Return the first field in which two contracts differ, the engine before the others, which
-    come by name; None where they agree.
+    """Return the first field in which two contracts differ; None where they agree."""
+    return next(differences(mine, theirs, across_engines=across_engines), None)
+
+
+def differences(
+    mine: Mapping[str, Any], theirs: Mapping[str, Any], *, across_engines: bool = False
+) -> Iterator[Difference]:
+    """Yield the fields in which two contracts differ, the engine before the others, which come by
+    name.
 
     With `across_engines` another engine is no difference, nor is what its server decides.
     """
@@ -47,8 +54,7 @@ def first_difference(
         values = mine.get(field), theirs.get(field)
         is_of_engine = field == "engine" or OF_THE_SERVER in values
         if values[0] != values[1] and not (across_engines and is_of_engine):
-            return Difference(field, *values)
-    return None
+            yield Difference(field, *values)
 
 
 def in_words(value: object) -> str:

@@ -19,6 +19,14 @@ class UsageError(StageliftError):
     """Something the user can put right; exit code 2. Raised before anything is written."""
 
 
+class SeveralMistakes(UsageError):
+    """Several things at once, a sentence each."""
+
+    def __init__(self, *sentences: str) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = tuple(words_without_credentials(sentence) for sentence in sentences)
+
+
 @contextmanager
 def as_usage_errors() -> Iterator[None]:
     """Let what cannot be read or written, too, be a UsageError with the same sentence."""

@@ -12,6 +12,9 @@ from typing import Any
 
 # of a job that is past its forecast, this much of what it took is taken to be left
 _STILL_LEFT = 0.1
+# of a running job so much must be done before its pace is believed, as it begins with what is done
+# once
+_TOLD = 0.2
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,12 @@ class Running:
     share: float = 0.0
     own: float | None = None
 
+    @property
+    def tells(self) -> bool:
+        """Say whether its pace is more to go by than its forecast."""
+        is_late = self.forecast is not None and self.elapsed > self.forecast
+        return self.share >= _TOLD or (self.share > 0 and (is_late or self.forecast is None))
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -88,7 +97,9 @@ def seconds_left(
 def slowness(running: Sequence[Running], ended: Sequence[Ended]) -> float:
     """Return how many times longer things take than was forecast; 1 before anything is known."""
     parts = [(job.took, job.forecast) for job in ended if job.forecast]
-    parts += [(job.elapsed, job.forecast * job.share) for job in running if job.forecast]
+    parts += [
+        (job.elapsed, job.forecast * job.share) for job in running if job.forecast and job.tells
+    ]
     told = [(took, forecast) for took, forecast in parts if forecast > 0]
     if not told:
         return 1.0
@@ -96,12 +107,11 @@ def slowness(running: Sequence[Running], ended: Sequence[Ended]) -> float:
 
 
 def _left(job: Running, times: float) -> float | None:
-    if job.own is not None and job.share > 0:
-        return job.own
-    if job.forecast is None:
+    if job.forecast is None or (job.own is not None and job.tells):
         return job.own
     late = max(job.forecast * times - job.elapsed, _STILL_LEFT * job.elapsed)
-    return max(late, job.own or 0.0)
+    # the pace of a training's first steps is none yet
+    return late if job.share > 0 else max(late, job.own or 0.0)
 
 
 def about(seconds: float) -> str:

@@ -383,9 +383,12 @@ def _headline(metrics: dict[str, Any]) -> str:
     measured = {name: Metric.model_validate(metric) for name, metric in metrics.items()}
     first = leading(measured)
     shown = dict.fromkeys([*([] if first is None else [first]), *_SHOWN])
-    parts = [f"{_title(name)} {value(name, measured[name])}" for name in shown if name in measured]
-    most = max(metric.n for metric in measured.values())
-    return ", ".join([*parts, f"n={most}"])
+    told = {name: measured[name] for name in shown if name in measured}
+    parts = {name: f"{_title(name)} {value(name, metric)}" for name, metric in told.items()}
+    counts = {metric.n for metric in told.values()}
+    if len(counts) == 1:
+        return ", ".join([*parts.values(), f"n={counts.pop()}"])
+    return ", ".join(f"{part} (n={told[name].n})" for name, part in parts.items()) or "measured"
 
 
 def _title(name: str) -> str:

@@ -1,5 +1,6 @@
 """Which contract an evaluation has when contracts gain fields."""
 
+from stagelift.evals.contract import differences
 from stagelift.harness.graph.contract import without_unused
 from stagelift.harness.graph.digest import digest
 
@@ -20,3 +21,9 @@ def test_a_later_field_that_is_used_is_part_of_the_contract() -> None:
 
 def test_a_field_of_the_first_contracts_stays_whatever_its_value() -> None:
     assert without_unused(CONTRACT, {"system_prompt": None}) == CONTRACT
+
+
+def test_every_field_that_differs_is_named_the_engine_first() -> None:
+    mine, theirs = {"data": 1, "engine": "a", "task": 3}, {"data": 2, "engine": "b", "task": 3}
+    assert [one.field for one in differences(mine, theirs)] == ["engine", "data"]
+    assert [one.field for one in differences(mine, theirs, across_engines=True)] == ["data"]

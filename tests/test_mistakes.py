@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
-from stagelift.harness.errors import UsageError
-from stagelift.harness.recipes.mistakes import first_mistake
+from stagelift.harness.cli import app
+from stagelift.harness.errors import SeveralMistakes, UsageError
+from stagelift.harness.recipes.mistakes import mistakes_in
 from stagelift.harness.recipes.no_recipe import no_recipe
 from stagelift.harness.recipes.read import load_recipe
 from stagelift.harness.recipes.sections import Recipe
+from stagelift.harness.recipes.study import wanted_chains
 from stagelift.harness.recipes.yaml_text import read_yaml
 
 PLAIN: dict[str, Any] = {
@@ -61,7 +64,7 @@ PLAIN: dict[str, Any] = {
 def test_the_first_mistake_is_said_with_its_place(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Recipe.model_validate(PLAIN | changes)
-    assert says in first_mistake(refused.value, "mine.yaml")
+    assert says in mistakes_in(refused.value, "mine.yaml")[0]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,50 @@ def test_a_mistake_in_a_file_comes_with_its_line_and_remedy(
     with pytest.raises(UsageError) as refused:
         load_recipe(str(tmp_path / "mine.yaml"), [])
     assert says in str(refused.value)
+
+
+def test_all_mistakes_are_said_at_once_each_once(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\nseedd: 1\nlora: [r]\nstages:\n- sft: {max_steps: 3}\n"
+        "evals: {accuracy: {limit: many, batch: 2}}\n"
+    )
+    with pytest.raises(SeveralMistakes) as refused:
+        load_recipe(str(tmp_path / "mine.yaml"), [])
+    told = "\n".join(refused.value.sentences)
+    assert len(refused.value.sentences) == 5
+    for key in ("seedd", "lora", "stages.0.max_steps", "evals.accuracy.limit", "accuracy.batch"):
+        assert told.count(f"{key}' in line") == 1
+    result = CliRunner().invoke(app, ["run", str(tmp_path / "mine.yaml"), "--dry-run"])
+    assert result.exit_code == 2
+    lines = result.stderr.strip().split("\n")
+    assert len(lines) == 5 and all(line.startswith("Error: ") for line in lines)
+
+
+def test_no_more_than_ten_mistakes_are_said() -> None:
+    with pytest.raises(SeveralMistakes) as refused:
+        load_recipe({**PLAIN, **{f"word{number}": 1 for number in range(30)}}, [])
+    assert len(refused.value.sentences) == 10
+
+
+def test_a_misspelt_key_is_not_said_to_be_missing_too() -> None:
+    with pytest.raises(UsageError) as refused:
+        load_recipe({"nmae": "mine", "stages": []}, [])
+    assert str(refused.value).startswith("Unknown key 'nmae'")
+    assert "\n" not in str(refused.value) and "is missing" not in str(refused.value)
+
+
+@pytest.mark.parametrize("written", ["[4, 16, 64]", "4", "{lora.r: 4}", "[[4]]", "r"])
+def test_what_is_no_variant_is_met_with_how_one_is_written(written: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        load_recipe("quickstart", [f"variants={written}"])
+    said = str(refused.value)
+    assert "variants: {lora.r: [4, 16, 64]}, or a list of settings, such as" in said
+    assert said.count("Key 'variants'") == 1 and "dict[" not in said and "list[" not in said
+
+
+def test_a_lora_setting_outside_lora_is_met_with_its_place() -> None:
+    with pytest.raises(UsageError, match=r"did you mean 'lora\.lora_alpha'\?"):
+        wanted_chains(load_recipe("quickstart", ["variants=[{lora_alpha: 128}]"]))
 
 
 @pytest.mark.parametrize(
@@ -150,4 +197,4 @@ def test_a_misspelt_key_is_said_rather_than_that_it_is_missing() -> None:
     renamed = {"nmae": "mine", **{key: PLAIN[key] for key in ("stages", "evals")}}
     with pytest.raises(ValidationError) as refused:
         Recipe.model_validate(renamed)
-    assert "did you mean 'name'?" in first_mistake(refused.value, "mine.yaml")
+    assert "did you mean 'name'?" in mistakes_in(refused.value, "mine.yaml")[0]

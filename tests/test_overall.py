@@ -34,6 +34,13 @@ def test_a_busy_machine_slows_what_waits_while_the_first_job_still_runs() -> Non
     assert seconds_left([100.0], [running], []) == 300.0
 
 
+def test_the_first_seconds_of_a_slow_step_change_nothing_but_a_late_job_does() -> None:
+    first = Running(forecast=100.0, elapsed=30.0, share=0.02, own=1500.0)
+    assert seconds_left([100.0] * 9, [first], []) == 970.0
+    late = Running(forecast=100.0, elapsed=150.0, share=0.1, own=1350.0)
+    assert seconds_left([100.0], [late], []) == 1350.0 + 1500.0
+
+
 def test_side_by_side_takes_the_share_of_each_but_never_less_than_the_longest() -> None:
     assert seconds_left([30.0] * 4, [], [], at_once=2) == 60.0
     assert seconds_left([100.0, 10.0], [], [], at_once=2) == 100.0
@@ -75,8 +82,12 @@ def test_a_run_says_how_many_jobs_are_done_and_what_is_left() -> None:
     run.see("sft", {"event": "training", "step": 0, "steps": 10})
     now[0] = 20.0
     run.see("sft", {"event": "training", "step": 1, "steps": 10})
-    # 9 steps of 20 s, and an evaluation twice as slow as forecast
-    assert run.words() == "0 of 2 jobs done, about 5 min left in all"
+    # one step of ten says nothing yet: what was forecast
+    assert run.words() == "0 of 2 jobs done, about 2 min left in all"
+    now[0] = 40.0
+    run.see("sft", {"event": "training", "step": 2, "steps": 10})
+    # 8 steps of 20 s, and an evaluation twice as slow as forecast
+    assert run.words() == "0 of 2 jobs done, about 4 min left in all"
     assert run.stages() == ["sft"]
     now[0] = 200.0
     run.end("train")

@@ -52,6 +52,11 @@ def test_a_stage_is_reached_by_its_name_or_its_position_however_it_is_written() 
     ]
 
 
+def test_null_takes_a_stage_out_by_its_name_or_its_position() -> None:
+    content = {"stages": ["sft", {"dpo": None}, {"sft": {}}], "seeds": [0, 1]}
+    assert changed(content, "stages.sft-2=null", "stages.0=null")["stages"] == [{"dpo": None}]
+
+
 def test_other_lists_are_entered_by_position() -> None:
     assert changed({"seeds": [0, 1]}, "seeds.1=7") == {"seeds": [0, 7]}
 

@@ -31,6 +31,16 @@ def test_done_shows_the_headline_numbers() -> None:
     assert shown == "done: accuracy 50.0% [40.0, 60.0], length 41.2 [40.0, 42.5], n=10"
 
 
+def test_done_has_the_n_of_what_it_shows() -> None:
+    accuracy = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 48}
+    metrics = {"accuracy": accuracy, "preference_accuracy": {**accuracy, "n": 128}}
+    shown = describe({"event": "finished", "metrics": metrics})
+    assert shown == "done: accuracy 50.0% [40.0, 60.0], n=48"
+    metrics["length_tokens"] = {"value": 41.2, "low": 40.0, "high": 42.5, "n": 40}
+    shown = describe({"event": "finished", "metrics": metrics})
+    assert "[40.0, 60.0] (n=48), length 41.2 [40.0, 42.5] (n=40)" in shown
+
+
 def test_what_is_left_of_a_stage_grows_while_it_stands_still() -> None:
     now = [0.0]
     rows = Rows(["sft"], clock=lambda: now[0])

@@ -364,3 +364,26 @@ def test_more_chains_than_anybody_trains_are_refused_before_they_are_made(
 ) -> None:
     with pytest.raises(UsageError, match=f"asks for {asked} chains"):
         wanted_chains(recipe_of(*overrides))
+
+
+def test_nested_variants_are_the_dotted_ones_and_keep_what_they_do_not_name() -> None:
+    nested = "variants=[{lora: {r: 4}}, {stages: {sft: {args: {max_steps: 9}}}}]"
+    dotted = "variants=[{lora.r: 4}, {stages.sft.args.max_steps: 9}]"
+    mine, theirs = (wanted_chains(load_recipe("quickstart", [one])) for one in (nested, dotted))
+    assert [one.variant for one in mine] == ["r=4", "sft.max_steps=9"]
+    assert [(one.variant, one.recipe) for one in mine] == [
+        (one.variant, one.recipe) for one in theirs
+    ]
+    assert mine[0].recipe.lora["lora_alpha"] == 32
+
+
+def test_a_dataset_of_a_variant_replaces_the_other_whole() -> None:
+    asked = "variants=[{stages: {sft: {dataset: {path: bundled/schoolmath}}}}]"
+    (chain,) = wanted_chains(load_recipe("quickstart", [asked]))
+    source = chain.recipe.trainings()[0].dataset
+    assert source is not None and source.split != "two_styles"
+
+
+def test_a_variant_may_leave_a_stage_out() -> None:
+    chains = wanted_chains(load_recipe("quickstart", ["variants={stages.grpo: [null]}"]))
+    assert [(one.variant, one.slots) for one in chains] == [("grpo=none", ("sft", "dpo"))]

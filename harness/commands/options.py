@@ -115,7 +115,7 @@ def keep_garbage() -> None:
 def usage_errors(*others: type[Exception]) -> Iterator[None]:
     """Turn what the user can put right, and `others`, into one sentence and exit code 2."""
     from stagelift.harness.commands.refused_paths import refused_path
-    from stagelift.harness.errors import UsageError
+    from stagelift.harness.errors import SeveralMistakes, UsageError
 
     # a file in the way is an OSError
     caught: tuple[type[Exception], ...] = (UsageError, OSError, ValueError, *others)
@@ -124,16 +124,23 @@ def usage_errors(*others: type[Exception]) -> Iterator[None]:
     except caught as error:
         if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
             raise
+        if isinstance(error, SeveralMistakes):
+            fail(*error.sentences)
         fail(refused_path(error) or str(error))
 
 
-def fail(message: str) -> NoReturn:
-    """End with a sentence and exit code 2. What it says of files cannot act on a terminal."""
+def fail(message: str, *others: str) -> NoReturn:
+    """End with a sentence, or a line each, and exit code 2. What it says of files cannot act on a
+    terminal.
+    """
     from stagelift.evals.printed import one_line, without_its_middle
 
     sentence = without_its_middle(one_line(message), _LONGEST)
     typer.echo(f"Error: {sentence}", err=True)
-    raise Refused(sentence)
+    further = [without_its_middle(one_line(other), _LONGEST) for other in others]
+    for other in further:
+        typer.echo(f"Error: {other}", err=True)
+    raise Refused(" ".join([sentence, *further]))
 
 
 def refuse_beside(option: str, others: Mapping[str, object]) -> None:

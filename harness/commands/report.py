@@ -213,7 +213,10 @@ def _accuracies(record: "RunRecord") -> str:
     from stagelift.reports.words.formatting import number_of, value_with_n
 
     if record.chains:
-        models = number_of(len(record.stages), "model")
+        there, all_of = len(record.stages), len(record.stages) + len(record.missing)
+        models = number_of(all_of, "model")
+        if there < all_of:
+            models = f"{there:,} of {models}"
         return f"a study: {models} in {number_of(len(record.chains), 'chain')}"
     lines = []
     for stage in record.stages:

@@ -37,10 +37,11 @@ def _ranks_of_one_alpha(plan: Plan) -> Iterator[tuple[float, tuple[int, ...]]]:
 
 def _note(alpha: float, ranks: tuple[int, ...]) -> str:
     scales = listed([f"{alpha / rank:.3g}" for rank in ranks])
+    more = ", ..." if len(ranks) > 2 else ""
     first, second = (f"{{lora.r: {rank}, lora.lora_alpha: {2 * rank}}}" for rank in ranks[:2])
     return (
         f"Variants of rank {listed([*map(str, ranks)])} all have lora_alpha {alpha:g}, and an "
         f"adapter is scaled by lora_alpha / r: {scales}. They differ in rank and in scale, and no "
         "number tells the two apart. To compare ranks at one scale write variants: "
-        f"[{first}, {second}, ...]; or set lora.use_rslora=true (docs/studies.md)."
+        f"[{first}, {second}{more}]; or set lora.use_rslora=true (docs/studies.md)."
     )

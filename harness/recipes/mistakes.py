@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, in one sentence, with the line of its file."""
+"""What is wrong with a recipe, a sentence for each mistake, with the line of its file."""
 
 import re
 from collections.abc import Sequence
@@ -20,25 +20,60 @@ _UNDER_ARGS = (
     "or --set stages.sft.args.max_steps=10."
 )
 
+# mistakes that are said at once
+_MOST = 10
+# what people set beside `lora` and mean in it
+_OF_LORA = ("r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "use_dora")
 # a whole number above this is a seed rather than how many
 _MANY_SEEDS = 17
 
 
-def first_mistake(error: ValidationError, where: str, text: str = "") -> str:
-    """Say the first thing that is wrong, with the nearest known key where a key is unknown.
+def mistakes_in(error: ValidationError, where: str, text: str = "") -> list[str]:
+    """Say what is wrong, a sentence each, with the nearest known key where a key is unknown.
 
     `text` is the recipe as it is written, for the line; "" where there is none.
     """
     mistakes = error.errors()
     # a misspelt key is also a missing one: the misspelling is what is wrong
     misspelt = [mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"]
-    mistake = [*misspelt, *mistakes][0]
+    others = [
+        mistake
+        for mistake in mistakes
+        if mistake["type"] != "extra_forbidden"
+        and not (mistake["type"] == "missing" and _has_misspelt(mistake["loc"][:-1], misspelt))
+    ]
+    apart = _apart([*misspelt, *others])[:_MOST]
+    return [_said(mistake, _where(mistake, where, text), where) for mistake in apart]
+
+
+def _has_misspelt(section: tuple[int | str, ...], misspelt: "Sequence[ErrorDetails]") -> bool:
+    return any(mistake["loc"][:-1] == section for mistake in misspelt)
+
+
+def _apart(mistakes: "Sequence[ErrorDetails]") -> "list[ErrorDetails]":
+    """Leave out what is said of a place, or of what lies in it, a second time: a value that may be
+    of several kinds is refused by each.
+    """
+    kept: dict[tuple[str, ...], ErrorDetails] = {}
+    for mistake in mistakes:
+        place = tuple(_written(mistake["loc"]).split("."))
+        if mistake["loc"][:1] == ("variants",):
+            place = ("variants",)
+        said = any(place[: len(one)] == one or one[: len(place)] == place for one in kept)
+        if not said:
+            kept[place] = mistake
+    return [*kept.values()]
+
+
+def _where(mistake: "ErrorDetails", where: str, text: str) -> str:
     line = line_of(text, mistake["loc"]) if text else None
-    return _said(mistake, where if line is None else f"line {line} of {where}", where)
+    return where if line is None else f"line {line} of {where}"
 
 
 def _said(mistake: "ErrorDetails", where: str, whole: str) -> str:
     place = _written(mistake["loc"])
+    if mistake["loc"][:1] == ("variants",):
+        return _no_variants(mistake["input"], where)
     match mistake["type"]:
         case "extra_forbidden":
             return _unknown_key(mistake["loc"], where)
@@ -69,6 +104,14 @@ def _said(mistake: "ErrorDetails", where: str, whole: str) -> str:
                 f"Key '{place}' in {where} is {_value(value)}, which does not fit: {reason}"
                 f"{_instead(mistake['type'], place, value)}.{_meant(mistake)}"
             )
+
+
+def _no_variants(value: Any, where: str) -> str:
+    return (
+        f"Key 'variants' in {where} holds {_value(value)}, which is no variant. Write a grid of "
+        "dotted keys, each with the values it takes, such as variants: {lora.r: [4, 16, 64]}, or a "
+        "list of settings, such as variants: [{lora.r: 4}, {lora.r: 16}]."
+    )
 
 
 def _to_paste(place: str) -> str:
@@ -143,7 +186,8 @@ def _written(place: Sequence[int | str]) -> str:
 def _unknown_key(place: tuple[int | str, ...], where: str) -> str:
     *parents, key = place
     known = _known_keys(parents)
-    near = nearest(key, known)
+    of_lora = f"lora.{key}" if not parents and key in _OF_LORA else None
+    near = of_lora or nearest(key, known)
     hint = f"did you mean '{near}'? " if near else ""
     written = _written(place)[:200]
     under_args = "" if near or not {*known} & {"args", "stages"} else _UNDER_ARGS

@@ -1,6 +1,7 @@
 """Fields of a recipe set by dotted keys, as `--set` and `variants` do: `lora.r`, `seeds.0`.
 
-A stage is reached by its name (`stages.sft-2.args.max_steps`) or its position.
+A stage is reached by its name (`stages.sft-2.args.max_steps`) or its position, and null takes it
+out of the list.
 """
 
 import re
@@ -46,6 +47,8 @@ def set_field(content: dict[str, Any], key: str, value: Any, what: str) -> None:
         above = part
     if isinstance(place, dict):
         place[last] = value
+    elif isinstance(place, list) and above == "stages" and value is None:
+        del place[_stage_position(place, last, what)]
     elif isinstance(place, list) and _is_position(last, place):
         place[int(last)] = value
     elif isinstance(place, list) and above == "stages":
@@ -79,6 +82,8 @@ def _entered(place: Any, above: str, part: str, what: str) -> Any:
 
 def _stage_position(stages: list[Any], name: str, what: str) -> int:
     names = stage_names([_called(stage) for stage in stages])
+    if _is_position(name, stages):
+        return int(name)
     if name not in names:
         known = ", ".join(filter(None, names)) or "none"
         raise UsageError(

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from stagelift.evals.metrics.scorers.known import as_written as as_written_scorer
 from stagelift.evals.models.engines.settings import TransformersSettings
 from stagelift.evals.trust import granted, trusting
-from stagelift.harness.errors import UsageError
+from stagelift.harness.errors import SeveralMistakes, UsageError
 from stagelift.harness.recipes.credentials import check_no_credentials
-from stagelift.harness.recipes.mistakes import first_mistake
+from stagelift.harness.recipes.mistakes import mistakes_in
 from stagelift.harness.recipes.named_models import NamedModel
 from stagelift.harness.recipes.no_recipe import no_recipe, no_such_recipe
 from stagelift.harness.recipes.overrides import apply_override, set_field
@@ -226,7 +226,8 @@ def _checked(content: dict[str, Any], where: str, text: str = "") -> Recipe:
         with trusting(granted(content.get("trust") == {"code": True})):
             return Recipe.model_validate(content)
     except ValidationError as error:
-        raise UsageError(first_mistake(error, where, text)) from error
+        first, *others = mistakes_in(error, where, text)
+        raise (SeveralMistakes(first, *others) if others else UsageError(first)) from error
 
 
 def _run_name(path: str) -> str:

@@ -24,6 +24,10 @@ from stagelift.harness.recipes.stage_names import stage_names
 
 # each is a training or more: a recipe that asks for as many asks by mistake, or to do harm
 _MOST_CHAINS = 1_000
+# settings of which a variant changes some, and keeps the others
+_BESIDE_OTHERS = ("lora", "args")
+# stages, and the name of one
+_DEPTH_OF_A_STAGE = 2
 _NOT_VARIED = {
     "name": "it names the run",
     "seed": "use `seeds`",
@@ -199,11 +203,25 @@ def _wanted_settings(
 
 def _listed(entry: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Return the name and the settings of an entry in a list of variants."""
-    settings = {key: value for key, value in entry.items() if key != "name"}
+    settings = dict(_dotted({key: value for key, value in entry.items() if key != "name"}))
     name = entry.get("name")
     if name is None or name == "":
         return _labels(settings), settings
     return (str(name),), settings
+
+
+def _dotted(settings: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what is nested by its dotted key, as a grid has it: `{lora: {r: 4}}` is `lora.r`.
+
+    Only of settings that stand beside those of the recipe: a dataset replaces the other whole.
+    """
+    for name, value in settings.items():
+        key = f"{above}{name}"
+        in_stages = key.split(".")[0] == "stages" and key.count(".") < _DEPTH_OF_A_STAGE
+        if isinstance(value, dict) and value and (in_stages or name in _BESIDE_OTHERS):
+            yield from _dotted(value, f"{key}.")
+        else:
+            yield key, value
 
 
 def _refuse_what_cannot_be_varied(settings: dict[str, Any]) -> None:
@@ -242,5 +260,7 @@ def _written(value: Any) -> str:
             return "+".join(map(str, value))
         case bool():
             return str(value).lower()
+        case None:
+            return "none"
         case _:
             return str(value)

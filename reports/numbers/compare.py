@@ -8,7 +8,7 @@ characters).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stagelift.evals.contract import first_difference, in_words
+from stagelift.evals.contract import differences, first_difference, in_words
 from stagelift.evals.metrics.measures import at_equal_lengths, measure, without_stand_ins
 from stagelift.evals.metrics.winrate import length_controlled_win_rate
 from stagelift.evals.records import Metric, Verdict
@@ -167,15 +167,18 @@ def _refuse_unequal_contracts(runs: Sequence[RunRecord], *, across_engines: bool
     first = runs[0]
     for stage in (stage for run in runs for stage in run.measured()):
         theirs = stage.evaluation.contract
-        difference = first_difference(first.contract, theirs, across_engines=across_engines)
-        if difference is not None:
+        found = list(differences(first.contract, theirs, across_engines=across_engines))
+        if found:
             remedy = "Report them separately"
-            if difference.field == "engine":
+            if first_difference(first.contract, theirs, across_engines=True) is None:
                 remedy += ", or ask for it with --across-engines"
+            said = "; ".join(
+                f"{field} is {in_words(mine)} in one and {in_words(its)} in the other"
+                for field, mine, its in found
+            )
             raise ValueError(
                 f"Runs '{first.name}' and '{stage.run}' were evaluated under different contracts: "
-                f"{difference.field} is {in_words(difference.mine)} in one and "
-                f"{in_words(difference.theirs)} in the other. {remedy}."
+                f"{said}. {remedy}."
             )
 
 
