@@ -15,7 +15,7 @@ INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)|(?:src|href)=\"(?P<source>[^\"]+)\"")
 HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 # what ends a command where it stands among others
-ENDS = {"|", ">", ">>", "<", "||", "&&", "2>&1"}
+ENDS = {"|", ">", ">>", "<", "||", "&&", "2>", "2>&1"}
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def test_without_margins_what_both_sides_have_is_gated(
     assert [gate["metric"] for gate in answer["gates"]] == ["accuracy", "length_tokens"]
     assert answer["outcome"] == "identical"
     # the reference judge knows the targets
-    (said,) = [note for note in answer["notes"] if "accuracy again" in note]
+    (said,) = [note for note in answer["notes"] if "accuracy and brevity again" in note]
     assert said.startswith("win_rate_base is not gated by default: its judge 'reference-")
     assert said.endswith("Gate it with --margin win_rate_base=3.")
 
@@ -101,7 +101,7 @@ def test_another_judges_win_rate_and_one_that_is_asked_for_are_gated() -> None:
     assert [gate.metric for gate in check(ours, ours).gates] == ["accuracy"]
     asked = check(ours, ours, [Margin("win_rate_base", 3.0, given_by="--margin")])
     assert [gate.metric for gate in asked.gates] == ["win_rate_base"]
-    assert not any("accuracy again" in note for note in asked.notes)
+    assert not any("accuracy and brevity again" in note for note in asked.notes)
     # where there is no accuracy it is not that again
     alone = scores([], values=rate, contract={"task": "t", "judge": "reference-1"})
     assert [gate.metric for gate in check(alone, alone).gates] == ["win_rate_base"]

@@ -1,4 +1,6 @@
-"""The gallery's tables of imported chains add up, and say what their intervals say."""
+"""The gallery's tables of imported chains add up, and say what their intervals say. What is said of
+our own runs stands in their reports.
+"""
 
 import re
 from itertools import pairwise
@@ -7,7 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
-TEXT = (Path(__file__).parents[1] / "docs" / "gallery" / "imported.md").read_text(encoding="utf-8")
+from stagelift.harness.recipes.read import load_recipe
+
+GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
+TEXT = (GALLERY / "imported.md").read_text(encoding="utf-8")
+RECIPES = sorted((GALLERY / "gsm8k-0.5b").glob("*.yaml"))
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 
 
@@ -86,3 +92,19 @@ def test_vicunas_win_rates_are_what_the_others_leave() -> None:
     }
     said = re.findall(r"([\d.]+)%\s+\[([\d.]+), ([\d.]+)\]", TEXT.split("In more than")[1])
     assert {tuple(map(float, numbers)) for numbers in said} == left
+
+
+def test_every_interval_of_our_runs_stands_in_one_of_their_reports() -> None:
+    reports = "".join(recipe.with_suffix(".md").read_text(encoding="utf-8") for recipe in RECIPES)
+    text = (GALLERY / "gsm8k-0.5b.md").read_text(encoding="utf-8")
+    said = re.findall(r"[+-]?[\d.]+%? \[[\d., +-]+\]", text)
+    assert len(said) > 30
+    reported = reports.replace("\\[", "[").replace("\\]", "]")
+    assert [one for one in said if one not in reported] == []
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
+def test_a_report_of_the_gallery_is_of_the_recipe_beside_it(recipe: Path) -> None:
+    report = recipe.with_suffix(".md").read_text(encoding="utf-8")
+    assert report.startswith(f"# What each stage added: {load_recipe(str(recipe), []).name}\n")
+    assert f"({recipe.stem}.svg)" in report and recipe.with_suffix(".svg").exists()

@@ -261,7 +261,8 @@ def test_alt_texts_have_the_numbers() -> None:
     assert "base median 60, p90 60, from 60 to 60 (n=40)" in found["lengths"].alt
     assert "sft: 40 tokens 75.0% [59.8, 85.8], n=40" in found["length_correctness"].alt
     assert "sft: loss 0.5 at step 1." in found["training"].alt
-    assert "Against base, on problems: accuracy again: sft as judged" in found["win_rates"].alt
+    again = "Against base, on problems: accuracy and brevity again: sft as judged"
+    assert again in found["win_rates"].alt
     assert (
         "61 s; 0.00102 M; 2.00 GB"
         in drawn(chain([True], [True]), named(chain([True], [True]), "b"))["costs"].alt

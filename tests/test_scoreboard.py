@@ -85,7 +85,7 @@ def test_a_lattice_has_the_shares_which_sum_to_the_whole() -> None:
 def test_variants_stand_beside_the_reference() -> None:
     report = build_report([golden_variants()])
     assert lines(report) == [
-        "After sft: against r=16 in accuracy (3 seeds): r=4 regressed by -7.2 [-9.6, -4.8], which "
+        "After sft: against r=16 in accuracy (3 seeds): r=4 regressed, -7.2 [-9.6, -4.8], which "
         "is below the noise floor.",
         "By accuracy, noise and all: 1. r=16 58.9%, 2. r=4 51.7%; on the Pareto front of accuracy, "
         "trained parameters, minutes and peak memory: r=16",

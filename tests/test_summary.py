@@ -17,7 +17,7 @@ def test_each_stages_verdicts_are_told_in_words() -> None:
         "response length or the share of cut-off responses. The whole chain up to dpo improved "
         f"accuracy {OTHER_FAMILY} against base; "
     )
-    assert "The win rate is accuracy again: its judge knows the targets." in text
+    assert "The win rate is accuracy and brevity again: its judge knows the targets." in text
     assert text.endswith(
         "That none was shown does not mean that there is none: with n=60, an accuracy change below "
         "14.7 points would often go unseen."

@@ -204,7 +204,7 @@ def test_it_is_said_plainly_where_the_data_cannot_tell() -> None:
 def test_what_differs_is_named_and_what_does_not_is_not_told_apart() -> None:
     text = said(variants_run(r_4=10, r_16=40, r_64=41))
     assert (
-        "After sft: against r=16 in accuracy (n=60): r=4 regressed by -50.0 [-61.6, -35.2]; "
+        "After sft: against r=16 in accuracy (n=60): r=4 regressed, -50.0 [-61.6, -35.2]; "
         "r=64 cannot be told apart from it." in text
     )
     assert (
@@ -261,7 +261,7 @@ def test_the_last_stage_comes_first_and_each_step_says_what_it_added() -> None:
         ("After sft", ""),
         ("sft", "base"),
     ]
-    assert found[0].words.startswith("against r=16 in accuracy (n=60): r=4 improved by +41.7 [")
+    assert found[0].words.startswith("against r=16 in accuracy (n=60): r=4 improved, +41.7 [")
     assert found[2].words.startswith("gained accuracy +41.7 [") and "(r=16)" not in found[2].words
     assert found[3].words.startswith("the data cannot tell the variants apart")
 

@@ -271,7 +271,6 @@ def test_a_plain_chain_is_no_study_and_a_study_is_said_in_sentences() -> None:
     variants = golden_variants()
     first = study_sentences(build_report([variants]).runs[0])[0]
     assert first == (
-        "After sft, against r=16 in accuracy: r=4 regressed by -7.2 [-9.6, -4.8], which is below "
-        "the "
-        "noise floor."
+        "After sft: against r=16 in accuracy (3 seeds): r=4 regressed, -7.2 [-9.6, -4.8], which is "
+        "below the noise floor."
     )

@@ -413,7 +413,7 @@ def _table(report: RunReport, chain: list[StageRecord]) -> str:
         clusters = stage.evaluation.metrics[name].clusters or 0
         reading = f"{inline(reading)}, {formatting.counted(n, clusters)}"
         if is_accuracy_again(name, stage):
-            reading += "; accuracy again"
+            reading += "; accuracy and brevity again"
         cells = [f"**{inline(title)}**<br>{reading}"]
         cells += [_value(name, base), _value(name, stage)]
         cells += [_difference(name, against, chain, report) for against in earlier]
@@ -498,8 +498,8 @@ def _judge(passport: Passport) -> str:
     if knows_targets(passport.judge):
         lines.append(
             "- This judge is no person and no model: it knows the targets, so that its win rate is "
-            "accuracy again. Right beats wrong; of two right answers the one shorter by more than "
-            "10% wins."
+            "accuracy and brevity again. Right beats wrong; of two right answers the one shorter "
+            "by more than 10% wins."
         )
     return "\n".join(["### The judge\n", *_warning(passport), *lines])
 

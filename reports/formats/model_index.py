@@ -176,7 +176,7 @@ def _metric_name(name: str, stage: StageRecord, chain: list[StageRecord], fit: b
     if measure(name).family == "win rate":
         judge = f"judge {_judge(stage)}"
         if is_accuracy_again(name, stage):
-            judge += " (accuracy again)"
+            judge += " (accuracy and brevity again)"
         if fit is False:
             judge += " (NOT FIT TO DECIDE)"
         words.append(judge)

@@ -80,7 +80,8 @@ def check(
 def defaults(baseline: StageScores) -> list[Margin]:
     """Return the margins that count where none is declared. Raises ValueError where none does.
 
-    A win rate that is accuracy again is none of them: one claim would have to be shown twice.
+    A win rate that is accuracy and brevity again is none of them: one claim would have to be shown
+    twice.
     """
     again = _accuracies_again(baseline)
     margins = default_margins(gateable(baseline) - again)
@@ -125,7 +126,7 @@ def _not_gated(wanted: Sequence[Margin], baseline: StageScores) -> Iterator[str]
         judge = reprlib.repr(baseline.contract.get("judge"))
         yield from (
             f"{one.metric} is not gated by default: its judge {judge} knows the targets, so that "
-            f"it is accuracy again. Gate it with --margin {one.metric}={one.size:g}."
+            f"it is accuracy and brevity again. Gate it with --margin {one.metric}={one.size:g}."
             for one in again
         )
     if "imported" in baseline.contract:

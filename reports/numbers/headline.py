@@ -2,8 +2,8 @@
 
 These are accuracy, every listed task (of a user's own the first score), preference accuracy, the
 win rate against the stage before and the length. A win rate by a judge that knows the targets is no
-part of it: it is accuracy again. Where people's votes correct a win rate, the corrected one stands
-in its place. The main metric is the one of them that a whole report is read for.
+part of it: it is accuracy and brevity again. Where people's votes correct a win rate, the corrected
+one stands in its place. The main metric is the one of them that a whole report is read for.
 """
 
 from collections.abc import Iterable, Sequence

@@ -31,7 +31,7 @@ def win_rates_plot(report: Report) -> Plot | None:
     for group, prompts in PROMPTS.items():
         for role, opponent in OPPONENTS.items():
             name = win_rate_name(role, group)
-            again = ": accuracy again" if _is_accuracy_again(name, stages) else ""
+            again = ": accuracy and brevity again" if _is_accuracy_again(name, stages) else ""
             rows = list(_rows(stages, labels, role, group))
             if rows:
                 blocks.append(Block(f"Against {opponent}, {prompts}{again}", rows))

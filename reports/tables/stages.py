@@ -99,7 +99,7 @@ def _metric_group(name: str, places: list[_Place], *, details: bool) -> tuple[Ro
     if known.family == "win rate by votes":
         note += " voted on"
     if any(is_accuracy_again(name, place.stage) for place in places):
-        note += "; accuracy again"
+        note += "; accuracy and brevity again"
     row = Row(known.title, tuple(_cell(name, place) for place in places), note)
     to_base = tuple(_to_base(name, place) for place in places)
     if not details or all(cell.is_empty for cell in to_base):

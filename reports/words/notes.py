@@ -83,8 +83,9 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
         knows_targets(str(run.record.contract.get("judge"))) for run in report.runs
     ):
         notes.append(
-            "The win rate is accuracy again: its judge knows the targets. Right beats wrong; of "
-            "two right answers the shorter by more than 10% wins. It is no part of the headline."
+            "The win rate is accuracy and brevity again: its judge knows the targets. Right beats "
+            "wrong; of two right answers the shorter by more than 10% wins. It is no part of the "
+            "headline."
         )
     if "own score" in families:
         notes += _own_notes(report)
@@ -250,7 +251,7 @@ def _ranking(run: RunReport) -> str:
     ranks = run.ranking
     judge = " (by a judge that is NOT FIT TO DECIDE)" if run.has_unfit_judge else ""
     if knows_targets(str(run.record.contract.get("judge"))):
-        judge = " (by a judge that knows the targets: accuracy again)"
+        judge = " (by a judge that knows the targets: accuracy and brevity again)"
     written = ", ".join(
         f"{rank.stage} {rank.strength.value:+.2f} [{rank.strength.low:+.2f}, "
         f"{rank.strength.high:+.2f}]"

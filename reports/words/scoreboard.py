@@ -21,7 +21,7 @@ UNFIT = "judge not fit to decide: no verdict"
 NOT_MEASURED, OPPONENT = "not measured", "the opponent"
 # of preference accuracy, in which base is set against itself
 HALF_IN_WORDS = "50% by construction"
-ACCURACY_AGAIN = "accuracy again: the judge knows the targets"
+ACCURACY_AGAIN = "accuracy and brevity again: the judge knows the targets"
 _LENGTHS = ("length_tokens", "length_chars")
 _ADDED_IN: dict[Unit, str] = {"share": "points"}
 

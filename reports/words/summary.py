@@ -154,7 +154,7 @@ def _judge(run: RunReport) -> list[str]:
         return [f"The judge is not fit to decide, so no win rate counts here{but}."]
     rates = [(name, stage) for stage in run.stages for name in stage.verdicts]
     if any(is_accuracy_again(name, stage) for name, stage in rates):
-        return ["The win rate is accuracy again: its judge knows the targets."]
+        return ["The win rate is accuracy and brevity again: its judge knows the targets."]
     return []
 
 

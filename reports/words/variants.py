@@ -234,7 +234,7 @@ def _title(found: VariantDifference) -> str:
 def _change(variant: RankedVariant, found: VariantDifference, run: RunReport) -> str:
     below = ", which is below the noise floor" if run.is_variant_below_noise(found, variant) else ""
     change = formatting.change_with_interval(found.metric, found.delta, found.low, found.high)
-    return f"{found.verdict} by {change}{below}"
+    return f"{found.verdict}, {change}{below}"
 
 
 def _ranks(here: Sequence[RankedVariant], run: RunReport) -> Iterator[Finding]:
