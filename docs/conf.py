@@ -10,6 +10,8 @@ html_title = "stagelift"
 exclude_patterns = ["_build"]
 # links to headings, named as GitHub names them
 myst_heading_anchors = 4
+# a report's headings stand in its folds, a level below
+suppress_warnings = ["myst.header"]
 # blocks that name no language are shown as they are
 highlight_language = "none"
 
