@@ -107,7 +107,7 @@ def test_seeds_are_one_row_and_two_of_them_have_no_interval() -> None:
     assert (rows["sft"].value, rows["sft"].low, rows["sft"].text) == (0.625, None, "62.5%")
     (sft, *_) = added(report, "accuracy")
     text = "+62.5 (seeds +50.0, +75.0)"
-    assert (sft.text, sft.verdict, sft.word) == (text, None, "no noise floor is known")
+    assert (sft.text, sft.verdict, sft.word) == (text, None, "")
 
 
 def test_a_study_that_is_not_finished_says_what_is_there_and_what_is_missing() -> None:
@@ -217,7 +217,9 @@ def test_one_batch_has_a_time_and_no_interval() -> None:
 def test_intervals_are_promised_only_where_there_are_some() -> None:
     letters = {"sft0": "ccww", "sft1": "cccw", "dpo0": "cwww", "dpo1": "ccww"}
     run = make_lattice(seeds=(0, 1), base="wwww", both0="cccc", both1="ccww", **letters)
-    assert basis(build_report([replace(run, lattice=False)])) == "2 seeds; no intervals."
+    assert basis(build_report([replace(run, lattice=False)])) == (
+        "2 seeds; no intervals. Two seeds know no noise floor: a third may do more."
+    )
 
 
 def test_later_runs_stand_beside_the_first() -> None:

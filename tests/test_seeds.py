@@ -148,7 +148,7 @@ def test_two_seeds_have_no_floor_though_measuring_again_gave_the_same() -> None:
     found = next(one for one in report.runs[0].floors if one.metric == "accuracy")
     assert (found.between_evaluations, found.of(1), found.of(2)) == (0.0, None, None)
     text = render_markdown(report)
-    assert "no noise floor is known" in text
+    assert "Two seeds know no noise floor" in text
     assert "above the noise floor" not in text.lower()
 
 

@@ -261,6 +261,7 @@ def _mean_of_seeds(one: OverSeeds) -> str:
 
 def _beside_floor(floor: float | None, value: float) -> str:
     if floor is None:
-        return "no noise floor is known"
+        # the line below all of them says that two seeds know no floor
+        return ""
     # a difference of nothing is not above a floor of nothing
     return BELOW if abs(value) <= floor else ABOVE

@@ -106,7 +106,8 @@ def basis(report: Report, rest: str = "folded below") -> str:
     if any(row.verdict for row in forests):
         said += "; verdicts after Holm's adjustment"
     words = [row.word for row in forests] + [line.words for line in stage_lines(report)]
-    return " ".join([f"{said}.", *_marks(words), *_cut_off(report, rest), *_missing(report)])
+    notes = [*_two_seeds(report), *_marks(words), *_cut_off(report, rest), *_missing(report)]
+    return " ".join([f"{said}.", *notes])
 
 
 def _of_panels(report: Report) -> Iterator[tuple[str, bool]]:
@@ -128,6 +129,12 @@ def _counted(counts: Sequence[tuple[str, bool]]) -> str:
     if with_interval and without:
         said += f", none over {formatting.listed(without)}"
     return f"{' / '.join(every)}; {said}"
+
+
+def _two_seeds(report: Report) -> Iterator[str]:
+    floors = [floor for run in report.runs for floor in run.floors]
+    if floors and all(floor.of(1) is None for floor in floors):
+        yield "Two seeds know no noise floor: a third may do more."
 
 
 def _marks(words: Sequence[str]) -> Iterator[str]:
