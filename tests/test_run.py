@@ -180,7 +180,7 @@ def test_a_training_whose_process_is_killed_goes_on_and_ends_with_the_same_bytes
     assert not Path(resumed.folder, "stage.json").exists()
     events: list[dict[str, object]] = []
     run_worker(resumed, events.append)
-    assert [event.get("step") for event in events] == [None, 3, 4, 5]
+    assert [event.get("step") for event in events] == [None, 2, 3, 4, 5]
     InProcessExecutor().run(whole, lambda _: None)
     one, other = (
         Path(job.folder, "adapter", "adapter_model.safetensors") for job in (resumed, whole)

@@ -82,8 +82,9 @@ def test_variants_are_held_against_their_reference_but_for_those_over_seeds(
     ranks, asked = "variants={lora.r: [2, 4, 8]}", {"accuracy": Prompts(12)}
     (found,) = of_variants(make_plan(load_recipe(str(tiny_recipe), [ranks])), asked)
     assert (found.metric, found.against, found.earlier) == ("accuracy", "r=4", None)
-    # two variants at three stages, in accuracy, held-out accuracy, win rate and length
-    assert found.tests == 2 * 3 * 4
+    # two variants at three stages, in accuracy, held-out accuracy, win rate, preference accuracy
+    # and length
+    assert found.tests == 2 * 3 * 5
     seeds = load_recipe(str(tiny_recipe), [ranks, "seeds=[0, 1, 2]"])
     assert of_variants(make_plan(seeds), asked) == []
     assert of_variants(make_plan(load_recipe(str(tiny_recipe), [])), asked) == []

@@ -96,10 +96,10 @@ def defaults(baseline: StageScores) -> list[Margin]:
 
 def _accuracies_again(scores: StageScores) -> set[str]:
     """Name the win rates whose judge decides by the targets that accuracy is read against."""
-    present = gateable(scores)
-    if "accuracy" not in present or not knows_targets(str(scores.contract.get("judge"))):
+    names = gateable(scores)
+    if "accuracy" not in names or not knows_targets(str(scores.contract.get("judge"))):
         return set()
-    return {name for name in present if measure(name).family == "win rate"}
+    return {name for name in names if measure(name).family == "win rate"}
 
 
 def gateable(scores: StageScores) -> set[str]:
@@ -134,15 +134,15 @@ def _not_gated(wanted: Sequence[Margin], baseline: StageScores) -> Iterator[str]
         yield from _not_imported(gated, gateable(baseline), is_a_table=is_a_table)
 
 
-def _not_imported(gated: set[str], present: set[str], *, is_a_table: bool) -> Iterator[str]:
+def _not_imported(gated: set[str], names: set[str], *, is_a_table: bool) -> Iterator[str]:
     """Say which of the usual metrics an import lacks, and how they are given."""
     families = {measure(name).family for name in gated}
-    if "length" not in families and "length_tokens" not in present:
+    if "length" not in families and "length_tokens" not in names:
         remedy = ""
-        if "length_chars" in present:
+        if "length_chars" in names:
             remedy = " Gate its characters with --margin length_chars=10."
         yield f"Length: not measured in tokens, the import has none.{remedy}"
-    if "accuracy" not in present and not families & {"own score", "lm-eval task"}:
+    if "accuracy" not in names and not families & {"own score", "lm-eval task"}:
         remedy = (
             " Import it again with them in a column `target`, or named by --columns target=COLUMN."
             if is_a_table

@@ -259,7 +259,7 @@ def _steps(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterato
         return
     stages = {one.variant: run.record.stage(one.members[0]) for one in here}
     befores = {name: run.record.before(stage) for name, stage in stages.items()}
-    kinds = {_kind(before) for before in befores.values() if before is not None}
+    kinds = {_kind(before.name) for before in befores.values() if before is not None}
     if len(kinds) != 1:
         return
     changes: dict[tuple[str, str], list[str]] = {}
@@ -282,9 +282,9 @@ def _steps(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterato
         yield Finding(place, words, against=kinds.pop(), compared=frozenset(compared))
 
 
-def _kind(stage: StageRecord) -> str:
+def _kind(stage: str) -> str:
     """Name a stage without its variant."""
-    return stage.name.rpartition("/")[2]
+    return stage.rpartition("/")[2]
 
 
 def _changes(

@@ -18,8 +18,8 @@ from stagelift.harness.cli import app
 # far above what any case needs on a busy machine
 SECONDS_OF_A_CORE = 5.0
 _LONGEST_SENTENCE = 4_000
-# a sentence ends in a stop, or in the command that helps
-_ENDS = re.compile(r"[.)]\s*$|(?:with|by): stagelift .+$")
+# a sentence ends in a stop, asks what was meant, or ends in the command that helps
+_ENDS = re.compile(r"[.?)]\s*$|(?:with|by): stagelift .+$")
 # what a programmer says, and no user can act on
 _NO_SENTENCE = re.compile(
     r"Traceback|errors\.pydantic\.dev|object has no attribute|unsupported operand|not subscriptable"
