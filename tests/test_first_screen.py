@@ -10,6 +10,7 @@ from benchmarks.html_report import make_report
 from stagelift.reports.report import Report, build_report
 from tests.browser import chromium, chromium_path, hostile_report, write_page
 from tests.golden_report import golden_lattice, golden_report, golden_variants
+from tests.records import make_study
 
 pytestmark = [
     pytest.mark.xdist_group("browser"),
@@ -185,3 +186,19 @@ def test_the_headline_table_is_a_table_also_where_it_is_stacked(
     cell = page.locator("#headline td").first
     label = cell.evaluate("cell => getComputedStyle(cell, '::before').content")
     assert label == '"accuracy, n=60"'
+
+
+def test_a_study_of_many_lines_has_what_it_found_above_the_picture_and_the_others_below(
+    page: Page, tmp_path: Path
+) -> None:
+    names = ("r=4", "r=8", "r=16", "r=32", "r=64")
+    stages: dict[str, tuple[str | None, str]] = {"base": (None, "w" * 40)}
+    stages |= {f"{name}/sft": ("base", "c" * 20 + "w" * 20) for name in names}
+    chains = [(name, 0, {"base": "base", "sft": f"{name}/sft"}) for name in names]
+    file = write_page(build_report([make_study(stages, chains, reference="r=4")]), tmp_path)
+    for screen in (DESK, LAPTOP):
+        opened(page, file, screen)
+        first, rest = page.locator(".answer").all()
+        expect(first).to_contain_text("the data cannot tell the variants apart")
+        assert first.locator("li").count() == 1 and rest.locator("li").count() >= 5
+        assert box(page, ".picture svg")["y"] < screen[1] / 3

@@ -31,8 +31,11 @@ from stagelift.reports.words.illness import TITLE as ILL
 from stagelift.reports.words.illness import illnesses
 from stagelift.reports.words.notes import footnotes
 from stagelift.reports.words.provenance import provenance_lines
-from stagelift.reports.words.stage_lines import basis, stage_lines
+from stagelift.reports.words.stage_lines import StageLine, basis, stage_lines
 from stagelift.reports.words.summary import summary
+
+# a chain of four stages and the whole of it
+MOST_ABOVE = 5
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def _page(report: Report, data: Problems, drawn: _Drawn, responses_file: str | N
     return page_template("report.html").render(
         report=report,
         title=", ".join(run.name for run in report.runs),
-        lines=stage_lines(report),
+        lines=_around_the_picture(stage_lines(report)),
         basis=basis(report),
         pictures=drawn.pictures,
         model_table=model_table(report),
@@ -109,6 +112,23 @@ def _place(data: Problems, responses_file: str | None) -> dict[str, object]:
     if not responses_file:
         return {"file": None}
     return {"file": responses_file, "key": data.key, "chunks": len(data.chunks)}
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """The answer's lines above the picture, and those below it."""
+
+    above: Sequence[StageLine]
+    below: Sequence[StageLine]
+
+
+def _around_the_picture(lines: Sequence[StageLine]) -> _Lines:
+    """Keep the picture on the first screen: of a study with many lines what it found comes first,
+    the others below.
+    """
+    if len(lines) > MOST_ABOVE and lines[0].of_all:
+        return _Lines(lines[:1], lines[1:])
+    return _Lines(lines, ())
 
 
 def _by_run(lines: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
