@@ -322,3 +322,18 @@ def test_what_was_asked_for_and_not_measured_is_not_said_to_be_kept() -> None:
     ]
     report = build_report([replace(run, stages=stages, contract=CONTRACT | RETENTION)])
     assert "lost" not in lines(report)[0]
+
+
+def test_stages_that_variants_share_do_not_stand_beside_the_reference() -> None:
+    stages: dict[str, tuple[str | None, str]] = {"base": (None, "w" * 40)}
+    stages["sft"] = ("base", "c" * 20 + "w" * 20)
+    for name in ("beta=1", "beta=2"):
+        stages[f"{name}/dpo"] = ("sft", "c" * 30 + "w" * 10)
+    chains = [
+        (name, 0, {"base": "base", "sft": "sft", "dpo": f"{name}/dpo"})
+        for name in ("beta=1", "beta=2")
+    ]
+    report = build_report([make_study(stages, chains, reference="beta=1")])
+    assert scoreboard(report).forests[0].title == "differences in accuracy, points"
+    alone = scoreboard(build_report([golden_variants()])).forests[0].title
+    assert alone == "accuracy beside the reference, points"

@@ -281,5 +281,8 @@ def _forest(name: str, report: Report) -> Forest:
     title = f"added to {formatting.short_title(name)}, {unit}"
     if any(run.variants for run in report.runs):
         title = f"{formatting.short_title(name)} beside the reference, {unit}"
+        if any(row.delta is not None and not row.is_of_variants for row in rows):
+            # stages that the variants share are held against the stage before them
+            title = f"differences in {formatting.short_title(name)}, {unit}"
     counts = dict.fromkeys(row.counted for row in rows if row.counted)
     return Forest(name, title, " / ".join(counts), known.unit, tuple(rows))
