@@ -13,6 +13,10 @@ from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import formatting
 from stagelift.reports.words.smaller_batches import smaller_batches
 
+_TARGETS = (
+    "The win rate is accuracy and brevity again: its judge knows the targets. Right beats wrong; "
+    "of two right answers the shorter by more than 10% wins. It is no part of the headline."
+)
 _VOTES = (
     "Win rate by votes: the judge's win rate over all judged prompts, corrected by people's votes "
     "on a random sample of them (prediction-powered inference, Angelopoulos et al. 2023, Science "
@@ -82,11 +86,7 @@ def _metric_notes(report: Report, measures: list[Measure]) -> list[str]:
     if "win rate" in families and any(
         knows_targets(str(run.record.contract.get("judge"))) for run in report.runs
     ):
-        notes.append(
-            "The win rate is accuracy and brevity again: its judge knows the targets. Right beats "
-            "wrong; of two right answers the shorter by more than 10% wins. It is no part of the "
-            "headline."
-        )
+        notes.append(_TARGETS)
     if "own score" in families:
         notes += _own_notes(report)
     if "win rate by votes" in families:
