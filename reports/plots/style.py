@@ -27,38 +27,23 @@ VARIABLES = {
 }
 # one more than colours, so that pairs repeat late
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-# the page's light theme, for figures that stand on paper
-PRINTED = {
-    INK: "#1b1e22",
-    MUTED: "#575e66",
-    GRID: "#e4e4df",
-    PAPER: "#ffffff",
-    GOOD: "#17683a",
-    BAD: "#ad2318",
-    **dict(
-        zip(
-            SERIES,
-            ("#0b5aa8", "#b04a08", "#147353", "#8f3d9e", "#7a6100", "#575e66"),
-            strict=True,
-        )
-    ),
+# the page's light and dark theme, for figures on paper and pictures that no page gives its colours
+_THEMES = {
+    INK: ("#1b1e22", "#e4e7ea"),
+    MUTED: ("#575e66", "#a1aab3"),
+    GRID: ("#e4e4df", "#2a3037"),
+    PAPER: ("#ffffff", "#14171a"),
+    GOOD: ("#17683a", "#6cc795"),
+    BAD: ("#ad2318", "#f58f85"),
+    SERIES[0]: ("#0b5aa8", "#86b8f7"),
+    SERIES[1]: ("#b04a08", "#f0a35e"),
+    SERIES[2]: ("#147353", "#63c7a2"),
+    SERIES[3]: ("#8f3d9e", "#d7a0e4"),
+    SERIES[4]: ("#7a6100", "#d8c35a"),
+    SERIES[5]: ("#575e66", "#a1aab3"),
 }
-# the page's dark theme, for pictures that no page gives its colours
-DARK = {
-    INK: "#e4e7ea",
-    MUTED: "#a1aab3",
-    GRID: "#2a3037",
-    PAPER: "#14171a",
-    GOOD: "#6cc795",
-    BAD: "#f58f85",
-    **dict(
-        zip(
-            SERIES,
-            ("#86b8f7", "#f0a35e", "#63c7a2", "#d7a0e4", "#d8c35a", "#a1aab3"),
-            strict=True,
-        )
-    ),
-}
+PRINTED = {color: light for color, (light, _) in _THEMES.items()}
+DARK = {color: dark for color, (_, dark) in _THEMES.items()}
 
 
 @contextmanager
