@@ -17,6 +17,12 @@ _DECIMALS: dict[Unit, int] = {
     "seconds": 3,
     "bits": 3,
 }
+_UNITS: dict[Unit, str] = {
+    "share": " points",
+    "tokens": " tokens",
+    "characters": " characters",
+    "bits": " bits per byte",
+}
 
 
 def full_title(name: str) -> str:
@@ -130,6 +136,13 @@ def _apart_from_zero(metric: str, end: float) -> str:
 def change_with_interval(metric: str, delta: float, low: float, high: float) -> str:
     """Write a difference and its interval as a sentence has them: `+47.7 [+38.1, +57.2]`."""
     return f"{change(metric, delta)} {change_interval(metric, low, high)}"
+
+
+def unit_of(name: str) -> str:
+    """Return what a metric's differences are in, as it stands after a number; "" where they are of
+    no unit.
+    """
+    return _UNITS.get(measure(name).unit, "")
 
 
 def size(metric: str, amount: float) -> str:

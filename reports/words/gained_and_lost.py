@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stagelift.evals.metrics.looping import LOOPING_FIELD
-from stagelift.evals.metrics.measures import Unit, measure, ordered
+from stagelift.evals.metrics.measures import measure, ordered
 from stagelift.evals.records import Role
 from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.numbers.headline import headline_metrics, is_accuracy_again
@@ -21,7 +21,6 @@ from stagelift.reports.words import formatting
 TITLE = "Gained and lost"
 BY_CONSTRUCTION = "(base: 50% by construction)"
 _NOTHING = "nothing shown"
-_UNITS: dict[Unit, str] = {"share": " points", "bits": " bits per byte"}
 # fields of a contract, and the metric that each asks for
 _ASKED = {"retention_choices": "choice_acc_norm", "retention_text": "bits_per_byte"}
 
@@ -144,7 +143,7 @@ def _change(comparison: Comparison, before: StageRecord) -> str:
         name, comparison.delta, comparison.low, comparison.high
     )
     of_base = f" {BY_CONSTRUCTION}" if is_by_construction(name, before) else ""
-    return f"{noun(name)} {change}{_UNITS.get(measure(name).unit, '')}{of_base}"
+    return f"{noun(name)} {change}{formatting.unit_of(name)}{of_base}"
 
 
 def noun(name: str) -> str:
@@ -162,7 +161,7 @@ def _would_have_shown(compared: Sequence[Comparison]) -> str:
     """Say how large a loss of what a stage may cost would likely have been seen."""
     sizes = [
         f"{formatting.size(comparison.metric, comparison.mde)}"
-        f"{_UNITS.get(measure(comparison.metric).unit, '')} of {noun(comparison.metric)}"
+        f"{formatting.unit_of(comparison.metric)} of {noun(comparison.metric)}"
         for comparison in compared
         if measure(comparison.metric).supporting and comparison.mde is not None
     ]

@@ -6,7 +6,7 @@ The lines are made of the report's numbers alone, and stand first in every forma
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from stagelift.evals.metrics.measures import Unit, measure
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.printed import shown_name
 from stagelift.evals.records import Metric
 from stagelift.reports.numbers.headline import main_metric
@@ -41,7 +41,6 @@ from stagelift.reports.words.variants import changed, unshown, variant_findings
 # the share of responses cut off at the limit from which it is said beside every number
 _MANY_CUT = 0.2
 _CUT_OFF = "truncated"
-_UNITS: dict[Unit, str] = {"share": " points", "tokens": " tokens", "characters": " characters"}
 
 
 @dataclass(frozen=True)
@@ -377,7 +376,7 @@ def _win_rates(main: str, report: Report) -> dict[str, str]:
 def _length(row: Added, name: str) -> str:
     """Say by how much, where the verdict says longer or shorter."""
     if row.verdict is None:
-        return f"length {row.text}{_UNITS.get(measure(name).unit, '')} {row.word}".rstrip()
+        return f"length {row.text}{formatting.unit_of(name)} {row.word}".rstrip()
     if row.verdict not in SHOWN:
         return f"length: {row.word}"
     return f"{row.verdict} by {_by_how_much(row, name)}{row.word.removeprefix(row.verdict)}"
@@ -393,7 +392,7 @@ def _by_how_much(row: Added, name: str) -> str:
         return f"{_percent(ratio)} per problem"
     low, high = sorted(abs(end) for end in (row.low or 0.0, row.high or 0.0))
     ends = formatting.plain_interval(name, low, high)
-    return f"{formatting.size(name, abs(row.delta or 0.0))} {ends}{_UNITS[measure(name).unit]}"
+    return f"{formatting.size(name, abs(row.delta or 0.0))} {ends}{formatting.unit_of(name)}"
 
 
 def _tells(ratio: Metric, *, is_shorter: bool) -> bool:

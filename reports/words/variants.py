@@ -5,7 +5,7 @@ the variants apart, how they rank, and what each stage added in every one of the
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from stagelift.evals.metrics.measures import Unit, measure
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.printed import shown_name
 from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.numbers.headline import is_accuracy_again, main_metric
@@ -14,6 +14,7 @@ from stagelift.reports.numbers.verdicts import SHOWN, Decision
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import RunReport
 from stagelift.reports.words import formatting
+from stagelift.reports.words.added import variant_model
 from stagelift.reports.words.gained_and_lost import (
     BY_CONSTRUCTION,
     gained,
@@ -24,7 +25,6 @@ from stagelift.reports.words.gained_and_lost import (
 
 # variants that are named in a line
 _MOST = 3
-_UNITS: dict[Unit, str] = {"share": " points", "tokens": " tokens", "characters": " characters"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def variant_findings(run: RunReport) -> list[Finding]:
     ]
     for place, earlier in reversed(places[:-1]):
         if told := _told(earlier, run, _MOST, is_brief=True):
-            model = f"{earlier[0].variant}/{place}"
+            model = variant_model(earlier[0].variant, place)
             found.append(Finding(f"After {place}", shown_name(" ".join(told)), earlier=model))
         found += _steps(place, earlier, run)
     return found
@@ -79,7 +79,7 @@ def variant_sentences(run: RunReport) -> list[str]:
 def changed(variant: RankedVariant, verdict: Decision, main: str) -> list[str]:
     """Write the differences to the reference that have this verdict, beside the main metric."""
     return [
-        f"{noun(found.metric)} {_difference(found)}{_UNITS.get(measure(found.metric).unit, '')}"
+        f"{noun(found.metric)} {_difference(found)}{formatting.unit_of(found.metric)}"
         for found in _beside(variant, main)
         if found.verdict == verdict and measure(found.metric).family != "length"
     ]
@@ -216,7 +216,7 @@ def _unseen(alike: Sequence[VariantDifference]) -> str:
     how large one must be for the next comparison to show it, which is the MDE.
     """
     metric = alike[0].metric
-    unit = _UNITS.get(measure(metric).unit, "")
+    unit = formatting.unit_of(metric)
     possible = formatting.size(metric, max(max(-one.low, one.high) for one in alike))
     leaves = "interval leaves" if len(alike) == 1 else "intervals leave"
     said = f"The 95% {leaves} room for {possible}{unit}"
