@@ -90,8 +90,3 @@ def test_an_end_next_to_zero_does_not_look_like_zero() -> None:
 def test_a_p_next_to_one_in_twenty_says_on_which_side_it_is() -> None:
     written = [formatting.p_value(p) for p in (0.0004, 0.041, 0.0496, 0.0502)]
     assert written == ["p < 0.001", "p = 0.041", "p = 0.0496", "p = 0.0502"]
-
-
-def test_one_of_something_is_no_plural() -> None:
-    written = formatting.number_of(1, "model"), formatting.number_of(2, "chain")
-    assert written == ("1 model", "2 chains")

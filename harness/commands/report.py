@@ -198,7 +198,7 @@ def _run_size(run: "ListedRun") -> str:
 
 
 def _state(record: "RunRecord") -> str:
-    from stagelift.reports.words.formatting import number_of
+    from stagelift.reports.words.counting import number_of
 
     if not record.missing:
         return "finished"
@@ -210,7 +210,8 @@ def _state(record: "RunRecord") -> str:
 def _accuracies(record: "RunRecord") -> str:
     """Return the accuracy of each stage, a line each; a study has too many."""
     from stagelift.evals.metrics.measures import leading
-    from stagelift.reports.words.formatting import number_of, value_with_n
+    from stagelift.reports.words.counting import number_of
+    from stagelift.reports.words.formatting import value_with_n
 
     if record.chains:
         there, all_of = len(record.stages), len(record.stages) + len(record.missing)
@@ -231,7 +232,7 @@ def _accuracies(record: "RunRecord") -> str:
 
 def _adapters(record: "RunRecord", runs: Path) -> str:
     """Return where the adapter of each stage lies; a study has too many."""
-    from stagelift.reports.words.formatting import number_of
+    from stagelift.reports.words.counting import number_of
 
     kept = [str(runs / stage.adapter) for stage in record.stages if stage.adapter is not None]
     return number_of(len(kept), "adapter") if record.chains and kept else ", ".join(kept)

@@ -52,7 +52,7 @@ def verify(
 
 def _as_text(seen: "Verified") -> str:
     from stagelift.evals.printed import one_line
-    from stagelift.reports.words.formatting import number_of
+    from stagelift.reports.words.counting import number_of
 
     lines = [f"Run '{seen.run}': {number_of(seen.files, 'file')} compared with the hash written."]
     lines += [f"Damaged: {damage}." for damage in seen.damages]

@@ -13,7 +13,7 @@ from stagelift.harness.forecast.total import GROUNDS, total_cost
 from stagelift.harness.graph.jobs import job_name
 from stagelift.harness.graph.node import Plan
 from stagelift.harness.graph.store import Store
-from stagelift.reports.words.formatting import duration, number_of
+from stagelift.reports.words.counting import duration, number_of
 
 
 @dataclass(frozen=True)

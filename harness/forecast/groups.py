@@ -9,7 +9,8 @@ from stagelift.evals.records import Metric
 from stagelift.harness.forecast.advice import Advice
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.store import Store
-from stagelift.reports.words.formatting import listed, value_with_n
+from stagelift.reports.words.counting import listed
+from stagelift.reports.words.formatting import value_with_n
 from stagelift.stages.health.completions import MANY_SILENT
 from stagelift.stages.kinds import kind_named
 from stagelift.stages.settings import config_on_paper

@@ -8,7 +8,7 @@ from stagelift.evals.data.overlap import WORDS, Overlap, overlap
 from stagelift.harness.forecast.advice import Advice
 from stagelift.harness.forecast.material import Asked, TrainedOn
 from stagelift.harness.graph.node import Plan
-from stagelift.reports.words.formatting import listed
+from stagelift.reports.words.counting import listed
 from stagelift.stages.rows.training import reading
 from stagelift.stages.settings import StageSettings
 

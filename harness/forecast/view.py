@@ -20,7 +20,8 @@ from stagelift.harness.graph.jobs import EVALUATE, EXPORT, REPEAT, TRAIN
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.seen_rows import row_lines
 from stagelift.reports.formats.console import Console, Text
-from stagelift.reports.words.formatting import duration, number_of, size
+from stagelift.reports.words.counting import duration, number_of
+from stagelift.reports.words.formatting import size
 
 
 def print_forecast(forecast: Forecast, console: Console) -> None:

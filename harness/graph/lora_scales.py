@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stagelift.harness.graph.node import Plan
-from stagelift.reports.words.formatting import listed
+from stagelift.reports.words.counting import listed
 
 # peft's own, where a recipe says nothing
 _RANK, _ALPHA = 8, 8

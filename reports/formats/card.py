@@ -29,7 +29,7 @@ from stagelift.reports.numbers.headline import is_accuracy_again
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import RunReport, build_report
 from stagelift.reports.tables.table import NOTHING
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 from stagelift.reports.words.escaping import (
     fenced,
     folded,
@@ -538,9 +538,9 @@ def _facts(stage: StageRecord) -> list[str]:
         inline(data),
         f"{training.steps:,}",
         f"{training.tokens:,}",
-        formatting.duration(training.seconds),
+        counting.duration(training.seconds),
         f"{training.trainable_parameters:,}",
-        f"{formatting.memory(training.peak_memory_bytes)} ({inline(training.peak_memory_of)})",
+        f"{counting.memory(training.peak_memory_bytes)} ({inline(training.peak_memory_of)})",
         inline(f"{training.device}, {training.dtype}"),
         inline(str(stage.identity.get("seed", NOTHING))),
     ]

@@ -16,8 +16,8 @@ from stagelift.reports.tables.stages import stage_table
 from stagelift.reports.tables.study import Section, study_sections
 from stagelift.reports.tables.table import Cell, Row, Table
 from stagelift.reports.tables.trajectory import trajectory_sections
+from stagelift.reports.words.counting import listed
 from stagelift.reports.words.escaping import fenced, folded, inline, paragraph, table_line
-from stagelift.reports.words.formatting import listed
 from stagelift.reports.words.gained_and_lost import TITLE, gained_and_lost
 from stagelift.reports.words.illness import TITLE as ILL
 from stagelift.reports.words.illness import illnesses

@@ -14,7 +14,7 @@ from stagelift.reports.formats.console import Console, Text
 from stagelift.reports.plots.labels import distinct_labels
 from stagelift.reports.report import Report
 from stagelift.reports.words.added import Added
-from stagelift.reports.words.formatting import number_of
+from stagelift.reports.words.counting import number_of
 from stagelift.reports.words.illness import TITLE as ILL
 from stagelift.reports.words.illness import illnesses
 from stagelift.reports.words.scoreboard import (

@@ -26,7 +26,8 @@ from stagelift.reports.plots.style import INK, MUTED, SMALL, WIDTH
 from stagelift.reports.plots.svg import finish
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import Report
-from stagelift.reports.words.formatting import duration, memory, value_with_n
+from stagelift.reports.words.counting import duration, memory
+from stagelift.reports.words.formatting import value_with_n
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

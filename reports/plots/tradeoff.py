@@ -23,7 +23,7 @@ from stagelift.reports.plots.plot import Plot
 from stagelift.reports.plots.style import INK, MUTED, PAPER, SMALL, WIDTH
 from stagelift.reports.plots.svg import finish
 from stagelift.reports.report import Report
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 from stagelift.reports.words.scoreboard import (
     Reading,
     labelled,
@@ -175,7 +175,7 @@ def _value(name: str, reading: Reading) -> str:
 
 def _alt(points: Sequence[Traded], main: str, length: str) -> str:
     values = "; ".join(f"{point.label} {_numbers(point, main, length)}" for point in points)
-    best = formatting.listed([point.label for point in points if point.on_front])
+    best = counting.listed([point.label for point in points if point.on_front])
     return (
         f"{formatting.full_title(main)} and {formatting.full_title(length)} of each model: "
         f"{values}. On the Pareto front of the two: {best}."

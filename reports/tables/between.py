@@ -5,7 +5,7 @@ from stagelift.reports.numbers.between import RunComparison
 from stagelift.reports.report import Report
 from stagelift.reports.tables.study import Section
 from stagelift.reports.tables.table import Cell, Column, Row, Table
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 
 # the stage that is compared: its run and name, and those of the one it is compared with
 Pair = tuple[str, str, str, str]
@@ -23,7 +23,7 @@ def between_sections(report: Report) -> list[Section]:
     ]
     columns = tuple(Column(_title(pair), "added") for pair in pairs)
     against = report.runs[0].name
-    title = f"{formatting.listed([run.name for run in report.runs[1:]])} against {against}"
+    title = f"{counting.listed([run.name for run in report.runs[1:]])} against {against}"
     return [Section(title, Table("", columns, (tuple(rows),)), (_note(report, against),))]
 
 
@@ -69,7 +69,7 @@ def _notes(comparison: RunComparison) -> tuple[str, ...]:
 
 
 def _note(report: Report, against: str) -> str:
-    tests = formatting.number_of(report.between[0].tests or 0, "test")
+    tests = counting.number_of(report.between[0].tests or 0, "test")
     return (
         f"Differences to {against}, paired by prompt: stages of one name, those at one place whose "
         "names differ, and the last of each run. They are a family of tests of their own, "

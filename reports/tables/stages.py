@@ -24,7 +24,7 @@ from stagelift.reports.tables.table import (
     Table,
     merged,
 )
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 from stagelift.reports.words.gained_and_lost import is_by_construction
 from stagelift.reports.words.votes import vote_notes
 from stagelift.stages.records import EXPORT, StageResult
@@ -216,8 +216,8 @@ def _quantiles(name: str, stage: StageRecord) -> tuple[str, ...]:
 def _costs(places: list[_Place]) -> tuple[Row, ...]:
     """Say what each stage's training and evaluation took, as far as that is known."""
     trained: dict[str, Callable[[StageResult], str]] = {
-        "training time": lambda training: formatting.duration(training.seconds),
-        "training peak memory": lambda training: formatting.memory(training.peak_memory_bytes),
+        "training time": lambda training: counting.duration(training.seconds),
+        "training peak memory": lambda training: counting.memory(training.peak_memory_bytes),
         "trainable parameters": lambda training: f"{training.trainable_parameters:,}",
         "steps / tokens": lambda training: f"{training.steps:,} / {training.tokens:,}",
     }
@@ -262,10 +262,10 @@ def _outcomes(evaluation: EvalResult) -> Cell:
 def _evaluation_time(evaluation: EvalResult) -> Cell:
     if evaluation.seconds is None:
         return Cell(NOTHING)
-    return Cell(formatting.duration(evaluation.seconds))
+    return Cell(counting.duration(evaluation.seconds))
 
 
 def _evaluation_memory(evaluation: EvalResult) -> Cell:
     if evaluation.peak_memory_bytes is None:
         return Cell(NOTHING)
-    return Cell(formatting.memory(evaluation.peak_memory_bytes))
+    return Cell(counting.memory(evaluation.peak_memory_bytes))

@@ -8,7 +8,7 @@ from stagelift.reports.numbers.seeds import SEEDS_FOR_AN_INTERVAL
 from stagelift.reports.numbers.variants import RankedVariant
 from stagelift.reports.report import RunReport
 from stagelift.reports.tables.table import BELOW_NOISE, NOTHING, Cell, Column, Row, Table
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 
 
 def variant_tables(run: RunReport) -> dict[str, Table]:
@@ -113,7 +113,7 @@ def _costs(variant: RankedVariant) -> list[str]:
     if cost.seconds is not None:
         texts[1] = f"{cost.seconds / 60:.1f}"
     if cost.memory is not None:
-        texts[2] = formatting.memory(cost.memory)
+        texts[2] = counting.memory(cost.memory)
     if variant.on_front is not None:
         texts[3] = "on it" if variant.on_front else "no"
     return texts

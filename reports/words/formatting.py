@@ -1,7 +1,5 @@
 """Numbers and model text as a reader sees them, the same in every format."""
 
-from collections.abc import Sequence
-
 from stagelift.evals.metrics.measures import Unit, measure
 from stagelift.evals.records import Metric
 from stagelift.reports.numbers.compare import Comparison
@@ -91,11 +89,6 @@ def value_with_n(name: str, metric: Metric) -> str:
 def counted(n: str | int, clusters: int) -> str:
     """Write how many prompts, and in how many clusters where they come in any."""
     return f"n={n} in {clusters} clusters" if clusters else f"n={n}"
-
-
-def number_of(count: int, what: str) -> str:
-    """Write how many there are of something: `1 model`, `2 models`."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def difference(comparison: Comparison) -> tuple[str, str]:
@@ -209,27 +202,6 @@ def p_value(p: float) -> str:
         return "p < 0.001"
     written = f"{p:.3f}"
     return f"p = {p:.4f}" if written == "0.050" else f"p = {written}"
-
-
-def listed(words: Sequence[str], last: str = "and") -> str:
-    """Write a list as a sentence has it: `a, b and c`."""
-    if len(words) == 1:
-        return words[0]
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as `42 s`, `3.1 min` or `2.4 h`."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 6000:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def memory(size: int) -> str:
-    """Write bytes in GB (10^9)."""
-    return f"{size / 1e9:.2f} GB"
 
 
 def signed(number: float, decimals: int = 1) -> str:

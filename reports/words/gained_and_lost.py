@@ -16,7 +16,7 @@ from stagelift.reports.numbers.compare import Comparison
 from stagelift.reports.numbers.headline import headline_metrics, is_accuracy_again
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 
 TITLE = "Gained and lost"
 BY_CONSTRUCTION = "(base: 50% by construction)"
@@ -110,11 +110,11 @@ def _line(stage: StageRecord, before: StageRecord, run: RunReport, report: Repor
         _change(comparison, before) for comparison in compared if comparison.verdict == "improved"
     ]
     worse = losses(stage, before, run)
-    said = formatting.listed(worse) if worse else f"{_NOTHING}{_would_have_shown(compared)}"
+    said = counting.listed(worse) if worse else f"{_NOTHING}{_would_have_shown(compared)}"
     return GainedAndLost(
         stage=report.column(stage),
         against=before.name,
-        gained=formatting.listed(better) if better else _NOTHING,
+        gained=counting.listed(better) if better else _NOTHING,
         lost=f"{said}{_with_missing(stage)}",
     )
 
@@ -165,9 +165,9 @@ def _would_have_shown(compared: Sequence[Comparison]) -> str:
         for comparison in compared
         if measure(comparison.metric).supporting and comparison.mde is not None
     ]
-    return f" (would likely have shown {formatting.listed(sizes)})" if sizes else ""
+    return f" (would likely have shown {counting.listed(sizes)})" if sizes else ""
 
 
 def _with_missing(stage: StageRecord) -> str:
     missing = not_measured(stage)
-    return f"; not measured: {formatting.listed(missing)}" if missing else ""
+    return f"; not measured: {counting.listed(missing)}" if missing else ""

@@ -10,7 +10,7 @@ from stagelift.evals.metrics.measures import Measure, measure, ordered
 from stagelift.evals.printed import one_line
 from stagelift.evals.stats.prediction_powered import FEWEST
 from stagelift.reports.report import Report, RunReport
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 from stagelift.reports.words.smaller_batches import smaller_batches
 
 _TARGETS = (
@@ -203,10 +203,10 @@ def _comparison_notes(report: Report) -> list[str]:
 def _families(report: Report) -> str:
     """Say how tests are adjusted, and how many there are in each family."""
     sizes = {comparison.family: comparison.tests for comparison in report.comparisons()}
-    headline = formatting.number_of(sizes.get("headline") or 0, "test")
-    other = formatting.number_of(sizes.get("other") or 0, "test")
-    exported = formatting.number_of(sizes.get("exports") or 0, "test")
-    beside = formatting.number_of(sizes.get("other of exports") or 0, "test")
+    headline = counting.number_of(sizes.get("headline") or 0, "test")
+    other = counting.number_of(sizes.get("other") or 0, "test")
+    exported = counting.number_of(sizes.get("exports") or 0, "test")
+    beside = counting.number_of(sizes.get("other of exports") or 0, "test")
     exports = ""
     if any(run.record.exports for run in report.runs):
         exports = (

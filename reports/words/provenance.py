@@ -10,7 +10,7 @@ from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.records import Passport, Usage
 from stagelift.reports.records import RunRecord
 from stagelift.reports.report import Report
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 
 
 def provenance_lines(report: Report) -> list[tuple[str, str]]:
@@ -99,8 +99,8 @@ def _graph(run: RunRecord) -> str:
     return (
         f"{len(run.stages)} models in {len(run.chains)} chains: {len(trained)} trainings and "
         f"{len(run.stages)} evaluations, where the chains one by one would be {apart} and "
-        f"{evaluated}; {formatting.duration(seconds)} of training and "
-        f"{formatting.duration(measured)} of evaluation in all, in this run or before"
+        f"{evaluated}; {counting.duration(seconds)} of training and "
+        f"{counting.duration(measured)} of evaluation in all, in this run or before"
     )
 
 
@@ -197,7 +197,7 @@ def _asked_of_mine(run: RunRecord) -> str:
 def _further(contract: Mapping[str, Any]) -> str:
     """Name the further tasks of the user's own."""
     names = [str(task["task"]) for task in contract.get("own", [])]
-    return f"; beside it {formatting.listed(names)}" if names else ""
+    return f"; beside it {counting.listed(names)}" if names else ""
 
 
 def _engine(run: RunRecord) -> str:
@@ -257,4 +257,4 @@ def _wall_clock(seconds: float, sittings: int) -> str:
     if not sittings:
         return ""
     several = f" in {sittings} sittings" if sittings > 1 else ""
-    return f"{formatting.duration(seconds)}{several}"
+    return f"{counting.duration(seconds)}{several}"

@@ -15,7 +15,7 @@ from stagelift.reports.numbers.variants import RankedVariant
 from stagelift.reports.numbers.verdicts import SHOWN, Decision
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import Report, RunReport
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 from stagelift.reports.words.added import WHOLE_CHAIN, Added, added, variant_model
 from stagelift.reports.words.gained_and_lost import (
     asks_for_losses,
@@ -126,7 +126,7 @@ def _counted(counts: Sequence[tuple[str, bool]]) -> str:
     without = [counted for counted in every if counted not in with_interval]
     said = "95% intervals" if with_interval else "no intervals"
     if with_interval and without:
-        said += f", none over {formatting.listed(without)}"
+        said += f", none over {counting.listed(without)}"
     return f"{' / '.join(every)}; {said}"
 
 
@@ -154,7 +154,7 @@ def _cut_off(report: Report, rest: str) -> Iterator[str]:
         and cut.value >= _MANY_CUT
     ]
     if often:
-        named = formatting.listed(often[:3]) + (" and others" if len(often) > 3 else "")
+        named = counting.listed(often[:3]) + (" and others" if len(often) > 3 else "")
         yield f"Cut off at the limit: {named}; a change may be of stopping in time ({rest})."
 
 
@@ -441,11 +441,11 @@ def _headline(row: Added, known: _Known) -> str:
 
 def _gained(gained: Sequence[str]) -> str:
     """Say what was gained beside the main metric."""
-    return f"gained {formatting.listed(gained)}" if gained else ""
+    return f"gained {counting.listed(gained)}" if gained else ""
 
 
 def _lost(row: Added, lost: Sequence[str], *, asked: bool) -> str:
     """Say what was lost beside the main metric; that nothing was, only where it could be seen."""
     if lost:
-        return f"lost {formatting.listed(lost)}"
+        return f"lost {counting.listed(lost)}"
     return "lost nothing shown" if asked and row.verdict != "regressed" else ""

@@ -11,7 +11,7 @@ from stagelift.reports.numbers.attribution import Interaction
 from stagelift.reports.numbers.headline import main_metric
 from stagelift.reports.numbers.seeds import Floor, OverSeeds
 from stagelift.reports.report import RunReport
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 from stagelift.reports.words.variants import variant_sentences
 
 
@@ -50,7 +50,7 @@ def _lattice(run: RunReport) -> Iterator[str]:
     parts = [f"{one.stage} {change(one.value, one.low, one.high)}" for one in shares]
     yield (
         f"The whole chain added {change(whole.value, whole.low, whole.high)} points of "
-        f"{measure(main).title} to base, of which by Shapley value {formatting.listed(parts)} "
+        f"{measure(main).title} to base, of which by Shapley value {counting.listed(parts)} "
         f"(n={shares[0].n} {shares[0].over})."
     )
     pairs = [one for one in run.interactions if one.metric == main]
@@ -73,21 +73,21 @@ def _seeds(run: RunReport) -> Iterator[str]:
     values = [one for one in found if one.against is None]
     if not values:
         return
-    means = formatting.listed(list(map(_mean, values)))
+    means = counting.listed(list(map(_mean, values)))
     yield f"Over {len(values[0].seeds)} training seeds {measure(main).title} is {means}."
     above, below, seen = _by_floor(found, run)
     if above:
         yield (
             "Above the noise floor of means, more than two recipes differ by seeds alone: "
-            f"{formatting.listed(above)}."
+            f"{counting.listed(above)}."
         )
     if below:
         yield (
             "Below the noise floor of means, no more than two equal recipes may differ by their "
-            f"seeds alone: {formatting.listed(below)}."
+            f"seeds alone: {counting.listed(below)}."
         )
     if seen:
-        yield f"What two seeds were seen to do is no noise floor: {formatting.listed(seen)}."
+        yield f"What two seeds were seen to do is no noise floor: {counting.listed(seen)}."
 
 
 def _by_floor(found: Sequence[OverSeeds], run: RunReport) -> tuple[list[str], list[str], list[str]]:

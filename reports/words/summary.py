@@ -20,7 +20,7 @@ from stagelift.reports.numbers.headline import is_accuracy_again, main_metric
 from stagelift.reports.numbers.seeds import without_seed
 from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import Report, RunReport
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 from stagelift.reports.words.formatting import OTHER_FAMILY
 from stagelift.reports.words.study_summary import study_sentences, told_of, without_shares
 from stagelift.reports.words.trajectory import trajectory_sentence
@@ -185,13 +185,13 @@ def _sentence(subject: str, against: str, compared: Sequence[Comparison]) -> str
     is of the same responses.
     """
     changed = [
-        f"{verb} {formatting.listed(nouns)}"
+        f"{verb} {counting.listed(nouns)}"
         for verb in ("improved", "regressed")
         if (nouns := _nouns(compared, verb))
     ]
-    clauses = [f"{formatting.listed(changed)} {against}"] if changed else []
+    clauses = [f"{counting.listed(changed)} {against}"] if changed else []
     clauses += [
-        f"{formatting.listed(nouns)} got {word}"
+        f"{counting.listed(nouns)} got {word}"
         for word in ("longer", "shorter", "slower", "faster")
         if (nouns := _nouns(compared, word))
     ]
@@ -200,11 +200,11 @@ def _sentence(subject: str, against: str, compared: Sequence[Comparison]) -> str
         for comparison in compared
         if comparison.verdict == "not after Holm"
     ]:
-        clauses.append(f"not after Holm's adjustment: {formatting.listed(taken)}")
+        clauses.append(f"not after Holm's adjustment: {counting.listed(taken)}")
     if unclear := _nouns(compared, "no difference shown"):
-        clauses.append(f"no difference was shown in {formatting.listed(unclear, 'or')}")
+        clauses.append(f"no difference was shown in {counting.listed(unclear, 'or')}")
     if same := _nouns(compared, "identical"):
-        clauses.append(f"the same responses, byte for byte, stand behind {formatting.listed(same)}")
+        clauses.append(f"the same responses, byte for byte, stand behind {counting.listed(same)}")
     if not clauses:
         return ""
     if changed:

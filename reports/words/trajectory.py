@@ -2,7 +2,7 @@
 
 from stagelift.evals.metrics.measures import measure
 from stagelift.reports.numbers.trajectory import Point, Trajectory
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 
 
 def checkpoint_word(point: Point) -> str:
@@ -34,5 +34,5 @@ def _alike(curve: Trajectory) -> str:
         return "every other one can be told from it"
     if len(curve.alike) == others and others > 1:
         return "none of the others can be told from it"
-    steps = formatting.listed([str(step) for step in curve.alike])
+    steps = counting.listed([str(step) for step in curve.alike])
     return f"{'step' if len(curve.alike) == 1 else 'steps'} {steps} cannot be told from it"

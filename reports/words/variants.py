@@ -13,7 +13,7 @@ from stagelift.reports.numbers.variants import WHOLE_CHAIN, RankedVariant, Varia
 from stagelift.reports.numbers.verdicts import SHOWN, Decision
 from stagelift.reports.records import StageRecord
 from stagelift.reports.report import RunReport
-from stagelift.reports.words import formatting
+from stagelift.reports.words import counting, formatting
 from stagelift.reports.words.added import variant_model
 from stagelift.reports.words.gained_and_lost import (
     BY_CONSTRUCTION,
@@ -71,7 +71,7 @@ def variant_sentences(run: RunReport) -> list[str]:
         last, here = list(places.items())[-1]
         said.append(
             f"{so_far} the Pareto front of {_weighed(run)} after {last}, noise and all: "
-            f"{formatting.listed(_front(here))}."
+            f"{counting.listed(_front(here))}."
         )
     return said
 
@@ -91,7 +91,7 @@ def unshown(variant: RankedVariant, main: str) -> str:
     for found in _beside(variant, main):
         if found.verdict not in SHOWN:
             said.setdefault(found.verdict, []).append(formatting.short_title(found.metric))
-    return "; ".join(f"{formatting.listed(nouns)}: {word}" for word, nouns in said.items())
+    return "; ".join(f"{counting.listed(nouns)}: {word}" for word, nouns in said.items())
 
 
 def _beside(variant: RankedVariant, main: str) -> list[VariantDifference]:
@@ -136,7 +136,7 @@ def _place(place: str, here: Sequence[RankedVariant], run: RunReport) -> Iterato
     ]
     if values:
         yield (
-            f"After {place} {measure(main).title} is {formatting.listed(values)}; none is compared "
+            f"After {place} {measure(main).title} is {counting.listed(values)}; none is compared "
             f"with {here[0].reference}, which is not measured there."
         )
 
@@ -197,10 +197,10 @@ def _in_main(
         only = "" if is_all else f" by {title}"
         return (
             f"the data cannot tell the variants apart{only}: no difference to {reference} in "
-            f"{title} was shown for {formatting.listed(names, 'or')} ({_counted(alike)})."
+            f"{title} was shown for {counting.listed(names, 'or')} ({_counted(alike)})."
         )
     said = _first([f"{one.variant} {_change(one, found, run)}" for one, found in apart], most)
-    said += [f"{formatting.listed(names)} cannot be told apart from it"] if alike else []
+    said += [f"{counting.listed(names)} cannot be told apart from it"] if alike else []
     return f"against {reference} in {title} ({_counted(pairs)}): {'; '.join(said)}."
 
 
@@ -246,7 +246,7 @@ def _ranks(here: Sequence[RankedVariant], run: RunReport) -> Iterator[Finding]:
     ]
     said = ", ".join(_first(ranked, _MOST))
     if all(one.on_front is not None for one in here):
-        front = formatting.listed(_first(_front(here), _MOST))
+        front = counting.listed(_first(_front(here), _MOST))
         said += f"; on the Pareto front of {_weighed(run)}: {front}"
     yield Finding(f"By {measure(main).title}, noise and all", shown_name(said))
 
