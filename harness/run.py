@@ -22,11 +22,10 @@ from stagelift.harness.graph.digest import digest
 from stagelift.harness.graph.export_checks import check_exports
 from stagelift.harness.graph.jobs import EVALUATE, EXPORT, REPEAT, SELECT, TRAIN, job_name
 from stagelift.harness.graph.left import remove_left
-from stagelift.harness.graph.lora_scales import scale_notes
 from stagelift.harness.graph.model_checks import check_adapters
 from stagelift.harness.graph.node import Node, Plan, Precise, candidates
 from stagelift.harness.graph.plan import make_plan
-from stagelift.harness.graph.row_counts import check_row_counts, row_notes
+from stagelift.harness.graph.row_counts import check_row_counts
 from stagelift.harness.graph.seen_rows import check_rows
 from stagelift.harness.graph.session import Session
 from stagelift.harness.graph.store import Store, check_run_folder, is_finished, lock_run
@@ -48,7 +47,6 @@ from stagelift.harness.workers.jobs import AnyJob, EvaluateJob, ExportJob, Train
 from stagelift.stages import precision
 from stagelift.stages.exports.export import ExportedAs, gguf_file
 from stagelift.stages.folders import NodeRecord
-from stagelift.stages.rows.problems import answer_note
 
 # the stage's name, what happened
 OnEvent = Callable[[str, dict[str, Any]], None]
@@ -177,14 +175,6 @@ def execute(
             # after Ctrl-C too: the time spent so far counts
             session.save(finished=finished)
     return folder.path
-
-
-def answer_warnings(plan: Plan) -> list[str]:
-    """Say from how many rows stages cannot learn, and what variants change unsaid."""
-    settings = [node.settings for node in plan.nodes if node.settings is not None]
-    notes = [answer_note(each) for each in settings]
-    said = [*(note for note in notes if note is not None), *row_notes(plan), *scale_notes(plan)]
-    return list(dict.fromkeys(said))
 
 
 def titles(plan: Plan) -> list[str]:

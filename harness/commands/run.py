@@ -399,8 +399,9 @@ def _prepared(recipe: "Recipe", store: "Store", workers: "Executor", *, repair: 
     from stagelift.evals.printed import one_line
     from stagelift.harness.graph.damage import DamagedPlanError
     from stagelift.harness.graph.model_checks import trained_on_other_models
+    from stagelift.harness.graph.plan_notes import plan_notes
     from stagelift.harness.graph.store import check_takes_files
-    from stagelift.harness.run import answer_warnings, prepare
+    from stagelift.harness.run import prepare
 
     check_takes_files(store.root)
     try:
@@ -408,7 +409,7 @@ def _prepared(recipe: "Recipe", store: "Store", workers: "Executor", *, repair: 
     except DamagedPlanError as error:
         words = [word for word in sys.argv[1:] if word != "--dry-run"]
         fail(f"{error.problem} Go on with: {shlex.join(['stagelift', *words, '--repair'])}")
-    for warning in [*trained_on_other_models(plan), *answer_warnings(plan)]:
+    for warning in [*trained_on_other_models(plan), *(note.text for note in plan_notes(plan))]:
         typer.echo(f"Warning: {one_line(warning)}", err=True)
     return plan
 

@@ -10,7 +10,16 @@ from stagelift.evals.models.model import Device, Dtype
 class Advice:
     """A sentence about one thing, by its name in JSON."""
 
-    about: Literal["precision", "groups", "overlap", "checkpoints", "answers", "rows", "scale"]
+    about: Literal[
+        "precision",
+        "groups",
+        "overlap",
+        "checkpoints",
+        "answers",
+        "rows",
+        "scale",
+        "validation",
+    ]
     level: Literal["warning", "note"]
     text: str
 

@@ -15,14 +15,12 @@ from stagelift.harness.forecast.other_dtype import other_dtype_advice
 from stagelift.harness.forecast.planned_tests import step_tests
 from stagelift.harness.forecast.sensitivity import Sensitivity, of_variants, sensitivity
 from stagelift.harness.graph.jobs import EVALUATE, EXPORT, REPEAT, SELECT, TRAIN
-from stagelift.harness.graph.lora_scales import scale_notes
 from stagelift.harness.graph.model_checks import trained_on_other_models
 from stagelift.harness.graph.node import Node, Plan
-from stagelift.harness.graph.row_counts import row_notes
+from stagelift.harness.graph.plan_notes import plan_notes
 from stagelift.harness.graph.seen_rows import SeenRow, seen_rows
 from stagelift.harness.graph.store import Store
 from stagelift.stages import precision
-from stagelift.stages.rows.problems import answer_note
 
 
 @dataclass(frozen=True)
@@ -102,9 +100,7 @@ def make_forecast(plan: Plan, store: Store) -> Forecast:
             *_precision_advice(plan),
             *other_dtype_advice(plan, store),
             *_checkpoint_advice(plan),
-            *_answer_advice(plan),
-            *(Advice("rows", "warning", text) for text in row_notes(plan)),
-            *(Advice("scale", "warning", text) for text in scale_notes(plan)),
+            *(Advice(note.about, "warning", note.text) for note in plan_notes(plan)),
             *group_advice(plan, store),
             *overlap_advice(plan, asked, texts),
         ],
@@ -137,13 +133,6 @@ def _jobs(node: Node, plan: Plan, store: Store, estimator: Estimator) -> list[Jo
 
 def _checkpoint_advice(plan: Plan) -> list[Advice]:
     return [Advice("checkpoints", "warning", text) for text in trained_on_other_models(plan)]
-
-
-def _answer_advice(plan: Plan) -> list[Advice]:
-    """Say from how many rows stages cannot learn."""
-    settings = [node.settings for node in plan.nodes if node.settings is not None]
-    notes = dict.fromkeys(answer_note(each) for each in settings)
-    return [Advice("answers", "warning", note) for note in notes if note is not None]
 
 
 def _precision_advice(plan: Plan) -> list[Advice]:

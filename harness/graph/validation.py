@@ -13,8 +13,8 @@ from stagelift.evals.models.model import ModelRef
 from stagelift.evals.settings import EvaluationSettings, PreferenceSettings
 from stagelift.harness.errors import UsageError
 from stagelift.harness.graph.contract import contract_of, evaluation_settings
-from stagelift.harness.graph.node import Selects
-from stagelift.harness.recipes.sections import Recipe
+from stagelift.harness.graph.node import Plan, Selects
+from stagelift.harness.recipes.sections import Recipe, ValidationSection
 
 # families of metrics that say of one model alone which of two is better
 _SELECTING: tuple[Family, ...] = (
@@ -79,6 +79,19 @@ def selecting_metric(recipe: Recipe, asked: str | None) -> Measure:
     if missing is not None:
         raise UsageError(f"select.metric is '{name}', but {missing}")
     return known
+
+
+def unused_note(plan: Plan) -> str | None:
+    """Say that a recipe names validation data and no stage selects by them; None where one does."""
+    if plan.recipe.evals.validation == ValidationSection():
+        return None
+    if any(node.selects is not None for node in plan.nodes):
+        return None
+    return (
+        "evals.validation is set, but nothing is selected by it: every stage is what its last step "
+        "made. To select a stage's best checkpoint give it `select: {every: 20}` "
+        "(docs/which-checkpoint.md), or leave evals.validation out."
+    )
 
 
 def _why_not(known: Measure) -> str:
