@@ -88,7 +88,7 @@ def test_variants_stand_beside_the_reference() -> None:
         "After sft: against r=16 in accuracy (3 seeds): r=4 regressed, -7.2 [-9.6, -4.8], which "
         "is below the noise floor.",
         "By accuracy, noise and all: 1. r=16 58.9%, 2. r=4 51.7%; on the Pareto front of accuracy, "
-        "trained parameters, minutes and peak memory: r=16",
+        "trained parameters, trained tokens and peak memory: r=16",
         "r=16/sft: accuracy 58.9% [38.1, 79.7], the reference",
         "r=4/sft against r=16/sft: accuracy 58.9% -> 51.7%, -7.2 [-9.6, -4.8] regressed, "
         "below the noise floor; length: no difference shown",

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from stagelift.reports.report import build_report
 from stagelift.reports.words.formatting import OTHER_FAMILY
+from stagelift.reports.words.room import room_left
 from stagelift.reports.words.summary import summary
 from tests.records import make_chain, with_passport
 
@@ -19,9 +20,31 @@ def test_each_stages_verdicts_are_told_in_words() -> None:
     )
     assert "The win rate is accuracy and brevity again: its judge knows the targets." in text
     assert text.endswith(
-        "That none was shown does not mean that there is none: with n=60, an accuracy change below "
-        "14.7 points would often go unseen."
+        "That none was shown does not mean that there is none: in accuracy (n=60) the 95% interval "
+        "leaves room for 7.1 points; to be shown again with 80% chance, after Holm, one has to be "
+        "14.7 (MDE)."
     )
+
+
+def test_the_room_that_is_said_to_be_left_is_an_end_of_the_widest_interval_without_a_verdict() -> (
+    None
+):
+    report = build_report(
+        [make_chain(base="w" * N, sft="c" * 40 + "w" * 20, dpo="c" * 44 + "w" * 16)]
+    )
+    (alike,) = (
+        one
+        for one in report.comparisons()
+        if one.metric == "accuracy" and one.verdict == "no difference shown"
+    )
+    assert alike.low <= 0 <= alike.high
+    assert room_left([alike]).startswith(f"95% interval leaves room for {100 * alike.high:.1f} ")
+    assert room_left([alike]) in summary(report)
+
+
+def test_so_few_that_nothing_could_be_shown_are_said_to_be() -> None:
+    text = summary(build_report([make_chain(base="cw", sft="wc")]))
+    assert text.endswith("; so few as these show no difference after Holm.")
 
 
 def test_a_regression_is_called_one_and_longer_is_not() -> None:

@@ -34,11 +34,11 @@ def variants_run(
     return make_study(stages, chains, reference=reference)
 
 
-def with_costs(run: RunRecord, **costs: tuple[int, float, int]) -> RunRecord:
-    """Give each variant its parameters, seconds and memory."""
+def with_costs(run: RunRecord, **costs: tuple[int, int, int]) -> RunRecord:
+    """Give each variant its parameters, tokens and memory."""
     trained = {
         f"{name.replace('_', '=')}/sft": make_training("sft").model_copy(
-            update={"trainable_parameters": one[0], "seconds": one[1], "peak_memory_bytes": one[2]}
+            update={"trainable_parameters": one[0], "tokens": one[1], "peak_memory_bytes": one[2]}
         )
         for name, one in costs.items()
     }
@@ -140,15 +140,36 @@ def test_of_several_models_the_bases_are_compared_and_what_needs_one_base_is_not
 def test_the_front_has_what_nothing_beats_in_everything() -> None:
     run = with_costs(
         variants_run(r_4=30, r_16=40, r_64=40),
-        r_4=(1, 10.0, 5),
-        r_16=(4, 12.0, 5),
-        r_64=(16, 14.0, 6),
+        r_4=(1, 1000, 5),
+        r_16=(4, 1000, 5),
+        r_64=(16, 1000, 6),
     )
     assert {name: one.on_front for name, one in ranked(run).items()} == {
         "r=4": True,
         "r=16": True,
         "r=64": False,
     }
+
+
+def test_a_longer_training_is_beaten_by_a_shorter_one_that_does_as_well() -> None:
+    run = with_costs(variants_run(r_4=40, r_16=40), r_4=(4, 1000, 5), r_16=(4, 2000, 5))
+    assert {name: one.on_front for name, one in ranked(run).items()} == {
+        "r=4": True,
+        "r=16": False,
+    }
+
+
+def test_a_busy_machine_puts_nobody_off_the_front() -> None:
+    run = variants_run(r_4=40, r_16=40)
+    slow = [
+        replace(one, training=one.training.model_copy(update={"seconds": 9e9}))
+        if one.name == "r=4/sft" and one.training is not None
+        else one
+        for one in run.stages
+    ]
+    found = ranked(replace(run, stages=slow))
+    assert found["r=4"].cost.seconds == 9e9
+    assert found["r=4"].on_front and found["r=16"].on_front
 
 
 def test_the_front_is_not_known_where_a_cost_is_not() -> None:
@@ -208,8 +229,8 @@ def test_what_differs_is_named_and_what_does_not_is_not_told_apart() -> None:
         "r=64 cannot be told apart from it." in text
     )
     assert (
-        "On the Pareto front of accuracy, trained parameters, minutes and peak memory after sft, "
-        "noise and all:" in text
+        "On the Pareto front of accuracy, trained parameters, trained tokens and peak memory after "
+        "sft, noise and all:" in text
     )
 
 

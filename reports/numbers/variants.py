@@ -3,7 +3,8 @@ cost.
 
 Differences are paired by prompt; with three seeds or more they are paired by seed, and the interval
 is over seeds. With fewer it covers the choice of prompts only: two checkpoints are compared, and
-another seed would give others. The Pareto front takes the values as they are, noise and all.
+another seed would give others. The Pareto front takes the values as they are, noise and all, and
+of costs those alone that are the same on a busy machine: no minutes.
 """
 
 import math
@@ -40,13 +41,14 @@ WHOLE_CHAIN = "the whole chain"
 
 @dataclass(frozen=True)
 class Cost:
-    """What it took to get a variant to a stage: parameters of its adapters, training of all stages
-    up to it, largest memory.
+    """What it took to get a variant to a stage: parameters of its adapters, tokens and seconds of
+    the training of all stages up to it, largest memory.
 
-    With several seeds seconds are their mean. None where that is not known.
+    With several seeds tokens and seconds are their mean. None where that is not known.
     """
 
     parameters: int | None
+    tokens: float | None
     seconds: float | None
     memory: int | None
 
@@ -285,10 +287,11 @@ def _cost(run: RunRecord, stages: Sequence[StageRecord]) -> Cost:
     trainings = [stage.training for chain in chains for stage in chain]
     known = [training for training in trainings if training is not None]
     if len(known) < len(trainings):
-        return Cost(None, None, None)
+        return Cost(None, None, None, None)
     adapters = (*stages[0].merged, stages[0].name)
     return Cost(
         parameters=sum(_parameters(run, adapter) for adapter in adapters),
+        tokens=sum(training.tokens for training in known) / len(stages),
         seconds=sum(training.seconds for training in known) / len(stages),
         memory=max((training.peak_memory_bytes for training in known), default=0),
     )
@@ -334,8 +337,8 @@ def _accuracy(variant: RankedVariant) -> float:
 
 
 def _on_front(variant: RankedVariant, variants: Sequence[RankedVariant]) -> bool | None:
-    """Say whether no other variant is as good in accuracy and every cost and better in one of
-    them.
+    """Say whether no other variant is as good in accuracy and every cost that counts and better in
+    one of them.
     """
     mine = _merits(variant)
     if mine is None:
@@ -349,10 +352,10 @@ def _dominates(merits: tuple[float, ...], others: tuple[float, ...]) -> bool:
 
 
 def _merits(variant: RankedVariant) -> tuple[float, ...] | None:
-    """Accuracy and costs, the more the better."""
+    """Accuracy and costs, the more the better; seconds say how busy the machine was, too."""
     accuracy, cost = variant.values.get(leading(variant.values) or "accuracy"), variant.cost
     if accuracy is None:
         return None
-    if cost.parameters is None or cost.seconds is None or cost.memory is None:
+    if cost.parameters is None or cost.tokens is None or cost.memory is None:
         return None
-    return accuracy.value, -cost.parameters, -cost.seconds, -cost.memory
+    return accuracy.value, -cost.parameters, -cost.tokens, -cost.memory

@@ -1,7 +1,8 @@
 """What accuracy cost: accuracy against training time, trained parameters and peak memory.
 
 A point is the last stage of a run, or of a chain of a study. Each setting was trained once: the
-intervals are over problems, and do not say how much runs with other seeds would differ.
+intervals are over problems, and do not say how much runs with other seeds would differ. Minutes are
+of the machine, with whatever else ran on it.
 """
 
 from collections.abc import Sequence
@@ -112,7 +113,7 @@ def _draw(costs: Sequence[Cost]) -> Canvas:
     canvas = new_canvas(TOP + PANEL + AXIS + LINE * len(costs) + 8)
     width = (WIDTH - LEFT - 3 * SPACE) / 3
     axes = {
-        "training minutes": [cost.seconds / 60 for cost in costs],
+        "training minutes of that machine": [cost.seconds / 60 for cost in costs],
         "trained parameters, millions": [cost.parameters / 1e6 for cost in costs],
         "peak memory in training, GB": [cost.memory / 1e9 for cost in costs],
     }
@@ -191,6 +192,6 @@ def _alt(costs: Sequence[Cost]) -> str:
     runs = ". ".join(f"{cost.label} {_numbers(cost)}" for cost in costs)
     title = measure(costs[0].metric).title
     return (
-        f"{title[0].upper()}{title[1:]} after the last trained stage, with training time, trained "
-        f"parameters and peak training memory: {runs}."
+        f"{title[0].upper()}{title[1:]} after the last trained stage, with training time on that "
+        f"machine, trained parameters and peak training memory: {runs}."
     )

@@ -29,9 +29,10 @@ def variant_notes(run: RunReport) -> tuple[str, ...]:
         "verdicts are Holm-adjusted over all variants, stages and metrics of these tables, a "
         "family of their own in which equal tests count once. Ranks "
         "go by accuracy as it is, whether or not the data can tell. On the Pareto front: no other "
-        "variant is at least as good in accuracy, trained parameters, minutes (training of all "
+        "variant is at least as good in accuracy, trained parameters, trained tokens (of all "
         "stages up to here) and peak memory, and better in one of them; the values are taken as "
-        "they are, minutes also where other work ran beside.",
+        "they are. Minutes do not count there: they are of that machine, with whatever else ran "
+        "on it.",
         _seeds_note(max((len(variant.members) for variant in run.variants), default=1)),
     )
 
@@ -57,7 +58,7 @@ def _table(variants: list[RankedVariant], run: RunReport) -> Table:
     for metric in metrics:
         titles += [_title(metric), f"to {variants[0].reference}"]
     # beside accuracy, which they are weighed by
-    titles[2:2] = ["trained parameters", "minutes", "peak memory", "Pareto front"]
+    titles[2:2] = ["trained parameters", "trained tokens", "peak memory", "Pareto front", "minutes"]
     rows = tuple((_row(variant, metrics, run),) for variant in variants)
     return Table("variant", tuple(map(Column, titles)), rows)
 
@@ -106,14 +107,18 @@ def _difference(metric: str, variant: RankedVariant, run: RunReport) -> Cell:
 
 
 def _costs(variant: RankedVariant) -> list[str]:
-    """Write what a variant cost, and whether it is on the Pareto front."""
-    texts, cost = [NOTHING] * 4, variant.cost
+    """Write what a variant cost, whether it is on the Pareto front, and the minutes, which do not
+    count for that.
+    """
+    texts, cost = [NOTHING] * 5, variant.cost
     if cost.parameters is not None:
         texts[0] = f"{cost.parameters:,}"
-    if cost.seconds is not None:
-        texts[1] = f"{cost.seconds / 60:.1f}"
+    if cost.tokens is not None:
+        texts[1] = f"{cost.tokens:,.0f}"
     if cost.memory is not None:
         texts[2] = counting.memory(cost.memory)
     if variant.on_front is not None:
         texts[3] = "on it" if variant.on_front else "no"
+    if cost.seconds is not None:
+        texts[4] = f"{cost.seconds / 60:.1f}"
     return texts

@@ -177,10 +177,11 @@ def _comparison_notes(report: Report) -> list[str]:
         f"{_families(report)} A verdict that claims a difference has p < 0.05 after the adjustment "
         "and an interval without zero; 'not after Holm': the interval leaves out zero, the "
         "adjustment takes the claim away.",
-        "MDE is the smallest true difference that the verdict would show with 80% power at this n, "
-        "after the adjustment; 'n needed' is how many prompts it would take to show the difference "
-        "seen, were it the true one. 'Identical' is said only of the same responses, byte for "
-        "byte.",
+        "Which true differences the data leave room for is what an interval says. MDE plans the "
+        "next comparison: it is the smallest true difference that the verdict would show with 80% "
+        "power at this n, after the adjustment; 'n needed' is how many prompts it would take to "
+        "show the difference seen, were it the true one. 'Identical' is said only of the same "
+        "responses, byte for byte.",
     ]
     if any(len(run.stages) > 1 for run in report.runs):
         notes += [
@@ -234,8 +235,9 @@ def brief_notes(report: Report) -> str:
     if report.comparisons():
         notes.append(
             "Verdicts: Holm-adjusted p < 0.05, in a headline family and one of everything else "
-            f"(marked {formatting.OTHER_FAMILY}); MDE: the smallest true difference that the "
-            "verdict would show with 80% power at this n."
+            f"(marked {formatting.OTHER_FAMILY}). What the data leave room for is the interval; "
+            "MDE, for planning: the smallest true difference that the verdict would show with 80% "
+            "power at this n."
         )
     if any(map(_has_one_seed, report.runs)):
         notes.append("One training seed.")

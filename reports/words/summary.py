@@ -5,7 +5,6 @@ It has no opinion: it does not say why, whether a change is worth its cost, or w
 """
 
 from collections.abc import Sequence
-from operator import itemgetter
 
 from stagelift.evals.metrics.measures import (
     measure,
@@ -22,6 +21,7 @@ from stagelift.reports.records import RunRecord, StageRecord
 from stagelift.reports.report import Report, RunReport
 from stagelift.reports.words import counting, formatting
 from stagelift.reports.words.formatting import OTHER_FAMILY
+from stagelift.reports.words.room import room_left
 from stagelift.reports.words.study_summary import study_sentences, told_of, without_shares
 from stagelift.reports.words.trajectory import trajectory_sentence
 
@@ -34,9 +34,9 @@ def summary(report: Report) -> str:
     parts += _between(report)
     if any(OTHER_FAMILY in part for part in parts):
         parts.append(f"{OTHER_FAMILY}: not of the headline, adjusted in a family of its own.")
-    # studies say of their own differences what would go unseen
+    # studies say of their own differences what there is room for
     if any("no difference was shown" in part for part in parts):
-        parts.append(f"That none was shown does not mean that there is none{_detectable(report)}.")
+        parts.append(f"That none was shown does not mean that there is none{_room(report)}.")
     return " ".join(parts)
 
 
@@ -223,23 +223,19 @@ def _noun(comparison: Comparison) -> str:
     return f"{noun} {OTHER_FAMILY}" if comparison.family in BESIDE_THE_MAIN else noun
 
 
-def _detectable(report: Report) -> str:
-    """Say which change of accuracy would likely go unseen: the largest MDE of a verdict that showed
-    none.
-    """
+def _room(report: Report) -> str:
+    """Say what the intervals of the main metric leave room for where no verdict showed anything."""
     unseen = [
-        (comparison.mde, comparison.n, comparison.metric)
+        comparison
         for run in report.runs
         for comparison in run.comparisons
         if comparison.metric == main_metric(run.stages)
         and comparison.family in ("headline", "other")
         and comparison.verdict in ("no difference shown", "not after Holm")
-        and comparison.mde is not None
     ]
     if not unseen:
         return ""
-    change, n, metric = max(unseen, key=itemgetter(0))
-    what = "an accuracy change" if metric == "accuracy" else f"a change of {measure(metric).title}"
-    return (
-        f": with n={n}, {what} below {formatting.size(metric, change)} points would often go unseen"
-    )
+    # runs may be read for different metrics, whose sizes are not compared
+    alike = [comparison for comparison in unseen if comparison.metric == unseen[0].metric]
+    counted = " / ".join(dict.fromkeys(f"n={comparison.n}" for comparison in alike))
+    return f": in {measure(alike[0].metric).title} ({counted}) the {room_left(alike)}"

@@ -22,6 +22,7 @@ from stagelift.reports.words.gained_and_lost import (
     lost,
     noun,
 )
+from stagelift.reports.words.room import room_left
 
 # variants that are named in a line
 _MOST = 3
@@ -116,7 +117,7 @@ def _main(run: RunReport) -> str:
 
 def _weighed(run: RunReport) -> str:
     title = measure(_main(run)).title
-    return f"{title}, trained parameters, minutes and peak memory"
+    return f"{title}, trained parameters, trained tokens and peak memory"
 
 
 def _front(here: Sequence[RankedVariant]) -> list[str]:
@@ -149,8 +150,8 @@ def _told(
     is_brief: bool = False,
 ) -> list[str]:
     """Say which variants differ from the reference, and plainly where the data cannot tell; nothing
-    where none is compared. At `most` so many are named; what `is_brief` does not say what would go
-    unseen.
+    where none is compared. At `most` so many are named; what `is_brief` does not say what there is
+    room for.
     """
     main = _main(run)
     pairs = [(one, found) for one in here if (found := one.difference(main)) is not None]
@@ -164,7 +165,7 @@ def _told(
         return []
     said = [_in_main(pairs, run, most, is_all=not elsewhere)]
     if not is_brief and not any(found.verdict in SHOWN for _, found in pairs):
-        said.append(_unseen([found for _, found in pairs]))
+        said.append(f"The {room_left([found for _, found in pairs])}.")
     others = "; ".join(_first(elsewhere, most))
     return [*said, f"In other metrics: {others}."] if others else said
 
@@ -209,21 +210,6 @@ def _counted(pairs: Sequence[tuple[RankedVariant, VariantDifference]]) -> str:
         f"{found.n} seeds" if found.over == "seeds" else f"n={found.n}" for _, found in pairs
     )
     return " / ".join(counts)
-
-
-def _unseen(alike: Sequence[VariantDifference]) -> str:
-    """Say how large a difference these data leave possible, which is what intervals are for, and
-    how large one must be for the next comparison to show it, which is the MDE.
-    """
-    metric = alike[0].metric
-    unit = formatting.unit_of(metric)
-    possible = formatting.size(metric, max(max(-one.low, one.high) for one in alike))
-    leaves = "interval leaves" if len(alike) == 1 else "intervals leave"
-    said = f"The 95% {leaves} room for {possible}{unit}"
-    if any(one.mde is None for one in alike):
-        return f"{said}; so few as these show no difference after Holm."
-    likely = formatting.size(metric, max(one.mde or 0.0 for one in alike))
-    return f"{said}; to be shown again with 80% chance, after Holm, one has to be {likely} (MDE)."
 
 
 def _title(found: VariantDifference) -> str:
