@@ -116,6 +116,21 @@ def test_names_are_cut_by_their_width_and_stay_apart() -> None:
     assert len({name for name in first if ":" not in name}) == 3
 
 
+def test_a_wide_terminal_has_names_whole_and_no_interval_is_broken() -> None:
+    first = make_chain("first-run", base="w" * 40, sft="c" * 40)
+    report = build_report([first, make_chain("second-run", base="wc" * 20)])
+    assert "second-run/base beside first-run/base" in screen(report, 120)
+    for width in (60, 80, 120):
+        for made_of in (report, golden_report(), wide_study()):
+            lines = screen(made_of, width).splitlines()
+            assert not [line for line in lines if line.rfind("[") > line.rfind("]")]
+
+
+def test_metrics_that_have_no_room_are_counted_once() -> None:
+    *_, last = screen(golden_report(), 80).splitlines()
+    assert last.count("more metric") == 1
+
+
 def test_an_unfit_judge_is_said_beside_the_win_rate() -> None:
     shown = screen(with_passport(golden_report(), fit=False), 80)
     assert "win rate: judge not fit to decide: no verdict" in shown

@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from stagelift.harness.audit.audit import Completion, Pays, StageAudit
 from stagelift.harness.audit.findings import findings
+from stagelift.reports.formats.columns import Columns, print_columns
 from stagelift.reports.formats.console import Console, Text
 
 
 def print_audits(audits: Sequence[StageAudit], console: Console) -> None:
     """Print for each stage what its rewards pay, and what is ill with them."""
     for audit in audits:
-        console.print(_table(audit))
+        _print_table(audit, console)
         said = findings(audit)
         for sentence in said:
             warning = Text("warning: ", style="bold yellow")
@@ -49,30 +47,21 @@ def audits_as_data(audits: Sequence[StageAudit]) -> list[dict[str, Any]]:
     ]
 
 
-def _table(audit: StageAudit) -> Table:
+def _print_table(audit: StageAudit, console: Console) -> None:
     rows = f"{audit.rows} row{'' if audit.rows == 1 else 's'}"
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        header_style="bold",
-        pad_edge=False,
-        title=f"What the rewards of {audit.stage} pay for, the mean of {rows}",
-        title_justify="left",
-        title_style="bold",
-    )
-    table.add_column("completion", no_wrap=True)
-    table.add_column("tokens", justify="right")
-    for pays in audit.rewards:
-        # of a path, the function
-        table.add_column(pays.reward.rpartition(".")[2], justify="right")
+    title = f"What the rewards of {audit.stage} pay for, the mean of {rows}"
+    console.print(Text(title, style="bold"), end="\n\n")
+    # of a path, the function
+    titles = ["completion", "tokens", *(pays.reward.rpartition(".")[2] for pays in audit.rewards)]
     if len(audit.rewards) > 1:
-        table.add_column("together", justify="right")
-    sort = None
+        titles.append("together")
+    lines, sort = [], None
     for completion in audit.completions:
         if completion.sort != sort:
             sort = completion.sort
-            table.add_row(Text(sort, style="bold"))
-        table.add_row(*_cells(audit, completion))
-    return table
+            lines.append([Text(sort, style="bold"), *(Text() for _ in titles[1:])])
+        lines.append(list(map(Text, _cells(audit, completion))))
+    print_columns(Columns(titles, [lines], numbers=True), console)
 
 
 def _cells(audit: StageAudit, completion: Completion) -> list[str]:

@@ -49,21 +49,17 @@ def prune(
 
 
 def _show(unneeded: "Sequence[Unneeded]", runs: Path) -> None:
-    from rich import box
-    from rich.table import Table
-
     from stagelift.evals.printed import excerpt
+    from stagelift.reports.formats.columns import Columns, print_columns
     from stagelift.reports.formats.console import Text
 
-    table = Table("node", "what it is", "last written", "size", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.columns[0].no_wrap = table.columns[2].no_wrap = table.columns[3].no_wrap = True
-    table.columns[1].overflow = "fold"
-    table.columns[3].justify = "right"
+    rows = []
     for node in unneeded:
         written = node.written.strftime("%Y-%m-%d %H:%M")
         cells = (excerpt(node.folder.name), excerpt(node.what, 160), written, size_words(node.size))
-        table.add_row(*map(Text, cells))
-    open_console().print(table)
+        rows.append(list(map(Text, cells)))
+    titles = ("node", "what it is", "last written", "size")
+    print_columns(Columns(titles, [rows]), open_console())
     typer.echo(
         f"{_amount(unneeded)}: no run in {runs} refers to them, directly or through what was made "
         "from them."

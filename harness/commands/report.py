@@ -167,10 +167,9 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
     """List the runs in a folder: when each was last worked on, what of it is on disk, and the
     accuracy of each stage.
     """
-    from rich.table import Table
-
     from stagelift.evals.printed import one_line
     from stagelift.harness.listing import listed_runs
+    from stagelift.reports.formats.columns import Columns, print_columns
     from stagelift.reports.formats.console import Text
 
     with usage_errors():
@@ -178,14 +177,15 @@ def list_runs(runs: RunsFolder = Path("runs")) -> None:
     if not listed:
         typer.echo(f"No runs in {runs}. Start one with: stagelift run quickstart")
         return
-    table = Table("run", "state", "last worked on", "size", "model", "accuracy by stage")
+    rows = []
     for run in listed:
         state, model, stages = run.problem, "", run.details
         if run.record is not None:
             state, model, stages = _state(run.record), run.record.model, _accuracies(run.record)
         cells = (run.name, state, run.worked_on, _run_size(run), model, stages)
-        table.add_row(*(Text(cell) for cell in cells))
-    open_console().print(table)
+        rows.append([[Text(cell) for cell in cells]])
+    titles = ("run", "state", "last worked on", "size", "model", "accuracy by stage")
+    print_columns(Columns(titles, rows), open_console())
     for run in listed:
         if run.record is not None and (adapters := _adapters(run.record, runs)):
             typer.echo(one_line(f"Adapters of {run.name}: {adapters}"))

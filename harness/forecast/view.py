@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich import box
 from rich.padding import Padding
 from rich.table import Table
 from rich.tree import Tree
@@ -19,6 +18,7 @@ from stagelift.harness.forecast.total import GROUNDS, total_cost
 from stagelift.harness.graph.jobs import EVALUATE, EXPORT, REPEAT, TRAIN
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.graph.seen_rows import row_lines
+from stagelift.reports.formats.columns import Columns, grid, print_columns
 from stagelift.reports.formats.console import Console, Text
 from stagelift.reports.words.counting import duration, number_of
 from stagelift.reports.words.formatting import size
@@ -37,7 +37,7 @@ def print_forecast(forecast: Forecast, console: Console) -> None:
     if forecast.rows:
         console.print()
     if forecast.sensitivity:
-        console.print(_sensitivity(forecast.sensitivity))
+        _print_sensitivity(forecast.sensitivity, console)
         for line in _explained(forecast.sensitivity):
             console.print(Text(line, style="dim"))
         console.print()
@@ -107,7 +107,7 @@ def _bits(plan: Plan) -> str:
 
 def _header(forecast: Forecast) -> Table:
     plan = forecast.plan
-    grid = Table.grid(padding=(0, 2))
+    drawn = grid(2)
     titles = list(dict.fromkeys(model_title(node.base.path) for node in plan.nodes))
     nodes, chains = len(plan.nodes), len(plan.chains)
     lines = [
@@ -123,8 +123,8 @@ def _header(forecast: Forecast) -> Table:
         ("to do", _to_do(forecast)),
     ]
     for name, text in lines:
-        grid.add_row(Text(name, style="bold"), Text(text))
-    return grid
+        drawn.add_row(Text(name, style="bold"), Text(text))
+    return drawn
 
 
 def _reference(plan: Plan) -> list[tuple[str, str]]:
@@ -229,37 +229,33 @@ def _duration(cost: Cost) -> str:
     return f"{number}–{high}" if high.endswith(f" {unit}") else f"{low} to {high}"
 
 
-def _sensitivity(effects: Sequence[sensitivity.Sensitivity]) -> Table:
-    """Points that a difference must have to be shown in four of five runs."""
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        header_style="bold",
-        pad_edge=False,
-        title="Smallest change that the report would likely call shown (80% power), in points",
-        title_justify="left",
-        title_style="bold",
-    )
-    table.add_column("metric")
-    for header in (
+def _print_sensitivity(effects: Sequence[sensitivity.Sensitivity], console: Console) -> None:
+    """Print the points that a difference must have to be shown in four of five runs."""
+    title = "Smallest change that the report would likely call shown (80% power), in points"
+    console.print(Text(title, style="bold"), end="\n\n")
+    titles = (
+        "metric",
         "n",
         "clusters",
         "tests",
         "earlier stages",
         f"assumed: {100 * sensitivity.ASSUMED:.0f}% change",
         f"assumed: {100 * sensitivity.MOST:.0f}% change",
-    ):
-        table.add_column(header, justify="right")
-    for effect in effects:
-        table.add_row(
-            _title(effect),
-            f"{effect.n:,}",
-            "" if effect.clusters is None else f"{effect.clusters:,}",
-            f"{effect.tests:,}",
-            _earlier(effect),
-            _assumed(effect, effect.assumed),
-            _assumed(effect, effect.most),
-        )
-    return table
+    )
+    rows = [list(map(Text, _cells(effect))) for effect in effects]
+    print_columns(Columns(titles, [rows], numbers=True), console)
+
+
+def _cells(effect: sensitivity.Sensitivity) -> Sequence[str]:
+    return (
+        _title(effect),
+        f"{effect.n:,}",
+        "" if effect.clusters is None else f"{effect.clusters:,}",
+        f"{effect.tests:,}",
+        _earlier(effect),
+        _assumed(effect, effect.assumed),
+        _assumed(effect, effect.most),
+    )
 
 
 def _title(effect: sensitivity.Sensitivity) -> str:

@@ -3,6 +3,7 @@
 Everything that is drawn for a terminal is made of these two.
 """
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,7 +15,20 @@ from stagelift.evals.printed import safe_text
 
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
+    from rich.containers import Lines
     from rich.style import StyleType
+
+# an interval, a number with its name and a mark are not parted
+_TOGETHER = re.compile(
+    r"\[[^\s\[\]]{1,12}, [^\s\[\]]{1,12}\]|\bp [=<] \S+|\bn needed [\d,]+|\bMDE [\d.]+| †"
+)
+# no text has it: safe_text would have written it out
+_JOINT = "\ue000"
+
+
+def unbroken(text: str) -> str:
+    """Return a text as wide, in which white space stands only where a line may be broken."""
+    return _TOGETHER.sub(lambda found: found[0].replace(" ", _JOINT), text)
 
 
 class Text(rich.text.Text):
@@ -26,6 +40,15 @@ class Text(rich.text.Text):
     def append(self, text: "str | rich.text.Text", style: "StyleType | None" = None) -> "Text":
         super().append(safe_text(text) if isinstance(text, str) else text, style)
         return self
+
+    def wrap(self, console: rich.console.Console, width: int, **given: Any) -> "Lines":
+        """Break it into lines, but not within an interval."""
+        joined = self.copy()
+        joined.plain = unbroken(self.plain)
+        lines = joined.wrap(console, width, **given)
+        for line in lines:
+            line.plain = line.plain.replace(_JOINT, " ")
+        return lines
 
 
 class Console(rich.console.Console):
@@ -43,8 +66,15 @@ class Console(rich.console.Console):
         self, renderable: "RenderableType", options: "ConsoleOptions | None" = None
     ) -> Iterable[Segment]:
         """Draw; what comes in another way, as what is printed beside a live table, cannot act."""
-        for segment in super().render(renderable, options):
+        # what is printed by itself was put into a text of Rich's own
+        ours = _ours(renderable) if type(renderable) is rich.text.Text else renderable
+        for segment in super().render(ours, options):
             yield segment if segment.control else _tame(segment)
+
+
+def _ours(text: rich.text.Text) -> Text:
+    kept = ("end", "justify", "overflow", "no_wrap", "tab_size")
+    return Text(**{name: getattr(text, name) for name in kept}).append(text)
 
 
 def _tame(segment: Segment) -> Segment:

@@ -34,8 +34,8 @@ from stagelift.reports.words.stage_lines import StageLine, basis, stage_lines, w
 # of a screen of 40 lines, what is left beside the closing words of a command
 LINES = 32
 _STYLES = {"improved": "bold green", "regressed": "bold red"}
-# cells: names, the least of a bar, and what stands between columns
-_NAME, _SHORT_NAME, _BAR, _GAP = 26, 10, 8, 2
+# cells: a short name, the least of a bar, and what stands between columns
+_SHORT_NAME, _BAR, _GAP = 10, 8, 2
 _MOST_BAR = 40
 _Row = TypeVar("_Row", Measured, Added)
 _LOW, _LINE, _VALUE, _HIGH, _CENTER, _CUT = "├─●┤┊…"
@@ -141,7 +141,11 @@ def _lines(shown: _Shown, page: _Page, left_out: int) -> tuple[list[Text], list[
     more = shown.rows - page.most
     absent = [number_of(more, "more row")] if more > 0 else []
     absent += [block.what for place, block in enumerate(blocks) if block.lines and place in gone]
-    return lines, [*absent, *(block.left_out for block in blocks if block.left_out)]
+    # a block without any line of its own has all of it left out
+    absent += [
+        block.left_out for place, block in enumerate(blocks) if block.left_out and place not in gone
+    ]
+    return lines, absent
 
 
 def _stage_lines(lines: Sequence[StageLine], page: _Page) -> Iterator[Text]:
@@ -162,7 +166,7 @@ def _stage_line(line: StageLine, page: _Page) -> Text:
 
 
 def _name(name: str, page: _Page) -> str:
-    return distinct_labels([name], min(_NAME, page.width // 2))[0] if name else ""
+    return distinct_labels([name], page.width // 2)[0] if name else ""
 
 
 def _basis(report: Report) -> list[Text]:
@@ -175,11 +179,12 @@ def _basis(report: Report) -> list[Text]:
 
 def _wrapped(text: Text, page: _Page) -> Iterator[Text]:
     """Break a line, with what follows set in."""
-    first, *later = text.wrap(page.console, page.width - 2)
-    for margin, part in (("", first), *(("  ", line) for line in later)):
-        line = Text(margin)
-        line.append_text(part)
-        yield line
+    first = text.wrap(page.console, page.width)[0]
+    yield Text().append(first)
+    begun = len(text.plain) - len(text.plain[len(first) :].lstrip())
+    if begun < len(text.plain):
+        for part in Text().append(text[begun:]).wrap(page.console, page.width - 2):
+            yield Text("  ").append(part)
 
 
 def _panels(panels: Sequence[Panel], page: _Page) -> list[Text]:
@@ -254,7 +259,7 @@ def _title(panel: Panel, width: int) -> str:
 
 
 def _labels(names: Sequence[str], width: int) -> list[str]:
-    return distinct_labels(names, min(_NAME, max(_SHORT_NAME, width // 3)))
+    return distinct_labels(names, max(_SHORT_NAME, width // 3))
 
 
 def _ends(panel: Panel) -> tuple[float, float]:
@@ -348,7 +353,7 @@ def _other_metrics(shown: _Shown, page: _Page) -> _Block:
             _padded(lines[place], left + _GAP).append(cell, style="" if place else "bold")
         left, fitting = left + _GAP + width, fitting + 1
     others = number_of(len(names) - fitting, "more metric") if fitting < len(names) else ""
-    return _Block(number_of(fitting, "more metric"), lines if fitting else [], others)
+    return _Block(number_of(len(names), "more metric"), lines if fitting else [], others)
 
 
 def _headline(every: Sequence[Model]) -> list[str]:

@@ -3,15 +3,14 @@
 Model output is shown as text: no markup and no escape sequence in it acts.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import rich.table
-from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Group
 from rich.padding import Padding
 
 from stagelift.evals.printed import excerpt
+from stagelift.reports.formats.columns import Columns, grid, print_columns
 from stagelift.reports.formats.console import Console, Text
 from stagelift.reports.formats.scoreboard import print_scoreboard
 from stagelift.reports.report import Example, Report, StageFlips
@@ -19,7 +18,7 @@ from stagelift.reports.tables.between import between_sections
 from stagelift.reports.tables.gains import gain_notes, gain_table
 from stagelift.reports.tables.stages import stage_table
 from stagelift.reports.tables.study import study_sections
-from stagelift.reports.tables.table import Cell, Column, Row, Table
+from stagelift.reports.tables.table import Cell, Row, Table
 from stagelift.reports.tables.trajectory import trajectory_sections
 from stagelift.reports.words.gained_and_lost import TITLE, gained_and_lost
 from stagelift.reports.words.illness import TITLE as ILL
@@ -31,8 +30,6 @@ from stagelift.reports.words.summary import summary
 # columns of what goes to a file or a pipe: seven columns of a whole chain side by side
 WIDE = 160
 _STYLES = {"improved": "bold green", "regressed": "bold red"}
-# columns of a terminal that a title and a cell need, with their borders
-_TITLES, _CELL = 25, 18
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -45,16 +42,13 @@ def print_report(report: Report, console: Console) -> None:
     _print_gained_and_lost(report, console)
     _print_illnesses(report, console)
     for section in (*between_sections(report), *study_sections(report)):
-        console.print(Text(section.title, style="bold"))
-        _print_table(section.table, section.notes, console)
-    _print_table(stage_table(report), (), console)
+        _print_section(section.title, section.table, section.notes, console)
+    _print_section("Every metric", stage_table(report), (), console)
     for section in trajectory_sections(report):
-        console.print(Text(section.title, style="bold"))
-        _print_table(section.table, section.notes, console)
+        _print_section(section.title, section.table, section.notes, console)
     gains = gain_table(report)
     if gains is not None:
-        console.print(Text("Where accuracy came from", style="bold"))
-        _print_table(gains, (gain_notes(),), console)
+        _print_section("Where accuracy came from", gains, (gain_notes(),), console)
     _print_notes(footnotes(report), console)
     for flips in report.flips():
         console.print(_flips(flips, report))
@@ -66,42 +60,47 @@ def _print_gained_and_lost(report: Report, console: Console) -> None:
     lines = gained_and_lost(report)
     if not lines:
         return
-    grid = rich.table.Table.grid(padding=(0, 2))
+    drawn = grid(3)
     for line in lines:
-        grid.add_row(
+        drawn.add_row(
             Text(f"{line.stage} against {line.against}", style="bold"),
             Text("gained", style="green"),
             Text(line.gained),
         )
-        grid.add_row("", Text("lost", style="red"), Text(line.lost))
+        drawn.add_row("", Text("lost", style="red"), Text(line.lost))
     console.print(Text(TITLE, style="bold"))
-    console.print(Padding(grid, (0, 0, 1, 0)))
+    console.print(Padding(drawn, (0, 0, 1, 0)))
 
 
 def _print_illnesses(report: Report, console: Console) -> None:
     ill = illnesses(report)
     if not ill:
         return
-    grid = rich.table.Table.grid(padding=(0, 2))
+    drawn = grid(2)
     for stage in ill:
         sentences = "\n".join(stage.sentences)
-        grid.add_row(Text(stage.stage, style="bold"), Text(sentences, style="yellow"))
+        drawn.add_row(Text(stage.stage, style="bold"), Text(sentences, style="yellow"))
     console.print(Text(ILL, style="bold"))
-    console.print(Padding(grid, (0, 0, 1, 0)))
+    console.print(Padding(drawn, (0, 0, 1, 0)))
 
 
 def _provenance(report: Report) -> rich.table.Table:
-    grid = rich.table.Table.grid(padding=(0, 2))
+    drawn = grid(2)
     for name, text in provenance_lines(report):
-        grid.add_row(Text(name, style="bold"), Text(text))
-    return grid
+        drawn.add_row(Text(name, style="bold"), Text(text))
+    return drawn
 
 
-def _print_table(table: Table, notes: Sequence[str], console: Console) -> None:
-    fitting = max(1, (console.width - _TITLES) // _CELL)
-    for start, end in _spans(table.columns, fitting):
-        console.print(_draw(_part(table, start, end)))
+def _print_section(title: str, table: Table, notes: Sequence[str], console: Console) -> None:
+    console.print(Text(title, style="bold"), end="\n\n")
+    titles = (table.corner, *(column.title for column in table.columns))
+    groups = [[_rendered(row) for row in group] for group in table.groups]
+    # what a stage added stands beside the stage
+    added = {place for place, column in enumerate(table.columns, 1) if column.kind == "added"}
+    print_columns(Columns(titles, groups, beside_next=frozenset(added)), console)
     _print_notes(notes, console)
+    if notes:
+        console.print()
 
 
 def _print_notes(notes: Sequence[str], console: Console) -> None:
@@ -109,45 +108,7 @@ def _print_notes(notes: Sequence[str], console: Console) -> None:
         console.print(Text(note, style="dim"))
 
 
-def _spans(columns: Sequence[Column], fitting: int) -> Iterator[tuple[int, int]]:
-    """Split columns into parts that fit; what a stage added stays beside the stage."""
-    start = 0
-    while start < len(columns):
-        end = min(start + fitting, len(columns))
-        is_apart = end < len(columns) and columns[end - 1].kind == "added"
-        if is_apart and end - start > 1:
-            end -= 1
-        yield start, end
-        start = end
-
-
-def _part(table: Table, start: int, end: int) -> Table:
-    """Return some columns of a table, without the rows that are empty in them."""
-    groups = []
-    for group in table.groups:
-        rows = [replace(row, cells=row.cells[start:end]) for row in group]
-        groups.append(tuple(row for row in rows if not _is_empty(row)))
-    return Table(table.corner, table.columns[start:end], tuple(groups))
-
-
-def _is_empty(row: Row) -> bool:
-    return all(cell.is_empty for cell in row.cells)
-
-
-def _draw(table: Table) -> rich.table.Table:
-    drawn = rich.table.Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    drawn.add_column(table.corner, no_wrap=False, min_width=20)
-    for column in table.columns:
-        drawn.add_column(Text(column.title), min_width=15)
-    for group in table.groups:
-        for row in group:
-            drawn.add_row(*_rendered(row))
-        if group:
-            drawn.add_section()
-    return drawn
-
-
-def _rendered(row: Row) -> list[RenderableType]:
+def _rendered(row: Row) -> list[Text]:
     # task and metric names come from files
     title = Text(row.title, style="bold")
     if row.indented:

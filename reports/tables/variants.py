@@ -56,7 +56,7 @@ def _table(variants: list[RankedVariant], run: RunReport) -> Table:
     metrics = ordered(metric for variant in variants for metric in variant.values)
     titles = []
     for metric in metrics:
-        titles += [_title(metric), f"to {variants[0].reference}"]
+        titles += [_title(metric), f"{measure(metric).title} to {variants[0].reference}"]
     # beside accuracy, which they are weighed by
     titles[2:2] = ["trained parameters", "trained tokens", "peak memory", "Pareto front", "minutes"]
     rows = tuple((_row(variant, metrics, run),) for variant in variants)

@@ -155,7 +155,7 @@ def _cut_off(report: Report, rest: str) -> Iterator[str]:
     ]
     if often:
         named = counting.listed(often[:3]) + (" and others" if len(often) > 3 else "")
-        yield f"Cut off at the limit: {named}; a change may be of stopping in time ({rest})."
+        yield f"Cut off at the limit: {named}; changes may be of stopping in time ({rest})."
 
 
 def _compared(report: Report) -> set[tuple[str, str]]:
