@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stagelift.stages.health.groups import GROUPS, SILENT_SHARE
 from stagelift.stages.health.logged import Logged
 from stagelift.stages.health.sign import Sign
 from stagelift.stages.health.signs import SIGNS
@@ -128,7 +129,18 @@ def _chosen(multiple: Callable[[int], np.ndarray]) -> Callable[[Rng, int, int], 
     return rows
 
 
+def _groups(silent: float) -> Callable[[Rng, int, int], Rows]:
+    """Groups of which a share carries no signal."""
+
+    def rows(rng: Rng, steps: int, prompts: int) -> Rows:
+        shares = rng.binomial(prompts, silent, steps) / prompts
+        return {SILENT_SHARE: shares, GROUPS: np.full(steps, prompts)}
+
+    return rows
+
+
 REWARD, LOSS, CHOSEN = "reward falls", "loss grows", "chosen answers unlearnt"
+SIGNAL = "few groups with signal"
 CASES = (
     Case(REWARD, "stays at 0.6", False, _correctness(_line(0.6, 0.6))),
     Case(REWARD, "stays at 0.6, prompts easy or hard", False, _correctness(_line(0.6, 0.6), 0.3)),
@@ -149,6 +161,9 @@ CASES = (
     Case(CHOSEN, "stays", False, _chosen(_line(1, 1))),
     Case(CHOSEN, "becomes 1.2 times as low", False, _chosen(_line(1, 1.2))),
     Case(CHOSEN, "becomes twice as low", True, _chosen(_line(1, 2))),
+    Case(SIGNAL, "30% without", False, _groups(0.3)),
+    Case(SIGNAL, "40% without", False, _groups(0.4)),
+    Case(SIGNAL, "75% without", True, _groups(0.75)),
 )
 
 

@@ -18,6 +18,7 @@ from stagelift.evals.models.memory import peak_memory
 from stagelift.evals.models.model import ModelRef
 from stagelift.stages.checkpoints import cut_log, mark_complete, step_of
 from stagelift.stages.health.finding import Finding, Stop
+from stagelift.stages.health.groups import GROUPS, SILENT_SHARE, groups_in
 from stagelift.stages.health.numbers import LOST_WEIGHTS
 from stagelift.stages.health.watch import Watch
 from stagelift.stages.health.weights import are_finite
@@ -123,7 +124,8 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         if "train_runtime" in logs:
             return
         if self.accelerator.is_main_process:
-            self._write(state, _numbers(_with_beta(logs, args), model))
+            logs = _with_groups(_with_beta(logs, args), args, self._since_last_log(state))
+            self._write(state, _numbers(logs, model))
         if self.accelerator.num_processes > 1:
             (self.stop,) = broadcast_object_list([self.stop])
         if self.stop is not None:
@@ -137,6 +139,10 @@ class Ledger(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         is_end = control.should_training_stop or state.global_step >= state.max_steps
         if not is_end and self.accelerator.is_main_process:
             mark_complete(Path(args.output_dir), state.global_step, self.path)
+
+    def _since_last_log(self, state: Any) -> int:
+        """Count the steps that what is logged now is of."""
+        return int(state.global_step) - (self.rows[-1].step if self.rows else 0)
 
     def _write(self, state: Any, logs: dict[str, JsonValue]) -> None:
         step, steps = state.global_step, state.max_steps
@@ -172,6 +178,11 @@ def as_history(row: LogRow) -> dict[str, JsonValue]:
 def _with_beta(logs: dict[str, Any], args: Any) -> dict[str, Any]:
     """Say what the implicit rewards of answers are multiplied with, where they are logged."""
     return {**logs, "beta": args.beta} if "rewards/chosen" in logs else logs
+
+
+def _with_groups(logs: dict[str, Any], args: Any, steps: int) -> dict[str, Any]:
+    """Say of how many groups of completions a share is, where it is logged."""
+    return {**logs, GROUPS: groups_in(args, steps)} if SILENT_SHARE in logs else logs
 
 
 def _numbers(logs: dict[str, Any], model: Any) -> dict[str, JsonValue]:

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from benchmarks.healthy_runs import CASES, Case, rate
+from stagelift.reports.records import read_run
 from stagelift.stages.health.finding import Stop
+from stagelift.stages.health.groups import GROUPS, groups_in
 from stagelift.stages.health.series import Series
 from stagelift.stages.health.signs import SIGNS
 from stagelift.stages.health.watch import Watch, findings
+from stagelift.stages.kinds import kind_named
+from stagelift.stages.settings import config_on_paper
 from tests.sources import ROOT
 
 REWARD = {"reward": 0.5, "reward_std": 0.4}
@@ -35,7 +39,7 @@ def seen(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:
     ("sign", "step", "rows"),
     [
         ("no signal", 5, history("frac_reward_zero_std", [1, 1, 0.75, 1, 0.75])),
-        ("few groups with signal", 10, history("frac_reward_zero_std", [0.5] * 10)),
+        ("few groups with signal", 5, history("frac_reward_zero_std", [0.75] * 5, groups=4)),
         ("entropy collapse", 8, history("entropy", [1.0] * 2 + [0.5] + [0.1] * 5, **REWARD)),
         ("entropy explosion", 7, history("entropy", [0.5] * 2 + [1.5] * 5, **REWARD)),
         ("high KL", 6, history("kl", [0.1] + [1.2] * 5, **REWARD)),
@@ -63,6 +67,10 @@ def test_a_sign_is_there_from_the_step_where_its_threshold_is_reached(
     "rows",
     [
         history("frac_reward_zero_std", [0.25, 0.5, 0.75, 0.5, 0.25] * 4),
+        # half of 80 groups may be 39% of all
+        history("frac_reward_zero_std", [0.5] * 10, groups=8),
+        # 8 of 10, and so few say nothing
+        history("frac_reward_zero_std", [1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0], groups=1),
         history("entropy", [1.0, 0.5, 0.4, 0.3, 0.3, 0.25] * 4, **REWARD),
         # imitation makes a model sure of its texts: that is what it is for
         history("entropy", [2.0] * 5 + [0.01] * 20, loss=0.5),
@@ -155,9 +163,9 @@ def test_rows_that_are_read_in_two_sittings_give_the_same_findings() -> None:
 
 def test_a_stage_ends_when_asked_to_for_a_sign_that_ends_one_and_not_at_its_last_step() -> None:
     watch = Watch()
-    for row in history("frac_reward_zero_std", [0.6] * 10):
+    for row in history("frac_reward_zero_std", [0.6] * 10, groups=32):
         watch.add(row)
-    assert watch.found and watch.stop(10, 40, when_ill=True) is None, "half is only said"
+    assert watch.found and watch.stop(10, 40, when_ill=True) is None, "most is only said"
     for row in history("frac_reward_zero_std", [1.0] * 6):
         watch.add(row)
     assert watch.stop(15, 40, when_ill=False) is None
@@ -193,6 +201,60 @@ def test_the_document_lists_every_sign_with_its_threshold_source_and_remedy() ->
         assert ends == ("yes" if sign.ends else "no")
         assert source == sign.source
         assert remedy.removesuffix(" |") == sign.remedy
+
+
+def test_eight_steps_of_four_groups_are_enough_to_say_that_most_carry_no_signal() -> None:
+    """The two seeds of the gallery's GRPO: 24 and 16 of 32 groups without signal."""
+    most = [1.0, 0.5, 1.0, 0.5, 0.5, 0.75, 0.75, 1.0]
+    half = [0.75, 0.5, 0.25, 0.5, 0.75, 0.5, 0.25, 0.5]
+    (finding,) = findings(history("frac_reward_zero_std", most, groups=4))
+    # 17 of 24 groups by then, Wilson
+    assert (finding.sign, finding.step) == ("few groups with signal", 6)
+    assert finding.value == pytest.approx(0.5083, abs=1e-4)
+    assert finding.text.startswith(
+        "71% [51, 85] of the groups of the last logged steps (n=24) carry no signal"
+    )
+    assert findings(history("frac_reward_zero_std", half, groups=4)) == []
+    # rows of an earlier version: quarters are of four groups at the least
+    assert findings(history("frac_reward_zero_std", most)) == [finding]
+
+
+def test_what_is_no_share_of_groups_is_no_sign() -> None:
+    for share, groups in ((7.0, 4), (-1.0, 4), (0.75, 0), (0.75, -4)):
+        found = seen(history("frac_reward_zero_std", [0.5, share] * 3, groups=groups))
+        assert "few groups with signal" not in dict(found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "steps", "groups"),
+    [
+        # 16 completions at once, twice, in groups of eight
+        ("grpo", {}, 1, 4),
+        ("grpo", {}, 10, 40),
+        ("rloo", {}, 1, 4),
+        # a generation of two steps, and one that is learnt from twice
+        ("grpo", {"steps_per_generation": 4}, 2, 8),
+        ("grpo", {"num_iterations": 2}, 2, 4),
+        ("grpo", {"num_iterations": 2}, 1, 4),
+        ("grpo", {"scale_rewards": "batch"}, 3, 3),
+    ],
+)
+def test_groups_are_those_of_the_steps_that_are_logged(
+    kind: str, args: dict[str, Any], steps: int, groups: int
+) -> None:
+    asked = {
+        "per_device_train_batch_size": 16,
+        "gradient_accumulation_steps": 2,
+        "num_generations": 8,
+    }
+    assert groups_in(config_on_paper(kind_named(kind), asked | args), steps) == groups
+
+
+def test_a_training_logs_its_groups_beside_the_share(finished_run: Path) -> None:
+    (stage,) = (one for one in read_run(finished_run).stages if one.kind == "grpo")
+    assert stage.training is not None
+    rows = [row for row in stage.training.history if "frac_reward_zero_std" in row]
+    assert rows and all(isinstance(row[GROUPS], int | float) and row[GROUPS] for row in rows)
 
 
 def test_no_sign_has_the_name_of_another() -> None:

@@ -4,6 +4,7 @@ entropy.
 
 from statistics import fmean, median
 
+from stagelift.stages.health.groups import SILENT_SHARE, silent_groups, silent_share
 from stagelift.stages.health.logged import Logged
 from stagelift.stages.health.sign import Reading, Sign
 
@@ -16,20 +17,28 @@ _START, _FEW, _MANY, _BACK = 2, 5, 10, 50
 _HALF, _TENTH = 0.5, 0.1
 
 
-def _silent_groups(logged: Logged, values: int) -> Reading | None:
-    shares = logged.last("frac_reward_zero_std", values)
-    if not shares:
+def _no_signal(logged: Logged) -> Reading | None:
+    share = silent_share(logged, _FEW)
+    if share is None:
         return None
-    share = fmean(shares)
-    return Reading(share, f"{share:.0%} of the groups of the last {values} logged steps {SILENT}.")
+    return Reading(share, f"{share:.0%} of the groups of the last {_FEW} logged steps {SILENT}.")
 
 
-def _many_silent_groups(logged: Logged) -> Reading | None:
-    """Read nothing where another sign says that it is nearly all of them."""
-    nearly_all = _silent_groups(logged, _FEW)
-    if nearly_all is not None and nearly_all.value >= _NEARLY_ALL:
+def _little_signal(logged: Logged) -> Reading | None:
+    """Read how many groups there are without signal at the least, as far as those seen can tell;
+    nothing where another sign says that it is nearly all of them.
+    """
+    nearly_all = silent_share(logged, _FEW)
+    if nearly_all is None or nearly_all >= _NEARLY_ALL:
         return None
-    return _silent_groups(logged, _MANY)
+    found = silent_groups(logged, _FEW, _BACK)
+    if found is None:
+        return None
+    text = (
+        f"{found.value:.0%} [{100 * found.low:.0f}, {100 * found.high:.0f}] of the groups of the "
+        f"last logged steps (n={found.n}) {SILENT}."
+    )
+    return Reading(found.low, text)
 
 
 def _lost_entropy(logged: Logged) -> Reading | None:
@@ -138,10 +147,11 @@ def _cut_off(logged: Logged) -> Reading | None:
 COMPLETIONS = (
     Sign(
         name="few groups with signal",
-        of="frac_reward_zero_std",
+        of=SILENT_SHARE,
         threshold=MANY_SILENT,
-        when=f"mean of {_MANY} logged values",
-        read=_many_silent_groups,
+        when="the lower end of the share's 95% interval (Wilson), over the groups of the last "
+        f"{_FEW} to {_BACK} logged values",
+        read=_little_signal,
         source="Yu et al. 2025 (DAPO, arXiv:2503.14476) sample anew for such groups; where they "
         "are half, half of the completions are paid for in vain",
         remedy=MORE_SIGNAL,
@@ -149,10 +159,10 @@ COMPLETIONS = (
     ),
     Sign(
         name="no signal",
-        of="frac_reward_zero_std",
+        of=SILENT_SHARE,
         threshold=_NEARLY_ALL,
         when=f"mean of {_FEW} logged values",
-        read=lambda logged: _silent_groups(logged, _FEW),
+        read=_no_signal,
         source="Le et al. 2025 (arXiv:2509.21880) saw 30% to 99% in trainings; TRL logs it as "
         "frac_reward_zero_std",
         remedy=f"See what the rewards pay for. {MORE_SIGNAL}",
