@@ -425,8 +425,11 @@ def test_curves_show_what_each_kind_of_stage_logs() -> None:
 
 
 def test_points_of_equal_cost_stand_beside_each_other() -> None:
-    assert spread([1.0, 5.0, 1.0], 0.5) == [0.75, 5.0, 1.25]
-    assert spread([3.0], 0.5) == [3.0]
+    assert spread([1.0, 5.0, 1.0], 0.5, 6.0) == [0.75, 5.0, 1.25]
+    assert spread([3.0], 0.5, 6.0) == [3.0]
+    # moved apart they would meet the next one, or leave the axis
+    assert spread([1.0, 1.0, 1.6], 0.5, 6.0) == pytest.approx([0.7, 1.2, 1.7])
+    assert spread([0.0, 0.0, 6.0, 6.0], 0.5, 6.0) == [0.0, 0.5, 5.5, 6.0]
 
 
 def test_a_font_shorthand_is_split() -> None:

@@ -7,7 +7,7 @@ of the machine, with whatever else ran on it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
+from math import ceil
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # pixels
 LEFT, SPACE, TOP, PANEL, AXIS, LINE = 44.0, 18.0, 30.0, 150.0, 46.0, 17.0
+# between two points: as wide as a marker or letter, and a little more
+APART = 14.0
 
 
 @dataclass(frozen=True)
@@ -140,35 +142,62 @@ def _draw(costs: Sequence[Cost]) -> Canvas:
 def _draw_points(
     panel: "Axes", costs: Sequence[Cost], values: Sequence[float], width: float
 ) -> None:
-    apart = panel.get_xlim()[1] * min(14 / width, 1 / len(costs))
-    for position, (cost, x) in enumerate(zip(costs, spread(values, apart), strict=True)):
+    end = panel.get_xlim()[1]
+    apart = end * min(APART / width, 1 / len(costs))
+    # of very many points a letter is wider than their distance: then they stand in rows
+    rows = ceil(APART / width * end / apart)
+    for position, (cost, x) in enumerate(zip(costs, spread(values, apart, end), strict=True)):
         color, marker = series(position)
         low, value, high = cost.accuracy.low, cost.accuracy.value, cost.accuracy.high
         panel.plot([x, x], [low, high], color=color, linewidth=1.6)
         panel.plot([x], [value], color=color, marker=marker, markersize=7, clip_on=False)
-        panel.text(x, high + 0.03, letter(position), color=INK, size=SMALL, ha="center")
+        panel.annotate(
+            letter(position),
+            (x, high),
+            xytext=(0, 4 + 11 * (position % rows)),
+            textcoords="offset points",
+            color=INK,
+            size=SMALL,
+            ha="center",
+        )
 
 
-def spread(values: Sequence[float], apart: float) -> list[float]:
-    """Move points of like cost beside each other, around their middle: none hides another."""
+def spread(values: Sequence[float], apart: float, end: float) -> list[float]:
+    """Move points of like cost beside each other, around their middle: none hides another, and none
+    leaves the axis.
+    """
+    groups = [[point] for point in sorted(range(len(values)), key=values.__getitem__)]
+    starts = _starts(groups, values, apart, end)
+    while (meeting := _meeting(groups, starts, apart)) is not None:
+        groups[meeting : meeting + 2] = [groups[meeting] + groups[meeting + 1]]
+        starts = _starts(groups, values, apart, end)
     moved = list(values)
-    for group in _close_together(values, apart):
-        middle = sum(values[point] for point in group) / len(group)
+    for group, start in zip(groups, starts, strict=True):
         for place, point in enumerate(group):
-            moved[point] = middle + apart * (place - (len(group) - 1) / 2)
+            moved[point] = start + apart * place
     return moved
 
 
-def _close_together(values: Sequence[float], apart: float) -> list[list[int]]:
-    """Group points that are closer than `apart` to the next one, by their positions."""
-    groups: list[list[int]] = []
-    reached = -inf
-    for point in sorted(range(len(values)), key=values.__getitem__):
-        if values[point] - reached >= apart:
-            groups.append([])
-        groups[-1].append(point)
-        reached = values[point]
-    return groups
+def _starts(
+    groups: Sequence[Sequence[int]], values: Sequence[float], apart: float, end: float
+) -> list[float]:
+    """Say where the first point of each group stands."""
+    starts = []
+    for group in groups:
+        reach = apart * (len(group) - 1)
+        middle = sum(values[point] for point in group) / len(group)
+        starts.append(max(0.0, min(middle - reach / 2, end - reach)))
+    return starts
+
+
+def _meeting(groups: Sequence[Sequence[int]], starts: Sequence[float], apart: float) -> int | None:
+    """Return the first group that the next one is too near to."""
+    ends = [start + apart * (len(group) - 1) for group, start in zip(groups, starts, strict=True)]
+    for place, (reached, start) in enumerate(zip(ends, starts[1:], strict=False)):
+        # what was set apart by just so much stays, whatever was rounded
+        if start - reached < apart * (1 - 1e-9):
+            return place
+    return None
 
 
 def _draw_key(canvas: Canvas, position: int, cost: Cost, y: float) -> None:

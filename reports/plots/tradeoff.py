@@ -4,8 +4,10 @@ A line joins the Pareto front of these two: no other model is at least as good i
 one. The values are taken as they are, noise and all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import hypot
 from typing import TYPE_CHECKING
 
 from stagelift.evals.metrics.measures import measure
@@ -20,6 +22,7 @@ from stagelift.reports.plots.canvas import (
 from stagelift.reports.plots.costs import letter
 from stagelift.reports.plots.labels import distinct_labels
 from stagelift.reports.plots.plot import Plot
+from stagelift.reports.plots.spots import Box, around, free_spots
 from stagelift.reports.plots.style import INK, MUTED, PAPER, SMALL, WIDTH
 from stagelift.reports.plots.svg import finish
 from stagelift.reports.report import Report
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 # pixels
 LEFT, TOP, PANEL, AXIS, LINE, RIGHT = 56.0, 26.0, 230.0, 46.0, 17.0, 16.0
+MARKER = 8.0
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ def _draw(points: Sequence[Traded], main: str, length: str) -> Canvas:
     panel.plot(*zip(*front_line, strict=True), color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
     for position, point in enumerate(points):
         _draw_point(panel, position, point)
+    _write_letters(panel, points, front_line)
     known = measure(main)
     write(canvas, 0, 10, f"{known.title}, 95% intervals", size=SMALL, color=MUTED)
     axis = f"{formatting.full_title(length)}; broken line and filled: the Pareto front of the two"
@@ -138,18 +143,62 @@ def _draw_point(panel: "Axes", position: int, point: Traded) -> None:
         [y.value],
         color=color,
         marker=marker,
-        markersize=8,
+        markersize=MARKER,
         markerfacecolor=color if point.on_front else PAPER,
         markeredgewidth=1.4,
     )
-    panel.annotate(
-        letter(position),
-        (x.value, y.value),
-        xytext=(6, 5),
-        textcoords="offset points",
-        color=INK,
-        size=SMALL,
-    )
+
+
+def _write_letters(
+    panel: "Axes", points: Sequence[Traded], front_line: Sequence[tuple[float, float]]
+) -> None:
+    """Write each point's letter beside it, clear of all that is drawn."""
+    places = [_pixels(panel, point.length.value, point.accuracy.value) for point in points]
+    drawn = [box for point in points for box in _drawn(panel, point)]
+    drawn += _along([_pixels(panel, *end) for end in front_line])
+    letters = [letter(position) for position in range(len(points))]
+    for place, spot, name, point in zip(
+        places, free_spots(places, letters, drawn), letters, points, strict=True
+    ):
+        panel.annotate(
+            name,
+            (point.length.value, point.accuracy.value),
+            xytext=(spot[0] - place[0], spot[1] - place[1]),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            color=INK,
+            size=SMALL,
+        )
+
+
+def _pixels(panel: "Axes", x: float, y: float) -> tuple[float, float]:
+    """Return where a value stands, in pixels from the panel's lower left corner."""
+    (left, right), (low, high) = panel.get_xlim(), panel.get_ylim()
+    across = (x - left) / (right - left) * (WIDTH - LEFT - RIGHT)
+    return across, (y - low) / (high - low) * PANEL
+
+
+def _drawn(panel: "Axes", point: Traded) -> Iterator[Box]:
+    """Yield a point's marker and its intervals."""
+    x, y = point.length, point.accuracy
+    yield around(*_pixels(panel, x.value, y.value), MARKER + 3)
+    for ends in (((x.low, y.value), (x.high, y.value)), ((x.value, y.low), (x.value, y.high))):
+        (left, low), (right, high) = (
+            (end_x if end_x is not None else x.value, end_y if end_y is not None else y.value)
+            for end_x, end_y in ends
+        )
+        first, last = _pixels(panel, left, low), _pixels(panel, right, high)
+        yield Box(first[0] - 1, first[1] - 1, last[0] + 1, last[1] + 1)
+
+
+def _along(line: Sequence[tuple[float, float]]) -> Iterator[Box]:
+    """Yield small boxes along a line."""
+    for (x, y), (to_x, to_y) in pairwise(line):
+        steps = int(hypot(to_x - x, to_y - y) / 3) + 1
+        for step in range(steps):
+            part = step / steps
+            yield around(x + part * (to_x - x), y + part * (to_y - y), 3)
 
 
 def _draw_key(canvas: Canvas, position: int, point: Traded, name: str, y: float) -> None:

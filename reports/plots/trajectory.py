@@ -75,9 +75,14 @@ def _draw_axes(panel: "Axes", curve: Trajectory) -> None:
 
 
 def _ticks(steps: Sequence[int]) -> list[int]:
-    """Return the steps to write: all of a few, else every second, third and so on."""
-    every = -(-len(steps) // 8)
-    return list(steps[::every])
+    """Return the steps to write: those whose numbers have room beside the one before."""
+    reach = (max(steps) - min(steps) or 1) / (0.92 * (WIDTH - LEFT - RIGHT))
+    kept: list[int] = []
+    for step in sorted(steps):
+        need = text_width(f" {step} ", SMALL) * reach
+        if not kept or step - kept[-1] >= need:
+            kept.append(step)
+    return kept
 
 
 def _draw_base(panel: "Axes", base: Metric) -> None:
