@@ -9,6 +9,7 @@ from statsmodels.regression.linear_model import OLS
 
 from stagelift.evals.stats import families, planning
 from stagelift.evals.stats.difference import Difference, difference, of_counts
+from stagelift.evals.stats.estimates import proportion
 
 
 def pairs(up: int, down: int, same: int) -> list[float]:
@@ -34,6 +35,12 @@ def test_no_pair_that_changed_is_no_proof_that_none_would(n: int, end: float) ->
     found = difference(pairs(0, 0, n), bound=1)
     assert (found.low, found.high) == pytest.approx((-end, end), abs=1e-5)
     assert found.p == 1
+
+
+def test_a_fall_may_be_larger_than_the_few_that_were_seen_to_be_right() -> None:
+    """2 of 60 were right before: of all prompts up to 11% may be, so more than 3.3 can be lost."""
+    before, found = proportion(2, 60), difference(pairs(0, 2, 58), bound=1)
+    assert found.low < -before.value and -found.low < before.high
 
 
 def test_a_win_rates_lead_is_the_same_at_half_the_size() -> None:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from stagelift.harness.cli import app
+from stagelift.harness.listing import listed_runs
 from stagelift.harness.outputs import write_outputs
 from tests.as_of_today import call_the_engine_as_today, call_the_problems_as_today
 
@@ -56,6 +57,21 @@ def test_a_stored_run_is_reported_to_the_byte(earlier: Path, run: str) -> None:
     for name in REPORTS:
         (earlier / "runs" / run / name).unlink()
     assert written(earlier / "runs" / run) == before
+
+
+def test_a_study_that_was_left_half_done_says_how_many_of_its_models_there_are(
+    earlier: Path,
+) -> None:
+    assert "a study: 5 models in 4 chains" in stagelift("runs").stdout
+    # as it was before its last training was done
+    file = earlier / "runs" / "study" / "run.json"
+    run_so_far = {**json.loads(file.read_text(encoding="utf-8")), "finished": False}
+    file.write_text(json.dumps(run_so_far), encoding="utf-8")
+    shutil.rmtree(earlier / "runs" / run_so_far["stages"][-1]["node"])
+    said = stagelift("runs").stdout
+    assert "a study: 4 of 5 models in 4 chains" in said and "missing: 1 model" in said
+    (run,) = [one for one in listed_runs(earlier / "runs") if one.name == "study"]
+    assert run.record is not None and run.record.missing == ["r=4,seed=1/sft"]
 
 
 @pytest.mark.parametrize("run", ["chain", "study"])

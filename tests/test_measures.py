@@ -2,10 +2,14 @@
 other.
 """
 
+from math import inf
+
 import pytest
 
+from stagelift.evals.metrics.length import length_metrics
 from stagelift.evals.metrics.measures import (
     FIXED,
+    SHARE,
     UnknownMetricError,
     as_judged,
     at_equal_lengths,
@@ -16,6 +20,9 @@ from stagelift.evals.metrics.measures import (
     win_rate_name,
     without_stand_ins,
 )
+from stagelift.evals.stats import estimates
+from stagelift.reports.numbers.values import mean_of
+from tests.records import make_score
 
 
 @pytest.mark.parametrize(
@@ -160,3 +167,22 @@ def test_whatever_has_a_margin_is_a_headline_and_has_a_noun_or_is_a_cost() -> No
         "bits_per_byte",
     ]
     assert all(known.headline and bool(known.noun) != known.supporting for known in gated)
+
+
+def test_an_interval_reaches_no_further_than_a_metric_of_ours_can_be() -> None:
+    nothing = {
+        name: measure(name).ends
+        for name in ("length_tokens", "seconds_per_response", "bits_per_byte")
+    }
+    assert set(nothing.values()) == {(0.0, inf)}
+    assert measure("accuracy").ends == measure("choice_acc").ends == SHARE
+    assert measure("task/points").ends is None, "nobody knows what a metric of others can be"
+
+
+def test_what_is_stored_of_a_length_is_what_is_shown_over_seeds() -> None:
+    """One response of 90 tokens and seven of one: t's interval begins below nothing."""
+    scores = [make_score(f"p/{i}", True, n) for i, n in enumerate([90] + [1] * 7)]
+    lengths = [float(score.n_tokens or 0) for score in scores]
+    assert estimates.mean(lengths).low < 0
+    stored, shown = length_metrics(scores)["length_tokens"], mean_of("length_tokens", lengths)
+    assert (stored.low, stored.high) == (shown.low, shown.high) and stored.low == 0

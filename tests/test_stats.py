@@ -217,7 +217,7 @@ def test_one_seed_says_nothing_of_the_spread_over_seeds() -> None:
 
 
 def test_clipping_leaves_the_value_alone() -> None:
-    assert estimates.clipped(Metric(value=0.9, low=-0.1, high=1.1, n=3), 0, 1) == Metric(
+    assert estimates.within((0, 1), Metric(value=0.9, low=-0.1, high=1.1, n=3)) == Metric(
         value=0.9, low=0, high=1, n=3
     )
 

@@ -6,7 +6,6 @@ there were.
 """
 
 from collections.abc import Sequence
-from math import inf
 
 from stagelift.evals.metrics.accuracy import share
 from stagelift.evals.metrics.clusters import clusters_of, of_prompts
@@ -41,5 +40,4 @@ def _of_length(length: Measure, scores: Sequence[Score]) -> dict[str, Metric]:
         for quantile in quantiles(length.name)
     }
     known = {length.name: estimates.mean(lengths, clusters)} | by_quantile
-    # no response is shorter than nothing
-    return {name: estimates.clipped(metric, 0, inf) for name, metric in known.items()}
+    return {name: estimates.within(length.ends, metric) for name, metric in known.items()}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 from typing import Literal
 
 from stagelift.evals.nearest import did_you_mean
@@ -76,6 +77,15 @@ class Measure:
     k: int | None = None
     task: str | None = None
     supporting: bool = False
+
+    @property
+    def ends(self) -> Bounds | None:
+        """Return the least and the most that an interval may reach to: `bounds`, and of what is
+        counted by ourselves at least nothing. What a metric of others can be is not known.
+        """
+        if self.bounds is None and self.family in ("length", "time", "retention"):
+            return 0.0, inf
+        return self.bounds
 
 
 SHARE: Bounds = (0.0, 1.0)

@@ -106,5 +106,4 @@ def _metric(name: str, means: Mapping[str, float], clusters: Mapping[str, str]) 
     come_in = of_prompts(known, means)
     if bounds == SHARE:
         return estimates.rate(values, come_in)
-    metric = estimates.mean(values, come_in)
-    return metric if bounds is None else estimates.clipped(metric, *bounds)
+    return estimates.within(bounds, estimates.mean(values, come_in))

@@ -10,10 +10,10 @@ shown lost here does not mean that nothing was lost.
 """
 
 from collections.abc import Mapping, Sequence
-from math import inf, log
+from math import log
 
 from stagelift.evals.metrics.accuracy import share
-from stagelift.evals.metrics.measures import in_group
+from stagelift.evals.metrics.measures import in_group, measure
 from stagelift.evals.records import ChoiceScore, Group, Metric, PassageScore, Score
 from stagelift.evals.stats import estimates
 
@@ -44,8 +44,7 @@ def likelihood_metrics(
     for name, values in likelihood_values(choices, passages).items():
         numbers, groups = list(values.values()), [clusters[row] for row in values]
         if name == BITS_PER_BYTE:
-            # no text is worth less than nothing
-            metrics[name] = estimates.clipped(estimates.mean(numbers, groups), 0, inf)
+            metrics[name] = estimates.within(measure(name).ends, estimates.mean(numbers, groups))
         else:
             metrics[name] = estimates.rate(numbers, groups)
     return metrics

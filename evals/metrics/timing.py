@@ -12,8 +12,8 @@ what was compiled or cached at the first batch, is in it, and no other machine w
 """
 
 from collections.abc import Sequence
-from math import inf
 
+from stagelift.evals.metrics.measures import measure
 from stagelift.evals.records import Metric, Timing
 from stagelift.evals.stats import estimates
 
@@ -40,4 +40,5 @@ def timing_metrics(timings: Sequence[Timing]) -> dict[str, Metric]:
     values = list(seconds_by_batch(timings).values())
     if not values:
         return {}
-    return {SECONDS_PER_RESPONSE: estimates.clipped(estimates.mean(values), 0, inf)}
+    ends = measure(SECONDS_PER_RESPONSE).ends
+    return {SECONDS_PER_RESPONSE: estimates.within(ends, estimates.mean(values))}

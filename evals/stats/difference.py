@@ -69,6 +69,10 @@ def difference(
     pairs of about their own size added, values of which most are zero or all are equal. Others take
     t: where they are skewed and reach towards the bounds Bonett and Price's instead, and where they
     do not reach so far, as lengths, the widest of these two and Hall's (`skewness`).
+
+    An interval is cut off at the bound, which leaves its side of zero, and so the verdict, as it
+    was. It is not cut off at what the value before leaves: of 60 prompts 3% were right, of all it
+    may be 11%, and these can fall by five points. What was seen before is an estimate, too.
     """
     d = np.asarray(differences, dtype=float)
     if np.isfinite(bound):

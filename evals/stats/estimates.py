@@ -139,8 +139,11 @@ def repeat_noise(differences: Sequence[float]) -> float:
     return float(stats.norm.ppf(0.975) * d.std(ddof=1) / np.sqrt(d.size))
 
 
-def clipped(metric: Metric, low: float, high: float) -> Metric:
-    """Cut an interval off at the ends of what the value can be."""
+def within(ends: tuple[float, float] | None, metric: Metric) -> Metric:
+    """Cut an interval off at the ends of what the value can be, where it has such ends."""
+    if ends is None:
+        return metric
+    low, high = ends
     return metric.model_copy(update={"low": max(low, metric.low), "high": min(high, metric.high)})
 
 

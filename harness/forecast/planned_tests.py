@@ -5,9 +5,8 @@ Equal tests count once in a report, so there may be fewer. Of lm-eval's tasks on
 as which ones they have is known when they run.
 """
 
-from stagelift.evals.judges.load import ReferenceJudge, judges_prompts
+from stagelift.evals.judges.load import judges_prompts
 from stagelift.evals.metrics.measures import (
-    Measure,
     is_of_own_task,
     measure,
     win_rate_name,
@@ -17,6 +16,7 @@ from stagelift.evals.records import Group
 from stagelift.harness.graph.node import Node, Plan
 from stagelift.harness.recipes.gated import known_metrics
 from stagelift.harness.recipes.sections import Recipe
+from stagelift.reports.numbers.headline import is_read_for
 from stagelift.reports.numbers.variants import COMPARED_TOO
 
 
@@ -25,7 +25,7 @@ def step_tests(plan: Plan) -> dict[str, int]:
     it.
     """
     names = _metrics(plan.recipe)
-    headline = [name for name in names if _is_headline(plan.recipe, measure(name))]
+    headline = [name for name in names if is_read_for(measure(name), names, plan.contract)]
     stages = [node for node in plan.nodes if node.parent is not None and node.exported is None]
     tasks = len(plan.recipe.evals.lm_eval_tasks)
     main = len(stages) * (len(headline) + tasks)
@@ -44,13 +44,16 @@ def variant_tests(plan: Plan) -> dict[str, int]:
     for chain in plan.chains:
         for slot, node in chain.slots:
             slots.setdefault(slot, {})[chain.variant] = node
-    recipe = plan.recipe
+    measured = _metrics(plan.recipe)
     names = [
         name
-        for name in _metrics(recipe)
+        for name in measured
         if name in COMPARED_TOO
         or is_of_own_task(name, None)
-        or (_is_headline(recipe, measure(name)) and measure(name).against != "previous")
+        or (
+            is_read_for(measure(name), measured, plan.contract)
+            and measure(name).against != "previous"
+        )
     ]
     others = sum(
         variants[plan.reference].id != node.id
@@ -58,7 +61,7 @@ def variant_tests(plan: Plan) -> dict[str, int]:
         for node in variants.values()
         if plan.reference in variants
     )
-    tests = others * (len(names) + len(recipe.evals.lm_eval_tasks))
+    tests = others * (len(names) + len(plan.recipe.evals.lm_eval_tasks))
     return dict.fromkeys(names, tests) if others else {}
 
 
@@ -67,18 +70,3 @@ def _metrics(recipe: Recipe) -> list[str]:
     group: Group = "preference" if judges_prompts(preference.judge) else "test"
     previous = [win_rate_name("previous", group)] * ("previous" in preference.against)
     return without_stand_ins(dict.fromkeys([*known_metrics(recipe), *previous]))
-
-
-def _is_headline(recipe: Recipe, known: Measure) -> bool:
-    """Say whether a metric is of those that a stage's report is read for (`numbers.headline`)."""
-    match known.family:
-        case "accuracy" | "preference accuracy" | "length":
-            return known.headline
-        case "win rate":
-            is_step = known.against != "base" and known.headline
-            return is_step and not isinstance(recipe.evals.preference.judge, ReferenceJudge)
-        case "own score":
-            mine = (name for name in known_metrics(recipe) if is_of_own_task(name, known.task))
-            return known.name == next(mine, None)
-        case _:
-            return False

@@ -6,7 +6,8 @@ part of it: it is accuracy and brevity again. Where people's votes correct a win
 one stands in its place. The main metric is the one of them that a whole report is read for.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from stagelift.evals.judges.passport import knows_targets
 from stagelift.evals.metrics.measures import (
@@ -66,46 +67,53 @@ def is_accuracy_again(name: str, stage: StageRecord) -> bool:
     """Say whether a metric is a win rate whose judge decides by the targets that accuracy is read
     against.
     """
-    judge = str(stage.evaluation.contract.get("judge"))
-    return measure(name).family == "win rate" and knows_targets(judge)
+    return measure(name).family == "win rate" and _knows_targets(stage.evaluation.contract)
 
 
 def is_headline(known: Measure, stage: StageRecord) -> bool:
     """Say whether a metric is one of those that a stage's report is read for."""
+    metrics = stage.evaluation.metrics
+    # of a task's metrics those alone that have a value for each document
+    names = [
+        name
+        for name in metrics
+        if measure(name).family != "lm-eval task" or is_compared(name, stage)
+    ]
+    return is_read_for(known, names, stage.evaluation.contract)
+
+
+def is_read_for(known: Measure, names: Sequence[str], contract: Mapping[str, Any]) -> bool:
+    """Say the same of metrics that were measured or will be, by their names, under a contract."""
     match known.family:
         case "accuracy" | "preference accuracy" | "length":
             return known.headline
         case "win rate":
             is_step = known.against != "base" and known.headline
-            return is_step and not (
-                is_accuracy_again(known.name, stage)
-                or by_votes(known.name) in stage.evaluation.metrics
-            )
+            is_said_already = _knows_targets(contract) or by_votes(known.name) in names
+            return is_step and not is_said_already
         case "win rate by votes":
             return known.against != "base"
         case "lm-eval task":
-            return known.name == _first_of_task(known.title, stage)
+            return known.name == _first_of_task(known.title, names, contract)
         case "own score":
-            return known.name == _first_of_own_task(known.task, stage)
+            mine = (name for name in names if is_of_own_task(name, known.task))
+            return known.name == next(mine, None)
         case _:
             return False
 
 
-def _first_of_own_task(task: str | None, stage: StageRecord) -> str | None:
-    """Name the score of a user's task that is listed first."""
-    names = stage.evaluation.metrics
-    return next((name for name in names if is_of_own_task(name, task)), None)
+def _knows_targets(contract: Mapping[str, Any]) -> bool:
+    return knows_targets(str(contract.get("judge")))
 
 
-def _first_of_task(task: str, stage: StageRecord) -> str | None:
+def _first_of_task(task: str, names: Sequence[str], contract: Mapping[str, Any]) -> str | None:
     """Name the first metric of a task that was listed; of a group's tasks only the group was. What
     was imported lists all it has.
     """
-    listed = [str(asked["task"]) for asked in stage.evaluation.contract.get("tasks", [])]
+    listed = [str(asked["task"]) for asked in contract.get("tasks", [])]
     if listed and task not in listed:
         return None
-    names = [name for name in stage.evaluation.metrics if measure(name).title == task]
-    return next((name for name in names if is_compared(name, stage)), None)
+    return next((name for name in names if measure(name).title == task), None)
 
 
 def _most_shared(names: Sequence[str], stages: Sequence[StageRecord]) -> str | None:

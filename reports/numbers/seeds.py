@@ -17,11 +17,9 @@ from stagelift.evals.records import Metric
 from stagelift.evals.stats import estimates
 from stagelift.evals.stats.difference import Difference, seed_difference
 from stagelift.reports.numbers.values import (
-    can_be,
     model_metrics,
     model_values,
     of_differences,
-    within,
 )
 from stagelift.reports.records import ChainRecord, RunRecord, StageRecord
 
@@ -215,10 +213,10 @@ def mean_over_seeds(
     """
     if len(values) < SEEDS_FOR_AN_INTERVAL or estimates.is_constant(values):
         return None
-    bounds = can_be(name)
+    ends = measure(name).ends
     if difference:
-        bounds = of_differences(bounds)
-    return within(bounds, estimates.over_seeds(values))
+        ends = of_differences(ends)
+    return estimates.within(ends, estimates.over_seeds(values))
 
 
 def difference_over_seeds(values: Sequence[float], bound: float) -> Difference | None:

@@ -5,7 +5,6 @@ characters.
 """
 
 from collections.abc import Iterable, Sequence
-from math import inf
 
 from stagelift.evals.metrics.accuracy import pass_at
 from stagelift.evals.metrics.measures import SHARE, Bounds, Measure, measure, without_stand_ins
@@ -148,32 +147,17 @@ def _has(name: str, stage: StageRecord) -> bool:
 
 def mean_of(name: str, values: Sequence[float]) -> Metric:
     """Return the mean over prompts with its interval, cut off at what the metric can be."""
-    bounds = can_be(name)
-    if bounds == SHARE:
-        return estimates.rate(values)
-    return within(bounds, estimates.mean(values))
+    ends = measure(name).ends
+    return (
+        estimates.rate(values) if ends == SHARE else estimates.within(ends, estimates.mean(values))
+    )
 
 
-def can_be(name: str) -> Bounds | None:
-    """Return the least and the most that a metric can be: no length and no time is below zero."""
-    known = measure(name)
-    if known.bounds is None and known.family in ("length", "time"):
-        return 0.0, inf
-    return known.bounds
-
-
-def within(bounds: Bounds | None, metric: Metric) -> Metric:
-    """Cut an interval off at the ends of what the value can be, where it has such ends."""
-    if bounds is None:
-        return metric
-    return estimates.clipped(metric, *bounds)
-
-
-def of_differences(bounds: Bounds | None) -> Bounds | None:
+def of_differences(ends: Bounds | None) -> Bounds | None:
     """Return what a difference of two values can be."""
-    if bounds is None:
+    if ends is None:
         return None
-    low, high = bounds
+    low, high = ends
     return low - high, high - low
 
 
