@@ -10,6 +10,7 @@ from stagelift.stages.distributed import check_rows, check_world
 from stagelift.stages.fit import fit
 from stagelift.stages.folders import NodeFolder
 from stagelift.stages.four_bit import adapter_unrounded
+from stagelift.stages.health.weights import are_finite
 from stagelift.stages.keep import save_logits
 from stagelift.stages.kind import Kind
 from stagelift.stages.kinds import kind_named
@@ -66,7 +67,7 @@ def train(
         kind, trainer, parent, folder, versions, on_step, keep_every, stop_when_ill=stop_when_ill
     )
     saved = place if keep_every is None else _last_kept(place, result)
-    logits = _end(trainer, saved, parent, selects=keep_every is not None)
+    logits = _end(trainer, saved, parent)
     # room for the model that is loaded again
     del policy, trainer
     gc.collect()
@@ -94,12 +95,16 @@ def _trainer(
     return trainer
 
 
-def _end(trainer: Any, saved: NodeFolder, parent: ModelRef, *, selects: bool) -> FixedLogits | None:
-    """Return, in the first process, what the trained model says to fixed tokens."""
-    if not trainer.accelerator.is_main_process:
+def _end(trainer: Any, saved: NodeFolder, parent: ModelRef) -> FixedLogits | None:
+    """Write down, in the first process, what the trained model says to fixed tokens, and return it.
+
+    The last adapter that was kept said it while it trained, when steps are faster and round in
+    another way: near enough for the next stage, and not for what is loaded again. Where weights
+    were lost an earlier adapter was kept, and nothing is said of it now.
+    """
+    if not (trainer.accelerator.is_main_process and are_finite(trainer.model)):
         return None
-    # a kept adapter has said it when it was kept
-    return saved.read_logits() if selects else save_logits(trainer, saved, parent.dtype)
+    return save_logits(trainer, saved, parent.dtype)
 
 
 def _last_kept(place: NodeFolder, result: StageResult) -> NodeFolder:

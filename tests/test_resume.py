@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stagelift.evals.data.source import Source
-from stagelift.evals.models.model import ModelRef
+from stagelift.evals.models.model import Dtype, ModelRef
 from stagelift.evals.records import SmallerBatch
 from stagelift.stages.folders import NodeFolder
 from stagelift.stages.kinds import KINDS, kind_named
@@ -36,6 +36,7 @@ def trained(
     keep_every: int | None = None,
     smaller_batch: SmallerBatch | None = None,
     notes: list[str] | None = None,
+    dtype: Dtype = "float32",
     **args: Any,
 ) -> StageResult:
     def on_step(logged: LoggedStep) -> None:
@@ -51,7 +52,7 @@ def trained(
         args=STEPS | (COMPLETIONS if rewarded else {}) | args,
         rewards=["brevity", "tests.rewards.share_of_letters"] if rewarded else [],
     )
-    parent = ModelRef(path=str(model), dtype="float32", device="cpu")
+    parent = ModelRef(path=str(model), dtype=dtype, device="cpu")
     lora = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
     return train(
         settings,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from stagelift.evals.models.model import Dtype, ModelRef, load_model
 from stagelift.harness.errors import UsageError
 from stagelift.harness.forecast.forecast import make_forecast
 from stagelift.harness.graph.plan import make_plan
@@ -27,6 +28,7 @@ from stagelift.reports.records import read_run
 from stagelift.reports.report import build_report
 from stagelift.stages.folders import NodeFolder
 from stagelift.stages.records import Selection
+from stagelift.stages.same_model import distance, fixed_logits
 from tests import in_process
 from tests.in_process import InProcessExecutor, run_recipe
 from tests.test_resume import Stopped, trained
@@ -391,3 +393,17 @@ def test_a_split_that_is_for_something_else_does_not_select(recipe_file: Path, s
     recipe = load_recipe(str(recipe_file), [f"evals.validation.split={split}"])
     with pytest.raises(ValueError, match=f"selected by split '{split}' of 'bundled/schoolmath'"):
         check_validation(recipe)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_last_adapter_that_is_kept_says_what_it_says_when_it_is_loaded(
+    tiny_model: Path, tmp_path: Path, dtype: Dtype
+) -> None:
+    """A step is faster than a measurement, and rounds in another way."""
+    trained("sft", tiny_model, tmp_path / "sft", keep_every=2, dtype=dtype)
+    kept = NodeFolder(tmp_path / "sft").kept(5)
+    said, base = kept.read_logits(), ModelRef(path=str(tiny_model), dtype=dtype, device="cpu")
+    assert said is not None
+    loaded = load_model(base.model_copy(update={"adapter": str(kept.adapter)}))
+    again = fixed_logits(loaded, dtype, said.tokens)
+    assert again is not None and distance(said, again) == 0
