@@ -8,7 +8,7 @@ from stagelift.evals.data.overlap import WORDS, Overlap, overlap
 from stagelift.harness.forecast.advice import Advice
 from stagelift.harness.forecast.material import Asked, TrainedOn
 from stagelift.harness.graph.node import Plan
-from stagelift.reports.words.counting import listed
+from stagelift.reports.words.counting import listed, number_of
 from stagelift.stages.rows.training import reading
 from stagelift.stages.settings import StageSettings
 
@@ -87,7 +87,7 @@ def _shared(group: str, seen: Overlap) -> str:
 
 
 def _asked(group: str, seen: Overlap) -> str:
-    return f"{seen.asked:,} {_QUESTIONS[group]}{'' if seen.asked == 1 else 's'}"
+    return number_of(seen.asked, _QUESTIONS[group])
 
 
 def _short(seen: Overlap) -> str:

@@ -28,7 +28,7 @@ from stagelift.stages.saved_checkpoints import base_of_adapters, saved_checkpoin
 # a recipe by name or path, or what its YAML holds
 Written = str | Mapping[str, Any]
 # a recipe that is no study
-ONE_CHAIN: dict[str, Any] = {
+_ONE_CHAIN: dict[str, Any] = {
     "variants": [],
     "reference": None,
     "lattice": False,
@@ -54,6 +54,11 @@ def load_recipe(name: Written, overrides: list[str], run_name: str | None = None
     if run_name is not None:
         content["name"] = run_name
     return _checked(content, where, text)
+
+
+def one_chain(recipe: Recipe) -> Recipe:
+    """Return a recipe without its study."""
+    return recipe.model_copy(update=_ONE_CHAIN)
 
 
 def evaluation_recipe(
@@ -135,7 +140,7 @@ def _only_evaluated(recipe: Written, overrides: list[str], model: str) -> dict[s
         path = json.dumps(model, ensure_ascii=False)
         of_another = [f"model.{key}=null" for key in ("revision", "name", "eos_token")]
         this_model = [f"model.path={path}", *of_another]
-    content = load_recipe(recipe, [*this_model, *overrides]).model_dump() | ONE_CHAIN
+    content = load_recipe(recipe, [*this_model, *overrides]).model_dump() | _ONE_CHAIN
     content["stages"] = []
     content["checkpoint"] = None
     if not any(override.startswith("export=") for override in overrides):

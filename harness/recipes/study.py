@@ -11,7 +11,7 @@ from math import prod
 
 from stagelift.evals.nearest import did_you_mean
 from stagelift.harness.errors import UsageError
-from stagelift.harness.recipes.read import ONE_CHAIN
+from stagelift.harness.recipes.read import one_chain
 from stagelift.harness.recipes.sections import (
     CheckpointSection,
     Recipe,
@@ -45,7 +45,7 @@ def wanted_chains(recipe: Recipe) -> list[WantedChain]:
     Raises UsageError where a variant cannot be read, and for more chains than anybody trains.
     """
     _refuse_too_many(recipe)
-    variants = variants_of(recipe) or [Variant("", (), recipe.model_copy(update=ONE_CHAIN))]
+    variants = variants_of(recipe) or [Variant("", (), one_chain(recipe))]
     seeds = recipe.seeds or [recipe.seed]
     return [
         _chain(variant, seed, places, is_one_of_several=len(seeds) > 1)
@@ -69,7 +69,7 @@ def reference_variant(recipe: Recipe) -> str | None:
                 f"{', '.join(names)}.{did_you_mean(recipe.reference, names)}"
             )
         return recipe.reference
-    plain = recipe.model_copy(update=ONE_CHAIN)
+    plain = one_chain(recipe)
     unchanged = [variant.name for variant in variants if variant.recipe == plain]
     return next(iter([*unchanged, *names]), None)
 

@@ -6,7 +6,7 @@ from itertools import pairwise, product
 from typing import Any
 
 from stagelift.harness.errors import UsageError
-from stagelift.harness.recipes.read import ONE_CHAIN, with_settings
+from stagelift.harness.recipes.read import one_chain, with_settings
 from stagelift.harness.recipes.sections import (
     CHANGE_NOTHING,
     CheckpointSection,
@@ -113,7 +113,7 @@ def _refuse_what_cannot_be_varied(settings: dict[str, Any]) -> None:
 
 
 def _variant(recipe: Recipe, wanted: _Wanted, parts: tuple[str, ...]) -> Variant:
-    plain = recipe.model_copy(update=ONE_CHAIN)
+    plain = one_chain(recipe)
     name = ",".join(parts) or "as it is"
     changed = with_settings(plain, wanted.settings, f"variant '{name}'")
     if changed.lora != plain.lora and _goes_on_with_an_adapter(plain):
